@@ -1,0 +1,48 @@
+/*
+ * ff.h - force flags: how anybody asks a vCPU thread to look up from executing guest code.
+ *
+ * Anyone may set a bit (release order: whatever the bit announces was stored before); only the vCPU's own thread
+ * clears. The executing engine tests the word at every block boundary.
+ */
+#ifndef VMM_FF_FF_H
+#define VMM_FF_FF_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum ff_bit {
+    FF_INTR     = 1u << 0, /* APIC or PIC may have an interrupt: ask again */
+    FF_NMI      = 1u << 1,
+    FF_SMI      = 1u << 2,
+    FF_INIT     = 1u << 3,
+    FF_SIPI     = 1u << 4,
+    FF_TLB_SYNC = 1u << 5, /* drop write translations of pages that became watched; then acknowledge */
+    FF_REQUEST  = 1u << 6, /* the VM wants this vCPU out of its loop: pause, reset, power off, debugger */
+    FF_TRAP     = 1u << 7, /* single step or data breakpoint hit: deliver #DB after this instruction */
+    FF_SHADOW   = 1u << 8, /* one-instruction interrupt shadow (STI, MOV SS) is active */
+};
+
+struct ff {
+    _Atomic uint32_t bits;
+};
+
+static inline void ff_set(struct ff *f, uint32_t bits)
+{
+    atomic_fetch_or_explicit(&f->bits, bits, memory_order_release);
+}
+static inline void ff_clear(struct ff *f, uint32_t bits)
+{
+    atomic_fetch_and_explicit(&f->bits, ~bits, memory_order_acquire);
+}
+static inline uint32_t ff_get(struct ff *f)
+{
+    return atomic_load_explicit(&f->bits, memory_order_acquire);
+}
+/** Relaxed look for the inner loop; a set bit is then read again with ff_get(). */
+static inline bool ff_any(struct ff *f)
+{
+    return atomic_load_explicit(&f->bits, memory_order_relaxed) != 0;
+}
+
+#endif

@@ -1,0 +1,85 @@
+/*
+ * mmu.h - one vCPU's view of memory: page walks and the translation cache (TLB).
+ *
+ * Three indexes exist side by side, chosen by privilege: user (CPL 3), supervisor, and supervisor allowed to touch user pages
+ * (SMAP off or EFLAGS.AC set). An entry's tags hold page address | generation, so that a flush is one increment; a
+ * global page's entry of an older generation is revalidated when it is next looked up, instead of being lost.
+ *
+ * Sources: SDM vol. 3 chapter 4 (walks, A/D bits, access rights, PCID, error code 4.7), AMD APM vol. 2 chapter 5.
+ * Thread: everything here belongs to the vCPU's own thread.
+ * Invariant 1: an entry grants direct write only if D was set in the page table and pgm allows direct write.
+ * Invariant 2: A and D bits are set exactly when the manual says, by compare-and-swap, before the access.
+ */
+#ifndef VMM_PGM_MMU_H
+#define VMM_PGM_MMU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/pgm/pgm.h"
+
+enum pgm_access { PGM_READ, PGM_WRITE, PGM_EXEC };
+enum pgm_index { PGM_IDX_USER, PGM_IDX_KERNEL, PGM_IDX_KERNEL_AC, PGM_IDX_COUNT };
+
+#define PGM_TLB_ENTRIES 1024u /* per index; power of two */
+
+/* Page-fault error code bits, SDM 4.7. */
+enum { PGM_PF_P = 1, PGM_PF_W = 2, PGM_PF_U = 4, PGM_PF_RSVD = 8, PGM_PF_I = 16 };
+
+struct pgm_tlb_entry {
+    uint64_t tag[3];   /* by enum pgm_access: linear page | generation, or ~0: not allowed directly */
+    intptr_t addend;   /* hva = gla + addend */
+    uint64_t gpa;      /* page */
+    uint64_t global_gen; /* generation of globals this was made in; 0 = not global */
+    uint64_t gla;      /* page, for revalidation */
+    uint64_t spare;
+};
+
+struct pgm_mmu {
+    struct pgm *pgm;
+    uint64_t gen;        /* low 12 bits of the tags; 1..4095, then everything is wiped */
+    uint64_t global_gen;
+    /* copies of what the walk needs, set by pgm_mmu_mode() */
+    uint64_t cr0, cr3, cr4, efer;
+    uint64_t maxphyaddr_mask; /* reserved physical bits */
+    uint64_t pdpte[4];        /* PAE: loaded by MOV CR3, SDM 4.4.1 */
+    uint64_t stat_walks, stat_flushes, stat_revalidated;
+    struct pgm_tlb_entry tlb[PGM_IDX_COUNT][PGM_TLB_ENTRIES];
+};
+
+struct pgm_xlat {
+    uint64_t gpa;
+    uint8_t *hva;        /* NULL: go through pgm_phys_read_n/write_n (MMIO, ROM, watched) */
+    uint32_t error_code; /* with PGM_XLAT_FAULT */
+};
+enum { PGM_XLAT_OK = 0, PGM_XLAT_FAULT = 1 };
+
+void pgm_mmu_init(struct pgm_mmu *m, struct pgm *pgm, unsigned maxphyaddr_bits);
+/** After any change of CR0, CR3, CR4 or EFER that matters to paging. Return: false if PAE PDPTEs are invalid (#GP). */
+bool pgm_mmu_mode(struct pgm_mmu *m, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer);
+void pgm_mmu_flush(struct pgm_mmu *m, bool globals_too);
+void pgm_mmu_invlpg(struct pgm_mmu *m, uint64_t gla);
+void pgm_mmu_invpcid(struct pgm_mmu *m, unsigned type, uint16_t pcid, uint64_t gla);
+/** Drops direct write translations of a physical page (~0 = all): the FF_TLB_SYNC duty. */
+void pgm_mmu_drop_writes(struct pgm_mmu *m, uint64_t gpa);
+
+/**
+ * pgm_mmu_xlat() - translate for an access within one page, setting A/D, filling the TLB.
+ * Return: PGM_XLAT_OK, or PGM_XLAT_FAULT with the #PF error code; CR2 is the caller's.
+ */
+int pgm_mmu_xlat(struct pgm_mmu *m, enum pgm_index idx, uint64_t gla, enum pgm_access acc, struct pgm_xlat *ret);
+/** The walk without side effects (no A/D, no TLB), for debuggers. Return: false if not present. */
+bool pgm_mmu_peek(struct pgm_mmu *m, uint64_t gla, uint64_t *ret_gpa);
+
+/** The hot path: host address for an access wholly inside one page, or NULL (then pgm_mmu_xlat). */
+static inline uint8_t *pgm_mmu_fast(struct pgm_mmu *m, enum pgm_index idx, uint64_t gla, unsigned size, enum pgm_access acc)
+{
+    const struct pgm_tlb_entry *e = &m->tlb[idx][(gla >> PGM_PAGE_SHIFT) & (PGM_TLB_ENTRIES - 1)];
+    uint64_t want = (gla & ~(uint64_t)(PGM_PAGE_BYTES - 1)) | m->gen;
+
+    if (__builtin_expect(e->tag[acc] != want || (gla & (PGM_PAGE_BYTES - 1)) + size > PGM_PAGE_BYTES, 0))
+        return NULL;
+    return (uint8_t *)(uintptr_t)(gla + (uint64_t)e->addend);
+}
+
+#endif

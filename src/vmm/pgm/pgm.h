@@ -1,0 +1,95 @@
+/*
+ * pgm.h - guest physical memory: ranges, page states, A20, code and dirty tracking.
+ *
+ * The physical address space is a sorted list of ranges (RAM, ROM, MMIO, device RAM). All guest RAM is one memfd
+ * mapping; RAM at or above 4 GiB follows the low part in the file. Only this component turns a gpa into an hva.
+ *
+ * Threads: phys accesses and watches from any thread; the range list changes under a writer lock and is published
+ * as an immutable snapshot, so readers never block (a retired snapshot lives until the machine ends).
+ * Invariant 1: no vCPU holds a direct write translation to a page with a code watch: whoever sets the first watch on
+ *   a page runs the synchronise callback before the first byte of code is read from it.
+ * Invariant 2: every store to a watched chunk, by whomever, increases the page's code generation after the bytes changed.
+ * Invariant 3: a page's dirty bit is set before or together with the first write translation handed out.
+ */
+#ifndef VMM_PGM_PGM_H
+#define VMM_PGM_PGM_H
+
+#include <glib.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PGM_PAGE_BYTES 4096u
+#define PGM_PAGE_SHIFT 12
+
+struct pgm;
+
+enum pgm_kind { PGM_KIND_NONE, PGM_KIND_RAM, PGM_KIND_ROM, PGM_KIND_MMIO, PGM_KIND_DEVRAM };
+
+/** Handler of an MMIO range; @size is 1, 2, 4 or 8, off + size never crosses the range's end. */
+struct pgm_mmio_ops {
+    uint64_t (*read)(void *user, uint64_t off, unsigned size);
+    void (*write)(void *user, uint64_t off, uint64_t val, unsigned size);
+};
+
+/** pgm_new() - @ram_bytes of guest RAM (a multiple of 1 MiB); what exceeds @low_limit_gpa (e.g. 3.5 GiB) is placed at 4 GiB. */
+struct pgm *pgm_new(uint64_t ram_bytes, uint64_t low_limit_gpa, GError **error);
+void pgm_free(struct pgm *pgm);
+/** Zeroes nothing, forgets nothing but watches and shadowing: RAM content survives a reset as on a PC. */
+void pgm_reset(struct pgm *pgm);
+uint64_t pgm_ram_low_bytes(const struct pgm *pgm);
+uint64_t pgm_ram_high_bytes(const struct pgm *pgm);
+/** Whole RAM as one block for saving and loading. */
+void *pgm_ram_hva(struct pgm *pgm, uint64_t *ret_bytes);
+int pgm_ram_fd(struct pgm *pgm);
+
+/* ---- ranges; a later range hides earlier ones where they overlap ---- */
+typedef struct { uint32_t id; } pgm_range;
+bool pgm_mmio_add(struct pgm *pgm, const char *name, uint64_t size_bytes, const struct pgm_mmio_ops *ops, void *user, pgm_range *ret, GError **error);
+bool pgm_devram_add(struct pgm *pgm, const char *name, uint64_t size_bytes, void **ret_hva, pgm_range *ret, GError **error);
+bool pgm_rom_add(struct pgm *pgm, const char *name, uint64_t gpa, const void *bytes, uint64_t size_bytes, GError **error);
+void pgm_map(struct pgm *pgm, pgm_range r, uint64_t gpa); /* page aligned; remap moves it */
+void pgm_unmap(struct pgm *pgm, pgm_range r);
+/** Routes reads/writes of [gpa, +size) below 1 MiB to RAM or what lies over it; see enum pdm_shadow for @bits. */
+void pgm_shadow_set(struct pgm *pgm, uint64_t gpa, uint64_t size_bytes, unsigned bits);
+void pgm_a20_set(struct pgm *pgm, bool enabled);
+bool pgm_a20(const struct pgm *pgm);
+
+/* ---- access by physical address, any thread, any length; unmapped reads ones, writes vanish ---- */
+void pgm_phys_read(struct pgm *pgm, uint64_t gpa, void *buf, size_t bytes);
+void pgm_phys_write(struct pgm *pgm, uint64_t gpa, const void *buf, size_t bytes);
+/** Single accesses of 1-8 bytes within one page, atomic as on a bus for aligned ones; MMIO sees exactly @size. */
+uint64_t pgm_phys_read_n(struct pgm *pgm, uint64_t gpa, unsigned size);
+void pgm_phys_write_n(struct pgm *pgm, uint64_t gpa, uint64_t val, unsigned size);
+/** Page-table entry update (A/D bits): compare-and-swap of @size 4 or 8; false if it was not @old any more. */
+bool pgm_phys_cmpxchg(struct pgm *pgm, uint64_t gpa, uint64_t old, uint64_t val, unsigned size);
+
+/** What a page is now. hva is NULL unless reads (and for write_ok: writes) may go there directly. */
+struct pgm_page {
+    enum pgm_kind kind;
+    uint8_t *hva;      /* page start */
+    bool write_direct; /* false: ROM, watched code, or needs the slow path for another reason */
+};
+void pgm_page_get(struct pgm *pgm, uint64_t gpa, bool for_write, struct pgm_page *ret);
+
+/* ---- code tracking, 64-byte chunks ---- */
+#define PGM_CHUNK_BYTES 64u
+/**
+ * pgm_code_watch() - somebody caches code from [gpa, gpa + bytes) (within one page).
+ * Return: the page's generation counter; compare with the value read right after this call. NULL: not RAM/ROM/device
+ * RAM, do not cache.
+ */
+_Atomic uint32_t *pgm_code_watch(struct pgm *pgm, uint64_t gpa, unsigned bytes);
+/** Whether a store here must be reported (slow path), and the report; pgm_phys_write* report by themselves. */
+bool pgm_code_is_watched(struct pgm *pgm, uint64_t gpa, unsigned bytes);
+void pgm_code_written(struct pgm *pgm, uint64_t gpa, unsigned bytes);
+/** @sync(user, gpa): returns once no vCPU can write directly to the page any more (see vm's rendezvous). gpa -1 = all pages. */
+void pgm_sync_callback(struct pgm *pgm, void (*sync)(void *user, uint64_t gpa), void *user);
+
+/* ---- dirty tracking of device RAM ---- */
+bool pgm_dirty_test_clear(struct pgm *pgm, pgm_range r, uint64_t off_bytes);
+
+/** "info phys": the map as text. */
+void pgm_info(struct pgm *pgm, GString *out);
+
+#endif
