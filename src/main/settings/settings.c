@@ -8,6 +8,7 @@
  */
 #include "main/settings/settings.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "main/settings/xml.h"
