@@ -1,0 +1,180 @@
+/*
+ * em.c - the loop of a vCPU thread: force flags, engine, sleep.
+ *
+ * Sleeping is a futex wait on the force-flag word itself: whoever sets a bit changes the word, so a wake-up cannot be
+ * missed, and an idle guest costs no host time.
+ */
+#include "vmm/em/em.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <limits.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "vmm/em/rescue.h"
+#include "vmm/iem/iem.h"
+
+#define BUDGET_INSNS (1u << 22)
+/* What ends a sleep even when interrupts are off. */
+#define WAKE_FLAGS (FF_REQUEST | FF_INIT | FF_SIPI | FF_SMI | FF_NMI)
+
+static void futex(_Atomic uint32_t *word, int op, uint32_t val)
+{
+    (void)syscall(SYS_futex, word, op, val, NULL, NULL, 0);
+}
+
+void em_post(struct vcpu *c, uint32_t flags)
+{
+    uint32_t old = atomic_fetch_or(&c->ff.bits, flags);
+
+    if ((old & flags) != flags && !atomic_load(&c->in_guest))
+        futex(&c->ff.bits, FUTEX_WAKE_PRIVATE, INT_MAX);
+}
+
+/* The duty behind FF_TLB_SYNC. The flag is cleared first: a request made meanwhile sets it again. */
+static void sync_duty(struct vcpu *c)
+{
+    if (!(ff_get(&c->ff) & FF_TLB_SYNC))
+        return;
+    ff_clear(&c->ff, FF_TLB_SYNC);
+    pgm_mmu_drop_writes(&c->mmu, UINT64_MAX);
+    atomic_fetch_add(&c->tlb_sync_done, 1);
+}
+
+void em_sync(struct vcpu *const *cpus, unsigned count, struct vcpu *self)
+{
+    uint32_t seen[64];
+    uint64_t waiting = 0;
+
+    for (unsigned k = 0; k < count && k < 64; k++) {
+        if (cpus[k] == self)
+            continue;
+        seen[k] = atomic_load(&cpus[k]->tlb_sync_done);
+        atomic_fetch_or(&cpus[k]->ff.bits, FF_TLB_SYNC);
+        if (atomic_load(&cpus[k]->in_guest))
+            waiting |= UINT64_C(1) << k;
+    }
+    while (waiting != 0) {
+        for (unsigned k = 0; k < count && k < 64; k++) {
+            bool done = atomic_load(&cpus[k]->tlb_sync_done) != seen[k] || !atomic_load(&cpus[k]->in_guest);
+            if (((waiting >> k) & 1) && done)
+                waiting &= ~(UINT64_C(1) << k);
+        }
+        if (self != NULL)
+            sync_duty(self);
+        if (waiting != 0)
+            sched_yield();
+    }
+}
+
+static void enter_guest(struct vcpu *c)
+{
+    atomic_store(&c->in_guest, 1);
+    sync_duty(c);
+}
+
+static bool can_wake(struct vcpu *c)
+{
+    uint32_t ff = ff_get(&c->ff);
+
+    if (ff & (c->ctx.activity == CPUM_WAIT_SIPI ? (FF_REQUEST | FF_SIPI | FF_INIT) : WAKE_FLAGS))
+        return true;
+    return c->ctx.activity == CPUM_HALTED && (c->ctx.rflags & CPUM_FL_IF) &&
+           c->outside->interrupt_pending(c->outside_user, c->id) >= 0;
+}
+
+/* Sleeps until the halted vCPU has a reason to go on. */
+static void halt(struct vcpu *c)
+{
+    atomic_store(&c->in_guest, 0);
+    for (;;) {
+        ff_clear(&c->ff, FF_INTR | FF_TLB_SYNC);
+        /* from here on a new interrupt or request changes the word again */
+        uint32_t word = ff_get(&c->ff);
+        if (can_wake(c))
+            break;
+        futex(&c->ff.bits, FUTEX_WAIT_PRIVATE, word);
+    }
+    pgm_mmu_drop_writes(&c->mmu, UINT64_MAX); /* for the sync requests slept through */
+    enter_guest(c);
+    if (c->ctx.activity == CPUM_HALTED && !(ff_get(&c->ff) & FF_REQUEST)) {
+        c->ctx.activity = CPUM_RUNNING;
+        ff_set(&c->ff, FF_INTR);
+    } else if (c->ctx.activity == CPUM_HALTED) {
+        ff_set(&c->ff, FF_INTR);
+    }
+}
+
+/* INIT and start-up interrupts, SDM vol. 3 section 8.4. */
+static void start_up(struct vcpu *c)
+{
+    uint32_t ff = ff_get(&c->ff);
+
+    if (ff & FF_INIT) {
+        ff_clear(&c->ff, FF_INIT);
+        cpum_init(c, false);
+        cpum_mode_update(c);
+    }
+    if (ff & FF_SIPI) {
+        ff_clear(&c->ff, FF_SIPI);
+        if (c->ctx.activity != CPUM_WAIT_SIPI)
+            return;
+        struct cpum_seg *cs = &c->ctx.seg[X86_CS];
+        cs->sel = (uint16_t)(c->ctx.sipi_vector << 8);
+        cs->base = (uint64_t)cs->sel << 4;
+        c->ctx.rip = 0;
+        c->ctx.activity = CPUM_RUNNING;
+        cpum_mode_update(c);
+    }
+}
+
+static enum em_exit loop(struct vcpu *c)
+{
+    enter_guest(c);
+    for (;;) {
+        uint32_t ff = ff_get(&c->ff);
+        if (ff & FF_REQUEST)
+            return EM_EXIT_REQUEST;
+        if (ff & (FF_INIT | FF_SIPI))
+            start_up(c);
+        if (ff & FF_SMI) /* no system-management mode: the firmware does without */
+            ff_clear(&c->ff, FF_SMI);
+        sync_duty(c);
+        if (c->ctx.activity == CPUM_SHUTDOWN)
+            return EM_EXIT_SHUTDOWN;
+        if (c->ctx.activity != CPUM_RUNNING) {
+            halt(c);
+            continue;
+        }
+        switch (iem_run(c, BUDGET_INSNS)) {
+        case IEM_EXIT_SHUTDOWN: return EM_EXIT_SHUTDOWN;
+        case IEM_EXIT_BREAK: return EM_EXIT_BREAK;
+        case IEM_EXIT_BUDGET:
+        case IEM_EXIT_FF:
+        case IEM_EXIT_HALT: break;
+        }
+    }
+}
+
+enum em_exit em_run(struct vcpu *c)
+{
+    volatile enum em_exit rc = EM_EXIT_FATAL; /* kept across the jump */
+
+    if (rescue_enter())
+        rc = loop(c);
+    rescue_leave();
+    atomic_store(&c->in_guest, 0);
+    return rc;
+}
+
+const char *em_fatal_text(void)
+{
+    return rescue_text();
+}
+
+void em_rescue_init(void)
+{
+    rescue_init();
+}

@@ -1,0 +1,57 @@
+/*
+ * rescue.c - see rescue.h. The handler runs on an alternate stack and only formats numbers and jumps back; the
+ * machine is then stopped for good (guru meditation), so the interrupted C code's half-done work is never used.
+ * A fault outside an armed thread gets the default action.
+ */
+#include "vmm/em/rescue.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <ucontext.h>
+
+static _Thread_local sigjmp_buf rescue_point;
+static _Thread_local bool rescue_armed;
+static _Thread_local char rescue_words[128];
+
+static void on_fault(int sig, siginfo_t *info, void *context)
+{
+    const ucontext_t *u = context;
+
+    if (!rescue_armed) {
+        signal(sig, SIG_DFL);
+        raise(sig);
+        return;
+    }
+    rescue_armed = false;
+    const char *name = sig == SIGSEGV ? "SIGSEGV" : sig == SIGBUS ? "SIGBUS" : sig == SIGFPE ? "SIGFPE" : "SIGILL";
+    snprintf(rescue_words, sizeof rescue_words, "%s at address %p, host pc %#llx", name, info->si_addr,
+             (unsigned long long)u->uc_mcontext.gregs[REG_RIP]);
+    siglongjmp(rescue_point, 1);
+}
+
+sigjmp_buf *rescue_arm(void)
+{
+    rescue_armed = true;
+    return &rescue_point;
+}
+
+void rescue_leave(void)
+{
+    rescue_armed = false;
+}
+
+const char *rescue_text(void)
+{
+    return rescue_words;
+}
+
+void rescue_init(void)
+{
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+    struct sigaction sa = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+
+    sigemptyset(&sa.sa_mask);
+    for (size_t k = 0; k < sizeof signals / sizeof signals[0]; k++)
+        sigaction(signals[k], &sa, NULL);
+}
