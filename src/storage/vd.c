@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "rt/status.h"
-#include "storage/vd_int.h"
+#include "storage/format.h"
 
 #define COPY_BYTES (1u << 20)
 

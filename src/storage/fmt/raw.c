@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "rt/status.h"
-#include "storage/vd_int.h"
+#include "storage/format.h"
 
 #define OPTICAL_SECTOR_BYTES 2048
 

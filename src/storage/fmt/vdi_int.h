@@ -2,7 +2,7 @@
 #ifndef STORAGE_FMT_VDI_INT_H
 #define STORAGE_FMT_VDI_INT_H
 
-#include "storage/vd_int.h"
+#include "storage/format.h"
 
 enum vdi_type { VDI_DYNAMIC = 1, VDI_FIXED = 2, VDI_UNDO = 3, VDI_DIFF = 4 };
 

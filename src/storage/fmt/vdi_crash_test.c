@@ -1,5 +1,5 @@
 /*
- * vd_crash_test.c - what was flushed survives: power cuts at every point, and every file operation failing once or
+ * vdi_crash_test.c - what was flushed survives: power cuts at every point, and every file operation failing once or
  * for ever.
  *
  * The disk's sectors carry (sector number, generation). After a crash a sector must show a generation between the
@@ -244,8 +244,8 @@ static void test_faults(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/vd/power-cuts", test_power_cuts);
-    g_test_add_func("/vd/power-cut-in-recovery", test_power_cut_in_recovery);
-    g_test_add_func("/vd/faults", test_faults);
+    g_test_add_func("/vdi/power-cuts", test_power_cuts);
+    g_test_add_func("/vdi/power-cut-in-recovery", test_power_cut_in_recovery);
+    g_test_add_func("/vdi/faults", test_faults);
     return g_test_run();
 }

@@ -1,6 +1,6 @@
-/* vd_int.h - what a format (fmt/) implements and sees of an open disk. Same layer only. */
-#ifndef STORAGE_VD_INT_H
-#define STORAGE_VD_INT_H
+/* format.h - what a format (fmt/) implements, and what it sees of an open disk. */
+#ifndef STORAGE_FORMAT_H
+#define STORAGE_FORMAT_H
 
 #include "storage/vd.h"
 
