@@ -46,14 +46,22 @@ struct iem_event {
 struct iem_block;
 struct iem {
     jmp_buf unwind;            /* armed by the run loop */
-    const struct iem_op *op;   /* running now: a fault takes its length back from rip */
+    const struct iem_op *op;   /* running now: a fault takes its length back from rip; &iem_no_op between instructions */
+    const struct iem_block *block; /* where op is from; NULL between blocks */
     struct iem_event event;    /* set by iem_raise() */
     bool end_block;            /* a handler changed mode, mapping or code: leave the block after this instruction */
     bool delivering;           /* inside event delivery: a further fault may be a double fault */
     uint8_t bounce[64] __attribute__((aligned(64)));
     struct iem_cache *cache;   /* decoded blocks, cache.c */
     struct iem_thunks *thunks; /* host code, thunk.c */
+    uint64_t until;            /* stat_insns at which iem_run() returns */
+    uint64_t breaks[IEM_BREAKS]; /* debugger breakpoints, linear */
+    unsigned nbreaks;
+    bool stepping; /* iem_step() */
+    bool resumed;  /* the first instruction after a return ignores debugger breakpoints */
 };
+/** Stands for "no instruction": length 0. */
+extern const struct iem_op iem_no_op;
 
 /* ---- leaving a handler (xcpt.c) ---- */
 _Noreturn void iem_raise(struct vcpu *c, unsigned vector);                          /* fault without error code */
@@ -97,8 +105,10 @@ void iem_sys_wr(struct vcpu *c, uint64_t gla, uint64_t val, unsigned bytes);
 struct iem_map {
     void *p;
     uint64_t gla;
+    uint64_t gpa;     /* of a watched page written in place: reported by iem_commit() */
     uint8_t bytes;
-    bool direct;
+    bool direct;      /* p is guest RAM: the change is already visible */
+    bool watched;
     uint8_t bounce[16];
 };
 void iem_map(struct vcpu *c, unsigned seg, uint64_t off, unsigned bytes, struct iem_map *ret);
@@ -126,6 +136,13 @@ void iem_task_switch(struct vcpu *c, uint16_t tss_sel, enum iem_task_cause cause
 void iem_load_sreg(struct vcpu *c, unsigned sreg, uint16_t sel);
 /** After any change of a segment, CPL, CR0/4, EFER, EFLAGS.VM/AC: recompute c->mode; ends the block. */
 void iem_mode_changed(struct vcpu *c);
+
+/* ---- debug registers (dbreak.c) ---- */
+/** Notes data breakpoints hit by an access; the #DB trap follows the instruction. */
+void iem_watch_data(struct vcpu *c, uint64_t gla, unsigned bytes, enum pgm_access acc);
+void iem_watch_io(struct vcpu *c, uint16_t port, unsigned bytes);
+/** DR6 bits of the code breakpoints that match @gla. */
+unsigned iem_watch_code(const struct vcpu *c, uint64_t gla);
 
 /* ---- flags ---- */
 static inline void iem_set_arith(struct vcpu *c, uint64_t fl, uint64_t mask)

@@ -1,0 +1,397 @@
+/*
+ * cache.c - the decode cache: from CS:RIP to a block of decoded instructions.
+ *
+ * A block is known by the physical address of its first byte and by c->mode.key, so it survives CR3 switches and
+ * serves every linear alias. In front of the hash table stands a direct-mapped table by linear address; an entry of it
+ * is believed only if the TLB still grants execution of that page and still maps it to the block's page. Memory is one
+ * arena, given out upwards; when it is used up everything is forgotten at once (no block is running at that moment).
+ *
+ * A page's generation moves when any watched chunk of it is written. A block found with an old generation is compared
+ * with the bytes it was made from: data living beside code does not cost a decode.
+ *
+ * Sources: SDM vol. 3 11.6 (self-modifying code), 6.15 (fetch faults); vol. 1 3.3.7.1 (canonical addresses).
+ * Left out: an instruction whose first bytes are undefined and whose rest lies beyond the segment limit raises #UD.
+ * Invariant 1: watch first, then read the generation, then the bytes: a store in between makes the block stale.
+ * Invariant 2: code that is not RAM or ROM (device registers) is decoded for one pass only.
+ */
+#include "vmm/iem/cache_int.h"
+
+#include <string.h>
+
+#define ARENA_BYTES (48u << 20)
+#define MAX_OPS     32u
+#define MAX_BYTES   256u
+#define HASH_BITS   16
+#define JUMP_BITS   13
+#define PAGE_MASK   ((uint64_t)PGM_PAGE_BYTES - 1)
+
+struct iem_cache {
+    struct {
+        uint64_t gla;
+        struct iem_block *block; /* never NULL */
+    } jump[1u << JUMP_BITS];
+    struct iem_block *hash[1u << HASH_BITS];
+    size_t used;
+    struct iem_block none; /* matches nothing: fills the jump table */
+    union {
+        struct iem_block block;
+        uint8_t room[sizeof(struct iem_block) + sizeof(struct iem_op) + 16];
+    } once; /* inv 2 */
+    uint8_t arena[ARENA_BYTES] __attribute__((aligned(64)));
+};
+
+/* What is being decoded, and where it ends up. */
+struct fetch {
+    uint64_t gla, gpa;
+    const uint8_t *hva; /* NULL: read by physical address */
+    uint8_t buf[MAX_BYTES];
+    unsigned avail;
+};
+
+const struct iem_op iem_no_op;
+
+void iem_cache_clear(struct vcpu *c)
+{
+    struct iem_cache *k = c->iem->cache;
+
+    for (size_t n = 0; n < G_N_ELEMENTS(k->jump); n++) {
+        k->jump[n].gla = ~0ull;
+        k->jump[n].block = &k->none;
+    }
+    memset(k->hash, 0, sizeof k->hash);
+    k->used = 0;
+}
+
+bool iem_cache_new(struct vcpu *c, GError **error)
+{
+    c->iem->cache = g_try_malloc0(sizeof *c->iem->cache);
+    if (!c->iem->cache) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NOMEM, "CPU %u: no memory for the decode cache (%zu MiB)", c->id,
+                    sizeof *c->iem->cache >> 20);
+        return false;
+    }
+    c->iem->cache->none.key = ~0u;
+    iem_cache_clear(c);
+    return true;
+}
+
+void iem_cache_free(struct vcpu *c)
+{
+    g_free(c->iem->cache);
+    c->iem->cache = NULL;
+}
+
+static size_t jump_slot(uint64_t gla)
+{
+    return (gla ^ gla >> JUMP_BITS) & ((1u << JUMP_BITS) - 1);
+}
+
+static size_t hash_slot(uint64_t gpa, uint32_t key)
+{
+    return (size_t)((gpa ^ (uint64_t)key << 40) * 0x9e3779b97f4a7c15ull >> (64 - HASH_BITS));
+}
+
+static bool generation_is(_Atomic uint32_t *gen, uint32_t want)
+{
+    return atomic_load_explicit(gen, memory_order_acquire) == want;
+}
+
+static bool is_current(const struct iem_block *b)
+{
+    return generation_is(b->gen, b->generation) && (!b->gen2 || generation_is(b->gen2, b->generation2));
+}
+
+/* The TLB's word that this page may be executed now and still is the block's page. */
+static bool is_mapped(const struct vcpu *c, uint64_t gla, const struct iem_block *b)
+{
+    const struct pgm_tlb_entry *e = &c->mmu.tlb[c->mode.idx][(gla >> PGM_PAGE_SHIFT) & (PGM_TLB_ENTRIES - 1)];
+
+    return e->tag[PGM_EXEC] == ((gla & ~PAGE_MASK) | c->mmu.gen) && ((e->gpa ^ b->gpa) & ~PAGE_MASK) == 0;
+}
+
+static void raise_fetch_pf(struct vcpu *c, uint64_t gla, uint32_t error)
+{
+    c->iem->op = &iem_no_op;
+    iem_raise_pf(c, gla, error);
+}
+
+static void raise_fetch_gp(struct vcpu *c)
+{
+    c->iem->op = &iem_no_op;
+    iem_gp0(c);
+}
+
+/* Translates for execution; false: page fault, *ret_error is its code. */
+static bool code_page(struct vcpu *c, uint64_t gla, uint64_t *ret_gpa, const uint8_t **ret_hva, uint32_t *ret_error)
+{
+    struct pgm_xlat x;
+
+    if (pgm_mmu_xlat(&c->mmu, c->mode.idx, gla, PGM_EXEC, &x) != PGM_XLAT_OK) {
+        *ret_error = x.error_code;
+        return false;
+    }
+    *ret_gpa = (x.gpa & ~PAGE_MASK) | (gla & PAGE_MASK);
+    *ret_hva = x.hva;
+    return true;
+}
+
+static void read_code(struct vcpu *c, uint64_t gpa, const uint8_t *hva, uint8_t *buf, unsigned bytes)
+{
+    if (hva)
+        memcpy(buf, hva, bytes);
+    else
+        pgm_phys_read(c->mmu.pgm, gpa, buf, bytes);
+}
+
+static iem_fn undefined_op, too_long_op;
+
+static void undefined_op(struct vcpu *c, const struct iem_op *op)
+{
+    (void)op;
+    iem_ud(c);
+}
+
+static void too_long_op(struct vcpu *c, const struct iem_op *op)
+{
+    (void)op;
+    iem_gp0(c);
+}
+
+/* Decodes one instruction; false: its bytes do not suffice. What cannot be decoded becomes an op that raises the fault.
+ */
+static bool decode_op(struct vcpu *c, const uint8_t *bytes, unsigned size, struct iem_op *op)
+{
+    int len = x86_decode(bytes, size, c->mode.code, &op->i);
+
+    if (len == X86_NEED_MORE)
+        return false;
+    op->thunk = NULL;
+    if (len > 0) {
+        op->fn = iem_select(c, op);
+    } else {
+        memset(&op->i, 0, sizeof op->i);
+        op->fn = len == X86_TOO_LONG ? too_long_op : undefined_op;
+    }
+    return true;
+}
+
+static bool ends_block(const struct iem_op *op)
+{
+    if (!op->i.row)
+        return true;
+    return (op->i.row->flow != X86_FLOW_NEXT && op->i.row->flow != X86_FLOW_COND) ||
+           (op->i.row->rules & X86_RULE_SERIAL);
+}
+
+/* Decodes up to the first jump, MAX_OPS, or the end of the bytes at hand. b->nops == 0: the first one crosses the page.
+ */
+static void decode_run(struct vcpu *c, const struct fetch *f, struct iem_block *b)
+{
+    unsigned pos = 0;
+
+    b->nops = 0;
+    while (b->nops < MAX_OPS && pos < f->avail) {
+        struct iem_op *op = &b->ops[b->nops];
+
+        if (!decode_op(c, f->buf + pos, f->avail - pos, op))
+            break;
+        b->nops++;
+        pos += op->i.len;
+        if (ends_block(op))
+            break;
+    }
+    b->bytes = (uint16_t)MAX(pos, 1);
+}
+
+static struct iem_block *arena_room(struct vcpu *c)
+{
+    struct iem_cache *k = c->iem->cache;
+
+    if (k->used + sizeof(struct iem_block) + MAX_OPS * sizeof(struct iem_op) + MAX_BYTES + 64 > ARENA_BYTES)
+        iem_cache_clear(c);
+    return (struct iem_block *)(k->arena + k->used);
+}
+
+/* Makes the block in the arena's free room permanent. */
+static void arena_keep(struct vcpu *c, struct iem_block *b, const uint8_t *code)
+{
+    struct iem_cache *k = c->iem->cache;
+    size_t slot = hash_slot(b->gpa, b->key);
+    uint8_t *copy = (uint8_t *)&b->ops[b->nops];
+
+    memcpy(copy, code, b->bytes);
+    b->code = copy;
+    b->next = k->hash[slot];
+    k->hash[slot] = b;
+    k->used = (size_t)(copy + b->bytes - k->arena + 63) & ~(size_t)63;
+}
+
+/* One instruction over two pages: every byte of the first part is there, the second page may be missing (#PF there). */
+static const struct iem_block *decode_crossing(struct vcpu *c, struct fetch *f, bool cacheable)
+{
+    struct iem_block *b = cacheable ? arena_room(c) : &c->iem->cache->once.block;
+    unsigned first = f->avail;
+    uint64_t gla2 = f->gla + first;
+    const uint8_t *hva2;
+    uint32_t error;
+
+    if (!c->mode.code64)
+        gla2 = (uint32_t)gla2;
+    if (c->mode.code64 ? !iem_canonical(gla2) : (uint32_t)c->ctx.rip + (uint64_t)first > c->ctx.seg[X86_CS].limit)
+        raise_fetch_gp(c);
+    if (!code_page(c, gla2, &b->gpa2, &hva2, &error))
+        raise_fetch_pf(c, gla2, error);
+    b->gen = b->gen2 = NULL;
+    if (cacheable) {
+        b->gen = pgm_code_watch(c->mmu.pgm, f->gpa, first);
+        b->gen2 = pgm_code_watch(c->mmu.pgm, b->gpa2, X86_MAX_LEN);
+        cacheable = b->gen && b->gen2;
+    }
+    if (cacheable) { /* inv 1 */
+        b->generation = atomic_load(b->gen);
+        b->generation2 = atomic_load(b->gen2);
+        read_code(c, f->gpa, f->hva, f->buf, first);
+    }
+    read_code(c, b->gpa2, hva2, f->buf + first, X86_MAX_LEN);
+    if (!decode_op(c, f->buf, first + X86_MAX_LEN, &b->ops[0])) {
+        memset(&b->ops[0].i, 0, sizeof b->ops[0].i);
+        b->ops[0].fn = too_long_op;
+    }
+    b->gpa = f->gpa;
+    b->key = c->mode.key;
+    b->nops = 1;
+    b->bytes = MAX(b->ops[0].i.len, 1);
+    if (cacheable)
+        arena_keep(c, b, f->buf);
+    else
+        b->gen = b->gen2 = NULL;
+    return b;
+}
+
+/* Device registers as code: one instruction, decoded anew each time (inv 2). */
+static const struct iem_block *decode_once(struct vcpu *c, struct fetch *f)
+{
+    struct iem_block *b = &c->iem->cache->once.block;
+
+    f->avail = MIN(f->avail, X86_MAX_LEN);
+    pgm_phys_read(c->mmu.pgm, f->gpa, f->buf, f->avail);
+    if (!decode_op(c, f->buf, f->avail, &b->ops[0]))
+        return decode_crossing(c, f, false);
+    b->gpa = f->gpa;
+    b->gen = b->gen2 = NULL;
+    b->key = c->mode.key;
+    b->nops = 1;
+    b->bytes = MAX(b->ops[0].i.len, 1);
+    return b;
+}
+
+/* Decodes from a first look at the bytes to learn how many to watch, then makes sure they were still the same (inv 1).
+ */
+static const struct iem_block *decode_block(struct vcpu *c, struct fetch *f)
+{
+    struct iem_block *b = arena_room(c);
+    uint8_t look[MAX_BYTES];
+
+    f->avail = MIN(MAX_BYTES, PGM_PAGE_BYTES - (unsigned)(f->gla & PAGE_MASK));
+    if (!f->hva && !pgm_code_watch(c->mmu.pgm, f->gpa, 1))
+        return decode_once(c, f);
+    read_code(c, f->gpa, f->hva, f->buf, f->avail);
+    for (;;) {
+        decode_run(c, f, b);
+        if (b->nops == 0)
+            return decode_crossing(c, f, true);
+        b->gen = pgm_code_watch(c->mmu.pgm, f->gpa, b->bytes);
+        if (!b->gen)
+            return decode_once(c, f);
+        b->generation = atomic_load(b->gen);
+        read_code(c, f->gpa, f->hva, look, f->avail);
+        if (memcmp(look, f->buf, b->bytes) == 0)
+            break;
+        memcpy(f->buf, look, f->avail);
+    }
+    b->gpa = f->gpa;
+    b->gpa2 = ~0ull;
+    b->gen2 = NULL;
+    b->key = c->mode.key;
+    arena_keep(c, b, f->buf);
+    return b;
+}
+
+/* A block of an older generation is still good if its bytes are unchanged. */
+static bool revive(struct vcpu *c, struct iem_block *b, const uint8_t *hva)
+{
+    uint8_t look[MAX_BYTES];
+    uint32_t now;
+
+    if (b->gen2 || pgm_code_watch(c->mmu.pgm, b->gpa, b->bytes) != b->gen)
+        return false;
+    now = atomic_load(b->gen);
+    read_code(c, b->gpa, hva, look, b->bytes);
+    if (memcmp(look, b->code, b->bytes) != 0)
+        return false;
+    b->generation = now;
+    return true;
+}
+
+/* Looks among the known blocks; a stale one is unlinked. */
+static struct iem_block *find_block(struct vcpu *c, const struct fetch *f)
+{
+    struct iem_block **link = &c->iem->cache->hash[hash_slot(f->gpa, c->mode.key)];
+
+    for (struct iem_block *b; (b = *link); link = &b->next) {
+        if (b->gpa != f->gpa || b->key != c->mode.key)
+            continue;
+        if (is_current(b) || revive(c, b, f->hva))
+            return b;
+        *link = b->next;
+        return NULL;
+    }
+    return NULL;
+}
+
+/* The second page of a crossing instruction may be mapped elsewhere by now, or not at all. */
+static bool second_page_ok(struct vcpu *c, const struct iem_block *b, uint64_t gla)
+{
+    uint64_t gla2 = (gla | PAGE_MASK) + 1, gpa2;
+    const uint8_t *hva;
+    uint32_t error;
+
+    if (!c->mode.code64)
+        gla2 = (uint32_t)gla2;
+    return code_page(c, gla2, &gpa2, &hva, &error) && gpa2 == b->gpa2;
+}
+
+static const struct iem_block *get_slow(struct vcpu *c, uint64_t gla)
+{
+    struct iem_cache *k = c->iem->cache;
+    struct fetch f = {.gla = gla};
+    struct iem_block *b;
+    uint32_t error;
+
+    c->iem->op = &iem_no_op;
+    c->iem->block = NULL;
+    if (c->mode.code64 ? !iem_canonical(c->ctx.rip) : c->ctx.rip > c->ctx.seg[X86_CS].limit)
+        raise_fetch_gp(c);
+    if (!code_page(c, gla, &f.gpa, &f.hva, &error))
+        raise_fetch_pf(c, gla, error);
+    b = find_block(c, &f);
+    if (b && b->gen2)
+        return second_page_ok(c, b, gla) ? b : decode_block(c, &f);
+    if (b || ((b = (struct iem_block *)decode_block(c, &f)) && b->gen && !b->gen2)) {
+        k->jump[jump_slot(gla)].gla = gla;
+        k->jump[jump_slot(gla)].block = b;
+    }
+    return b;
+}
+
+const struct iem_block *iem_block_get(struct vcpu *c)
+{
+    uint64_t gla = iem_code_gla(c);
+    size_t slot = jump_slot(gla);
+    struct iem_block *b = c->iem->cache->jump[slot].block;
+
+    if (G_LIKELY(c->iem->cache->jump[slot].gla == gla && b->key == c->mode.key && is_mapped(c, gla, b) &&
+                 is_current(b)))
+        return b;
+    return get_slow(c, gla);
+}

@@ -1,0 +1,318 @@
+/*
+ * run.c - the interpreter's run loop: blocks, events between instructions, traps after them.
+ *
+ * Before each block one test decides whether anything wants care: a force flag, single step, RF, a debug or
+ * debugger breakpoint, a CPU that is not running. With care, events are delivered in the order of SDM table 6-2 and,
+ * where something must be seen at every instruction, exactly one instruction runs. Faults come back through
+ * iem->unwind and are delivered at the top of iem_run().
+ *
+ * Sources: SDM vol. 3 6.8.3 (STI and MOV SS shadows), 6.9 (priorities), 17.3 (debug exceptions), 17.3.1.1 (RF).
+ * Invariant 1: ctx.pending_db holds DR6.B0-B3 in bits 0-3 and BS in bit 6, and FF_TRAP is set while it is not 0.
+ * Invariant 2: the shadow ends before the one instruction it covers runs, so that it cannot cover a second one.
+ */
+#include "vmm/iem/cache_int.h"
+
+#include <string.h>
+
+enum { DB_STEP = 0x40, DB_BREAKS = 0x0f };
+#define DR6_BS      0x4000u
+#define DR7_ENABLES 0xffu
+#define FF_LEAVE    (FF_REQUEST | FF_TLB_SYNC | FF_INIT | FF_SIPI | FF_SMI)
+
+enum care { CARE_NONE, CARE_SINGLE, CARE_EVENT, CARE_EXIT };
+
+bool iem_init(struct vcpu *c, GError **error)
+{
+    c->iem = g_new0(struct iem, 1);
+    c->iem->op = &iem_no_op;
+    if (iem_cache_new(c, error))
+        return true;
+    g_clear_pointer(&c->iem, g_free);
+    return false;
+}
+
+void iem_fini(struct vcpu *c)
+{
+    if (!c->iem)
+        return;
+    iem_cache_free(c);
+    g_clear_pointer(&c->iem, g_free);
+}
+
+void iem_flush(struct vcpu *c)
+{
+    iem_cache_clear(c);
+}
+
+bool iem_break_add(struct vcpu *c, uint64_t gla)
+{
+    if (c->iem->nbreaks == IEM_BREAKS)
+        return false;
+    c->iem->breaks[c->iem->nbreaks++] = gla;
+    return true;
+}
+
+void iem_break_remove(struct vcpu *c, uint64_t gla)
+{
+    for (unsigned n = 0; n < c->iem->nbreaks; n++)
+        if (c->iem->breaks[n] == gla) {
+            c->iem->breaks[n] = c->iem->breaks[--c->iem->nbreaks];
+            return;
+        }
+}
+
+static bool at_break(const struct vcpu *c)
+{
+    uint64_t gla = iem_code_gla(c);
+
+    for (unsigned n = 0; n < c->iem->nbreaks; n++)
+        if (c->iem->breaks[n] == gla)
+            return true;
+    return false;
+}
+
+/* ---- events between instructions ---- */
+
+static void deliver(struct vcpu *c, unsigned vector, enum iem_event_kind kind)
+{
+    const struct iem_event e = {.vector = (uint8_t)vector, .kind = (uint8_t)kind};
+
+    c->iem->op = &iem_no_op;
+    c->iem->block = NULL;
+    iem_deliver(c, &e);
+}
+
+/* #DB collected by the last instruction (inv 1). MOV SS holds it off for one more. */
+static bool deliver_trap(struct vcpu *c)
+{
+    unsigned hits = c->ctx.pending_db;
+
+    ff_clear(&c->ff, FF_TRAP);
+    c->ctx.pending_db = 0;
+    if (!hits)
+        return false;
+    c->ctx.dr[6] |= (hits & DB_BREAKS) | (hits & DB_STEP ? DR6_BS : 0);
+    deliver(c, XCPT_DB, IEM_EVENT_TRAP);
+    return true;
+}
+
+static bool deliver_irq(struct vcpu *c)
+{
+    int vector;
+
+    ff_clear(&c->ff, FF_INTR); /* before asking: what comes later sets it again */
+    vector = c->outside->interrupt_pending(c->outside_user, c->id);
+    if (vector >= 0)
+        vector = c->outside->interrupt_acknowledge(c->outside_user, c->id);
+    if (vector < 0)
+        return false;
+    ff_set(&c->ff, FF_INTR); /* there may be another one behind it */
+    c->ctx.activity = CPUM_RUNNING;
+    c->stat_irqs++;
+    deliver(c, (unsigned)vector, IEM_EVENT_IRQ);
+    return true;
+}
+
+static bool deliver_nmi(struct vcpu *c)
+{
+    ff_clear(&c->ff, FF_NMI);
+    c->ctx.activity = CPUM_RUNNING;
+    deliver(c, XCPT_NMI, IEM_EVENT_NMI);
+    c->ctx.nmi_blocked = 1;
+    return true;
+}
+
+/* SDM table 6-2, from the traps on the previous instruction down to maskable interrupts. */
+static bool events(struct vcpu *c, uint32_t flags, bool shadow)
+{
+    bool ss = shadow && c->ctx.shadow_is_ss;
+
+    if ((flags & FF_TRAP) && !ss && deliver_trap(c))
+        return true;
+    if ((flags & FF_NMI) && !c->ctx.nmi_blocked && !ss)
+        return deliver_nmi(c);
+    return (flags & FF_INTR) && (c->ctx.rflags & CPUM_FL_IF) && !shadow && deliver_irq(c);
+}
+
+static enum care take_care(struct vcpu *c, enum iem_exit *ret_why)
+{
+    uint32_t flags = ff_get(&c->ff);
+    bool shadow = (flags & FF_SHADOW) && c->ctx.rip == c->ctx.shadow_rip;
+
+    if (flags & FF_LEAVE) {
+        *ret_why = IEM_EXIT_FF;
+        return CARE_EXIT;
+    }
+    if (c->ctx.activity == CPUM_SHUTDOWN || c->ctx.activity == CPUM_WAIT_SIPI) {
+        *ret_why = c->ctx.activity == CPUM_SHUTDOWN ? IEM_EXIT_SHUTDOWN : IEM_EXIT_HALT;
+        return CARE_EXIT;
+    }
+    if ((flags & FF_SHADOW) && !shadow)
+        ff_clear(&c->ff, FF_SHADOW);
+    if (events(c, flags, shadow))
+        return CARE_EVENT;
+    if (c->ctx.activity == CPUM_HALTED) {
+        *ret_why = IEM_EXIT_HALT;
+        return CARE_EXIT;
+    }
+    if (c->iem->nbreaks && !c->iem->resumed && at_break(c)) {
+        *ret_why = IEM_EXIT_BREAK;
+        return CARE_EXIT;
+    }
+    if (shadow || c->iem->nbreaks || (c->ctx.dr[7] & DR7_ENABLES) || (c->ctx.rflags & (CPUM_FL_TF | CPUM_FL_RF)))
+        return CARE_SINGLE;
+    return CARE_NONE;
+}
+
+static inline bool wants_care(struct vcpu *c)
+{
+    return ff_any(&c->ff) | ((c->ctx.rflags & (CPUM_FL_TF | CPUM_FL_RF)) != 0) | ((c->ctx.dr[7] & DR7_ENABLES) != 0) |
+           (c->ctx.activity != CPUM_RUNNING) | (c->iem->nbreaks != 0);
+}
+
+/* ---- instructions ---- */
+
+/* True if the whole of the next @bytes lies inside CS's limit. */
+static inline bool within_limit(const struct vcpu *c, unsigned bytes)
+{
+    return c->mode.code64 || c->ctx.rip + bytes - 1 <= c->ctx.seg[X86_CS].limit;
+}
+
+static inline void run_op(struct vcpu *c, const struct iem_op *op)
+{
+    c->iem->op = op;
+    c->ctx.rip += op->i.len;
+    op->fn(c, op);
+}
+
+/* A code breakpoint comes before everything the instruction itself may raise; RF is spent on this one instruction. */
+static void code_breakpoint(struct vcpu *c)
+{
+    unsigned hits = c->ctx.rflags & CPUM_FL_RF ? 0 : iem_watch_code(c, iem_code_gla(c));
+
+    if (!hits)
+        return;
+    c->iem->op = &iem_no_op;
+    c->iem->block = NULL;
+    c->ctx.dr[6] |= hits;
+    iem_raise(c, XCPT_DB);
+}
+
+static void run_one(struct vcpu *c)
+{
+    struct iem *iem = c->iem;
+    bool step = (c->ctx.rflags & CPUM_FL_TF) != 0;
+    const struct iem_block *b;
+
+    code_breakpoint(c);
+    b = iem_block_get(c);
+    iem->block = b;
+    iem->end_block = false;
+    iem->resumed = false;
+    if (ff_get(&c->ff) & FF_SHADOW)
+        ff_clear(&c->ff, FF_SHADOW); /* inv 2 */
+    if (!within_limit(c, b->ops[0].i.len)) {
+        iem->op = &iem_no_op;
+        iem->block = NULL;
+        iem_gp0(c);
+    }
+    c->ctx.rflags &= ~(uint64_t)CPUM_FL_RF;
+    run_op(c, &b->ops[0]);
+    c->stat_insns++;
+    if (step && (b->ops[0].i.mnem != X86_SYSCALL || (c->ctx.rflags & CPUM_FL_TF))) {
+        c->ctx.pending_db |= DB_STEP;
+        ff_set(&c->ff, FF_TRAP);
+    }
+}
+
+static inline void run_block(struct vcpu *c)
+{
+    struct iem *iem = c->iem;
+    const struct iem_block *b = iem_block_get(c);
+    const struct iem_op *op = b->ops, *end = op + b->nops;
+
+    if (G_UNLIKELY(!within_limit(c, b->bytes))) {
+        run_one(c);
+        return;
+    }
+    iem->block = b;
+    iem->end_block = false;
+    do {
+        run_op(c, op);
+        op++;
+    } while (!iem->end_block && op < end);
+    c->stat_insns += (uint64_t)(op - b->ops);
+    c->stat_blocks++;
+}
+
+static enum iem_exit run(struct vcpu *c)
+{
+    enum iem_exit why;
+
+    while (c->stat_insns < c->iem->until) {
+        bool single = c->iem->stepping;
+
+        if (!c->mode.code64)
+            c->ctx.rip = (uint32_t)c->ctx.rip; /* code that runs over the end of 4 GiB */
+        if (G_UNLIKELY(wants_care(c))) {
+            switch (take_care(c, &why)) {
+            case CARE_EXIT: return why;
+            case CARE_EVENT:
+                if (c->iem->stepping)
+                    return IEM_EXIT_BUDGET;
+                continue;
+            case CARE_SINGLE: single = true; break;
+            case CARE_NONE: break;
+            }
+        }
+        if (G_UNLIKELY(single))
+            run_one(c);
+        else
+            run_block(c);
+    }
+    return IEM_EXIT_BUDGET;
+}
+
+/* A handler left by iem_raise(): what ran before it counts, breakpoints it met do not, then the exception is delivered.
+ */
+static void unwound(struct vcpu *c)
+{
+    struct iem *iem = c->iem;
+    struct iem_event e = iem->event;
+
+    if (iem->block)
+        c->stat_insns += (uint64_t)(iem->op - iem->block->ops);
+    iem->block = NULL;
+    if (e.kind == IEM_EVENT_FAULT)
+        c->ctx.pending_db = 0;
+    else
+        c->stat_insns++; /* INT n and the like are executed by being delivered */
+    c->stat_xcpts++;
+    iem_deliver(c, &e);
+}
+
+enum iem_exit iem_run(struct vcpu *c, uint64_t max_insns)
+{
+    struct iem *iem = c->iem;
+
+    iem->until = c->stat_insns + max_insns;
+    iem->resumed = true;
+    iem->op = &iem_no_op;
+    iem->block = NULL;
+    if (setjmp(iem->unwind)) {
+        unwound(c);
+        if (iem->stepping)
+            return c->ctx.activity == CPUM_SHUTDOWN ? IEM_EXIT_SHUTDOWN : IEM_EXIT_BUDGET;
+    }
+    return run(c);
+}
+
+enum iem_exit iem_step(struct vcpu *c)
+{
+    enum iem_exit why;
+
+    c->iem->stepping = true;
+    why = iem_run(c, 1);
+    c->iem->stepping = false;
+    return why;
+}
