@@ -1,0 +1,189 @@
+/*
+ * block.c - the block driver: see block.h.
+ *
+ * The default serial number comes from the image's UUID the way VirtualBox derives it: VB, first and last 32 bits.
+ */
+#include "drivers/block/block.h"
+
+#include "rt/status.h"
+
+struct block {
+    struct pdm_block pub; /* first: a struct pdm_block is one of ours */
+    struct vd *vd;
+    struct block_up up;
+    GThread *thread;
+    GMutex lock; /* guards everything below */
+    GCond changed;
+    struct pdm_block_req *head, *tail;
+    bool busy, stop, resume;
+};
+
+/* Host troubles the user can end while the machine waits; names and texts as VirtualBox's. */
+static const struct trouble {
+    int status;
+    const char *id, *text;
+} troubles[] = {
+    {VERR_DISK_FULL, "DrvVD_DISKFULL",
+     "Host system reported disk full. VM execution is suspended. You can resume after freeing some space"},
+    {VERR_FILE_TOO_BIG, "DrvVD_FILETOOBIG",
+     "Host system reported that the file size limit of the host file system has been exceeded. VM execution is "
+     "suspended. You need to move the file to a filesystem which allows bigger files"},
+};
+
+static void block_submit(struct pdm_block *pub, struct pdm_block_req *req)
+{
+    struct block *b = (struct block *)pub;
+
+    req->priv = NULL;
+    g_mutex_lock(&b->lock);
+    if (b->tail)
+        b->tail->priv = req;
+    else
+        b->head = req;
+    b->tail = req;
+    g_cond_broadcast(&b->changed);
+    g_mutex_unlock(&b->lock);
+}
+
+static int execute(struct block *b, const struct pdm_block_req *req)
+{
+    switch (req->op) {
+    case PDM_BLOCK_READ: return vd_read(b->vd, req->offset_bytes, req->buf, req->bytes);
+    case PDM_BLOCK_WRITE: return vd_write(b->vd, req->offset_bytes, req->buf, req->bytes);
+    case PDM_BLOCK_FLUSH: return b->up.ignore_flush ? 0 : vd_flush(b->vd);
+    case PDM_BLOCK_DISCARD: return vd_discard(b->vd, req->offset_bytes, req->bytes);
+    }
+    return VERR_INVALID_PARAMETER;
+}
+
+/* Whether the machine was stopped for this error; then sleeps until it goes on. False = the guest gets the error. */
+static bool wait_for_host(struct block *b, const struct pdm_block_req *req, int status)
+{
+    bool again = false;
+
+    if (req->op == PDM_BLOCK_FLUSH || !b->up.host_error)
+        return false; /* a failed flush has lost data already */
+    for (size_t i = 0; i < G_N_ELEMENTS(troubles) && !again; i++)
+        again = troubles[i].status == status && b->up.host_error(b->up.ctx, troubles[i].id, troubles[i].text);
+    if (!again)
+        return false;
+    g_mutex_lock(&b->lock);
+    while (!b->resume && !b->stop)
+        g_cond_wait(&b->changed, &b->lock);
+    b->resume = false;
+    again = !b->stop;
+    g_mutex_unlock(&b->lock);
+    return again;
+}
+
+static void work(struct block *b, struct pdm_block_req *req)
+{
+    do
+        req->status = execute(b, req);
+    while (req->status && wait_for_host(b, req, req->status));
+    b->up.complete(b->up.ctx, req);
+}
+
+/* The next request, or NULL when the driver stops and the queue is empty. */
+static struct pdm_block_req *next(struct block *b)
+{
+    struct pdm_block_req *req;
+
+    g_mutex_lock(&b->lock);
+    b->busy = false;
+    g_cond_broadcast(&b->changed);
+    while (!b->head && !b->stop)
+        g_cond_wait(&b->changed, &b->lock);
+    req = b->head;
+    if (req) {
+        b->head = req->priv;
+        if (!b->head)
+            b->tail = NULL;
+        b->busy = true;
+    }
+    g_mutex_unlock(&b->lock);
+    return req;
+}
+
+static void *worker(void *arg)
+{
+    struct block *b = arg;
+    struct pdm_block_req *req;
+
+    while ((req = next(b)))
+        work(b, req);
+    return NULL;
+}
+
+static void name_medium(struct block *b)
+{
+    uint8_t uuid[VD_UUID_BYTES];
+    uint32_t first, last;
+
+    if (!vd_uuid(b->vd, uuid))
+        return;
+    first = (uint32_t)uuid[0] << 24 | uuid[1] << 16 | uuid[2] << 8 | uuid[3];
+    last = (uint32_t)uuid[15] << 24 | uuid[14] << 16 | uuid[13] << 8 | uuid[12];
+    g_snprintf(b->pub.serial, sizeof(b->pub.serial), "VB%08x-%08x", first, last);
+}
+
+struct pdm_block *block_new(struct vd *vd, const struct block_up *up, GError **error)
+{
+    struct block *b = g_new0(struct block, 1);
+
+    b->vd = vd;
+    b->up = *up;
+    b->pub = (struct pdm_block){.drv = b,
+                                .size_bytes = vd_size_bytes(vd),
+                                .sector_bytes = up->optical ? 2048 : 512,
+                                .read_only = vd_read_only(vd),
+                                .removable = up->removable,
+                                .submit = block_submit};
+    name_medium(b);
+    g_mutex_init(&b->lock);
+    g_cond_init(&b->changed);
+    b->thread = g_thread_try_new("block", worker, b, error);
+    if (!b->thread) {
+        block_free(&b->pub);
+        return NULL;
+    }
+    return &b->pub;
+}
+
+void block_free(struct pdm_block *pub)
+{
+    struct block *b = (struct block *)pub;
+
+    if (!b)
+        return;
+    g_mutex_lock(&b->lock);
+    b->stop = true;
+    g_cond_broadcast(&b->changed);
+    g_mutex_unlock(&b->lock);
+    if (b->thread)
+        g_thread_join(b->thread);
+    g_mutex_clear(&b->lock);
+    g_cond_clear(&b->changed);
+    g_free(b);
+}
+
+void block_resume(struct pdm_block *pub)
+{
+    struct block *b = (struct block *)pub;
+
+    g_mutex_lock(&b->lock);
+    b->resume = true;
+    g_cond_broadcast(&b->changed);
+    g_mutex_unlock(&b->lock);
+}
+
+bool block_idle(struct pdm_block *pub)
+{
+    struct block *b = (struct block *)pub;
+    bool idle;
+
+    g_mutex_lock(&b->lock);
+    idle = !b->head && !b->busy;
+    g_mutex_unlock(&b->lock);
+    return idle;
+}

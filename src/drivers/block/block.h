@@ -1,0 +1,39 @@
+/*
+ * block.h - a disk image behind struct pdm_block: one thread per medium works off a queue in order.
+ *
+ * Locks: submit() only appends to the queue. complete() and host_error() are called on the driver's thread with no
+ *        lock of the driver held; complete() takes the device's lock and calls req->done().
+ * Invariant 1: requests finish in the order they were submitted, so a FLUSH covers everything before it.
+ * Invariant 2: after block_free() returned no callback comes any more.
+ */
+#ifndef DRIVERS_BLOCK_BLOCK_H
+#define DRIVERS_BLOCK_BLOCK_H
+
+#include <glib.h>
+
+#include "storage/vd.h"
+#include "vmm/pdm/ifs.h"
+
+struct block_up {
+    void *ctx;
+    void (*complete)(void *ctx, struct pdm_block_req *req);
+    /**
+     * The host cannot do it now (disk full, file too big): true = keep the request until block_resume() and try
+     * again, false = tell the guest. @id is one of VirtualBox's, e.g. "DrvVD_DISKFULL". NULL = always tell the guest.
+     */
+    bool (*host_error)(void *ctx, const char *id, const char *text);
+    bool optical; /* 2048-byte sectors */
+    bool removable;
+    bool ignore_flush; /* the user's explicit wish: FLUSH says yes without syncing */
+};
+
+/** block_new() - @vd is borrowed and must outlive the driver; nobody else may use it meanwhile. */
+struct pdm_block *block_new(struct vd *vd, const struct block_up *up, GError **error);
+/** block_free() - works off what is queued (a kept request fails with its error), then stops. NULL is fine. */
+void block_free(struct pdm_block *b);
+/** block_resume() - the machine goes on: kept requests are tried again. */
+void block_resume(struct pdm_block *b);
+/** block_idle() - nothing queued or in work. */
+bool block_idle(struct pdm_block *b);
+
+#endif

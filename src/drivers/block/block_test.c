@@ -1,0 +1,191 @@
+/* block_test.c - order, flush, errors and waiting for the host. The device's side is a list of completions. */
+#include "drivers/block/block.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "rt/fio_shim.h"
+#include "rt/status.h"
+
+#define COUNT 200
+
+struct world {
+    struct fio_crash *disk;
+    struct fio_fault fault;
+    struct vd *vd;
+    struct pdm_block *b;
+    GMutex lock;
+    GCond changed;
+    unsigned done;
+    struct pdm_block_req *order[COUNT];
+    int host_errors;
+    bool wait; /* host_error's answer */
+    size_t unsynced_at_flush;
+};
+
+static void complete(void *ctx, struct pdm_block_req *req)
+{
+    struct world *w = ctx;
+
+    g_mutex_lock(&w->lock);
+    if (req->op == PDM_BLOCK_FLUSH)
+        w->unsynced_at_flush = fio_crash_unsynced(w->disk, "/d");
+    w->order[w->done++] = req;
+    g_cond_broadcast(&w->changed);
+    g_mutex_unlock(&w->lock);
+}
+
+static bool host_error(void *ctx, const char *id, const char *text)
+{
+    struct world *w = ctx;
+
+    g_assert_cmpstr(id, ==, "DrvVD_DISKFULL");
+    g_assert_nonnull(strstr(text, "disk full"));
+    g_mutex_lock(&w->lock);
+    w->host_errors++;
+    g_cond_broadcast(&w->changed);
+    g_mutex_unlock(&w->lock);
+    return w->wait;
+}
+
+static void world_init(struct world *w)
+{
+    const struct vd_create args = {.format = "VDI", .path = "/d", .size_bytes = 4u << 20};
+    const struct block_up up = {.ctx = w, .complete = complete, .host_error = host_error};
+
+    memset(w, 0, sizeof(*w));
+    g_mutex_init(&w->lock);
+    g_cond_init(&w->changed);
+    w->disk = fio_crash_new();
+    g_assert_true(vd_create(fio_crash_io(w->disk), &args, NULL));
+    fio_fault_init(&w->fault, fio_crash_io(w->disk));
+    w->vd = vd_open(&w->fault.io, "VDI", "/d", 0, NULL);
+    w->b = block_new(w->vd, &up, NULL);
+    g_assert_nonnull(w->b);
+}
+
+static void world_fini(struct world *w)
+{
+    block_free(w->b);
+    vd_close(w->vd);
+    fio_crash_free(w->disk);
+    g_mutex_clear(&w->lock);
+    g_cond_clear(&w->changed);
+}
+
+static void wait_done(struct world *w, unsigned n)
+{
+    g_mutex_lock(&w->lock);
+    while (w->done < n)
+        g_cond_wait(&w->changed, &w->lock);
+    g_mutex_unlock(&w->lock);
+}
+
+/* Writes, reads of what was just written, and flushes: in order, and flushed means synced. */
+static void test_order(void)
+{
+    static struct pdm_block_req reqs[COUNT];
+    static uint8_t bufs[COUNT][512];
+    struct world w;
+
+    world_init(&w);
+    g_assert_cmpuint(strlen(w.b->serial), ==, 19);
+    g_assert_cmpuint(w.b->size_bytes, ==, 4u << 20);
+    for (unsigned i = 0; i < COUNT; i++) {
+        reqs[i] = (struct pdm_block_req){.offset_bytes = i / 3 * 512, .buf = bufs[i], .bytes = 512};
+        reqs[i].op = i % 3 == 0 ? PDM_BLOCK_WRITE : i % 3 == 1 ? PDM_BLOCK_READ : PDM_BLOCK_FLUSH;
+        memset(bufs[i], i % 3 == 0 ? (int)(i / 3 + 1) : 0, 512);
+        w.b->submit(w.b, &reqs[i]);
+        if (i % 3 == 2) {
+            wait_done(&w, i + 1);
+            g_assert_cmpuint(w.unsynced_at_flush, ==, 0);
+        }
+    }
+    wait_done(&w, COUNT);
+    for (unsigned i = 0; i < COUNT; i++) {
+        g_assert_true(w.order[i] == &reqs[i]);
+        g_assert_cmpint(reqs[i].status, ==, 0);
+        if (i % 3 == 1)
+            g_assert_cmpuint(bufs[i][511], ==, (i / 3 + 1) & 0xff);
+    }
+    world_fini(&w);
+}
+
+static void test_errors(void)
+{
+    struct pdm_block_req reqs[3] = {};
+    uint8_t buf[512] = {1};
+    struct world w;
+
+    world_init(&w);
+    reqs[0] = (struct pdm_block_req){.op = PDM_BLOCK_READ, .offset_bytes = 4u << 20, .buf = buf, .bytes = 512};
+    w.b->submit(w.b, &reqs[0]);
+    wait_done(&w, 1);
+    g_assert_cmpint(reqs[0].status, ==, VERR_OUT_OF_RANGE);
+
+    w.fault.fail_at = w.fault.calls + 1;
+    reqs[1] = (struct pdm_block_req){.op = PDM_BLOCK_FLUSH};
+    w.b->submit(w.b, &reqs[1]);
+    wait_done(&w, 2);
+    g_assert_cmpint(reqs[1].status, ==, VERR_DEV_IO_ERROR);
+    world_fini(&w);
+}
+
+/* Disk full: the request waits, and is done again after the machine went on; or the guest hears of it. */
+static void test_disk_full(void)
+{
+    for (int waits = 0; waits < 2; waits++) {
+        struct pdm_block_req req = {.op = PDM_BLOCK_WRITE, .bytes = 512};
+        uint8_t buf[512] = {1};
+        struct world w;
+
+        world_init(&w);
+        w.wait = waits != 0;
+        w.fault.fail_at = w.fault.calls + 2;
+        w.fault.err = ENOSPC;
+        req.buf = buf;
+        w.b->submit(w.b, &req);
+        g_mutex_lock(&w.lock);
+        while (w.host_errors == 0)
+            g_cond_wait(&w.changed, &w.lock);
+        g_mutex_unlock(&w.lock);
+        if (waits) {
+            g_assert_false(block_idle(w.b));
+            block_resume(w.b);
+        }
+        wait_done(&w, 1);
+        g_assert_cmpint(req.status, ==, waits ? 0 : VERR_DISK_FULL);
+        world_fini(&w);
+    }
+}
+
+/* Going away: what is queued is still done; a request that waits for the host gets its error. */
+static void test_free(void)
+{
+    struct pdm_block_req reqs[2] = {};
+    uint8_t buf[512] = {1};
+    struct world w;
+
+    world_init(&w);
+    w.wait = true;
+    w.fault.fail_at = w.fault.calls + 1;
+    w.fault.err = ENOSPC;
+    w.fault.for_ever = true;
+    for (unsigned i = 0; i < 2; i++) {
+        reqs[i] = (struct pdm_block_req){.op = PDM_BLOCK_WRITE, .buf = buf, .bytes = 512};
+        w.b->submit(w.b, &reqs[i]);
+    }
+    world_fini(&w);
+    g_assert_cmpuint(w.done, ==, 2);
+    g_assert_cmpint(reqs[1].status, ==, VERR_DISK_FULL);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/block/order", test_order);
+    g_test_add_func("/block/errors", test_errors);
+    g_test_add_func("/block/disk-full", test_disk_full);
+    g_test_add_func("/block/free", test_free);
+    return g_test_run();
+}
