@@ -1,0 +1,41 @@
+/*
+ * dbgf.h - looking at a stopped vCPU: registers, stack and code as text, and the gdb remote stub.
+ */
+#ifndef VMM_DBGF_DBGF_H
+#define VMM_DBGF_DBGF_H
+
+#include <glib.h>
+
+#include "vmm/cpum/cpum.h"
+
+/** Registers in the shape of VirtualBox's "info cpumguest". */
+void dbgf_regs(struct vcpu *c, GString *out);
+/** @count instructions from linear address @gla; the current one is marked. Unreadable memory ends the listing. */
+void dbgf_disasm(struct vcpu *c, uint64_t gla, unsigned count, GString *out);
+/** The top of the stack: @words entries of the stack's width. */
+void dbgf_stack(struct vcpu *c, unsigned words, GString *out);
+/** All of the above with a headline: the body of a guru meditation. */
+void dbgf_report(struct vcpu *c, const char *headline, GString *out);
+
+/* ---- gdb remote serial protocol ---- */
+
+/** What the stub needs of the machine. halt() returns when every vCPU stands still. */
+struct dbgf_machine {
+    void *user;
+    unsigned cpus;
+    struct vcpu *(*cpu)(void *user, unsigned id);
+    void (*halt)(void *user);
+    void (*resume)(void *user);
+    void (*step)(void *user, unsigned cpu);            /* machine is halted: one instruction of one vCPU */
+    char *(*monitor)(void *user, const char *command); /* "monitor WORDS": answer, g_free */
+};
+
+struct gdb;
+/** gdb_new() - listens at @address: "HOST:PORT", ":PORT" (loopback) or the path of a Unix socket. Its thread does the
+ * rest. */
+struct gdb *gdb_new(const char *address, const struct dbgf_machine *machine, GError **error);
+void gdb_free(struct gdb *g);
+/** The machine stopped by itself: breakpoint on @cpu. Any thread. */
+void gdb_stopped(struct gdb *g, unsigned cpu);
+
+#endif
