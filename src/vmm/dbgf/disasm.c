@@ -2,6 +2,7 @@
  * disasm.c - guest code as text, by Zydis: logs and the debugger only, never the executing path.
  */
 #include <Zydis/Zydis.h>
+#include <inttypes.h>
 
 #include "vmm/dbgf/dbgf.h"
 #include "vmm/iem/iem.h"
@@ -45,8 +46,8 @@ void dbgf_disasm(struct vcpu *c, uint64_t gla, unsigned count, GString *out)
             g_string_append_printf(out, "%c %016" PRIx64 "  (not mapped)\n", gla == here ? '>' : ' ', gla);
             return;
         }
-        if (ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code, have, &insn, ops, ZYDIS_MAX_OPERAND_COUNT, 0)))
-            ZydisFormatterFormatInstruction(&formatter, &insn, ops, insn.operand_count_visible, text, sizeof text, gla);
+        if (ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code, have, &insn, ops)))
+            ZydisFormatterFormatInstruction(&formatter, &insn, ops, insn.operand_count_visible, text, sizeof text, gla, NULL);
         g_string_append_printf(out, "%c %016" PRIx64 "  ", gla == here ? '>' : ' ', gla);
         for (unsigned b = 0; b < 10; b++)
             g_string_append_printf(out, b < insn.length ? "%02x" : "  ", code[b]);
