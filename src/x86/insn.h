@@ -93,6 +93,8 @@ enum x86_rule {
     X86_RULE_L1 = 1 << 16,       /* D: VEX.L must be 1 */
     X86_RULE_Y2 = 1 << 17,       /* D: the 256-bit form needs AVX2 (x86_insn.feature) */
     X86_RULE_DISTINCT = 1 << 18, /* D: gathers: destination, index and mask must differ */
+    X86_RULE_MOD3 = 1 << 19,     /* D: ModRM.mod is not looked at, the form is always register (MOV CR, DR) */
+    X86_RULE_NP = 1 << 20,       /* D: #UD with 66, F2 or F3 */
 };
 
 /** One row of an opcode map. flags_*: EFLAGS bits (CF 1, PF 4, AF 10h, ZF 40h, SF 80h, TF, IF, DF 400h, OF 800h). */
@@ -135,10 +137,10 @@ struct x86_insn {
     struct x86_operand op[4];
     /* memory operand (at most one; string and stack operands are implicit in the mnemonic) */
     uint8_t base;  /* enum x86_gpr, X86_REG_NONE; 0x10 = RIP-relative (X86_BASE_RIP) */
-    uint8_t index; /* enum x86_gpr or X86_REG_NONE; a VEC register for gathers (vsib = 1) */
+    uint8_t index; /* enum x86_gpr or X86_REG_NONE; a VEC register for gathers (vsib) */
     uint8_t scale; /* 1, 2, 4, 8 */
     uint8_t seg; /* effective segment: default (DS/SS) or override already applied; in 64-bit mode only FS/GS differ */
-    uint8_t vsib;
+    uint8_t vsib;         /* gathers: bytes of the index register, 16 or 32; else 0 */
     uint8_t seg_override; /* enum x86_sreg or X86_SREG_NONE; string instructions and XLAT need it */
     uint8_t feature;      /* enum x86_feature: CPUID bit this form needs, else #UD (but see X86_RULE_OLDER) */
     int64_t disp;         /* displacement, sign-extended; moffs for A0h-A3h */

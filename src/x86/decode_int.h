@@ -1,0 +1,74 @@
+/*
+ * decode_int.h - what the parts of the decoder share: one instruction in the making.
+ *
+ * Each part stops at the first byte it cannot have; d->status then says why (0 while all is well) and later reads give
+ * 0.
+ */
+#ifndef X86_DECODE_INT_H
+#define X86_DECODE_INT_H
+
+#include "x86/tables_int.h"
+
+struct x86_dec {
+    const uint8_t *bytes;
+    size_t size;   /* readable at bytes */
+    int status;    /* 0, or the negative result; DEC_SHORT = bytes ran out */
+    uint8_t pos;   /* bytes consumed */
+    bool prefix66; /* operand-size prefix seen and not (yet) taken as mandatory */
+    bool prefix67;
+    uint8_t vex_raw; /* c4 or c5: a VEX prefix was read */
+    uint8_t vex_l;   /* VEX.L */
+    bool vvvv_used;
+    uint8_t mod;  /* of ModRM, valid if insn.has_modrm */
+    uint8_t imms; /* immediates stored so far */
+    struct x86_insn insn;
+};
+
+enum { DEC_SHORT = -100 };
+
+/* The next byte(s); little-endian, zero-extended. */
+static inline uint8_t x86_next(struct x86_dec *d)
+{
+    if (d->pos < d->size && d->pos < X86_MAX_LEN)
+        return d->bytes[d->pos++];
+    if (d->status == 0)
+        d->status = d->pos >= X86_MAX_LEN ? X86_TOO_LONG : DEC_SHORT;
+    return 0;
+}
+
+static inline uint64_t x86_next_le(struct x86_dec *d, unsigned bytes)
+{
+    uint64_t value = 0;
+
+    for (unsigned i = 0; i < bytes; i++)
+        value |= (uint64_t)x86_next(d) << (8 * i);
+    return value;
+}
+
+static inline int64_t x86_sign_extend(uint64_t value, unsigned bytes)
+{
+    unsigned shift = 64 - 8 * bytes;
+
+    return (int64_t)(value << shift) >> shift;
+}
+
+static inline void x86_fail(struct x86_dec *d, int why)
+{
+    if (d->status == 0)
+        d->status = why;
+}
+
+/** Prefixes, REX, VEX, escapes: up to and including the opcode byte (insn.map, .opcode, .rex, .vex, .rep, .lock ...).
+ */
+void x86_read_prefixes(struct x86_dec *d);
+
+/** Reads ModRM once (insn.modrm, d->mod). */
+void x86_read_modrm(struct x86_dec *d);
+
+/** SIB and displacement of a memory form. @vsib: the index is a vector register. */
+void x86_read_memory(struct x86_dec *d, bool vsib);
+
+/** One operand, immediates included, by its letter; @access: X86_OPF_READ/WRITE. Does nothing for letter 0. */
+void x86_read_operand(struct x86_dec *d, uint8_t letter, uint8_t access);
+
+#endif

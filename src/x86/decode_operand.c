@@ -1,0 +1,202 @@
+/*
+ * decode_operand.c - operands and immediates, by the letters of operand.def.
+ *
+ * Source: SDM vol. 2 appendix A.2; which register numbers are #UD: MOV (control, debug, segment registers).
+ */
+#include "x86/decode_int.h"
+
+static uint8_t size_in_bytes(const struct x86_dec *d, uint8_t size)
+{
+    uint8_t v = d->insn.opsize;
+    uint8_t x = d->insn.vex ? d->insn.vex : 16;
+
+    switch (size) {
+    case SZ_V: return v;
+    case SZ_Z: return v < 4 ? v : 4;
+    case SZ_Y: return v < 8 ? 4 : 8;
+    case SZ_Y64: return d->insn.mode == X86_MODE_64 ? 8 : 4;
+    case SZ_X: return x;
+    case SZ_X2: return x / 2;
+    case SZ_X4: return x / 4;
+    case SZ_X8: return x / 8;
+    case SZ_P: return (uint8_t)(v + 2);
+    case SZ_A: return (uint8_t)(v * 2);
+    case SZ_S: return d->insn.mode == X86_MODE_64 ? 10 : 6;
+    case SZ_ENV: return v == 2 ? 14 : 28;
+    case SZ_FP: return v == 2 ? 94 : 108;
+    default: return size;
+    }
+}
+
+static void set(struct x86_operand *op, uint8_t kind, unsigned reg, uint8_t bytes)
+{
+    op->kind = kind;
+    op->reg = (uint8_t)reg;
+    op->bytes = bytes;
+}
+
+/* Register numbers with their REX extension */
+static uint8_t modrm_reg(const struct x86_dec *d)
+{
+    return (uint8_t)((d->insn.modrm >> 3 & 7) | (d->insn.rex & 4) << 1);
+}
+
+static uint8_t modrm_rm(const struct x86_dec *d)
+{
+    return (uint8_t)((d->insn.modrm & 7) | (d->insn.rex & 1) << 3);
+}
+
+/* Byte registers 4-7 are AH-BH unless there is a REX prefix of whatever value. */
+static void set_gpr(const struct x86_dec *d, struct x86_operand *op, uint8_t reg, uint8_t bytes)
+{
+    bool high = bytes == 1 && d->insn.rex == 0 && reg >= 4;
+
+    set(op, X86_OP_GPR, high ? X86_AH + reg - 4 : reg, bytes);
+}
+
+static void set_memory(const struct x86_dec *d, struct x86_operand *op, const struct x86_letter *letter)
+{
+    set(op, X86_OP_MEM, 0, size_in_bytes(d, letter->mem_bytes));
+}
+
+/* CR0, CR2, CR3, CR4 and CR8, DR0-DR7, ES-GS exist; CS cannot be loaded. */
+static void read_special(struct x86_dec *d, struct x86_operand *op, uint8_t how, uint8_t bytes, uint8_t access)
+{
+    uint8_t reg = modrm_reg(d);
+    bool ok = true;
+
+    if (how == HOW_C) {
+        set(op, X86_OP_CR, reg, bytes);
+        ok = reg < 16 && (1u << reg & 0x11d);
+    } else if (how == HOW_D) {
+        set(op, X86_OP_DR, reg, bytes);
+        ok = reg < 8;
+    } else {
+        reg &= 7;
+        set(op, X86_OP_SREG, reg, bytes);
+        ok = reg < X86_SREG_COUNT && !(reg == X86_CS && (access & X86_OPF_WRITE));
+    }
+    if (!ok)
+        x86_fail(d, X86_INVALID);
+}
+
+/* Letters that are a register in the register form and memory otherwise, or only one of the two */
+static void read_rm(struct x86_dec *d, struct x86_operand *op, const struct x86_letter *letter)
+{
+    uint8_t bytes = size_in_bytes(d, letter->reg_bytes);
+    bool memory_ok = letter->how != HOW_R && letter->how != HOW_N && letter->how != HOW_U;
+    bool register_ok = letter->how != HOW_M && letter->how != HOW_VM;
+
+    if (d->mod != 3) {
+        if (!memory_ok)
+            x86_fail(d, X86_INVALID);
+        if (letter->how == HOW_VM)
+            d->insn.vsib = bytes;
+        set_memory(d, op, letter);
+        return;
+    }
+    if (!register_ok)
+        x86_fail(d, X86_INVALID);
+    if (letter->how == HOW_E || letter->how == HOW_R)
+        set_gpr(d, op, modrm_rm(d), bytes);
+    else if (letter->how == HOW_Q || letter->how == HOW_N)
+        set(op, X86_OP_MM, d->insn.modrm & 7, bytes);
+    else
+        set(op, X86_OP_VEC, modrm_rm(d), bytes);
+}
+
+static void store_imm(struct x86_dec *d, struct x86_operand *op, uint8_t kind, uint8_t bytes, uint64_t value)
+{
+    set(op, kind, d->imms, bytes);
+    d->insn.imm[d->imms++ & 1] = value;
+}
+
+/* Immediates are extended to the operand's size and no further; branch displacements to 64 bits. */
+static void read_imm(struct x86_dec *d, struct x86_operand *op, const struct x86_letter *letter)
+{
+    uint8_t bytes = size_in_bytes(d, letter->reg_bytes);
+    uint8_t stored = size_in_bytes(d, letter->mem_bytes);
+    uint64_t value = x86_next_le(d, stored);
+
+    if (letter->how == HOW_J) {
+        store_imm(d, op, X86_OP_REL, bytes, (uint64_t)x86_sign_extend(value, stored));
+    } else if (letter->how == HOW_A) {
+        store_imm(d, op, X86_OP_FAR, bytes, value);
+        d->insn.imm[1] = x86_next_le(d, 2);
+    } else {
+        if (stored < bytes)
+            value = (uint64_t)x86_sign_extend(value, stored) & (bytes < 8 ? (1ull << 8 * bytes) - 1 : ~0ull);
+        store_imm(d, op, X86_OP_IMM, bytes, value);
+    }
+}
+
+static void read_moffs(struct x86_dec *d, struct x86_operand *op, const struct x86_letter *letter)
+{
+    struct x86_insn *insn = &d->insn;
+
+    insn->scale = 1;
+    insn->seg = insn->seg_override != X86_SREG_NONE ? insn->seg_override : X86_DS;
+    insn->disp = x86_sign_extend(x86_next_le(d, insn->addrsize), insn->addrsize);
+    set_memory(d, op, letter);
+}
+
+/* Operands no byte of the instruction chooses */
+static void read_fixed(struct x86_dec *d, struct x86_operand *op, const struct x86_letter *letter)
+{
+    uint8_t bytes = size_in_bytes(d, letter->reg_bytes);
+
+    op->flags |= X86_OPF_IMPLICIT;
+    switch (letter->how) {
+    case HOW_X: set(op, X86_OP_SRC, 0, size_in_bytes(d, letter->mem_bytes)); break;
+    case HOW_Y: set(op, X86_OP_DST, 0, size_in_bytes(d, letter->mem_bytes)); break;
+    case HOW_RAX: set(op, X86_OP_GPR, X86_RAX, bytes); break;
+    case HOW_RCX: set(op, X86_OP_GPR, X86_RCX, bytes); break;
+    case HOW_RDX: set(op, X86_OP_GPR, X86_RDX, bytes); break;
+    case HOW_ONE: store_imm(d, op, X86_OP_IMM, 1, 1); break;
+    case HOW_SREG: set(op, X86_OP_SREG, letter->reg_bytes, 2); break;
+    case HOW_ST0: set(op, X86_OP_ST, 0, bytes); break;
+    case HOW_XMM0: set(op, X86_OP_VEC, 0, bytes); break;
+    default: break;
+    }
+}
+
+void x86_read_operand(struct x86_dec *d, uint8_t number, uint8_t access)
+{
+    const struct x86_letter *letter = &x86_letters[number];
+    struct x86_operand *op = &d->insn.op[d->insn.nops];
+    uint8_t bytes = size_in_bytes(d, letter->reg_bytes);
+
+    if (number == 0)
+        return;
+    d->insn.nops++;
+    op->flags = access;
+    switch (letter->how) {
+    case HOW_E:
+    case HOW_R:
+    case HOW_M:
+    case HOW_VM:
+    case HOW_Q:
+    case HOW_N:
+    case HOW_W:
+    case HOW_U: read_rm(d, op, letter); break;
+    case HOW_G: set_gpr(d, op, modrm_reg(d), bytes); break;
+    case HOW_Z: set_gpr(d, op, (uint8_t)((d->insn.opcode & 7) | (d->insn.rex & 1) << 3), bytes); break;
+    case HOW_P: set(op, X86_OP_MM, d->insn.modrm >> 3 & 7, bytes); break;
+    case HOW_V: set(op, X86_OP_VEC, modrm_reg(d), bytes); break;
+    case HOW_STI: set(op, X86_OP_ST, d->insn.modrm & 7, bytes); break;
+    case HOW_S:
+    case HOW_C:
+    case HOW_D: read_special(d, op, letter->how, bytes, access); break;
+    case HOW_H:
+    case HOW_B:
+        d->vvvv_used = true;
+        set(op, letter->how == HOW_H ? X86_OP_VEC : X86_OP_GPR, d->insn.vvvv, bytes);
+        break;
+    case HOW_L: set(op, X86_OP_VEC, x86_next(d) >> 4 & (d->insn.mode == X86_MODE_64 ? 15 : 7), bytes); break;
+    case HOW_I:
+    case HOW_J:
+    case HOW_A: read_imm(d, op, letter); break;
+    case HOW_O: read_moffs(d, op, letter); break;
+    default: read_fixed(d, op, letter); break;
+    }
+}
