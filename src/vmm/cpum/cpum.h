@@ -69,7 +69,7 @@ struct cpum_ctx {
     uint64_t efer, star, lstar, cstar, sfmask, kernel_gs_base, tsc_aux;
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
     uint64_t pat, mtrr_def_type, mtrr_fixed[11], mtrr_phys[16], misc_enable, feature_control, debugctl, tsc_adjust, spec_ctrl;
-    uint64_t microcode_rev;
+    uint64_t microcode_rev, mcg_status, hwcr, amd_de_cfg;
     int64_t tsc_offset; /* guest TSC = tm's TSC + this */
     struct cpum_fpu fpu;
     /* x87 pointers: kept here because the host's own are ours, not the guest's */
@@ -93,7 +93,21 @@ struct cpum_mode {
     bool flat; /* CS, DS, ES, SS base 0, limit 4 GiB, usable, readable (+ writable data): no segment checks needed */
     uint8_t stack_bytes; /* width of SP: 2, 4, 8 */
     bool align_check;    /* CR0.AM && EFLAGS.AC && CPL 3 */
-    uint32_t key;        /* what decoded code depends on: mode, CPL==0?, flat ...; part of the block key */
+    uint32_t key;        /* what decoded code may depend on: CPUM_KEY_*; part of the block key */
+};
+/* Fields of cpum_mode.key. Decoded code that depends on anything else must test it when it runs (CR0.TS, IOPL ...). */
+enum {
+    CPUM_KEY_CODE = 3u << 0,   /* enum x86_mode */
+    CPUM_KEY_STACK = 3u << 2,  /* 0, 1, 2: SP of 2, 4, 8 bytes */
+    CPUM_KEY_CPL = 3u << 4,
+    CPUM_KEY_FLAT = 1u << 6,
+    CPUM_KEY_PE = 1u << 7,
+    CPUM_KEY_V86 = 1u << 8,
+    CPUM_KEY_LMA = 1u << 9,
+    CPUM_KEY_EM = 1u << 10,    /* CR0.EM */
+    CPUM_KEY_SSE = 1u << 11,   /* CR4.OSFXSR */
+    CPUM_KEY_AVX = 1u << 12,   /* CR4.OSXSAVE and XCR0 has SSE and YMM */
+    CPUM_KEY_ALIGN = 1u << 13, /* align_check */
 };
 
 struct tm;
@@ -142,13 +156,32 @@ struct cpum_outside {
 /** Reset state of a PC's processor (SDM table 9-1); @bsp false: wait for SIPI. INIT keeps what INIT keeps. */
 void cpum_reset(struct vcpu *c, bool bsp);
 void cpum_init(struct vcpu *c, bool bsp);
+/** After any change of a segment, CPL, CR0, CR4, EFER, XCR0 or EFLAGS.VM/AC. */
 void cpum_mode_update(struct vcpu *c);
+/** Brings mode and MMU in line with a context that was just loaded. False: no guest can be in that state. */
+bool cpum_loaded(struct vcpu *c);
+
+struct ssm_desc;
+extern const struct ssm_desc cpum_state; /* saved state of struct cpum_ctx */
 
 /* ---- CPUID and MSRs ---- */
 struct cpum_cpuid { uint32_t eax, ebx, ecx, edx; };
 /** @name: "host" (what the host has and the engine runs), "Intel 486", "Intel Pentium 4", "AMD EPYC" ... NULL = host. */
 struct cpum_profile *cpum_profile_new(const char *name, unsigned cpus, bool long_mode, bool pae, GError **error);
 void cpum_profile_free(struct cpum_profile *p);
+/** Names cpum_profile_new() knows, NULL-terminated; static. */
+const char *const *cpum_profile_names(void);
+/** Guest TSC frequency, for leaves 15h and 16h; 0 = not told. Before the first CPUID. */
+void cpum_profile_tsc_hz(struct cpum_profile *p, uint64_t tsc_hz);
+/** Physical address width shown to the guest; what pgm_mmu_init() wants. */
+unsigned cpum_profile_phys_bits(const struct cpum_profile *p);
+/** AMD's answer where AMD and Intel differ: SYSENTER in long mode, SYSRET, MSRs ... */
+bool cpum_is_amd(const struct vcpu *c);
+bool cpum_has_cpuid(const struct vcpu *c); /* false: the instruction does not exist (80386) */
+/** EFLAGS bits that exist in this model: a 80386 has no AC, VIF, VIP, ID. */
+uint64_t cpum_flags_exist(const struct vcpu *c);
+/** XCR0 bits the model supports. */
+uint64_t cpum_xcr0_exist(const struct vcpu *c);
 bool cpum_has(const struct vcpu *c, enum x86_feature feature); /* constant time: a bitmap */
 void cpum_cpuid(struct vcpu *c, uint32_t leaf, uint32_t subleaf, struct cpum_cpuid *ret);
 /** False = #GP(0). */
@@ -159,5 +192,11 @@ bool cpum_cr0_write(struct vcpu *c, uint64_t val);
 bool cpum_cr3_write(struct vcpu *c, uint64_t val);
 bool cpum_cr4_write(struct vcpu *c, uint64_t val);
 bool cpum_xcr0_write(struct vcpu *c, uint64_t val);
+bool cpum_efer_write(struct vcpu *c, uint64_t val);
+/** Canonical for 48-bit linear addresses. */
+static inline bool cpum_canonical(uint64_t gla)
+{
+    return (uint64_t)((int64_t)(gla << 16) >> 16) == gla;
+}
 
 #endif
