@@ -1,8 +1,8 @@
 /*
  * cpuid.c - CPUID as the guest sees it now: the profile's leaves plus what depends on the vCPU and its registers.
  *
- * Sources: SDM vol. 2 CPUID (leaves above the maximum give the highest basic leaf), APM vol. 3 appendix E (they give 0).
- * Threads: reads the profile, which is constant.
+ * Sources: SDM vol. 2 CPUID (leaves above the maximum give the highest basic leaf), APM vol. 3 appendix E (they give
+ * 0). Threads: reads the profile, which is constant.
  */
 #include "vmm/cpum/cpum_int.h"
 
@@ -90,9 +90,7 @@ static void vary(struct vcpu *c, uint32_t leaf, uint32_t subleaf, struct cpum_cp
         if (!cpum_is_amd(c) && !c->mode.code64)
             r->edx &= ~syscall_bit; /* SDM: SYSCALL is reported in 64-bit mode only */
         break;
-    case 0x8000001eu:
-        *r = (struct cpum_cpuid){.eax = c->id, .ebx = c->id & 0xff};
-        break;
+    case 0x8000001eu: *r = (struct cpum_cpuid){.eax = c->id, .ebx = c->id & 0xff}; break;
     default: break;
     }
 }

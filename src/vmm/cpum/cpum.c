@@ -156,8 +156,8 @@ void cpum_mode_update(struct vcpu *c)
         m.stack_bytes = 8;
     else
         m.stack_bytes = (x->seg[X86_SS].attr & CPUM_SEG_D) && !m.v86 ? 4 : 2;
-    m.flat = m.code64 || (m.pe && !m.v86 && flat_code(cs) && flat_data(&x->seg[X86_DS]) &&
-                          flat_data(&x->seg[X86_ES]) && flat_data(&x->seg[X86_SS]));
+    m.flat = m.code64 || (m.pe && !m.v86 && flat_code(cs) && flat_data(&x->seg[X86_DS]) && flat_data(&x->seg[X86_ES]) &&
+                          flat_data(&x->seg[X86_SS]));
     m.idx = mode_index(x);
     m.align_check = (x->cr0 & CPUM_CR0_AM) && (x->rflags & CPUM_FL_AC) && x->cpl == 3;
     m.key = mode_key(x, &m);

@@ -10,8 +10,7 @@
 #include "vmm/cpum/cpum_int.h"
 
 enum { CR0_OLD = CPUM_CR0_PE | CPUM_CR0_MP | CPUM_CR0_EM | CPUM_CR0_TS | CPUM_CR0_ET };
-#define CR0_ALL                                                                                                        \
-    (CR0_OLD | CPUM_CR0_NE | CPUM_CR0_WP | CPUM_CR0_AM | CPUM_CR0_NW | CPUM_CR0_CD | (uint64_t)CPUM_CR0_PG)
+#define CR0_ALL     (CR0_OLD | CPUM_CR0_NE | CPUM_CR0_WP | CPUM_CR0_AM | CPUM_CR0_NW | CPUM_CR0_CD | (uint64_t)CPUM_CR0_PG)
 #define CR3_NOFLUSH (1ull << 63)
 
 /* Publishes cr0/cr3/cr4/efer to the MMU; false (PDPTEs invalid): the old values stay in force. */

@@ -227,11 +227,20 @@ static bool platform_read(struct vcpu *c, uint32_t msr, uint64_t *ret)
 
 /* ---- the table, ascending ---- */
 
-#define AT(m)                  (uint16_t) offsetof(struct cpum_ctx, m)
-#define FN(a, b, v, rd, wr)    {a, b, v, CALL, 0, 0, rd, wr}
-#define VAL(a, v, k, m, r)     {a, a, v, k, AT(m), r, NULL, NULL}
-#define FIX(a, b, v, k, value) {a, b, v, k, 0, value, NULL, NULL}
-#define HIGH32                 0xffffffff00000000ull
+#define AT(m) (uint16_t) offsetof(struct cpum_ctx, m)
+#define FN(a, b, v, rd, wr)                                                                                            \
+    {                                                                                                                  \
+        a, b, v, CALL, 0, 0, rd, wr                                                                                    \
+    }
+#define VAL(a, v, k, m, r)                                                                                             \
+    {                                                                                                                  \
+        a, a, v, k, AT(m), r, NULL, NULL                                                                               \
+    }
+#define FIX(a, b, v, k, value)                                                                                         \
+    {                                                                                                                  \
+        a, b, v, k, 0, value, NULL, NULL                                                                               \
+    }
+#define HIGH32 0xffffffff00000000ull
 
 /* clang-format off */
 static const struct msr_row msrs[] = {

@@ -179,8 +179,7 @@ static void fill_from_classic(struct cpum_profile *p, const struct classic *m)
 
 static bool bit_allowed(const struct cpum_profile *p, const struct feature_bit *b)
 {
-    return b->source == ENGINE || b->source == HOST ||
-           (b->source == AMDONLY && p->vendor == CPUM_VENDOR_AMD) ||
+    return b->source == ENGINE || b->source == HOST || (b->source == AMDONLY && p->vendor == CPUM_VENDOR_AMD) ||
            (b->source == INTELONLY && p->vendor == CPUM_VENDOR_INTEL);
 }
 
@@ -446,8 +445,8 @@ static bool profile_fill(struct cpum_profile *p, const char *name, GError **erro
     if (!m) {
         g_autofree char *list = g_strjoinv(", ", (char **)(uintptr_t)names);
 
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
-                    "CPU profile '%s' is not known; choose one of: %s", name, list);
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "CPU profile '%s' is not known; choose one of: %s", name,
+                    list);
         return false;
     }
     p->vendor = m->vendor;

@@ -10,8 +10,7 @@
 #include <string.h>
 
 static const struct ssm_field seg_fields[] = {SSM_U16(struct cpum_seg, sel), SSM_U32(struct cpum_seg, attr),
-                                              SSM_U32(struct cpum_seg, limit), SSM_U64(struct cpum_seg, base),
-                                              SSM_END};
+                                              SSM_U32(struct cpum_seg, limit), SSM_U64(struct cpum_seg, base), SSM_END};
 static const struct ssm_field table_fields[] = {SSM_U64(struct cpum_table, base), SSM_U16(struct cpum_table, limit),
                                                 SSM_END};
 static const struct ssm_field fpu_fields[] = {SSM_U8S(struct cpum_fpu, area), SSM_END};
