@@ -10,7 +10,8 @@
  * Invariant 2: every guest memory access goes through this header's iem_* accessors.
  * Invariant 3: a block is entered only if its page's code generation is the one it was decoded under; a store of this
  *   vCPU into a watched page ends the running block after the storing instruction.
- * Thread: everything belongs to the vCPU's own thread. Nothing here allocates, locks or calls GLib on the executing path.
+ * Thread: everything belongs to the vCPU's own thread. Nothing here allocates, locks or calls GLib on the executing
+ * path.
  */
 #ifndef VMM_IEM_IEM_INT_H
 #define VMM_IEM_IEM_INT_H
@@ -31,11 +32,36 @@ struct iem_op {
 };
 
 /* Exception vectors, SDM table 6-1. */
-enum { XCPT_DE, XCPT_DB, XCPT_NMI, XCPT_BP, XCPT_OF, XCPT_BR, XCPT_UD, XCPT_NM, XCPT_DF, XCPT_TS = 10, XCPT_NP, XCPT_SS, XCPT_GP, XCPT_PF,
-       XCPT_MF = 16, XCPT_AC, XCPT_MC, XCPT_XM };
+enum {
+    XCPT_DE,
+    XCPT_DB,
+    XCPT_NMI,
+    XCPT_BP,
+    XCPT_OF,
+    XCPT_BR,
+    XCPT_UD,
+    XCPT_NM,
+    XCPT_DF,
+    XCPT_TS = 10,
+    XCPT_NP,
+    XCPT_SS,
+    XCPT_GP,
+    XCPT_PF,
+    XCPT_MF = 16,
+    XCPT_AC,
+    XCPT_MC,
+    XCPT_XM
+};
 
 /** An event being delivered. */
-enum iem_event_kind { IEM_EVENT_FAULT, IEM_EVENT_TRAP /* #DB trap, #BP, #OF */, IEM_EVENT_SOFT_INT /* INT n */, IEM_EVENT_IRQ, IEM_EVENT_NMI, IEM_EVENT_ICEBP };
+enum iem_event_kind {
+    IEM_EVENT_FAULT,
+    IEM_EVENT_TRAP /* #DB trap, #BP, #OF */,
+    IEM_EVENT_SOFT_INT /* INT n */,
+    IEM_EVENT_IRQ,
+    IEM_EVENT_NMI,
+    IEM_EVENT_ICEBP
+};
 struct iem_event {
     uint8_t vector;
     uint8_t kind;
@@ -45,16 +71,16 @@ struct iem_event {
 
 struct iem_block;
 struct iem {
-    jmp_buf unwind;            /* armed by the run loop */
-    const struct iem_op *op;   /* running now: a fault takes its length back from rip; &iem_no_op between instructions */
+    jmp_buf unwind;          /* armed by the run loop */
+    const struct iem_op *op; /* running now: a fault takes its length back from rip; &iem_no_op between instructions */
     const struct iem_block *block; /* where op is from; NULL between blocks */
-    struct iem_event event;    /* set by iem_raise() */
-    bool end_block;            /* a handler changed mode, mapping or code: leave the block after this instruction */
-    bool delivering;           /* inside event delivery: a further fault may be a double fault */
+    struct iem_event event;        /* set by iem_raise() */
+    bool end_block;                /* a handler changed mode, mapping or code: leave the block after this instruction */
+    bool delivering;               /* inside event delivery: a further fault may be a double fault */
     uint8_t bounce[64] __attribute__((aligned(64)));
-    struct iem_cache *cache;   /* decoded blocks, cache.c */
-    struct iem_thunks *thunks; /* host code, thunk.c */
-    uint64_t until;            /* stat_insns at which iem_run() returns */
+    struct iem_cache *cache;     /* decoded blocks, cache.c */
+    struct iem_thunks *thunks;   /* host code, thunk.c */
+    uint64_t until;              /* stat_insns at which iem_run() returns */
     uint64_t breaks[IEM_BREAKS]; /* debugger breakpoints, linear */
     unsigned nbreaks;
     bool stepping; /* iem_step() */
@@ -64,10 +90,11 @@ struct iem {
 extern const struct iem_op iem_no_op;
 
 /* ---- leaving a handler (xcpt.c) ---- */
-_Noreturn void iem_raise(struct vcpu *c, unsigned vector);                          /* fault without error code */
-_Noreturn void iem_raise_error(struct vcpu *c, unsigned vector, uint32_t error);    /* fault with error code */
-_Noreturn void iem_raise_pf(struct vcpu *c, uint64_t gla, uint32_t error);          /* sets CR2 */
-_Noreturn void iem_raise_trap(struct vcpu *c, unsigned vector, enum iem_event_kind kind); /* rip stays behind the instruction */
+_Noreturn void iem_raise(struct vcpu *c, unsigned vector);                       /* fault without error code */
+_Noreturn void iem_raise_error(struct vcpu *c, unsigned vector, uint32_t error); /* fault with error code */
+_Noreturn void iem_raise_pf(struct vcpu *c, uint64_t gla, uint32_t error);       /* sets CR2 */
+_Noreturn void iem_raise_trap(struct vcpu *c, unsigned vector,
+                              enum iem_event_kind kind); /* rip stays behind the instruction */
 static inline _Noreturn void iem_gp0(struct vcpu *c)
 {
     iem_raise_error(c, XCPT_GP, 0);
@@ -90,7 +117,8 @@ uint32_t iem_rd32(struct vcpu *c, unsigned seg, uint64_t off);
 uint64_t iem_rd64(struct vcpu *c, unsigned seg, uint64_t off);
 uint64_t iem_rd(struct vcpu *c, unsigned seg, uint64_t off, unsigned bytes); /* 1, 2, 4, 8 */
 void iem_wr(struct vcpu *c, unsigned seg, uint64_t off, uint64_t val, unsigned bytes);
-void iem_rd_bytes(struct vcpu *c, unsigned seg, uint64_t off, void *buf, unsigned bytes, bool aligned); /* aligned: #GP(0) if not natural */
+void iem_rd_bytes(struct vcpu *c, unsigned seg, uint64_t off, void *buf, unsigned bytes,
+                  bool aligned); /* aligned: #GP(0) if not natural */
 void iem_wr_bytes(struct vcpu *c, unsigned seg, uint64_t off, const void *buf, unsigned bytes, bool aligned);
 /** Proves a later write of @bytes cannot fault (FXSAVE, CMPXCHG16B, PUSHA ...). */
 void iem_probe_write(struct vcpu *c, unsigned seg, uint64_t off, unsigned bytes);
@@ -105,9 +133,9 @@ void iem_sys_wr(struct vcpu *c, uint64_t gla, uint64_t val, unsigned bytes);
 struct iem_map {
     void *p;
     uint64_t gla;
-    uint64_t gpa;     /* of a watched page written in place: reported by iem_commit() */
+    uint64_t gpa; /* of a watched page written in place: reported by iem_commit() */
     uint8_t bytes;
-    bool direct;      /* p is guest RAM: the change is already visible */
+    bool direct; /* p is guest RAM: the change is already visible */
     bool watched;
     uint8_t bounce[16];
 };

@@ -1,0 +1,195 @@
+/*
+ * string.c - MOVS, CMPS, STOS, LODS, SCAS, with REP.
+ *
+ * One iteration is complete before the next begins: registers are current at every fault, and the instruction is
+ * restarted with what is left. REP MOVS and REP STOS upwards on plain RAM go a page run at a time; everything else
+ * goes one element at a time. After each step a raised force flag ends the instruction early: rip goes back to it.
+ *
+ * Sources: SDM vol. 2 by instruction and REP; vol. 1 7.3.9.
+ * Invariant 1: at least one iteration is done per dispatch, so interrupts cannot starve a string instruction.
+ * Invariant 2: a bulk run never crosses a page on either side and never reads what it has written, unless as REP MOVS
+ *   itself would (destination below source).
+ */
+#include "vmm/iem/flags_int.h"
+#include "vmm/iem/mem_int.h"
+
+#define PAGE_MASK ((uint64_t)PGM_PAGE_BYTES - 1)
+
+static inline unsigned source_seg(const struct iem_op *op)
+{
+    return op->i.seg_override == X86_SREG_NONE ? X86_DS : op->i.seg_override;
+}
+
+static inline uint64_t index_of(const struct vcpu *c, const struct iem_op *op, unsigned reg)
+{
+    return iem_wrap(c->ctx.gpr[reg], op->i.addrsize);
+}
+
+static inline void advance(struct vcpu *c, const struct iem_op *op, unsigned reg, int64_t bytes)
+{
+    iem_set_gpr(c, reg, c->ctx.gpr[reg] + (uint64_t)bytes, op->i.addrsize);
+}
+
+static inline int64_t step(const struct vcpu *c, unsigned bytes)
+{
+    return c->ctx.rflags & CPUM_FL_DF ? -(int64_t)bytes : (int64_t)bytes;
+}
+
+/* ---- one element ---- */
+
+typedef void element_fn(struct vcpu *c, const struct iem_op *op, unsigned bytes);
+
+IEM_INLINE void movs_one(struct vcpu *c, const struct iem_op *op, unsigned bytes)
+{
+    uint64_t val = iem_rd_inl(c, source_seg(op), index_of(c, op, X86_RSI), bytes);
+
+    iem_wr_inl(c, X86_ES, index_of(c, op, X86_RDI), val, bytes);
+    advance(c, op, X86_RSI, step(c, bytes));
+    advance(c, op, X86_RDI, step(c, bytes));
+}
+
+IEM_INLINE void stos_one(struct vcpu *c, const struct iem_op *op, unsigned bytes)
+{
+    iem_wr_inl(c, X86_ES, index_of(c, op, X86_RDI), c->ctx.gpr[X86_RAX], bytes);
+    advance(c, op, X86_RDI, step(c, bytes));
+}
+
+IEM_INLINE void lods_one(struct vcpu *c, const struct iem_op *op, unsigned bytes)
+{
+    iem_set_gpr(c, X86_RAX, iem_rd_inl(c, source_seg(op), index_of(c, op, X86_RSI), bytes), bytes);
+    advance(c, op, X86_RSI, step(c, bytes));
+}
+
+IEM_INLINE void cmps_one(struct vcpu *c, const struct iem_op *op, unsigned bytes)
+{
+    uint64_t a = iem_rd_inl(c, source_seg(op), index_of(c, op, X86_RSI), bytes);
+    uint64_t b = iem_rd_inl(c, X86_ES, index_of(c, op, X86_RDI), bytes);
+
+    iem_alu_cmp(a, b, bytes, &c->ctx.rflags);
+    advance(c, op, X86_RSI, step(c, bytes));
+    advance(c, op, X86_RDI, step(c, bytes));
+}
+
+IEM_INLINE void scas_one(struct vcpu *c, const struct iem_op *op, unsigned bytes)
+{
+    uint64_t b = iem_rd_inl(c, X86_ES, index_of(c, op, X86_RDI), bytes);
+
+    iem_alu_cmp(iem_gpr(c, X86_RAX, bytes), b, bytes, &c->ctx.rflags);
+    advance(c, op, X86_RDI, step(c, bytes));
+}
+
+/* ---- bulk runs: return the number of elements done, 0 = do it one by one ---- */
+
+/* Elements from @off to the end of its page, at most @count. */
+static uint64_t page_run(uint64_t off, uint64_t base, uint64_t count, unsigned bytes)
+{
+    return MIN(count, (PGM_PAGE_BYTES - ((off + base) & PAGE_MASK)) / bytes);
+}
+
+static bool bulk_ok(const struct vcpu *c, const struct iem_op *op)
+{
+    return !(c->ctx.rflags & (CPUM_FL_DF | CPUM_FL_TF)) && (c->mode.code64 || c->mode.flat) && op->i.addrsize >= 4;
+}
+
+static uint64_t movs_bulk(struct vcpu *c, const struct iem_op *op, uint64_t count, unsigned bytes)
+{
+    uint64_t si = index_of(c, op, X86_RSI), di = index_of(c, op, X86_RDI), n;
+    unsigned seg = source_seg(op);
+    uint8_t *src, *dst;
+
+    if (!bulk_ok(c, op))
+        return 0;
+    n = page_run(si, seg >= X86_FS ? c->ctx.seg[seg].base : 0, page_run(di, 0, count, bytes), bytes);
+    if (n < 2)
+        return 0;
+    src = iem_direct(c, seg, si, (unsigned)(n * bytes), PGM_READ);
+    dst = iem_direct(c, X86_ES, di, (unsigned)(n * bytes), PGM_WRITE);
+    if (!src || !dst || (dst > src && dst < src + n * bytes))
+        return 0; /* inv 2 */
+    memmove(dst, src, n * bytes);
+    advance(c, op, X86_RSI, (int64_t)(n * bytes));
+    advance(c, op, X86_RDI, (int64_t)(n * bytes));
+    return n;
+}
+
+static void fill(uint8_t *dst, uint64_t val, uint64_t n, unsigned bytes)
+{
+    if (bytes == 1) {
+        memset(dst, (int)(val & 0xff), n);
+        return;
+    }
+    for (uint64_t k = 0; k < n; k++)
+        iem_host_store(dst + k * bytes, val, bytes);
+}
+
+static uint64_t stos_bulk(struct vcpu *c, const struct iem_op *op, uint64_t count, unsigned bytes)
+{
+    uint64_t di = index_of(c, op, X86_RDI), n;
+    uint8_t *dst;
+
+    if (!bulk_ok(c, op))
+        return 0;
+    n = page_run(di, 0, count, bytes);
+    dst = n < 2 ? NULL : iem_direct(c, X86_ES, di, (unsigned)(n * bytes), PGM_WRITE);
+    if (!dst)
+        return 0;
+    fill(dst, c->ctx.gpr[X86_RAX], n, bytes);
+    advance(c, op, X86_RDI, (int64_t)(n * bytes));
+    return n;
+}
+
+/* ---- REP ---- */
+
+typedef uint64_t bulk_fn(struct vcpu *c, const struct iem_op *op, uint64_t count, unsigned bytes);
+
+/* REP F3 goes on while ZF, F2 while not, for the comparing instructions. */
+static inline bool goes_on(const struct vcpu *c, const struct iem_op *op, bool compares)
+{
+    return !compares || ((c->ctx.rflags & CPUM_FL_ZF) != 0) == (op->i.rep == 0xf3);
+}
+
+IEM_INLINE void repeat(struct vcpu *c, const struct iem_op *op, unsigned bytes, element_fn *one, bulk_fn *bulk,
+                       bool compares)
+{
+    uint64_t count, done;
+
+    if (!op->i.rep) {
+        one(c, op, bytes);
+        return;
+    }
+    count = index_of(c, op, X86_RCX);
+    while (count) {
+        done = bulk ? bulk(c, op, count, bytes) : 0;
+        if (!done) {
+            one(c, op, bytes);
+            done = 1;
+        }
+        count -= done;
+        iem_set_gpr(c, X86_RCX, count, op->i.addrsize);
+        if (!goes_on(c, op, compares))
+            return;
+        if (count && (ff_any(&c->ff) || (c->ctx.rflags & CPUM_FL_TF))) {
+            c->ctx.rip -= op->i.len;
+            c->iem->end_block = true;
+            return;
+        }
+    }
+}
+
+/* Constant widths, so that the element functions fold. */
+#define STRING(NAME, n, one, bulk, compares)                                                                           \
+    void iem_##NAME(struct vcpu *c, const struct iem_op *op)                                                           \
+    {                                                                                                                  \
+        switch (op->i.op[n].bytes) {                                                                                   \
+        case 1: repeat(c, op, 1, one, bulk, compares); break;                                                          \
+        case 2: repeat(c, op, 2, one, bulk, compares); break;                                                          \
+        case 4: repeat(c, op, 4, one, bulk, compares); break;                                                          \
+        default: repeat(c, op, 8, one, bulk, compares); break;                                                         \
+        }                                                                                                              \
+    }
+
+STRING(MOVS, 0, movs_one, movs_bulk, false)
+STRING(STOS, 0, stos_one, stos_bulk, false)
+STRING(LODS, 1, lods_one, NULL, false)
+STRING(CMPS, 0, cmps_one, NULL, true)
+STRING(SCAS, 1, scas_one, NULL, true)
