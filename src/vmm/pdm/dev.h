@@ -9,6 +9,7 @@
  * A callback may call everything in this header. PDM never calls one device while holding another's lock, except
  * along the interrupt path device -> interrupt controller -> APIC, which never turns back.
  * Threads: callbacks come from vCPU threads, the timer thread, driver threads. None may block.
+ * DMA (pdm_mem_*) from within a callback never enters a device: MMIO reads all ones there, writes vanish, the guest is told.
  * Reset in two steps: reset() touches local state only; then drive() sets pins and timers. Load does the same.
  * Time: the machine's virtual-synchronous clock in nanoseconds; it stands still while the machine is paused.
  */
@@ -133,7 +134,7 @@ void pdm_ram_sizes(struct pdm_dev *dev, uint64_t *ret_low_bytes, uint64_t *ret_h
 /* ---- interrupts ---- */
 
 typedef struct { unsigned id; } pdm_irq;
-/** Claims one source on ISA interrupt line 0-15. Lines are wired-or over sources; the PIC and IOAPIC see the line. */
+/** Claims one source on ISA interrupt line 0-15 but 2, the cascade. Line 0 is pin 2 of the IOAPIC, n is n. Lines are wired-or over sources; the PIC and IOAPIC see the line. */
 bool pdm_irq_claim(struct pdm_dev *dev, unsigned isa_irq, pdm_irq *ret, GError **error);
 void pdm_irq_set(struct pdm_dev *dev, pdm_irq irq, bool level);
 
@@ -152,6 +153,19 @@ bool pdm_dma_claim(struct pdm_dev *dev, const struct pdm_dma *dma, GError **erro
 void pdm_dma_dreq(struct pdm_dev *dev, unsigned channel, bool level);
 void pdm_dma_read(struct pdm_dev *dev, unsigned channel, uint32_t pos, void *buf, uint32_t bytes);        /* memory -> device */
 void pdm_dma_write(struct pdm_dev *dev, unsigned channel, uint32_t pos, const void *buf, uint32_t bytes); /* device -> memory */
+
+/* Only for the controller itself. Both are called with its lock held. */
+struct pdm_dmac_ops {
+    void (*dreq)(struct pdm_dev *dev, unsigned channel, bool level);
+    /* Moves @bytes between @buf and the channel's memory at @pos; @to_memory: device -> memory. */
+    void (*move)(struct pdm_dev *dev, unsigned channel, uint32_t pos, void *buf, uint32_t bytes, bool to_memory);
+};
+void pdm_dmac_register(struct pdm_dev *dev, const struct pdm_dmac_ops *ops);
+/**
+ * Calls transfer() of the device on @channel; returns its new position, @pos when nobody is there. The controller's lock is
+ * released meanwhile: its registers may have changed on return.
+ */
+uint32_t pdm_dmac_transfer(struct pdm_dev *dev, unsigned channel, uint8_t mode, uint32_t pos, uint32_t size);
 
 /* ---- timers ---- */
 
@@ -197,7 +211,10 @@ struct pdm_pci {
 };
 /** Joins the bus at CFGM keys PCIDeviceNo/PCIFunctionNo (defaults above). Configuration space is saved by PDM. */
 bool pdm_pci_register(struct pdm_dev *dev, const struct pdm_pci *pci, GError **error);
-/** The function's 256 bytes, for device-specific registers and their reset values. */
+/**
+ * The function's 256 bytes. Reset clears the writable bits of the standard header (0-3fh); what lies behind it the device's own
+ * reset() sets. Bytes behind the header come from the saved state as they are: mask them on use.
+ */
 uint8_t *pdm_pci_config(struct pdm_dev *dev);
 /** Marks bytes guest-writable outside the standard header (@mask bit = writable). */
 void pdm_pci_writable(struct pdm_dev *dev, uint8_t off, const uint8_t *mask, size_t bytes);
@@ -207,7 +224,7 @@ bool pdm_pci_bus_master(struct pdm_dev *dev);
 /* Only for host bridges and interrupt routers. */
 uint32_t pdm_pci_bus_read(struct pdm_dev *bridge, uint8_t bus, uint8_t devfn, uint8_t off, unsigned size);
 void pdm_pci_bus_write(struct pdm_dev *bridge, uint8_t bus, uint8_t devfn, uint8_t off, uint32_t val, unsigned size);
-/** @route(dev, pirq 0-3, level): slot s, pin p reach PIRQ (s + p - 2) & 3 (PIIX wiring, pin 1 = INTA#, slot 1 pin 1 = PIRQA). */
+/** The router must not drive an INTx# pin of its own. @route(dev, pirq 0-3, level): slot s, pin p reach PIRQ (s + p - 2) & 3 (PIIX wiring, pin 1 = INTA#, slot 1 pin 1 = PIRQA). */
 void pdm_pci_router(struct pdm_dev *dev, void (*route)(struct pdm_dev *dev, unsigned pirq, bool level));
 
 /* ---- interrupt controllers and CPUs (only intc devices use these) ---- */

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct pdm_dev;
+struct pdm_lun;
 
 /* ---- block media: disks, optical discs, floppies ---- */
 
@@ -43,7 +44,10 @@ struct pdm_block {
     char serial[32];  /* printable ASCII, may be empty */
     char model[48];   /* may be empty: the device has its default */
     void (*submit)(struct pdm_block *b, struct pdm_block_req *req);
+    struct pdm_lun *lun; /* PDM's: the LUN it is or was attached to; the driver starts with NULL */
 };
+/** For the driver: @req is complete, its status set. On the driver's own thread, never from inside submit(). */
+void pdm_block_done(struct pdm_block *b, struct pdm_block_req *req);
 
 /* ---- characters: serial lines, debug console ---- */
 
@@ -53,7 +57,12 @@ struct pdm_char {
     size_t (*write)(struct pdm_char *c, const void *buf, size_t bytes);
     /** The device has room again after receive() returned less than offered. */
     void (*accept)(struct pdm_char *c);
+    struct pdm_lun *lun; /* PDM's; the driver starts with NULL */
 };
+/** For the driver: offers host data to the guest; returns the number taken (the rest again after accept()). */
+size_t pdm_char_receive(struct pdm_char *c, const void *buf, size_t bytes);
+/** For the driver: there is room again after write() took less than offered. */
+void pdm_char_writable(struct pdm_char *c);
 struct pdm_char_port {
     /** Host data for the guest; returns the number taken. Called with the device lock held. */
     size_t (*receive)(struct pdm_dev *dev, unsigned lun, const uint8_t *buf, size_t bytes);

@@ -1,0 +1,135 @@
+/*
+ * pdm.h - devices and drivers, seen from the machine: life cycle, interrupts of the CPUs, drivers, input, saved state.
+ *
+ * Devices see dev.h, drivers ifs.h. PDM stands on a table of host functions (struct pdm_host): the virtual machine
+ * fills it from pgm and tm (host_vm.h), the test rig with fakes (rig.h). All that lies between - size rules, locks,
+ * PCI, interrupt wiring, schema checks, saved state - is one and the same code.
+ *
+ * Life: new, attach drivers, construct, [load], { suspend, resume, reset } ..., power_off, free.
+ * Threads: interrupt and port entry points from any thread; life-cycle calls from one thread at a time, and reset,
+ * suspend, save and load only while no vCPU executes.
+ */
+#ifndef VMM_PDM_PDM_H
+#define VMM_PDM_PDM_H
+
+#include "vmm/cfgm/cfgm.h"
+#include "vmm/iom/iom.h"
+#include "vmm/pdm/dev.h"
+#include "vmm/pgm/pgm.h"
+#include "vmm/ssm/ssm.h"
+
+struct pdm;
+
+/** What PDM stands on. Everything is required and callable from any thread; nothing calls back before it returns. */
+struct pdm_host {
+    void *user;
+    const struct pdm_devreg *(*device_find)(void *user, const char *name);
+
+    /* guest-physical memory; the meaning is pgm.h's */
+    bool (*mmio_add)(void *user, const char *name, uint64_t size_bytes, void *mmio_user, pgm_range *ret,
+                     GError **error);
+    bool (*ram_add)(void *user, const char *name, uint64_t size_bytes, void **ret_hva, pgm_range *ret, GError **error);
+    bool (*rom_add)(void *user, const char *name, uint64_t gpa, const void *bytes, size_t size, GError **error);
+    void (*range_map)(void *user, pgm_range range, uint64_t gpa);
+    void (*range_unmap)(void *user, pgm_range range);
+    bool (*dirty_test_clear)(void *user, pgm_range range, uint64_t off_bytes);
+    void (*shadow_set)(void *user, uint64_t gpa, uint64_t size_bytes, unsigned shadow);
+    void (*a20_set)(void *user, bool enabled);
+    bool (*a20)(void *user);
+    void (*mem_read)(void *user, uint64_t gpa, void *buf, size_t bytes);
+    void (*mem_write)(void *user, uint64_t gpa, const void *buf, size_t bytes);
+    void (*ram_sizes)(void *user, uint64_t *ret_low_bytes, uint64_t *ret_high_bytes);
+
+    /* time; @expired is called on the host's timer thread without any lock */
+    uint64_t (*now_ns)(void *user);
+    int64_t (*utc_ns)(void *user);
+    void *(*timer_new)(void *user, const char *name, void (*expired)(void *arg), void *arg);
+    void (*timer_free)(void *user, void *timer); /* returns when expired() does not run any more */
+    void (*timer_at)(void *user, void *timer, uint64_t when_ns);
+    uint64_t (*tsc)(void *user, unsigned cpu);
+    uint64_t (*tsc_hz)(void *user);
+
+    /* processors */
+    unsigned (*cpu_count)(void *user);
+    int (*cpu_current)(void *user);
+    void (*cpu_post)(void *user, unsigned cpu, enum pdm_cpu_event event, unsigned arg);
+
+    void (*power_request)(void *user, enum pdm_power what, const char *why);
+    void (*log)(void *user, const char *line);
+};
+
+struct pdm *pdm_new(const struct pdm_host *host);
+/** pdm_free() - destructs what was constructed. NULL is fine. */
+void pdm_free(struct pdm *pdm);
+struct iom *pdm_iom(struct pdm *pdm);
+
+/**
+ * pdm_construct() - makes every device of @root's Devices/<name>/<instance>/ and resets it.
+ *
+ * Instance nodes: Trusted, Priority (lower first, default 100), PCIBusNo, PCIDeviceNo, PCIFunctionNo, Config/ (the
+ * device's schema), LUN#<n>/ (the drivers' business). Unknown keys refuse. On failure nothing is left.
+ */
+bool pdm_construct(struct pdm *pdm, struct cfgm_node *root, GError **error);
+
+void pdm_reset(struct pdm *pdm);
+void pdm_suspend(struct pdm *pdm);
+/** pdm_busy() - a device still waits for its driver; state must not be saved yet. */
+bool pdm_busy(struct pdm *pdm);
+void pdm_resume(struct pdm *pdm);
+void pdm_power_off(struct pdm *pdm);
+
+struct pdm_dev *pdm_find(struct pdm *pdm, const char *name, unsigned instance);
+/** pdm_each() - every device in construction order. */
+void pdm_each(struct pdm *pdm, void (*each)(void *user, struct pdm_dev *dev), void *user);
+const char *pdm_name(const struct pdm_dev *dev);
+bool pdm_has_state(const struct pdm_dev *dev);
+
+/* ---- saved state: one unit per device ---- */
+
+uint32_t pdm_state_version(const struct pdm_dev *dev);
+void pdm_save(struct pdm_dev *dev, struct ssm_writer *w);
+/** pdm_load() - reads one device's unit; after the last one pdm_load_done() drives the outputs. */
+bool pdm_load(struct pdm_dev *dev, uint32_t version, const void *bytes, size_t size, GError **error);
+void pdm_load_done(struct pdm *pdm);
+
+/* ---- processors ---- */
+
+#define PDM_VECTOR_PIC 256 /* the PIC has one; acknowledge tells which */
+/** pdm_interrupt_pending() - vector vCPU @cpu would take now, PDM_VECTOR_PIC, or -1. */
+int pdm_interrupt_pending(struct pdm *pdm, unsigned cpu);
+/** pdm_interrupt_acknowledge() - takes it; -1 = there is none after all. */
+int pdm_interrupt_acknowledge(struct pdm *pdm, unsigned cpu);
+uint8_t pdm_tpr_get(struct pdm *pdm, unsigned cpu); /* the APIC's 8-bit TPR; 0 without an APIC */
+void pdm_tpr_set(struct pdm *pdm, unsigned cpu, uint8_t tpr);
+bool pdm_apic_msr_read(struct pdm *pdm, unsigned cpu, uint32_t msr, uint64_t *ret);
+bool pdm_apic_msr_write(struct pdm *pdm, unsigned cpu, uint32_t msr, uint64_t val);
+/** pdm_cpu_reset() - the local APIC of a vCPU that resets; @init_only: INIT, which keeps its id. */
+void pdm_cpu_reset(struct pdm *pdm, unsigned cpu, bool init_only);
+
+/* ---- drivers ---- */
+
+/** Attaches (NULL: detaches) what is below LUN @lun; before construct or at run time. What drivers call is in ifs.h. */
+bool pdm_attach_block(struct pdm *pdm, const char *device, unsigned instance, unsigned lun, struct pdm_block *b,
+                      GError **error);
+bool pdm_attach_char(struct pdm *pdm, const char *device, unsigned instance, unsigned lun, struct pdm_char *c,
+                     GError **error);
+
+/* ---- people: every call finds the first device with the port and takes its lock; false = none, or not taken ---- */
+
+bool pdm_keyboard_put(struct pdm *pdm, const uint8_t *codes, size_t count);
+bool pdm_mouse_move(struct pdm *pdm, int dx, int dy, int dz, unsigned buttons);
+bool pdm_display_render(struct pdm *pdm, struct pdm_frame *f);
+char *pdm_display_text(struct pdm *pdm);
+bool pdm_press_power_button(struct pdm *pdm, bool sleep);
+
+/* ---- words ---- */
+
+/** pdm_info() - a device's info text; false when @device ("name" or "name<instance>") is not there. */
+bool pdm_info(struct pdm *pdm, const char *device, const char *args, GString *out);
+void pdm_info_pci(struct pdm *pdm, GString *out);
+void pdm_info_irq(struct pdm *pdm, GString *out);
+/** pdm_stats() - every device's counters as "/Devices/<name><instance>/<stat>", and iom's. */
+void pdm_stats(struct pdm *pdm, void (*each)(void *user, const char *path, const uint64_t *counter, const char *unit),
+               void *user);
+
+#endif
