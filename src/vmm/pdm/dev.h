@@ -93,6 +93,11 @@ struct pdm_io {
 };
 /** Claims and maps the range; overlapping ranges: the later one wins until unmapped. */
 bool pdm_io_add(struct pdm_dev *dev, const struct pdm_io *io, GError **error);
+/** A range that a register other than a BAR moves: claimed unmapped (io->base is not used), then mapped, moved, unmapped. */
+typedef struct { unsigned id; } pdm_io_range;
+bool pdm_io_claim(struct pdm_dev *dev, const struct pdm_io *io, pdm_io_range *ret, GError **error);
+void pdm_io_map(struct pdm_dev *dev, pdm_io_range range, uint16_t base);
+void pdm_io_unmap(struct pdm_dev *dev, pdm_io_range range);
 
 /** A memory-mapped range; same rules, sizes 1-8. Address 0 with @base_unmapped set: mapped later by a BAR or pdm_mmio_map(). */
 struct pdm_mmio {
