@@ -136,7 +136,7 @@ static bool is_legal(const struct x86_dec *d, const struct x86_row *row)
         return false;
     if (rules & X86_RULE_DISTINCT)
         return insn->op[0].reg != insn->op[2].reg && insn->op[0].reg != insn->index && insn->op[2].reg != insn->index;
-    return d->vvvv_used || insn->vvvv == 0;
+    return d->vvvv_used || d->vvvv_raw == 15;
 }
 
 static void read_instruction(struct x86_dec *d)

@@ -18,6 +18,7 @@ struct x86_dec {
     bool prefix67;
     uint8_t vex_raw; /* c4 or c5: a VEX prefix was read */
     uint8_t vex_l;   /* VEX.L */
+    uint8_t vvvv_raw;   /* VEX.vvvv, not inverted: 15 = no register */
     bool vvvv_used;
     uint8_t mod;  /* of ModRM, valid if insn.has_modrm */
     uint8_t imms; /* immediates stored so far */

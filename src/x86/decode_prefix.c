@@ -52,7 +52,8 @@ static void read_vex(struct x86_dec *d)
     }
     insn->map = rxb & 0x1f;
     insn->rex = (uint8_t)(0x40 | (last >> 4 & 8) | (~rxb >> 5 & 7)); /* same order: W R X B */
-    insn->vvvv = ~last >> 3 & 15;
+    d->vvvv_raw = last >> 3 & 15;
+    insn->vvvv = 15 - d->vvvv_raw;
     if (insn->mode != X86_MODE_64) {
         insn->rex &= 0x48;
         insn->vvvv &= 7;
