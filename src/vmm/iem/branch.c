@@ -7,34 +7,12 @@
  * Sources: SDM vol. 2 by instruction; vol. 1 6.3.
  * Invariant 1: every taken branch sets end_block, so that a block may go on behind a branch that was not taken.
  */
-#include "vmm/iem/cache_int.h"
+#include "vmm/iem/branch_int.h"
 #include "vmm/iem/flags_int.h"
-#include "vmm/iem/mem_int.h"
-
-/* The target as RIP holds it; #GP(0) if the CPU would refuse it. */
-static uint64_t checked_target(struct vcpu *c, uint64_t target, unsigned opsize)
-{
-    if (c->mode.code64) {
-        target = opsize == 2 ? (uint16_t)target : target;
-        if (!iem_canonical(target))
-            iem_gp0(c);
-        return target;
-    }
-    target = iem_wrap(target, opsize);
-    if (target > c->ctx.seg[X86_CS].limit)
-        iem_gp0(c);
-    return target;
-}
-
-static inline void go_to(struct vcpu *c, uint64_t target)
-{
-    c->ctx.rip = target;
-    c->iem->end_block = true; /* inv 1 */
-}
 
 void iem_jump(struct vcpu *c, uint64_t target, unsigned opsize)
 {
-    go_to(c, checked_target(c, target, opsize));
+    iem_go_to(c, iem_checked_target(c, target, opsize));
 }
 
 /* Relative operand: from behind the instruction. Else a register or memory. */
@@ -50,21 +28,21 @@ void iem_JMP(struct vcpu *c, const struct iem_op *op)
 
 void iem_CALL(struct vcpu *c, const struct iem_op *op)
 {
-    uint64_t target = checked_target(c, target_of(c, op), op->i.opsize);
+    uint64_t target = iem_checked_target(c, target_of(c, op), op->i.opsize);
 
     iem_push(c, c->ctx.rip, op->i.opsize);
-    go_to(c, target);
+    iem_go_to(c, target);
 }
 
 void iem_RET(struct vcpu *c, const struct iem_op *op)
 {
     uint64_t sp = iem_wrap(c->ctx.gpr[X86_RSP], c->mode.stack_bytes);
-    uint64_t target = checked_target(c, iem_pop_at(c, &sp, op->i.opsize), op->i.opsize);
+    uint64_t target = iem_checked_target(c, iem_pop_at(c, &sp, op->i.opsize), op->i.opsize);
 
     if (op->i.nops)
         sp += (uint16_t)op->i.imm[0];
     iem_set_rsp(c, sp);
-    go_to(c, target);
+    iem_go_to(c, target);
 }
 
 void iem_Jcc(struct vcpu *c, const struct iem_op *op)
