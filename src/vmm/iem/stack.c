@@ -172,7 +172,7 @@ void iem_POPF(struct vcpu *c, const struct iem_op *op)
 {
     bool virtual = v86_virtual(c, op->i.opsize);
     uint64_t sp = sp_now(c), image = iem_pop_at(c, &sp, op->i.opsize);
-    uint64_t mask = FL_POPPED & (op->i.opsize == 2 ? 0xffff : ~0ull);
+    uint64_t mask = FL_POPPED & cpum_flags_exist(c) & (op->i.opsize == 2 ? 0xffff : ~0ull);
 
     if (virtual)
         image = popf_v86(c, image, &mask);

@@ -1,0 +1,74 @@
+/*
+ * iem_speed.c - guest instructions per second of the interpreter, on loops set up by hand in long mode.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "harness.h"
+
+struct loop {
+    const char *name;
+    const char *code; /* runs until RCX is 0; RSI = data */
+    size_t bytes;
+    uint64_t count, insns_per_turn;
+};
+
+#define LOOP(name, count, insns, code)                                                                                 \
+    {                                                                                                                  \
+        name, code, sizeof(code) - 1, count, insns                                                                     \
+    }
+static const struct loop loops[] = {
+    /* add rax,rbx; xor rdx,rax; lea r8,[rax+rdx*2]; sub r9d,r8d; shl r10,3; and r11,rax; dec rcx; jnz */
+    LOOP("alu", 20000000, 8,
+         "\x48\x01\xd8\x48\x31\xc2\x4c\x8d\x04\x50\x45\x29\xc1\x49\xc1\xe2\x03\x49\x21\xc3\x48\xff\xc9\x75\xe7"),
+    /* mov rax,[rsi]; add rax,rcx; mov [rsi+8],rax; add dword [rsi+16],1; cmp rax,[rsi+24]; dec rcx; jnz */
+    LOOP("memory", 20000000, 7,
+         "\x48\x8b\x06\x48\x01\xc8\x48\x89\x46\x08\x83\x46\x10\x01\x48\x3b\x46\x18\x48\xff\xc9\x75\xe9"),
+    /* call f; dec rcx; jnz; jmp out; f: push rbx; pop rbx; ret */
+    LOOP("call", 20000000, 6, "\xe8\x07\x00\x00\x00\x48\xff\xc9\x75\xf6\xeb\x03\x53\x5b\xc3"),
+    /* test cl,1; jz +3; inc rax; movzx edx,cl; dec rcx; jnz */
+    LOOP("branch", 20000000, 5, "\xf6\xc1\x01\x74\x03\x48\xff\xc0\x0f\xb6\xd1\x48\xff\xc9\x75\xf0"),
+    /* push rcx; lea rdi,[rsi+1000h]; mov ecx,512; rep movsq; pop rcx; sub rsi,1000h; dec rcx; jnz */
+    LOOP("rep movs", 200000, 8,
+         "\x51\x48\x8d\xbe\x00\x10\x00\x00\xb9\x00\x02\x00\x00\xf3\x48\xa5\x59\x48\x81\xee\x00\x10\x00\x00\x48\xff\xc9"
+         "\x75\xe3"),
+};
+
+/* CPU time, so that a busy machine does not count against us. */
+static double cpu_seconds(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static void measure(struct isa *t, const struct loop *l)
+{
+    struct cpum_ctx *x = &t->c->ctx;
+    uint64_t insns;
+    double start, s;
+
+    isa_mode(t, X86_MODE_64);
+    x->gpr[X86_RCX] = l->count;
+    x->gpr[X86_RSI] = t->data;
+    isa_load(t, l->code, l->bytes);
+    insns = t->c->stat_insns;
+    start = cpu_seconds();
+    x->rip = t->code;
+    if (iem_run(t->c, UINT64_MAX / 2) != IEM_EXIT_HALT || x->gpr[X86_RCX] != 0)
+        printf("%-10s did not finish: rip %" PRIx64 "\n", l->name, x->rip);
+    s = cpu_seconds() - start;
+    printf("%-10s %7.1f million instructions/s\n", l->name, (double)(t->c->stat_insns - insns) / s / 1e6);
+}
+
+int main(void)
+{
+    struct isa *t = isa_new();
+
+    for (size_t n = 0; n < G_N_ELEMENTS(loops); n++)
+        measure(t, &loops[n]);
+    isa_free(t);
+    return 0;
+}

@@ -1,0 +1,49 @@
+/*
+ * harness.h - one CPU with memory and nothing else, for tests and measurements of the interpreter.
+ *
+ * Layout (guest physical; linear is the same in every mode): GDT 1000h, IDT 2000h, page tables 4000h-8fffh, exception
+ * handlers 10000h + 16 * vector (each is HLT), code 100000h, stack below 1f0000h, data 200000h-3fffffh in 4 KiB pages
+ * (their table is at ISA_PT: clear an entry to unmap a page). In real mode code, data and stack are the segments
+ * 2000h, 3000h and 4000h.
+ */
+#ifndef TEST_ISA_HARNESS_H
+#define TEST_ISA_HARNESS_H
+
+#include "vmm/iem/iem.h"
+
+#define ISA_RAM_BYTES (16u << 20)
+#define ISA_PT        0x8000u
+#define ISA_HANDLERS  0x10000u
+#define ISA_CODE      0x100000u
+#define ISA_STACK     0x1f0000u
+#define ISA_DATA      0x200000u
+
+struct isa {
+    struct pgm *pgm;
+    struct cpum_profile *profile;
+    struct vcpu *c;
+    uint8_t *ram;
+    uint64_t code, data, stack; /* offsets in their segments, for the current mode */
+    uint64_t code_gla, data_gla;
+    int irq; /* vector to deliver at the next chance, -1 none */
+};
+
+enum { ISA_DONE = -1, ISA_LOST = -2 };
+
+struct isa *isa_new(void);
+void isa_free(struct isa *t);
+/** A CPU fresh in this mode: 16 = real mode, 32 = flat protected mode without paging, 64 = long mode. CPL 0. */
+void isa_mode(struct isa *t, enum x86_mode mode);
+/** Long mode at CPL 3; every page is a user page. */
+void isa_user(struct isa *t);
+/** Copies code and a HLT behind it to the code address. */
+void isa_load(struct isa *t, const void *code, size_t bytes);
+/** Runs from the code address. Return: ISA_DONE at the HLT, the vector of an exception, ISA_LOST after 10 million. */
+int isa_go(struct isa *t);
+int isa_run(struct isa *t, const void *code, size_t bytes);
+#define ISA_RUN(t, ...) isa_run(t, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+/** The nth 64-bit word of an exception frame in long mode: error code first if there is one, then RIP, CS, RFLAGS ...
+ */
+uint64_t isa_frame(const struct isa *t, unsigned n);
+
+#endif
