@@ -22,6 +22,8 @@ enum pgm_access { PGM_READ, PGM_WRITE, PGM_EXEC };
 enum pgm_index { PGM_IDX_USER, PGM_IDX_KERNEL, PGM_IDX_KERNEL_AC, PGM_IDX_COUNT };
 
 #define PGM_TLB_ENTRIES 1024u /* per index; power of two */
+#define PGM_GEN_MAX     4094u /* 4095 with the topmost page would be ~0, the tag that never matches */
+#define PGM_CR3_KEEP    (UINT64_C(1) << 63) /* MOV to CR3 with CR4.PCIDE: keep what the PCID has cached */
 
 /* Page-fault error code bits, SDM 4.7. */
 enum { PGM_PF_P = 1, PGM_PF_W = 2, PGM_PF_U = 4, PGM_PF_RSVD = 8, PGM_PF_I = 16 };
@@ -29,21 +31,29 @@ enum { PGM_PF_P = 1, PGM_PF_W = 2, PGM_PF_U = 4, PGM_PF_RSVD = 8, PGM_PF_I = 16 
 struct pgm_tlb_entry {
     uint64_t tag[3];   /* by enum pgm_access: linear page | generation, or ~0: not allowed directly */
     intptr_t addend;   /* hva = gla + addend */
-    uint64_t gpa;      /* page */
+    uint64_t gpa;      /* page, A20 applied | enum pgm_tlb_flag */
     uint64_t global_gen; /* generation of globals this was made in; 0 = not global */
     uint64_t gla;      /* page, for revalidation */
-    uint64_t spare;
+    uint64_t known;    /* as a tag: the translation holds, directly reachable or not */
 };
+/* Bits 0-2 of .gpa: access by enum pgm_access allowed (for write: and D is set); the size of the guest's page. */
+enum pgm_tlb_flag { PGM_TLB_MEMORY = 8, PGM_TLB_2M = 16, PGM_TLB_4M = 32, PGM_TLB_1G = 64 };
 
 struct pgm_mmu {
     struct pgm *pgm;
-    uint64_t gen;        /* low 12 bits of the tags; 1..4095, then everything is wiped */
-    uint64_t global_gen;
+    uint64_t gen;        /* low 12 bits of the tags; 1..PGM_GEN_MAX */
+    uint64_t global_gen; /* from 1 */
+    uint64_t last_gen;   /* last one given out; after PGM_GEN_MAX everything is wiped */
+    uint64_t map_gen;    /* pgm's when the TLB was filled */
     /* copies of what the walk needs, set by pgm_mmu_mode() */
     uint64_t cr0, cr3, cr4, efer;
-    uint64_t maxphyaddr_mask; /* reserved physical bits */
+    uint64_t maxphyaddr_mask; /* reserved physical bits, up to bit 51 */
+    unsigned maxphyaddr_bits;
+    bool has_1g;              /* 1 GiB pages, CPUID 80000001h EDX 26; set by pgm_mmu_init() */
     uint64_t pdpte[4];        /* PAE: loaded by MOV CR3, SDM 4.4.1 */
     uint64_t stat_walks, stat_flushes, stat_revalidated;
+    uint64_t large_filter[64];      /* which large pages may have entries: a Bloom filter, so that INVLPG rarely searches */
+    uint16_t pcid_gen[4096];        /* generation a PCID's entries live under; 0 = none */
     struct pgm_tlb_entry tlb[PGM_IDX_COUNT][PGM_TLB_ENTRIES];
 };
 
@@ -55,12 +65,17 @@ struct pgm_xlat {
 enum { PGM_XLAT_OK = 0, PGM_XLAT_FAULT = 1 };
 
 void pgm_mmu_init(struct pgm_mmu *m, struct pgm *pgm, unsigned maxphyaddr_bits);
-/** After any change of CR0, CR3, CR4 or EFER that matters to paging. Return: false if PAE PDPTEs are invalid (#GP). */
+/**
+ * pgm_mmu_mode() - after any change of CR0, CR3, CR4 or EFER that matters to paging, and every MOV to CR3.
+ *
+ * Flushes what the change has to flush; a call with the values of before is a MOV to CR3. @cr3 may carry PGM_CR3_KEEP.
+ * Return: false if PAE PDPTEs are invalid (#GP): nothing has changed then.
+ */
 bool pgm_mmu_mode(struct pgm_mmu *m, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer);
 void pgm_mmu_flush(struct pgm_mmu *m, bool globals_too);
 void pgm_mmu_invlpg(struct pgm_mmu *m, uint64_t gla);
 void pgm_mmu_invpcid(struct pgm_mmu *m, unsigned type, uint16_t pcid, uint64_t gla);
-/** Drops direct write translations of a physical page (~0 = all): the FF_TLB_SYNC duty. */
+/** Drops direct write translations of a physical page (~0 = all), and everything if pgm's map changed: the FF_TLB_SYNC duty. */
 void pgm_mmu_drop_writes(struct pgm_mmu *m, uint64_t gpa);
 
 /**

@@ -4,12 +4,13 @@
  * The physical address space is a sorted list of ranges (RAM, ROM, MMIO, device RAM). All guest RAM is one memfd
  * mapping; RAM at or above 4 GiB follows the low part in the file. Only this component turns a gpa into an hva.
  *
- * Threads: phys accesses and watches from any thread; the range list changes under a writer lock and is published
- * as an immutable snapshot, so readers never block (a retired snapshot lives until the machine ends).
+ * Threads: phys accesses and watches from any thread; the map changes under a writer lock and is published through a
+ * sequence counter: readers take no lock, and a guest that moves ranges for ever costs no memory. Ranges and their
+ * memory live until pgm_free(), so a translation used a little too long is wrong at most, never dangling.
  * Invariant 1: no vCPU holds a direct write translation to a page with a code watch: whoever sets the first watch on
  *   a page runs the synchronise callback before the first byte of code is read from it.
  * Invariant 2: every store to a watched chunk, by whomever, increases the page's code generation after the bytes changed.
- * Invariant 3: a page's dirty bit is set before or together with the first write translation handed out.
+ * Invariant 3: a device RAM page's dirty bit is set after the bytes changed: who clears it first and reads then, loses nothing.
  */
 #ifndef VMM_PGM_PGM_H
 #define VMM_PGM_PGM_H
@@ -32,7 +33,7 @@ struct pgm_mmio_ops {
     void (*write)(void *user, uint64_t off, uint64_t val, unsigned size);
 };
 
-/** pgm_new() - @ram_bytes of guest RAM (a multiple of 1 MiB); what exceeds @low_limit_gpa (e.g. 3.5 GiB) is placed at 4 GiB. */
+/** pgm_new() - @ram_bytes of guest RAM (a multiple of 1 MiB, at most 2 TiB); what exceeds @low_limit_gpa (e.g. 3.5 GiB) is placed at 4 GiB. */
 struct pgm *pgm_new(uint64_t ram_bytes, uint64_t low_limit_gpa, GError **error);
 void pgm_free(struct pgm *pgm);
 /** Zeroes nothing, forgets nothing but watches and shadowing: RAM content survives a reset as on a PC. */
@@ -48,9 +49,13 @@ typedef struct { uint32_t id; } pgm_range;
 bool pgm_mmio_add(struct pgm *pgm, const char *name, uint64_t size_bytes, const struct pgm_mmio_ops *ops, void *user, pgm_range *ret, GError **error);
 bool pgm_devram_add(struct pgm *pgm, const char *name, uint64_t size_bytes, void **ret_hva, pgm_range *ret, GError **error);
 bool pgm_rom_add(struct pgm *pgm, const char *name, uint64_t gpa, const void *bytes, uint64_t size_bytes, GError **error);
-void pgm_map(struct pgm *pgm, pgm_range r, uint64_t gpa); /* page aligned; remap moves it */
+/** Any alignment (page aligned ones are quicker); remap moves it, and on top; an impossible @gpa unmaps. */
+void pgm_map(struct pgm *pgm, pgm_range r, uint64_t gpa);
 void pgm_unmap(struct pgm *pgm, pgm_range r);
-/** Routes reads/writes of [gpa, +size) below 1 MiB to RAM or what lies over it; see enum pdm_shadow for @bits. */
+/**
+ * Routes reads/writes of [gpa, +size) within A0000h-FFFFFh to RAM or to what lies over it; see enum pdm_shadow for
+ * @bits. After pgm_new() and pgm_reset() all of that area goes to the bus: without a range there it reads ones.
+ */
 void pgm_shadow_set(struct pgm *pgm, uint64_t gpa, uint64_t size_bytes, unsigned bits);
 void pgm_a20_set(struct pgm *pgm, bool enabled);
 bool pgm_a20(const struct pgm *pgm);
@@ -61,14 +66,18 @@ void pgm_phys_write(struct pgm *pgm, uint64_t gpa, const void *buf, size_t bytes
 /** Single accesses of 1-8 bytes within one page, atomic as on a bus for aligned ones; MMIO sees exactly @size. */
 uint64_t pgm_phys_read_n(struct pgm *pgm, uint64_t gpa, unsigned size);
 void pgm_phys_write_n(struct pgm *pgm, uint64_t gpa, uint64_t val, unsigned size);
-/** Page-table entry update (A/D bits): compare-and-swap of @size 4 or 8; false if it was not @old any more. */
+/**
+ * Compare-and-swap of @size 1, 2, 4 or 8 bytes, aligned (page-table A/D bits, locked instructions on pages without direct
+ * write); false if it was not @old any more. Where nothing can be written it is true and nothing happens.
+ */
 bool pgm_phys_cmpxchg(struct pgm *pgm, uint64_t gpa, uint64_t old, uint64_t val, unsigned size);
 
 /** What a page is now. hva is NULL unless reads (and for write_ok: writes) may go there directly. */
 struct pgm_page {
-    enum pgm_kind kind;
-    uint8_t *hva;      /* page start */
-    bool write_direct; /* false: ROM, watched code, or needs the slow path for another reason */
+    enum pgm_kind kind; /* what reads reach */
+    uint64_t gpa;       /* page, A20 applied */
+    uint8_t *hva;       /* page start */
+    bool write_direct;  /* false: ROM, device RAM, watched code, or reads and writes go to different places */
 };
 void pgm_page_get(struct pgm *pgm, uint64_t gpa, bool for_write, struct pgm_page *ret);
 
@@ -85,8 +94,13 @@ bool pgm_code_is_watched(struct pgm *pgm, uint64_t gpa, unsigned bytes);
 void pgm_code_written(struct pgm *pgm, uint64_t gpa, unsigned bytes);
 /** @sync(user, gpa): returns once no vCPU can write directly to the page any more (see vm's rendezvous). gpa -1 = all pages. */
 void pgm_sync_callback(struct pgm *pgm, void (*sync)(void *user, uint64_t gpa), void *user);
+/**
+ * @flush(user): the map changed (BAR, shadowing, A20): every vCPU has to call pgm_mmu_drop_writes(m, -1) before its next
+ * block, e.g. by FF_TLB_SYNC. Called with device locks held: it must set flags only and never wait.
+ */
+void pgm_flush_callback(struct pgm *pgm, void (*flush)(void *user), void *user);
 
-/* ---- dirty tracking of device RAM ---- */
+/* ---- dirty tracking of device RAM: 4 KiB pages; its writes all take the slow path, so a bit is never missed ---- */
 bool pgm_dirty_test_clear(struct pgm *pgm, pgm_range r, uint64_t off_bytes);
 
 /** "info phys": the map as text. */
