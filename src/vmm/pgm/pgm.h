@@ -84,11 +84,12 @@ void pgm_page_get(struct pgm *pgm, uint64_t gpa, bool for_write, struct pgm_page
 /* ---- code tracking, 64-byte chunks ---- */
 #define PGM_CHUNK_BYTES 64u
 /**
- * pgm_code_watch() - somebody caches code from [gpa, gpa + bytes) (within one page).
- * Return: the page's generation counter; compare with the value read right after this call. NULL: not RAM/ROM/device
- * RAM, do not cache.
+ * pgm_code_watch() - somebody caches code from [gpa, gpa + bytes) (within one page). Read the bytes after this call.
+ * @ret_gen: the generation to keep with what is cached; taken before the watch was set, so that a store in between
+ *   shows. What is cached holds as long as the counter still has this value.
+ * Return: the page's generation counter, valid until pgm_free(). NULL: not RAM/ROM/device RAM, do not cache.
  */
-_Atomic uint32_t *pgm_code_watch(struct pgm *pgm, uint64_t gpa, unsigned bytes);
+_Atomic uint32_t *pgm_code_watch(struct pgm *pgm, uint64_t gpa, unsigned bytes, uint32_t *ret_gen);
 /** Whether a store here must be reported (slow path), and the report; pgm_phys_write* report by themselves. */
 bool pgm_code_is_watched(struct pgm *pgm, uint64_t gpa, unsigned bytes);
 void pgm_code_written(struct pgm *pgm, uint64_t gpa, unsigned bytes);
