@@ -11,7 +11,7 @@
  *
  * Sources: SDM vol. 3 11.6 (self-modifying code), 6.15 (fetch faults); vol. 1 3.3.7.1 (canonical addresses).
  * Left out: an instruction whose first bytes are undefined and whose rest lies beyond the segment limit raises #UD.
- * Invariant 1: watch first, then read the generation, then the bytes: a store in between makes the block stale.
+ * Invariant 1: watch first, which gives the generation, then read the bytes: a store in between makes the block stale.
  * Invariant 2: code that is not RAM or ROM (device registers) is decoded for one pass only.
  */
 #include "vmm/iem/cache_int.h"
@@ -243,15 +243,12 @@ static const struct iem_block *decode_crossing(struct vcpu *c, struct fetch *f, 
         raise_fetch_pf(c, gla2, error);
     b->gen = b->gen2 = NULL;
     if (cacheable) {
-        b->gen = pgm_code_watch(c->mmu.pgm, f->gpa, first);
-        b->gen2 = pgm_code_watch(c->mmu.pgm, b->gpa2, X86_MAX_LEN);
+        b->gen = pgm_code_watch(c->mmu.pgm, f->gpa, first, &b->generation);
+        b->gen2 = pgm_code_watch(c->mmu.pgm, b->gpa2, X86_MAX_LEN, &b->generation2);
         cacheable = b->gen && b->gen2;
     }
-    if (cacheable) { /* inv 1 */
-        b->generation = atomic_load(b->gen);
-        b->generation2 = atomic_load(b->gen2);
+    if (cacheable) /* inv 1 */
         read_code(c, f->gpa, f->hva, f->buf, first);
-    }
     read_code(c, b->gpa2, hva2, f->buf + first, X86_MAX_LEN);
     if (!decode_op(c, f->buf, first + X86_MAX_LEN, &b->ops[0])) {
         memset(&b->ops[0].i, 0, sizeof b->ops[0].i);
@@ -293,17 +290,16 @@ static const struct iem_block *decode_block(struct vcpu *c, struct fetch *f)
     uint8_t look[MAX_BYTES];
 
     f->avail = MIN(MAX_BYTES, PGM_PAGE_BYTES - (unsigned)(f->gla & PAGE_MASK));
-    if (!f->hva && !pgm_code_watch(c->mmu.pgm, f->gpa, 1))
+    if (!f->hva && !pgm_code_watch(c->mmu.pgm, f->gpa, 1, &b->generation))
         return decode_once(c, f);
     read_code(c, f->gpa, f->hva, f->buf, f->avail);
     for (;;) {
         decode_run(c, f, b);
         if (b->nops == 0)
             return decode_crossing(c, f, true);
-        b->gen = pgm_code_watch(c->mmu.pgm, f->gpa, b->bytes);
+        b->gen = pgm_code_watch(c->mmu.pgm, f->gpa, b->bytes, &b->generation);
         if (!b->gen)
             return decode_once(c, f);
-        b->generation = atomic_load(b->gen);
         read_code(c, f->gpa, f->hva, look, f->avail);
         if (memcmp(look, f->buf, b->bytes) == 0)
             break;
@@ -323,9 +319,8 @@ static bool revive(struct vcpu *c, struct iem_block *b, const uint8_t *hva)
     uint8_t look[MAX_BYTES];
     uint32_t now;
 
-    if (b->gen2 || pgm_code_watch(c->mmu.pgm, b->gpa, b->bytes) != b->gen)
+    if (b->gen2 || pgm_code_watch(c->mmu.pgm, b->gpa, b->bytes, &now) != b->gen)
         return false;
-    now = atomic_load(b->gen);
     read_code(c, b->gpa, hva, look, b->bytes);
     if (memcmp(look, b->code, b->bytes) != 0)
         return false;
