@@ -122,7 +122,7 @@ static bool parse_cpu(struct settings *s, const struct xml_node *cpu, GError **e
     return xml_u32(cpu, "count", 1, 32, &s->cpus, error) && xml_str(cpu, "CpuProfile", false, &s->cpu_profile, error) &&
            flag(cpu, "PAE", "enabled", &s->pae, error) &&
            (mode == NULL || xml_bool(mode, "enabled", &s->long_mode, error)) &&
-           flag(cpu, "X2APIC", "enabled", &s->x2apic, error);
+           flag(cpu, "X2APIC", "enabled", &s->x2apic, error) && flag(cpu, "TripleFaultReset", "enabled", &s->triple_fault_reset, error);
 }
 
 static bool parse_firmware(struct settings *s, const struct xml_node *hw, GError **error)

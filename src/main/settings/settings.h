@@ -55,7 +55,7 @@ struct settings {
     char *file, *folder; /* absolute */
     char *uuid, *name, *os_type;
     uint32_t cpus, ram_mib, vram_mib;
-    bool pae, long_mode, long_mode_set, hpet, acpi, ioapic, x2apic, rtc_utc, efi;
+    bool pae, long_mode, long_mode_set, hpet, acpi, ioapic, x2apic, rtc_utc, efi, triple_fault_reset;
     char *cpu_profile;
     int64_t time_offset_ms;
     enum settings_device boot_order[4];

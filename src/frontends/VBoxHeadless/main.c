@@ -1,0 +1,201 @@
+/*
+ * main.c - VBoxHeadless: runs one machine without a window.
+ *
+ * Signals: SIGINT, SIGTERM, SIGHUP power the machine off; SIGUSR1 writes a screenshot; SIGUSR2 presses the power
+ * button. Exit status: 0 the machine ran and was powered off (by guest or host); 1 it could not start or got stuck.
+ */
+#include <glib.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "frontends/VBoxHeadless/terminal.h"
+#include "main/vmproc/console.h"
+#include "rt/loop.h"
+
+struct headless {
+    struct loop *loop;
+    struct console *console;
+    struct terminal terminal;
+    char *screenshot_path;
+    bool paused, by_signal;
+};
+
+struct options {
+    char *startvm, *vrde, *gdb, *screenshot, *comment;
+    char **vrde_properties;
+    gboolean serial_console, start_paused, version;
+};
+
+static void screenshot(struct headless *h)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *path = console_screenshot(h->console, h->screenshot_path, &error);
+
+    if (path == NULL)
+        fprintf(stderr, "VBoxHeadless: error: %s\n", error->message);
+    else
+        fprintf(stderr, "Screenshot written to %s\n", path);
+}
+
+static void on_key(void *user, char key)
+{
+    struct headless *h = user;
+
+    switch (key) {
+    case 'q': console_power_off(h->console); break;
+    case 's': screenshot(h); break;
+    case 'p':
+        h->paused = !h->paused;
+        (h->paused ? console_pause : console_resume)(h->console);
+        break;
+    default: break;
+    }
+}
+
+static void on_signal(void *user, int fd, unsigned events)
+{
+    struct headless *h = user;
+    struct signalfd_siginfo info;
+
+    (void)events;
+    if (read(fd, &info, sizeof info) != sizeof info)
+        return;
+    switch (info.ssi_signo) {
+    case SIGUSR1: screenshot(h); break;
+    case SIGUSR2: console_power_button(h->console); break;
+    default:
+        h->by_signal = true;
+        console_power_off(h->console);
+        break;
+    }
+}
+
+static void on_ended(void *user)
+{
+    struct headless *h = user;
+
+    loop_quit(h->loop);
+}
+
+static bool watch_signals(struct headless *h, GError **error)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGUSR2);
+    pthread_sigmask(SIG_BLOCK, &set, NULL); /* before any thread exists: all inherit it */
+    signal(SIGPIPE, SIG_IGN);
+    return loop_add(h->loop, signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), LOOP_IN, on_signal, h, error) != NULL;
+}
+
+static int report_end(struct headless *h)
+{
+    const char *text;
+    const char *name = console_name(h->console);
+
+    switch (console_end(h->console, &text)) {
+    case CONSOLE_STUCK: fprintf(stderr, "%s: Guru Meditation: %s. The log holds the details.\n", name, text); return 1;
+    case CONSOLE_GUEST_OFF: fprintf(stderr, "%s: powered off by the guest (%s)\n", name, text); return 0;
+    default: fprintf(stderr, "%s: %s\n", name, text); return 0;
+    }
+}
+
+static int run(struct headless *h, const struct options *o, GError **error)
+{
+    struct console_options co = {.loop = h->loop,
+                                 .serial_in = o->serial_console ? STDIN_FILENO : -1,
+                                 .serial_out = o->serial_console ? STDOUT_FILENO : -1,
+                                 .serial_user = &h->terminal,
+                                 .serial_filter = terminal_filter,
+                                 .gdb = o->gdb,
+                                 .start_paused = o->start_paused,
+                                 .user = h,
+                                 .ended = on_ended};
+
+    h->console = console_new(o->startvm, &co, error);
+    if (h->console == NULL)
+        return 1;
+    h->terminal.user = h;
+    h->terminal.key = on_key;
+    if (o->serial_console)
+        terminal_start(&h->terminal);
+    console_power_on(h->console);
+    int rc = loop_run(h->loop);
+    terminal_stop(&h->terminal);
+    rc = rc != 0 ? 1 : report_end(h);
+    console_free(h->console);
+    return rc;
+}
+
+static bool parse(int *argc, char ***argv, struct options *o, GError **error)
+{
+    const GOptionEntry entries[] = {
+        {"startvm", 's', 0, G_OPTION_ARG_FILENAME, &o->startvm, "The machine's settings file (.vbox)", "FILE"},
+        {"vrde", 'v', 0, G_OPTION_ARG_STRING, &o->vrde, "Remote display: off or config", "off|config"},
+        {"vrdeproperty", 'e', 0, G_OPTION_ARG_STRING_ARRAY, &o->vrde_properties,
+         "Remote display property (stored settings are used)", "NAME=VALUE"},
+        {"serial-console", 0, 0, G_OPTION_ARG_NONE, &o->serial_console,
+         "Join the first serial port to this terminal; Ctrl-] q leaves", NULL},
+        {"start-paused", 'p', 0, G_OPTION_ARG_NONE, &o->start_paused, "Start in the paused state", NULL},
+        {"gdb", 0, 0, G_OPTION_ARG_STRING, &o->gdb, "Let a debugger attach: HOST:PORT, :PORT or a socket's path",
+         "ADDRESS"},
+        {"screenshot", 0, 0, G_OPTION_ARG_FILENAME, &o->screenshot,
+         "Where SIGUSR1 writes the screen (default: Logs/screenshot.png)", "FILE"},
+        {"comment", 0, 0, G_OPTION_ARG_STRING, &o->comment, "Ignored; makes the process easy to find", "TEXT"},
+        {"version", 'V', 0, G_OPTION_ARG_NONE, &o->version, "Print the version", NULL},
+        {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL},
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new("- run a virtual machine without a window");
+
+    g_option_context_add_main_entries(context, entries, NULL);
+    g_option_context_set_description(context,
+                                     "Example:\n  VBoxHeadless --startvm debian/debian.vbox --serial-console\n");
+    if (!g_option_context_parse(context, argc, argv, error))
+        return false;
+    if (o->vrde != NULL && g_ascii_strcasecmp(o->vrde, "off") != 0 && g_ascii_strcasecmp(o->vrde, "config") != 0) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                    "--vrde %s: the remote display is not available; use --vrde off", o->vrde);
+        return false;
+    }
+    if (o->startvm == NULL && !o->version) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "--startvm FILE is missing; try --help");
+        return false;
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    struct headless h = {0};
+    struct options o = {0};
+    int rc = 1;
+
+    if (parse(&argc, &argv, &o, &error)) {
+        if (o.version) {
+            puts(RB_VERSION);
+            return 0;
+        }
+        h.screenshot_path = o.screenshot;
+        h.loop = loop_new(&error);
+        if (h.loop != NULL && watch_signals(&h, &error))
+            rc = run(&h, &o, &error);
+        loop_free(h.loop);
+    }
+    if (error != NULL)
+        fprintf(stderr, "VBoxHeadless: error: %s\n", error->message);
+    g_free(o.startvm);
+    g_free(o.vrde);
+    g_strfreev(o.vrde_properties);
+    g_free(o.gdb);
+    g_free(o.screenshot);
+    g_free(o.comment);
+    return rc;
+}

@@ -1,0 +1,47 @@
+/*
+ * pc.h - the standard PC: i440FX and PIIX3, from plain values to a configuration tree.
+ *
+ * Which devices there are, at which ports, lines and slots, is a table in pc.c; nothing else in the program knows it.
+ */
+#ifndef MACHINE_PC_H
+#define MACHINE_PC_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cfgm_node;
+
+enum pc_boot { PC_BOOT_NONE, PC_BOOT_FLOPPY, PC_BOOT_DVD, PC_BOOT_DISK, PC_BOOT_NET };
+enum pc_drive { PC_DRIVE_NONE, PC_DRIVE_DISK, PC_DRIVE_DVD };
+
+struct pc_settings {
+    const char *name, *uuid; /* uuid without braces */
+    uint32_t cpus, ram_mib, vram_mib;
+    const char *cpu_profile; /* NULL = host */
+    bool pae, long_mode, hpet, acpi, ioapic, efi, rtc_utc, triple_fault_reset;
+    int64_t time_offset_ms;
+    const char *gdb;        /* debugger's address, or NULL */
+    const char *nvram_path; /* efi: where the machine's variables live */
+    enum pc_boot boot_order[4];
+    struct {
+        bool enabled;
+        uint16_t io_base;
+        uint8_t irq;
+        const char *type;
+    } uart[4];
+    struct {
+        bool enabled;
+        uint16_t io_base;
+        uint8_t irq;
+    } lpt[2];
+    const char *ide_type; /* PIIX3, PIIX4, ICH6 */
+    enum pc_drive ide[4]; /* primary master, slave, secondary master, slave */
+    bool floppy_controller;
+    bool floppy[2];
+};
+
+/** pc_build() - the machine's tree; free with cfgm_free() or give it to vm_new(). */
+struct cfgm_node *pc_build(const struct pc_settings *s);
+
+#endif

@@ -1,0 +1,256 @@
+/*
+ * console.c - see console.h: settings -> board -> machine, media, lines.
+ */
+#include "main/vmproc/console.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "devices/registry.h"
+#include "drivers/display/png.h"
+#include "machine/pc.h"
+#include "main/settings/settings.h"
+#include "main/vmproc/lines.h"
+#include "main/vmproc/media.h"
+#include "rt/log.h"
+#include "rt/loop.h"
+#include "vmm/vm/vm.h"
+
+#define CONSOLE_ERROR (g_quark_from_static_string("console"))
+
+struct console {
+    struct console_options options;
+    struct settings *settings;
+    struct media *media;
+    struct lines *lines;
+    struct vm *vm;
+    struct log *log, *log_before;
+    char *log_folder, *nvram_path;
+};
+
+/* ---- settings to board ---- */
+
+static void fill_ports(struct pc_settings *pc, const struct settings *s, bool terminal)
+{
+    for (unsigned k = 0; k < G_N_ELEMENTS(s->uart); k++) {
+        const struct settings_uart *u = &s->uart[k];
+        pc->uart[k].enabled = u->enabled;
+        pc->uart[k].io_base = (uint16_t)u->io_base;
+        pc->uart[k].irq = (uint8_t)u->irq;
+        pc->uart[k].type = u->type;
+    }
+    if (terminal && !pc->uart[0].enabled) {
+        pc->uart[0].enabled = true;
+        pc->uart[0].io_base = 0x3f8;
+        pc->uart[0].irq = 4;
+        pc->uart[0].type = "16550A";
+    }
+    for (unsigned k = 0; k < G_N_ELEMENTS(s->lpt); k++) {
+        pc->lpt[k].enabled = s->lpt[k].enabled;
+        pc->lpt[k].io_base = (uint16_t)s->lpt[k].io_base;
+        pc->lpt[k].irq = (uint8_t)s->lpt[k].irq;
+    }
+}
+
+static void fill_board(struct pc_settings *pc, const struct console *c)
+{
+    static const enum pc_boot boot[] = {[DEVICE_NONE] = PC_BOOT_NONE,
+                                        [DEVICE_FLOPPY] = PC_BOOT_FLOPPY,
+                                        [DEVICE_DVD] = PC_BOOT_DVD,
+                                        [DEVICE_HARD_DISK] = PC_BOOT_DISK,
+                                        [DEVICE_NETWORK] = PC_BOOT_NET};
+    const struct settings *s = c->settings;
+
+    *pc = (struct pc_settings){
+        .name = s->name,
+        .uuid = s->uuid,
+        .cpus = s->cpus,
+        .ram_mib = s->ram_mib,
+        .vram_mib = s->vram_mib,
+        .cpu_profile = s->cpu_profile,
+        .pae = s->pae,
+        .long_mode = s->long_mode,
+        .hpet = s->hpet,
+        .acpi = s->acpi,
+        .ioapic = s->ioapic || s->cpus > 1,
+        .efi = s->efi,
+        .rtc_utc = s->rtc_utc,
+        .triple_fault_reset = s->triple_fault_reset,
+        .time_offset_ms = s->time_offset_ms,
+        .nvram_path = c->nvram_path,
+        .gdb = c->options.gdb,
+        .ide_type = "PIIX4",
+    };
+    for (unsigned k = 0; k < G_N_ELEMENTS(pc->boot_order); k++)
+        pc->boot_order[k] = boot[s->boot_order[k]];
+    fill_ports(pc, s, c->options.serial_in >= 0);
+}
+
+/* ---- callbacks ---- */
+
+static const struct pdm_devreg *find_device(void *user, const char *name)
+{
+    (void)user;
+    return devices_find(name);
+}
+
+static void ended(void *user)
+{
+    struct console *c = user;
+
+    c->options.ended(c->options.user);
+}
+
+static void state_changed(void *user, enum vm_state state)
+{
+    struct console *c = user;
+
+    if (state == VM_OFF || state == VM_GURU_MEDITATION)
+        loop_post(c->options.loop, ended, c);
+}
+
+static void host_error(void *user, const char *text)
+{
+    struct console *c = user;
+
+    log_rel("Console: the machine is paused: %s", text);
+    g_printerr("%s: paused: %s\n", c->settings->name, text);
+    vm_pause(c->vm, false);
+}
+
+/* ---- making ---- */
+
+static bool open_log(struct console *c, GError **error)
+{
+    c->log_folder = g_build_filename(c->settings->folder, "Logs", NULL);
+    if (g_mkdir_with_parents(c->log_folder, 0700) != 0) {
+        g_set_error(error, CONSOLE_ERROR, 0,
+                    "Could not create the log folder '%s': %s. Make the machine's folder writable", c->log_folder,
+                    g_strerror(errno));
+        return false;
+    }
+    g_autofree char *path = g_build_filename(c->log_folder, "VBox.log", NULL);
+    const struct log_config config = {.path = path, .history = 3};
+    c->log = log_new(&config, error);
+    if (c->log == NULL)
+        return false;
+    c->log_before = log_set_default(c->log);
+    log_header(c->log, "VirtualBox VM " RB_VERSION, __DATE__, "LINUX_64BITS_GENERIC (OSE)");
+    return true;
+}
+
+static bool make(struct console *c, GError **error)
+{
+    const struct vm_host host = {.user = c, .device_find = find_device, .state_changed = state_changed};
+    g_autofree char *nvram = g_strdup_printf("%s.nvram", c->settings->name);
+    struct pc_settings pc;
+
+    c->nvram_path = g_build_filename(c->settings->folder, nvram, NULL);
+    fill_board(&pc, c);
+    c->media = media_open(c->settings, &pc, error);
+    if (c->media == NULL || !open_log(c, error))
+        return false;
+    log_rel("Guest OS type: '%s'", c->settings->os_type != NULL ? c->settings->os_type : "Other");
+    c->vm = vm_new(pc_build(&pc), &host, error);
+    if (c->vm == NULL || !media_attach(c->media, vm_pdm(c->vm), host_error, c, error))
+        return false;
+    c->lines = lines_new(c->settings, &c->options, vm_pdm(c->vm), error);
+    return c->lines != NULL && vm_construct(c->vm, error);
+}
+
+struct console *console_new(const char *settings_path, const struct console_options *options, GError **error)
+{
+    struct console *c = g_new0(struct console, 1);
+
+    c->options = *options;
+    c->settings = settings_load(settings_path, error);
+    if (c->settings == NULL || !make(c, error)) {
+        console_free(c);
+        return NULL;
+    }
+    return c;
+}
+
+void console_free(struct console *c)
+{
+    if (c == NULL)
+        return;
+    vm_free(c->vm); /* stops every thread that uses media and lines */
+    lines_free(c->lines);
+    media_close(c->media);
+    if (c->log != NULL) {
+        log_rel("TERMINATED");
+        log_set_default(c->log_before);
+        log_free(c->log);
+    }
+    settings_free(c->settings);
+    g_free(c->log_folder);
+    g_free(c->nvram_path);
+    g_free(c);
+}
+
+/* ---- running ---- */
+
+void console_power_on(struct console *c)
+{
+    vm_power_on(c->vm);
+    if (c->options.start_paused)
+        vm_pause(c->vm, true);
+}
+
+const char *console_name(const struct console *c)
+{
+    return c->settings->name;
+}
+
+void console_pause(struct console *c)
+{
+    vm_pause(c->vm, false);
+}
+
+void console_resume(struct console *c)
+{
+    media_resume(c->media);
+    vm_resume(c->vm);
+}
+
+void console_power_off(struct console *c)
+{
+    vm_power_off(c->vm);
+}
+
+bool console_power_button(struct console *c)
+{
+    return pdm_press_power_button(vm_pdm(c->vm), false);
+}
+
+char *console_screenshot(struct console *c, const char *path, GError **error)
+{
+    g_autofree char *target = path != NULL ? g_strdup(path) : g_build_filename(c->log_folder, "screenshot.png", NULL);
+    struct pdm_frame frame = {0};
+
+    if (!pdm_display_render(vm_pdm(c->vm), &frame)) {
+        g_set_error(error, CONSOLE_ERROR, 0, "The machine '%s' has no screen", c->settings->name);
+        return NULL;
+    }
+    bool ok = png_write(target, &frame, error);
+    pdm_frame_fini(&frame);
+    return ok ? g_steal_pointer(&target) : NULL;
+}
+
+char *console_screen_text(struct console *c)
+{
+    return pdm_display_text(vm_pdm(c->vm));
+}
+
+enum console_end console_end(struct console *c, const char **ret_text)
+{
+    static const enum console_end ends[] = {[VM_END_NONE] = CONSOLE_RUNNING,
+                                            [VM_END_GUEST_OFF] = CONSOLE_GUEST_OFF,
+                                            [VM_END_HOST_OFF] = CONSOLE_HOST_OFF,
+                                            [VM_END_GURU] = CONSOLE_STUCK};
+
+    *ret_text = vm_end_text(c->vm);
+    return ends[vm_end_get(c->vm)];
+}

@@ -1,0 +1,46 @@
+/*
+ * console.h - a running machine inside its process: settings file in, virtual machine with disks, lines and screen out.
+ *
+ * This is the VM process's half of VirtualBox's console object. All calls on the loop's thread.
+ */
+#ifndef MAIN_VMPROC_CONSOLE_H
+#define MAIN_VMPROC_CONSOLE_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+struct loop;
+struct console;
+
+struct console_options {
+    struct loop *loop;
+    int serial_in, serial_out; /* joins the first UART to these descriptors; -1 = as the settings say */
+    /* sees terminal input first; returns how many of the bytes at the front the guest gets. NULL = all */
+    void *serial_user;
+    size_t (*serial_filter)(void *user, const char *bytes, size_t size, char *ret_bytes);
+    const char *gdb; /* address of the debugger's socket, or NULL */
+    bool start_paused;
+    void *user;
+    void (*ended)(void *user); /* the machine is off or stuck: console_end() says how */
+};
+
+/** console_new() - reads the settings, opens the media, builds the machine. Nothing runs yet; nothing was changed. */
+struct console *console_new(const char *settings_path, const struct console_options *options, GError **error);
+void console_power_on(struct console *c);
+/** console_free() - powers off what still runs, flushes and closes the media. NULL is fine. */
+void console_free(struct console *c);
+
+const char *console_name(const struct console *c);
+void console_pause(struct console *c);
+void console_resume(struct console *c);
+void console_power_off(struct console *c);
+bool console_power_button(struct console *c);
+/** The screen as a PNG file; @path NULL: "screenshot.png" in the log folder. Return: the path, or NULL. g_free. */
+char *console_screenshot(struct console *c, const char *path, GError **error);
+/** The screen's text in a text mode, or NULL. g_free. */
+char *console_screen_text(struct console *c);
+
+enum console_end { CONSOLE_RUNNING, CONSOLE_GUEST_OFF, CONSOLE_HOST_OFF, CONSOLE_STUCK };
+enum console_end console_end(struct console *c, const char **ret_text);
+
+#endif

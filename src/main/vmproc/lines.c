@@ -1,0 +1,107 @@
+/* lines.c - see lines.h. */
+#include "main/vmproc/lines.h"
+
+#include <string.h>
+
+#include "drivers/char/char.h"
+
+struct line {
+    struct pdm_char *chars;
+    const struct console_options *options;
+    bool terminal;
+};
+
+struct lines {
+    struct line line[6]; /* four serial, two parallel */
+    struct console_options options;
+};
+
+static size_t receive(void *user, const uint8_t *buf, size_t bytes)
+{
+    struct line *l = user;
+    char kept[256];
+    size_t size = MIN(bytes, sizeof kept);
+
+    if (!l->terminal || l->options->serial_filter == NULL)
+        return pdm_char_receive(l->chars, buf, bytes);
+    size_t n = l->options->serial_filter(l->options->serial_user, (const char *)buf, size, kept);
+    /* typing faster than the guest reads loses keys, as on a real line; the escape sequence is never lost */
+    pdm_char_receive(l->chars, kept, n);
+    return size;
+}
+
+static void writable(void *user)
+{
+    struct line *l = user;
+
+    pdm_char_writable(l->chars);
+}
+
+static bool open_line(struct lines *all, unsigned n, const char *device, unsigned instance, struct char_conf *conf,
+                      struct pdm *pdm, GError **error)
+{
+    struct line *l = &all->line[n];
+    const struct char_up up = {.user = l, .receive = receive, .writable = writable};
+
+    conf->loop = all->options.loop;
+    l->options = &all->options;
+    l->terminal = conf->kind == CHAR_STDIO;
+    l->chars = char_new(conf, &up, error);
+    return l->chars != NULL && pdm_attach_char(pdm, device, instance, 0, l->chars, error);
+}
+
+static bool open_all(struct lines *all, const struct settings *s, struct pdm *pdm, GError **error)
+{
+    static const enum char_kind kinds[] = {[UART_RAW_FILE] = CHAR_RAW_FILE,
+                                           [UART_HOST_PIPE] = CHAR_HOST_PIPE,
+                                           [UART_HOST_DEVICE] = CHAR_HOST_DEVICE,
+                                           [UART_TCP] = CHAR_TCP};
+
+    for (unsigned k = 0; k < G_N_ELEMENTS(s->uart); k++) {
+        const struct settings_uart *u = &s->uart[k];
+        struct char_conf conf = {.kind = kinds[u->mode], .path = u->path, .server = u->server};
+        bool terminal = k == 0 && all->options.serial_in >= 0;
+        if (terminal)
+            conf = (struct char_conf){
+                .kind = CHAR_STDIO, .in_fd = all->options.serial_in, .out_fd = all->options.serial_out};
+        if (!terminal && (!u->enabled || u->mode == UART_DISCONNECTED))
+            continue;
+        g_autofree char *path = conf.path != NULL && (u->mode == UART_RAW_FILE || u->mode == UART_HOST_PIPE)
+                                    ? g_canonicalize_filename(conf.path, s->folder)
+                                    : g_strdup(conf.path);
+        conf.path = path;
+        if (!open_line(all, k, "serial", k, &conf, pdm, error))
+            return false;
+    }
+    for (unsigned k = 0; k < G_N_ELEMENTS(s->lpt); k++) {
+        if (!s->lpt[k].enabled || s->lpt[k].path == NULL || *s->lpt[k].path == '\0')
+            continue;
+        g_autofree char *path = g_canonicalize_filename(s->lpt[k].path, s->folder);
+        struct char_conf conf = {.kind = CHAR_RAW_FILE, .path = path};
+        if (!open_line(all, 4 + k, "parallel", k, &conf, pdm, error))
+            return false;
+    }
+    return true;
+}
+
+struct lines *lines_new(const struct settings *s, const struct console_options *o, struct pdm *pdm, GError **error)
+{
+    struct lines *all = g_new0(struct lines, 1);
+
+    all->options = *o;
+    if (!open_all(all, s, pdm, error)) {
+        lines_free(all);
+        return NULL;
+    }
+    return all;
+}
+
+void lines_free(struct lines *all)
+{
+    if (all == NULL)
+        return;
+    for (unsigned k = 0; k < G_N_ELEMENTS(all->line); k++)
+        if (all->line[k].chars != NULL)
+            char_free(all->line[k].chars);
+    g_free(all);
+}

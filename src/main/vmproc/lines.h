@@ -1,0 +1,15 @@
+/*
+ * lines.h - the machine's serial and parallel lines: what the settings say, or the process's own terminal.
+ */
+#ifndef MAIN_VMPROC_LINES_H
+#define MAIN_VMPROC_LINES_H
+
+#include "main/settings/settings.h"
+#include "main/vmproc/console.h"
+#include "vmm/pdm/pdm.h"
+
+struct lines;
+struct lines *lines_new(const struct settings *s, const struct console_options *o, struct pdm *pdm, GError **error);
+void lines_free(struct lines *l);
+
+#endif

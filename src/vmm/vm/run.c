@@ -1,0 +1,326 @@
+/*
+ * run.c - the machine's threads: one per vCPU behind a gate, and the control thread that carries out requests.
+ *
+ *   guest thread:   wait at the gate -> em_run() -> why did it come back? -> ask the control thread if needed -> gate
+ *   control thread: take a request -> close the gate, wait for all to park -> act -> open the gate
+ *
+ * A device that asks for reset or power-off (on a vCPU thread, holding its lock) only closes the gate and queues.
+ */
+#include "rt/log.h"
+#include "vmm/em/em.h"
+#include "vmm/iem/iem.h"
+#include "vmm/vm/vm_int.h"
+
+/* ---- state ---- */
+
+void vm_set_state(struct vm *vm, enum vm_state to)
+{
+    g_mutex_lock(&vm->state_lock);
+    enum vm_state from = vm->state;
+    bool allowed = vm_state_allowed(from, to);
+    if (allowed)
+        vm->state = to;
+    g_cond_broadcast(&vm->state_cond);
+    g_mutex_unlock(&vm->state_lock);
+    if (!allowed) {
+        log_rel("VM: no change from '%s' to '%s'", vm_state_name(from), vm_state_name(to));
+        return;
+    }
+    log_rel("Changing the VM state from '%s' to '%s'", vm_state_name(from), vm_state_name(to));
+    if (vm->host.state_changed != NULL)
+        vm->host.state_changed(vm->host.user, to);
+}
+
+enum vm_state vm_state_get(struct vm *vm)
+{
+    g_mutex_lock(&vm->state_lock);
+    enum vm_state state = vm->state;
+    g_mutex_unlock(&vm->state_lock);
+    return state;
+}
+
+static void set_end(struct vm *vm, enum vm_end end, const char *text)
+{
+    g_mutex_lock(&vm->state_lock);
+    if (vm->end == VM_END_NONE) {
+        vm->end = end;
+        vm->end_text = g_strdup(text);
+    }
+    g_mutex_unlock(&vm->state_lock);
+}
+
+/* ---- the gate ---- */
+
+void vm_close_gate(struct vm *vm)
+{
+    g_mutex_lock(&vm->gate_lock);
+    vm->gate_open = false;
+    g_mutex_unlock(&vm->gate_lock);
+    for (unsigned k = 0; k < vm->cpus; k++)
+        em_post(vm->cpu[k], FF_REQUEST);
+}
+
+static void stop_cpus(struct vm *vm)
+{
+    vm_close_gate(vm);
+    g_mutex_lock(&vm->gate_lock);
+    while (vm->parked < vm->cpus)
+        g_cond_wait(&vm->parked_cond, &vm->gate_lock);
+    g_mutex_unlock(&vm->gate_lock);
+}
+
+static void start_cpus(struct vm *vm)
+{
+    g_mutex_lock(&vm->gate_lock);
+    vm->gate_open = true;
+    g_cond_broadcast(&vm->gate_cond);
+    g_mutex_unlock(&vm->gate_lock);
+}
+
+/* Returns false when the machine ends. */
+static bool pass_gate(struct vm *vm, struct vcpu *c)
+{
+    g_mutex_lock(&vm->gate_lock);
+    vm->parked++;
+    g_cond_signal(&vm->parked_cond);
+    while (!vm->gate_open && !vm->quit)
+        g_cond_wait(&vm->gate_cond, &vm->gate_lock);
+    vm->parked--;
+    ff_clear(&c->ff, FF_REQUEST);
+    bool go = !vm->quit;
+    g_mutex_unlock(&vm->gate_lock);
+    return go;
+}
+
+static gpointer cpu_thread(gpointer user)
+{
+    struct vcpu *c = user;
+    struct vm *vm = c->vm;
+
+    vm_set_current(c);
+    while (pass_gate(vm, c)) {
+        switch (em_run(c)) {
+        case EM_EXIT_REQUEST: break;
+        case EM_EXIT_SHUTDOWN:
+            vm_close_gate(vm);
+            vm_ask(vm, REQ_TRIPLE_FAULT, c->id, true, "triple fault");
+            break;
+        case EM_EXIT_BREAK:
+            vm_close_gate(vm);
+            vm_ask(vm, REQ_BREAK, c->id, true, NULL);
+            break;
+        case EM_EXIT_FATAL:
+            vm_close_gate(vm);
+            vm_ask(vm, REQ_GURU, c->id, false, em_fatal_text());
+            break;
+        }
+    }
+    return NULL;
+}
+
+/* ---- requests ---- */
+
+uint64_t vm_ask(struct vm *vm, enum vm_request_kind kind, unsigned cpu, bool by_guest, const char *text)
+{
+    struct vm_request *r = g_new0(struct vm_request, 1);
+
+    *r = (struct vm_request){.kind = kind, .cpu = cpu, .by_guest = by_guest, .text = g_strdup(text)};
+    g_mutex_lock(&vm->state_lock);
+    uint64_t number = r->number = ++vm->asked;
+    g_async_queue_push(vm->requests, r);
+    g_mutex_unlock(&vm->state_lock);
+    return number;
+}
+
+void vm_wait(struct vm *vm, uint64_t number)
+{
+    g_mutex_lock(&vm->state_lock);
+    while (vm->done < number)
+        g_cond_wait(&vm->state_cond, &vm->state_lock);
+    g_mutex_unlock(&vm->state_lock);
+}
+
+static void do_pause(struct vm *vm)
+{
+    if (vm_state_get(vm) != VM_RUNNING)
+        return;
+    vm_set_state(vm, VM_SUSPENDING);
+    stop_cpus(vm);
+    tm_pause(vm->tm);
+    pdm_suspend(vm->pdm);
+    vm_set_state(vm, VM_SUSPENDED);
+}
+
+static void do_resume(struct vm *vm)
+{
+    if (vm_state_get(vm) != VM_SUSPENDED)
+        return;
+    vm_set_state(vm, VM_RESUMING);
+    pdm_resume(vm->pdm);
+    tm_resume(vm->tm);
+    vm_set_state(vm, VM_RUNNING);
+    start_cpus(vm);
+}
+
+static void do_reset(struct vm *vm, const char *why)
+{
+    enum vm_state before = vm_state_get(vm);
+
+    if (before != VM_RUNNING && before != VM_SUSPENDED)
+        return;
+    log_rel("VM: reset: %s", why);
+    vm_set_state(vm, VM_RESETTING);
+    stop_cpus(vm);
+    for (unsigned k = 0; k < vm->cpus; k++) {
+        cpum_reset(vm->cpu[k], k == 0);
+        cpum_mode_update(vm->cpu[k]);
+        pgm_mmu_flush(&vm->cpu[k]->mmu, true);
+        iem_flush(vm->cpu[k]);
+        ff_clear(&vm->cpu[k]->ff, ~(uint32_t)FF_REQUEST);
+    }
+    pgm_reset(vm->pgm);
+    pdm_reset(vm->pdm);
+    vm_set_state(vm, before);
+    if (before == VM_RUNNING)
+        start_cpus(vm);
+}
+
+static void do_power_off(struct vm *vm, const struct vm_request *r)
+{
+    enum vm_state before = vm_state_get(vm);
+
+    if (before != VM_RUNNING && before != VM_SUSPENDED && before != VM_GURU_MEDITATION)
+        return;
+    set_end(vm, r->by_guest ? VM_END_GUEST_OFF : VM_END_HOST_OFF, r->text);
+    vm_set_state(vm, VM_POWERING_OFF);
+    stop_cpus(vm);
+    tm_pause(vm->tm);
+    pdm_power_off(vm->pdm);
+    vm_set_state(vm, VM_OFF);
+}
+
+static void do_guru(struct vm *vm, unsigned cpu, const char *why)
+{
+    g_autoptr(GString) report = g_string_new(NULL);
+
+    if (vm_state_get(vm) != VM_RUNNING)
+        return;
+    stop_cpus(vm);
+    tm_pause(vm->tm);
+    dbgf_report(vm->cpu[cpu], why, report);
+    log_rel_text(report->str);
+    set_end(vm, VM_END_GURU, why);
+    vm_set_state(vm, VM_GURU_MEDITATION);
+}
+
+static void do_break(struct vm *vm, unsigned cpu)
+{
+    do_pause(vm);
+    if (vm->gdb != NULL)
+        gdb_stopped(vm->gdb, cpu);
+}
+
+static void carry_out(struct vm *vm, const struct vm_request *r)
+{
+    switch (r->kind) {
+    case REQ_POWER_ON:
+        if (vm_state_get(vm) != VM_CREATED)
+            break;
+        vm_set_state(vm, VM_POWERING_ON);
+        tm_resume(vm->tm);
+        vm_set_state(vm, VM_RUNNING);
+        start_cpus(vm);
+        break;
+    case REQ_PAUSE: do_pause(vm); break;
+    case REQ_RESUME: do_resume(vm); break;
+    case REQ_RESET: do_reset(vm, r->text); break;
+    case REQ_POWER_OFF: do_power_off(vm, r); break;
+    case REQ_TRIPLE_FAULT:
+        if (vm->triple_fault_reset)
+            do_reset(vm, r->text);
+        else
+            do_guru(vm, r->cpu, r->text);
+        break;
+    case REQ_GURU: do_guru(vm, r->cpu, r->text); break;
+    case REQ_BREAK: do_break(vm, r->cpu); break;
+    case REQ_QUIT: break;
+    }
+}
+
+static gpointer control_thread(gpointer user)
+{
+    struct vm *vm = user;
+    bool quit = false;
+
+    while (!quit) {
+        struct vm_request *r = g_async_queue_pop(vm->requests);
+        quit = r->kind == REQ_QUIT;
+        carry_out(vm, r);
+        g_mutex_lock(&vm->state_lock);
+        vm->done = r->number;
+        g_cond_broadcast(&vm->state_cond);
+        g_mutex_unlock(&vm->state_lock);
+        g_free(r->text);
+        g_free(r);
+    }
+    return NULL;
+}
+
+bool vm_run_start(struct vm *vm)
+{
+    em_rescue_init();
+    vm->requests = g_async_queue_new();
+    vm->control = g_thread_new("control", control_thread, vm);
+    for (unsigned k = 0; k < vm->cpus; k++) {
+        g_autofree char *name = g_strdup_printf("EMT-%u", k);
+        vm->emt[k] = g_thread_new(name, cpu_thread, vm->cpu[k]);
+    }
+    return true;
+}
+
+void vm_run_stop(struct vm *vm)
+{
+    if (vm->control == NULL)
+        return;
+    vm_wait(vm, vm_ask(vm, REQ_POWER_OFF, 0, false, "powered off"));
+    vm_ask(vm, REQ_QUIT, 0, false, NULL);
+    g_thread_join(vm->control);
+    g_mutex_lock(&vm->gate_lock);
+    vm->quit = true;
+    g_cond_broadcast(&vm->gate_cond);
+    g_mutex_unlock(&vm->gate_lock);
+    for (unsigned k = 0; k < vm->cpus; k++)
+        em_post(vm->cpu[k], FF_REQUEST);
+    for (unsigned k = 0; k < vm->cpus; k++)
+        g_thread_join(vm->emt[k]);
+    g_async_queue_unref(vm->requests);
+    vm->control = NULL;
+}
+
+void vm_power_on(struct vm *vm)
+{
+    vm_wait(vm, vm_ask(vm, REQ_POWER_ON, 0, false, NULL));
+}
+
+void vm_pause(struct vm *vm, bool wait)
+{
+    uint64_t number = vm_ask(vm, REQ_PAUSE, 0, false, NULL);
+
+    if (wait)
+        vm_wait(vm, number);
+}
+
+void vm_resume(struct vm *vm)
+{
+    vm_ask(vm, REQ_RESUME, 0, false, NULL);
+}
+
+void vm_reset(struct vm *vm)
+{
+    vm_ask(vm, REQ_RESET, 0, false, "asked by the user");
+}
+
+void vm_power_off(struct vm *vm)
+{
+    vm_ask(vm, REQ_POWER_OFF, 0, false, "powered off by the user");
+}

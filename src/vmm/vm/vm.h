@@ -1,0 +1,65 @@
+/*
+ * vm.h - the virtual machine: builds itself from a configuration tree, runs its vCPU threads, changes state.
+ *
+ * Threads: one per vCPU, one control thread that carries out requests (pause, reset, power off) in order, TM's timer
+ * thread, the drivers' own. Every function here may be called from any thread but a vCPU's, unless it says otherwise.
+ * State machine: vm_state.def lists the allowed changes; every change is logged "Changing the VM state from 'A' to
+ * 'B'".
+ */
+#ifndef VMM_VM_VM_H
+#define VMM_VM_VM_H
+
+#include <glib.h>
+
+#include "vmm/cfgm/cfgm.h"
+#include "vmm/cpum/cpum.h"
+#include "vmm/pdm/pdm.h"
+
+struct vm;
+
+enum vm_state {
+#define VM_STATE(name) VM_##name,
+#define VM_CHANGE(from, to)
+#include "vmm/vm/vm_state.def"
+    VM_STATE_COUNT
+};
+const char *vm_state_name(enum vm_state state);
+bool vm_state_allowed(enum vm_state from, enum vm_state to);
+
+/** Why the machine is off. */
+enum vm_end { VM_END_NONE, VM_END_GUEST_OFF, VM_END_HOST_OFF, VM_END_GURU };
+
+struct vm_host {
+    void *user;
+    const struct pdm_devreg *(*device_find)(void *user, const char *name);
+    /* On the control thread, after every change. */
+    void (*state_changed)(void *user, enum vm_state state);
+};
+
+/**
+ * vm_new() - @root is taken over. Root keys: Name, UUID, NumCPUs, RamSize, RamHoleSize, UTCOffset, CpuProfile,
+ * EnablePAE, EnableLongMode, TripleFaultReset, GdbStub; Devices/ goes to PDM. Unknown keys refuse.
+ */
+struct vm *vm_new(struct cfgm_node *root, const struct vm_host *host, GError **error);
+/** Drivers are attached between these two. */
+bool vm_construct(struct vm *vm, GError **error);
+void vm_free(struct vm *vm); /* powers off first */
+
+struct pdm *vm_pdm(struct vm *vm);
+struct vcpu *vm_cpu(struct vm *vm, unsigned id);
+unsigned vm_cpu_count(const struct vm *vm);
+enum vm_state vm_state_get(struct vm *vm);
+enum vm_end vm_end_get(struct vm *vm);
+const char *vm_end_text(struct vm *vm); /* one line saying how it ended */
+
+/* Requests; carried out in order on the control thread. wait: until done. */
+void vm_power_on(struct vm *vm);
+void vm_pause(struct vm *vm, bool wait);
+void vm_resume(struct vm *vm);
+void vm_reset(struct vm *vm);
+void vm_power_off(struct vm *vm);
+
+/** "info WORD ARGS", "stats GLOB", "help": the debugger's and VBoxManage debugvm's answers. g_free. */
+char *vm_debug_command(struct vm *vm, const char *line);
+
+#endif

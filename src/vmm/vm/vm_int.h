@@ -1,0 +1,83 @@
+/*
+ * vm_int.h - the machine's insides, for this folder: vm.c builds, run.c runs, outside.c joins CPUs and devices.
+ *
+ * Invariant 1: vCPU threads execute only while gate_open; whoever changes what they use closes it and waits until all
+ *              are parked (vm_stop_cpus).
+ * Invariant 2: state changes only on the control thread (and in vm_new/vm_free before and after it lives).
+ */
+#ifndef VMM_VM_VM_INT_H
+#define VMM_VM_VM_INT_H
+
+#include "vmm/dbgf/dbgf.h"
+#include "vmm/pgm/pgm.h"
+#include "vmm/tm/tm.h"
+#include "vmm/vm/vm.h"
+
+#define VM_MAX_CPUS 32u
+#define VM_ERROR    (g_quark_from_static_string("vm"))
+
+enum vm_request_kind {
+    REQ_POWER_ON,
+    REQ_PAUSE,
+    REQ_RESUME,
+    REQ_RESET,
+    REQ_POWER_OFF,
+    REQ_TRIPLE_FAULT,
+    REQ_GURU,
+    REQ_BREAK,
+    REQ_QUIT
+};
+struct vm_request {
+    enum vm_request_kind kind;
+    unsigned cpu;
+    char *text; /* why */
+    bool by_guest;
+    uint64_t number;
+};
+
+struct vm {
+    struct cfgm_node *root;
+    struct vm_host host;
+    char *name;
+    bool triple_fault_reset, constructed;
+
+    struct pgm *pgm;
+    struct tm *tm;
+    struct pdm *pdm;
+    struct cpum_profile *profile;
+    struct vcpu *cpu[VM_MAX_CPUS];
+    unsigned cpus;
+
+    GThread *emt[VM_MAX_CPUS], *control;
+    GMutex gate_lock;
+    GCond gate_cond, parked_cond;
+    bool gate_open, quit;
+    unsigned parked;
+
+    GAsyncQueue *requests; /* struct vm_request */
+    GMutex state_lock;     /* state, end, end_text, request numbers */
+    GCond state_cond;
+    enum vm_state state;
+    enum vm_end end;
+    char *end_text;
+    uint64_t asked, done;
+
+    struct gdb *gdb;
+};
+
+/* run.c */
+bool vm_run_start(struct vm *vm);
+void vm_run_stop(struct vm *vm);
+void vm_set_state(struct vm *vm, enum vm_state to);
+uint64_t vm_ask(struct vm *vm, enum vm_request_kind kind, unsigned cpu, bool by_guest, const char *text);
+void vm_wait(struct vm *vm, uint64_t number);
+/** From a vCPU or device thread: no vCPU starts another instruction stretch until the request just asked is done. */
+void vm_close_gate(struct vm *vm);
+
+/* outside.c */
+extern const struct cpum_outside vm_outside;
+struct pdm *vm_pdm_new(struct vm *vm, GError **error);
+void vm_set_current(struct vcpu *c); /* which vCPU this thread is; NULL = none */
+struct vcpu *vm_current(void);
+
+#endif
