@@ -1,0 +1,301 @@
+/*
+ * x87.c - the guest's x87 and MMX registers in the host's own FPU, and the instructions that move their whole state.
+ *
+ * The first x87 or MMX instruction loads the guest's registers into the host FPU; they stay there (iem_thunks.x87_live)
+ * until somebody wants to see them: iem_fpu_sync() brings them back into the context's area. The interpreter is compiled
+ * without x87 code, so nothing disturbs them meanwhile.
+ * Guest exceptions need no emulation: the guest's own control word is loaded, and an unmasked exception only sets the
+ * error-summary bit; it would trap at the next *waiting* instruction, in front of which we raise #MF ourselves.
+ * The instruction and operand pointers the host records are ours; the guest's are kept in the context.
+ *
+ * Sources: SDM vol. 1 8.1.8, 8.1.10 (images), 8.6, 8.7; vol. 2 FSAVE, FSTENV, FXSAVE.
+ * Left out: CR0.NE = 0 (errors by IRQ 13): a pending error is then not delivered.
+ */
+#include "vmm/iem/host_int.h"
+
+#include <string.h>
+
+#define FSW_ES 0x80u
+
+bool host_is_x87(const struct x86_insn *i)
+{
+    if (i->map == 0)
+        return i->opcode >= 0xd8 && i->opcode <= 0xdf;
+    for (unsigned n = 0; n < i->nops; n++)
+        if (i->op[n].kind == X86_OP_MM)
+            return true;
+    return i->mnem == X86_EMMS;
+}
+
+/* The legacy part of the context's area has FXSAVE's layout; XMM registers and MXCSR are left alone on the host. */
+static void load(struct vcpu *c)
+{
+    struct iem_thunks *t = c->iem->thunks;
+    uint8_t image[512] __attribute__((aligned(16))) = {0};
+    const uint32_t mxcsr = 0x1f80;
+
+    if (t->x87_live)
+        return;
+    memcpy(image, c->ctx.fpu.area, 8);
+    memcpy(image + 24, &mxcsr, 4);
+    memcpy(image + 32, c->ctx.fpu.area + 32, 128);
+    __asm__ volatile("fxrstor64 %0" ::"m"(image) : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+    t->x87_live = true;
+}
+
+void iem_fpu_sync(struct vcpu *c)
+{
+    struct iem_thunks *t = c->iem->thunks;
+    uint8_t image[512] __attribute__((aligned(16)));
+
+    if (t == NULL || !t->x87_live)
+        return;
+    __asm__ volatile("fxsave64 %0\n\tfninit" : "=m"(image));
+    memcpy(c->ctx.fpu.area, image, 5); /* FCW, FSW, abridged FTW */
+    memcpy(c->ctx.fpu.area + 32, image + 32, 128);
+    t->x87_live = false;
+}
+
+static uint16_t status_word(void)
+{
+    uint16_t sw;
+
+    __asm__ volatile("fnstsw %0" : "=a"(sw));
+    return sw;
+}
+
+static bool is_waiting(unsigned mnem)
+{
+    switch (mnem) {
+    case X86_FNINIT:
+    case X86_FNCLEX:
+    case X86_FNSTSW:
+    case X86_FNSTCW:
+    case X86_FNSTENV:
+    case X86_FNSAVE: return false;
+    default: return true;
+    }
+}
+
+/* Control instructions leave the pointers of the last data instruction alone. */
+static bool is_data(const struct x86_insn *i)
+{
+    switch (i->mnem) {
+    case X86_FNINIT:
+    case X86_FNCLEX:
+    case X86_FNSTSW:
+    case X86_FNSTCW:
+    case X86_FLDCW:
+    case X86_FLDENV:
+    case X86_FNSTENV:
+    case X86_FNSAVE:
+    case X86_FRSTOR:
+    case X86_FNOP: return false;
+    default: return i->map == 0;
+    }
+}
+
+static void raise_pending(struct vcpu *c)
+{
+    if ((status_word() & FSW_ES) && (c->ctx.cr0 & CPUM_CR0_NE))
+        iem_raise(c, XCPT_MF);
+}
+
+/* With CR0.NE = 0 the error stays pending but must not trap the host: its exceptions are cleared on the way. */
+static void disarm(void)
+{
+    if (status_word() & FSW_ES)
+        __asm__ volatile("fnclex");
+}
+
+void host_x87_begin(struct vcpu *c, const struct iem_op *op)
+{
+    const struct x86_insn *i = &op->i;
+
+    load(c);
+    if (is_waiting(i->mnem)) {
+        raise_pending(c);
+        disarm();
+    }
+    if (i->mnem == X86_FNINIT) {
+        c->ctx.fip = c->ctx.fdp = 0;
+        c->ctx.fcs = c->ctx.fds = c->ctx.fop = 0;
+    } else if (is_data(i)) {
+        bool memory = (i->modrm >> 6) != 3;
+        c->ctx.fip = c->ctx.rip - i->len;
+        c->ctx.fcs = c->ctx.seg[X86_CS].sel;
+        c->ctx.fop = (uint16_t)((i->opcode & 7u) << 8 | i->modrm);
+        c->ctx.fdp = memory ? iem_ea(c, i) : c->ctx.fdp;
+        c->ctx.fds = memory ? c->ctx.seg[i->seg].sel : c->ctx.fds;
+    }
+}
+
+void iem_FWAIT(struct vcpu *c, const struct iem_op *op)
+{
+    (void)op;
+    if ((c->ctx.cr0 & (CPUM_CR0_MP | CPUM_CR0_TS)) == (CPUM_CR0_MP | CPUM_CR0_TS))
+        iem_raise(c, XCPT_NM);
+    load(c);
+    raise_pending(c);
+}
+
+/* ---- environment images: 14 bytes with a 16-bit operand size, 28 otherwise; real-mode forms mix in FOP ---- */
+
+#define FTW_OFF 4u
+#define ST_OFF  32u
+
+static bool real_form(const struct vcpu *c)
+{
+    return !c->mode.pe || c->mode.v86;
+}
+
+/* Full tag word from the abridged one and the registers (SDM vol. 1 8.1.7). */
+static uint16_t full_tags(const uint8_t *area)
+{
+    unsigned top = (area[3] >> 3) & 7u;
+    uint16_t tags = 0;
+
+    for (unsigned phys = 0; phys < 8; phys++) {
+        const uint8_t *st = area + ST_OFF + 16u * ((phys - top) & 7u);
+        uint64_t mantissa;
+        uint16_t exponent;
+        unsigned tag = 3;
+        memcpy(&mantissa, st, 8);
+        memcpy(&exponent, st + 8, 2);
+        exponent &= 0x7fff;
+        if ((area[FTW_OFF] >> phys) & 1)
+            tag = exponent == 0 && mantissa == 0 ? 1 : exponent == 0 || exponent == 0x7fff || !(mantissa >> 63) ? 2 : 0;
+        tags = (uint16_t)(tags | tag << (2 * phys));
+    }
+    return tags;
+}
+
+static uint8_t abridged_tags(uint16_t full)
+{
+    uint8_t tags = 0;
+
+    for (unsigned phys = 0; phys < 8; phys++)
+        if (((full >> (2 * phys)) & 3u) != 3)
+            tags = (uint8_t)(tags | 1u << phys);
+    return tags;
+}
+
+static unsigned put_env(struct vcpu *c, unsigned opsize, uint8_t *image)
+{
+    const struct cpum_ctx *x = &c->ctx;
+    const uint8_t *area = x->fpu.area;
+    uint64_t ip = x->fip, dp = x->fdp;
+    bool real = real_form(c);
+    uint32_t words[7];
+
+    if (real) {
+        ip = (ip + ((uint64_t)x->fcs << 4)) & 0xffffffffu;
+        dp = (dp + ((uint64_t)x->fds << 4)) & 0xffffffffu;
+    }
+    words[0] = (uint32_t)(area[0] | area[1] << 8);
+    words[1] = (uint32_t)(area[2] | area[3] << 8);
+    words[2] = full_tags(area);
+    words[3] = (uint32_t)ip;
+    words[4] = real ? (uint32_t)((ip >> 16) << 12) | x->fop : (uint32_t)(x->fcs | (uint32_t)x->fop << 16);
+    words[5] = (uint32_t)dp;
+    words[6] = real ? (uint32_t)((dp >> 16) << 12) : x->fds;
+    if (opsize == 2) {
+        words[4] = real ? (uint32_t)((ip >> 4) & 0xf000u) | x->fop : x->fcs;
+        words[6] = real ? (uint32_t)((dp >> 4) & 0xf000u) : x->fds;
+        for (unsigned k = 0; k < 7; k++)
+            memcpy(image + 2 * k, &words[k], 2);
+        return 14;
+    }
+    if (real) { /* low 16 bits, then the rest beside the opcode */
+        words[3] &= 0xffffu;
+        words[5] &= 0xffffu;
+    }
+    for (unsigned k = 0; k < 3; k++)
+        words[k] |= 0xffff0000u;
+    memcpy(image, words, 28);
+    return 28;
+}
+
+static void take_env(struct vcpu *c, unsigned opsize, const uint8_t *image)
+{
+    struct cpum_ctx *x = &c->ctx;
+    uint32_t w[7] = {0};
+
+    for (unsigned k = 0; k < 7; k++)
+        memcpy(&w[k], image + k * (opsize == 2 ? 2u : 4u), opsize == 2 ? 2 : 4);
+    memcpy(x->fpu.area, &w[0], 2);
+    memcpy(x->fpu.area + 2, &w[1], 2);
+    x->fpu.area[FTW_OFF] = abridged_tags((uint16_t)w[2]);
+    if (real_form(c)) {
+        x->fop = (uint16_t)(w[4] & 0x7ff);
+        x->fip = (w[3] & 0xffff) | (w[4] >> 12) << 16;
+        x->fdp = (w[5] & 0xffff) | (w[6] >> 12) << 16;
+        x->fcs = x->fds = 0;
+        return;
+    }
+    x->fip = w[3];
+    x->fcs = (uint16_t)w[4];
+    x->fop = opsize == 2 ? 0 : (uint16_t)(w[4] >> 16 & 0x7ff);
+    x->fdp = w[5];
+    x->fds = (uint16_t)w[6];
+}
+
+static void init_area(struct vcpu *c)
+{
+    static const uint8_t fresh[5] = {0x7f, 0x03, 0, 0, 0};
+
+    memcpy(c->ctx.fpu.area, fresh, sizeof fresh);
+    c->ctx.fip = c->ctx.fdp = 0;
+    c->ctx.fcs = c->ctx.fds = c->ctx.fop = 0;
+}
+
+void iem_FNSTENV(struct vcpu *c, const struct iem_op *op)
+{
+    uint8_t image[28];
+
+    iem_fpu_sync(c);
+    unsigned n = put_env(c, op->i.opsize, image);
+    iem_wr_bytes(c, op->i.seg, iem_ea(c, &op->i), image, n, false);
+    c->ctx.fpu.area[0] |= 0x3f; /* all exceptions masked afterwards */
+    c->ctx.fpu.area[2] &= 0x7f;
+    c->ctx.fpu.area[3] &= 0x7f;
+}
+
+void iem_FLDENV(struct vcpu *c, const struct iem_op *op)
+{
+    uint8_t image[28];
+
+    load(c);
+    raise_pending(c);
+    iem_rd_bytes(c, op->i.seg, iem_ea(c, &op->i), image, op->i.opsize == 2 ? 14 : 28, false);
+    iem_fpu_sync(c);
+    take_env(c, op->i.opsize, image);
+}
+
+void iem_FNSAVE(struct vcpu *c, const struct iem_op *op)
+{
+    uint8_t image[108];
+
+    iem_fpu_sync(c);
+    unsigned n = put_env(c, op->i.opsize, image);
+    for (unsigned k = 0; k < 8; k++)
+        memcpy(image + n + 10 * k, c->ctx.fpu.area + ST_OFF + 16 * k, 10);
+    iem_wr_bytes(c, op->i.seg, iem_ea(c, &op->i), image, n + 80, false);
+    init_area(c);
+}
+
+void iem_FRSTOR(struct vcpu *c, const struct iem_op *op)
+{
+    uint8_t image[108];
+    unsigned n = op->i.opsize == 2 ? 14 : 28;
+
+    load(c);
+    raise_pending(c);
+    iem_rd_bytes(c, op->i.seg, iem_ea(c, &op->i), image, n + 80, false);
+    iem_fpu_sync(c);
+    take_env(c, op->i.opsize, image);
+    for (unsigned k = 0; k < 8; k++) {
+        memset(c->ctx.fpu.area + ST_OFF + 16 * k, 0, 16);
+        memcpy(c->ctx.fpu.area + ST_OFF + 16 * k, image + n + 10 * k, 10);
+    }
+}
