@@ -5,19 +5,20 @@
  * SIMD exceptions: the host runs with every exception masked. If an exception the guest has unmasked came up, the
  * instruction's register results are taken back (SDM vol. 1 11.5.2: no result is stored) and #XM is raised; an unmasked
  * pre-computation exception (IE, DE, ZE) hides the post-computation ones of the same instruction.
- * Left out: an unmasked underflow without loss of precision is not reported (masked, the host reports tiny *and* inexact).
+ * Left out: an unmasked underflow without loss of precision is not reported (masked, the host reports tiny *and*
+ * inexact).
  */
 #include "vmm/iem/host_int.h"
 
 #include <string.h>
 
-#define INDEX_ENTRIES   (1u << 18)
-#define MXCSR_OFF       24u
-#define MXCSR_FLAGS     0x3fu
-#define MXCSR_MASKS     0x1f80u
-#define MXCSR_PRE       0x07u /* IE, DE, ZE */
-#define HOST_MXCSR      0x1f80u
-#define ARITH           ((uint64_t)CPUM_FL_ARITH)
+#define INDEX_ENTRIES (1u << 18)
+#define MXCSR_OFF     24u
+#define MXCSR_FLAGS   0x3fu
+#define MXCSR_MASKS   0x1f80u
+#define MXCSR_PRE     0x07u /* IE, DE, ZE */
+#define HOST_MXCSR    0x1f80u
+#define ARITH         ((uint64_t)CPUM_FL_ARITH)
 
 bool host_init(struct vcpu *c, GError **error)
 {

@@ -22,8 +22,8 @@ struct host_io {
 };
 typedef void host_thunk(struct cpum_ctx *ctx, struct host_io *io);
 
-#define HOST_THUNK_MAX 512u     /* bytes of one thunk */
-#define HOST_SLOTS     64u      /* thunks made anew at each execution once the memory is full */
+#define HOST_THUNK_MAX 512u /* bytes of one thunk */
+#define HOST_SLOTS     64u  /* thunks made anew at each execution once the memory is full */
 #define HOST_BYTES     (64u << 20)
 
 struct iem_thunks {
@@ -45,7 +45,8 @@ size_t host_emit(uint8_t *code, const struct x86_insn *i);
 
 /* x87.c */
 bool host_is_x87(const struct x86_insn *i);
-/** Before an x87 or MMX instruction: brings the registers in, raises a pending #MF if it is a waiting one, notes pointers. */
+/** Before an x87 or MMX instruction: brings the registers in, raises a pending #MF if it is a waiting one, notes
+ * pointers. */
 void host_x87_begin(struct vcpu *c, const struct iem_op *op);
 
 #endif

@@ -216,6 +216,9 @@ void iem_set_operand(struct vcpu *c, const struct iem_op *op, unsigned n, uint64
 iem_fn *iem_select(struct vcpu *c, struct iem_op *op);
 /** Makes the host thunk for an X86_BY_HOST instruction; false = this host cannot (then #UD). thunk.c */
 bool iem_thunk_make(struct vcpu *c, struct iem_op *op);
+/** Brings x87 and MMX registers, which may live in the host's FPU, back into ctx.fpu.area. Before anybody looks there.
+ */
+void iem_fpu_sync(struct vcpu *c);
 iem_fn iem_host_insn; /* runs op->thunk with operands, MXCSR/x87 rules and #NM/#MF/#XM checks */
 
 #endif

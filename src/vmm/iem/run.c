@@ -11,6 +11,7 @@
  * Invariant 2: the shadow ends before the one instruction it covers runs, so that it cannot cover a second one.
  */
 #include "vmm/iem/cache_int.h"
+#include "vmm/iem/host_int.h"
 
 #include <string.h>
 
@@ -25,8 +26,9 @@ bool iem_init(struct vcpu *c, GError **error)
 {
     c->iem = g_new0(struct iem, 1);
     c->iem->op = &iem_no_op;
-    if (iem_cache_new(c, error))
+    if (iem_cache_new(c, error) && host_init(c, error))
         return true;
+    iem_cache_free(c);
     g_clear_pointer(&c->iem, g_free);
     return false;
 }
@@ -36,6 +38,7 @@ void iem_fini(struct vcpu *c)
     if (!c->iem)
         return;
     iem_cache_free(c);
+    host_fini(c);
     g_clear_pointer(&c->iem, g_free);
 }
 
@@ -291,7 +294,7 @@ static void unwound(struct vcpu *c)
     iem_deliver(c, &e);
 }
 
-enum iem_exit iem_run(struct vcpu *c, uint64_t max_insns)
+static enum iem_exit run_guarded(struct vcpu *c, uint64_t max_insns)
 {
     struct iem *iem = c->iem;
 
@@ -305,6 +308,14 @@ enum iem_exit iem_run(struct vcpu *c, uint64_t max_insns)
             return c->ctx.activity == CPUM_SHUTDOWN ? IEM_EXIT_SHUTDOWN : IEM_EXIT_BUDGET;
     }
     return run(c);
+}
+
+enum iem_exit iem_run(struct vcpu *c, uint64_t max_insns)
+{
+    enum iem_exit why = run_guarded(c, max_insns);
+
+    iem_fpu_sync(c); /* outside, everybody sees the registers where they belong */
+    return why;
 }
 
 enum iem_exit iem_step(struct vcpu *c)

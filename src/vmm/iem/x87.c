@@ -2,11 +2,11 @@
  * x87.c - the guest's x87 and MMX registers in the host's own FPU, and the instructions that move their whole state.
  *
  * The first x87 or MMX instruction loads the guest's registers into the host FPU; they stay there (iem_thunks.x87_live)
- * until somebody wants to see them: iem_fpu_sync() brings them back into the context's area. The interpreter is compiled
- * without x87 code, so nothing disturbs them meanwhile.
- * Guest exceptions need no emulation: the guest's own control word is loaded, and an unmasked exception only sets the
- * error-summary bit; it would trap at the next *waiting* instruction, in front of which we raise #MF ourselves.
- * The instruction and operand pointers the host records are ours; the guest's are kept in the context.
+ * until somebody wants to see them: iem_fpu_sync() brings them back into the context's area. The interpreter is
+ * compiled without x87 code, so nothing disturbs them meanwhile. Guest exceptions need no emulation: the guest's own
+ * control word is loaded, and an unmasked exception only sets the error-summary bit; it would trap at the next
+ * *waiting* instruction, in front of which we raise #MF ourselves. The instruction and operand pointers the host
+ * records are ours; the guest's are kept in the context.
  *
  * Sources: SDM vol. 1 8.1.8, 8.1.10 (images), 8.6, 8.7; vol. 2 FSAVE, FSTENV, FXSAVE.
  * Left out: CR0.NE = 0 (errors by IRQ 13): a pending error is then not delivered.
@@ -39,7 +39,9 @@ static void load(struct vcpu *c)
     memcpy(image, c->ctx.fpu.area, 8);
     memcpy(image + 24, &mxcsr, 4);
     memcpy(image + 32, c->ctx.fpu.area + 32, 128);
-    __asm__ volatile("fxrstor64 %0" ::"m"(image) : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+    __asm__ volatile("fxrstor64 %0" ::"m"(image)
+                     : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
+                       "xmm12", "xmm13", "xmm14", "xmm15");
     t->x87_live = true;
 }
 
