@@ -12,14 +12,14 @@
 /* The plane of mandatory prefixes: F2 and F3 before 66. */
 static unsigned plane_of(const struct x86_dec *d)
 {
-    if (d->insn.rep)
-        return d->insn.rep == 0xf3 ? X86_PLANE_F3 : X86_PLANE_F2;
+    if (d->insn->rep)
+        return d->insn->rep == 0xf3 ? X86_PLANE_F3 : X86_PLANE_F2;
     return d->prefix66 ? X86_PLANE_66 : X86_PLANE_NP;
 }
 
 static unsigned vex_plane_of(const struct x86_dec *d)
 {
-    switch (d->insn.pp) {
+    switch (d->insn->pp) {
     case 0x66: return X86_PLANE_66;
     case 0xf3: return X86_PLANE_F3;
     case 0xf2: return X86_PLANE_F2;
@@ -30,24 +30,24 @@ static unsigned vex_plane_of(const struct x86_dec *d)
 static unsigned slot_of(struct x86_dec *d, unsigned group)
 {
     switch (x86_group_selector[group]) {
-    case X86_SEL_REG: x86_read_modrm(d); return (d->insn.modrm >> 3 & 7) + (d->mod == 3 ? 8 : 0);
-    case X86_SEL_RM: x86_read_modrm(d); return d->insn.modrm & 7;
+    case X86_SEL_REG: x86_read_modrm(d); return (d->insn->modrm >> 3 & 7) + (d->mod == 3 ? 8 : 0);
+    case X86_SEL_RM: x86_read_modrm(d); return d->insn->modrm & 7;
     case X86_SEL_MOD: x86_read_modrm(d); return d->mod == 3;
-    case X86_SEL_W: return d->insn.rex >> 3 & 1;
+    case X86_SEL_W: return d->insn->rex >> 3 & 1;
     case X86_SEL_L: return d->vex_l;
-    case X86_SEL_B: return d->insn.rex & 1;
-    default: return d->insn.mode == X86_MODE_64;
+    case X86_SEL_B: return d->insn->rex & 1;
+    default: return d->insn->mode == X86_MODE_64;
     }
 }
 
 /* The mandatory prefix has chosen the row; it is then neither REP nor operand size. */
 static void consume_prefix(struct x86_dec *d)
 {
-    if (d->insn.rep) {
-        d->insn.pp = d->insn.rep;
-        d->insn.rep = 0;
+    if (d->insn->rep) {
+        d->insn->pp = d->insn->rep;
+        d->insn->rep = 0;
     } else {
-        d->insn.pp = 0x66;
+        d->insn->pp = 0x66;
         d->prefix66 = false;
     }
 }
@@ -55,7 +55,7 @@ static void consume_prefix(struct x86_dec *d)
 /* Walks the maps to the row; @opnd becomes its operand letters. NULL: no such instruction, or bytes are missing. */
 static const struct x86_row *find_row(struct x86_dec *d, const uint8_t **opnd)
 {
-    const struct x86_insn *insn = &d->insn;
+    const struct x86_insn *insn = d->insn;
     const uint8_t *inherited = NULL;
     const struct x86_row *row;
     unsigned entry;
@@ -84,32 +84,31 @@ static const struct x86_row *find_row(struct x86_dec *d, const uint8_t **opnd)
 
 static uint8_t operand_size(const struct x86_dec *d, uint32_t rules)
 {
-    if (d->insn.mode == X86_MODE_64) {
-        if ((rules & X86_RULE_FORCE64) || (d->insn.rex & 8))
+    if (d->insn->mode == X86_MODE_64) {
+        if ((rules & X86_RULE_FORCE64) || (d->insn->rex & 8))
             return 8;
         if (d->prefix66)
             return 2;
         return rules & X86_RULE_DEF64 ? 8 : 4;
     }
-    return (d->insn.mode == X86_MODE_32) != d->prefix66 ? 4 : 2;
+    return (d->insn->mode == X86_MODE_32) != d->prefix66 ? 4 : 2;
 }
 
 static uint8_t address_size(const struct x86_dec *d)
 {
-    if (d->insn.mode == X86_MODE_64)
+    if (d->insn->mode == X86_MODE_64)
         return d->prefix67 ? 4 : 8;
-    return (d->insn.mode == X86_MODE_32) != d->prefix67 ? 4 : 2;
+    return (d->insn->mode == X86_MODE_32) != d->prefix67 ? 4 : 2;
 }
 
 /* ModRM and what follows it, if any operand is encoded there */
-static void read_form(struct x86_dec *d, const struct x86_row *row, const uint8_t *opnd)
+static void read_form(struct x86_dec *d, const struct x86_row *row)
 {
     bool vsib = row->rules & X86_RULE_DISTINCT;
 
-    for (unsigned i = 0; i < 4; i++)
-        if (opnd[i] && opnd[i] < x86_last_modrm_letter)
-            x86_read_modrm(d);
-    if (!d->insn.has_modrm || d->status)
+    if (row->rules & X86_RULE_MODRM)
+        x86_read_modrm(d);
+    if (!d->insn->has_modrm || d->status)
         return;
     if (row->rules & X86_RULE_MOD3)
         d->mod = 3;
@@ -120,7 +119,7 @@ static void read_form(struct x86_dec *d, const struct x86_row *row, const uint8_
 /* #UD reasons that need the whole instruction */
 static bool is_legal(const struct x86_dec *d, const struct x86_row *row)
 {
-    const struct x86_insn *insn = &d->insn;
+    const struct x86_insn *insn = d->insn;
     uint32_t rules = row->rules;
     bool wide = insn->mode == X86_MODE_64;
 
@@ -147,16 +146,16 @@ static void read_instruction(struct x86_dec *d)
     x86_read_prefixes(d);
     if (d->status)
         return;
-    d->insn.addrsize = address_size(d);
+    d->insn->addrsize = address_size(d);
     row = find_row(d, &opnd);
     if (!row)
         return;
-    d->insn.row = row;
-    d->insn.mnem = row->mnem;
-    d->insn.feature = row->rules & X86_RULE_Y2 && d->vex_l ? X86_FEAT_AVX2 : row->feature;
-    d->insn.cond = d->insn.opcode & 15;
-    d->insn.opsize = operand_size(d, row->rules);
-    read_form(d, row, opnd);
+    d->insn->row = row;
+    d->insn->mnem = row->mnem;
+    d->insn->feature = row->rules & X86_RULE_Y2 && d->vex_l ? X86_FEAT_AVX2 : row->feature;
+    d->insn->cond = d->insn->opcode & 15;
+    d->insn->opsize = operand_size(d, row->rules);
+    read_form(d, row);
     for (unsigned i = 0; i < 4 && opnd[i]; i++)
         x86_read_operand(d, opnd[i], row->access >> (2 * i) & 3);
     if (d->status == 0 && !is_legal(d, row))
@@ -165,18 +164,16 @@ static void read_instruction(struct x86_dec *d)
 
 int x86_decode(const uint8_t *bytes, size_t size, enum x86_mode mode, struct x86_insn *ret)
 {
-    struct x86_dec d = {.bytes = bytes, .size = size};
+    static const struct x86_insn blank = {
+        .seg_override = X86_SREG_NONE, .base = X86_REG_NONE, .index = X86_REG_NONE, .seg = X86_DS};
+    struct x86_dec d = {.insn = ret, .bytes = bytes, .size = size};
 
-    d.insn.mode = (uint8_t)mode;
-    d.insn.seg_override = X86_SREG_NONE;
-    d.insn.base = X86_REG_NONE;
-    d.insn.index = X86_REG_NONE;
-    d.insn.seg = X86_DS;
+    *ret = blank;
+    ret->mode = (uint8_t)mode;
     read_instruction(&d);
     if (d.status)
         return d.status == DEC_SHORT ? X86_NEED_MORE : d.status;
-    d.insn.len = d.pos;
-    *ret = d.insn;
+    ret->len = d.pos;
     return d.pos;
 }
 

@@ -7,22 +7,24 @@
 #ifndef X86_DECODE_INT_H
 #define X86_DECODE_INT_H
 
+#include <string.h>
+
 #include "x86/tables_int.h"
 
 struct x86_dec {
+    struct x86_insn *insn; /* the caller's */
     const uint8_t *bytes;
     size_t size;   /* readable at bytes */
     int status;    /* 0, or the negative result; DEC_SHORT = bytes ran out */
     uint8_t pos;   /* bytes consumed */
     bool prefix66; /* operand-size prefix seen and not (yet) taken as mandatory */
     bool prefix67;
-    uint8_t vex_raw; /* c4 or c5: a VEX prefix was read */
-    uint8_t vex_l;   /* VEX.L */
-    uint8_t vvvv_raw;   /* VEX.vvvv, not inverted: 15 = no register */
+    uint8_t vex_raw;  /* c4 or c5: a VEX prefix was read */
+    uint8_t vex_l;    /* VEX.L */
+    uint8_t vvvv_raw; /* VEX.vvvv, not inverted: 15 = no register */
     bool vvvv_used;
     uint8_t mod;  /* of ModRM, valid if insn.has_modrm */
     uint8_t imms; /* immediates stored so far */
-    struct x86_insn insn;
 };
 
 enum { DEC_SHORT = -100 };
@@ -37,10 +39,16 @@ static inline uint8_t x86_next(struct x86_dec *d)
     return 0;
 }
 
+/* @bytes: 1 to 8; the host is little-endian, too */
 static inline uint64_t x86_next_le(struct x86_dec *d, unsigned bytes)
 {
     uint64_t value = 0;
 
+    if (d->pos + 8u <= d->size && d->pos + bytes <= X86_MAX_LEN) { /* the usual case, in one load */
+        memcpy(&value, d->bytes + d->pos, 8);
+        d->pos = (uint8_t)(d->pos + bytes);
+        return value & (~0ull >> (64 - 8 * bytes));
+    }
     for (unsigned i = 0; i < bytes; i++)
         value |= (uint64_t)x86_next(d) << (8 * i);
     return value;

@@ -8,17 +8,17 @@
 
 void x86_read_modrm(struct x86_dec *d)
 {
-    if (d->insn.has_modrm)
+    if (d->insn->has_modrm)
         return;
-    d->insn.modrm = x86_next(d);
-    d->insn.has_modrm = 1;
-    d->mod = d->insn.modrm >> 6;
+    d->insn->modrm = x86_next(d);
+    d->insn->has_modrm = 1;
+    d->mod = d->insn->modrm >> 6;
 }
 
 static void read_disp(struct x86_dec *d, unsigned bytes)
 {
     if (bytes)
-        d->insn.disp = x86_sign_extend(x86_next_le(d, bytes), bytes);
+        d->insn->disp = x86_sign_extend(x86_next_le(d, bytes), bytes);
 }
 
 static void read_memory16(struct x86_dec *d)
@@ -30,7 +30,7 @@ static void read_memory16(struct x86_dec *d)
         {X86_RBP, X86_RDI, X86_SS},      {X86_RSI, X86_REG_NONE, X86_DS}, {X86_RDI, X86_REG_NONE, X86_DS},
         {X86_RBP, X86_REG_NONE, X86_SS}, {X86_RBX, X86_REG_NONE, X86_DS},
     };
-    struct x86_insn *insn = &d->insn;
+    struct x86_insn *insn = d->insn;
     unsigned rm = insn->modrm & 7;
 
     if (d->mod == 0 && rm == 6) {
@@ -46,7 +46,7 @@ static void read_memory16(struct x86_dec *d)
 /* Base, index and scale of a SIB byte; returns the raw base field. */
 static unsigned read_sib(struct x86_dec *d, bool vsib)
 {
-    struct x86_insn *insn = &d->insn;
+    struct x86_insn *insn = d->insn;
     uint8_t sib = x86_next(d);
     uint8_t index = (uint8_t)((sib >> 3 & 7) | (insn->rex & 2) << 2);
 
@@ -60,7 +60,7 @@ static unsigned read_sib(struct x86_dec *d, bool vsib)
 static void read_memory32(struct x86_dec *d, bool vsib)
 {
     static const uint8_t disp_bytes[4] = {0, 1, 4, 0};
-    struct x86_insn *insn = &d->insn;
+    struct x86_insn *insn = d->insn;
     unsigned base = insn->modrm & 7;
     bool sib = base == 4;
 
@@ -80,7 +80,7 @@ static void read_memory32(struct x86_dec *d, bool vsib)
 
 void x86_read_memory(struct x86_dec *d, bool vsib)
 {
-    struct x86_insn *insn = &d->insn;
+    struct x86_insn *insn = d->insn;
 
     insn->seg = X86_DS;
     insn->scale = 1;

@@ -5,27 +5,31 @@
  */
 #include "x86/decode_int.h"
 
+/*
+ * Bytes of the sizes that are no constant, in the order of enum x86_size: V Z Y Y64 X X2 X4 X8 P A S ENV FP, by operand
+ * size, 64-bit mode and vector length.
+ */
+#define SIZES(v, z, y, y64, s, env, fp, x)                                                                             \
+    {                                                                                                                  \
+        v, z, y, y64, x, x / 2, x / 4, x / 8, v + 2, v * 2, s, env, fp                                                 \
+    }
+#define LENGTHS(v, z, y, y64, s, env, fp)                                                                              \
+    {                                                                                                                  \
+        SIZES(v, z, y, y64, s, env, fp, 16), SIZES(v, z, y, y64, s, env, fp, 32)                                       \
+    }
+#define MODES(v, z, y, env, fp)                                                                                        \
+    {                                                                                                                  \
+        LENGTHS(v, z, y, 4, 6, env, fp), LENGTHS(v, z, y, 8, 10, env, fp)                                              \
+    }
+static const uint8_t sizes[3][2][2][16] = {MODES(2, 2, 4, 14, 94), MODES(4, 4, 4, 28, 108), MODES(8, 4, 8, 28, 108)};
+
 static uint8_t size_in_bytes(const struct x86_dec *d, uint8_t size)
 {
-    uint8_t v = d->insn.opsize;
-    uint8_t x = d->insn.vex ? d->insn.vex : 16;
+    const struct x86_insn *insn = d->insn;
 
-    switch (size) {
-    case SZ_V: return v;
-    case SZ_Z: return v < 4 ? v : 4;
-    case SZ_Y: return v < 8 ? 4 : 8;
-    case SZ_Y64: return d->insn.mode == X86_MODE_64 ? 8 : 4;
-    case SZ_X: return x;
-    case SZ_X2: return x / 2;
-    case SZ_X4: return x / 4;
-    case SZ_X8: return x / 8;
-    case SZ_P: return (uint8_t)(v + 2);
-    case SZ_A: return (uint8_t)(v * 2);
-    case SZ_S: return d->insn.mode == X86_MODE_64 ? 10 : 6;
-    case SZ_ENV: return v == 2 ? 14 : 28;
-    case SZ_FP: return v == 2 ? 94 : 108;
-    default: return size;
-    }
+    if (size < SZ_V)
+        return size;
+    return sizes[insn->opsize >> 2][insn->mode == X86_MODE_64][insn->vex >> 5][size - SZ_V];
 }
 
 static void set(struct x86_operand *op, uint8_t kind, unsigned reg, uint8_t bytes)
@@ -38,18 +42,18 @@ static void set(struct x86_operand *op, uint8_t kind, unsigned reg, uint8_t byte
 /* Register numbers with their REX extension */
 static uint8_t modrm_reg(const struct x86_dec *d)
 {
-    return (uint8_t)((d->insn.modrm >> 3 & 7) | (d->insn.rex & 4) << 1);
+    return (uint8_t)((d->insn->modrm >> 3 & 7) | (d->insn->rex & 4) << 1);
 }
 
 static uint8_t modrm_rm(const struct x86_dec *d)
 {
-    return (uint8_t)((d->insn.modrm & 7) | (d->insn.rex & 1) << 3);
+    return (uint8_t)((d->insn->modrm & 7) | (d->insn->rex & 1) << 3);
 }
 
 /* Byte registers 4-7 are AH-BH unless there is a REX prefix of whatever value. */
 static void set_gpr(const struct x86_dec *d, struct x86_operand *op, uint8_t reg, uint8_t bytes)
 {
-    bool high = bytes == 1 && d->insn.rex == 0 && reg >= 4;
+    bool high = bytes == 1 && d->insn->rex == 0 && reg >= 4;
 
     set(op, X86_OP_GPR, high ? X86_AH + reg - 4 : reg, bytes);
 }
@@ -91,7 +95,7 @@ static void read_rm(struct x86_dec *d, struct x86_operand *op, const struct x86_
         if (!memory_ok)
             x86_fail(d, X86_INVALID);
         if (letter->how == HOW_VM)
-            d->insn.vsib = bytes;
+            d->insn->vsib = bytes;
         set_memory(d, op, letter);
         return;
     }
@@ -100,7 +104,7 @@ static void read_rm(struct x86_dec *d, struct x86_operand *op, const struct x86_
     if (letter->how == HOW_E || letter->how == HOW_R)
         set_gpr(d, op, modrm_rm(d), bytes);
     else if (letter->how == HOW_Q || letter->how == HOW_N)
-        set(op, X86_OP_MM, d->insn.modrm & 7, bytes);
+        set(op, X86_OP_MM, d->insn->modrm & 7, bytes);
     else
         set(op, X86_OP_VEC, modrm_rm(d), bytes);
 }
@@ -108,7 +112,7 @@ static void read_rm(struct x86_dec *d, struct x86_operand *op, const struct x86_
 static void store_imm(struct x86_dec *d, struct x86_operand *op, uint8_t kind, uint8_t bytes, uint64_t value)
 {
     set(op, kind, d->imms, bytes);
-    d->insn.imm[d->imms++ & 1] = value;
+    d->insn->imm[d->imms++ & 1] = value;
 }
 
 /* Immediates are extended to the operand's size and no further; branch displacements to 64 bits. */
@@ -122,7 +126,7 @@ static void read_imm(struct x86_dec *d, struct x86_operand *op, const struct x86
         store_imm(d, op, X86_OP_REL, bytes, (uint64_t)x86_sign_extend(value, stored));
     } else if (letter->how == HOW_A) {
         store_imm(d, op, X86_OP_FAR, bytes, value);
-        d->insn.imm[1] = x86_next_le(d, 2);
+        d->insn->imm[1] = x86_next_le(d, 2);
     } else {
         if (stored < bytes)
             value = (uint64_t)x86_sign_extend(value, stored) & (bytes < 8 ? (1ull << 8 * bytes) - 1 : ~0ull);
@@ -132,7 +136,7 @@ static void read_imm(struct x86_dec *d, struct x86_operand *op, const struct x86
 
 static void read_moffs(struct x86_dec *d, struct x86_operand *op, const struct x86_letter *letter)
 {
-    struct x86_insn *insn = &d->insn;
+    struct x86_insn *insn = d->insn;
 
     insn->scale = 1;
     insn->seg = insn->seg_override != X86_SREG_NONE ? insn->seg_override : X86_DS;
@@ -163,12 +167,12 @@ static void read_fixed(struct x86_dec *d, struct x86_operand *op, const struct x
 void x86_read_operand(struct x86_dec *d, uint8_t number, uint8_t access)
 {
     const struct x86_letter *letter = &x86_letters[number];
-    struct x86_operand *op = &d->insn.op[d->insn.nops];
+    struct x86_operand *op = &d->insn->op[d->insn->nops];
     uint8_t bytes = size_in_bytes(d, letter->reg_bytes);
 
     if (number == 0)
         return;
-    d->insn.nops++;
+    d->insn->nops++;
     op->flags = access;
     switch (letter->how) {
     case HOW_E:
@@ -180,19 +184,19 @@ void x86_read_operand(struct x86_dec *d, uint8_t number, uint8_t access)
     case HOW_W:
     case HOW_U: read_rm(d, op, letter); break;
     case HOW_G: set_gpr(d, op, modrm_reg(d), bytes); break;
-    case HOW_Z: set_gpr(d, op, (uint8_t)((d->insn.opcode & 7) | (d->insn.rex & 1) << 3), bytes); break;
-    case HOW_P: set(op, X86_OP_MM, d->insn.modrm >> 3 & 7, bytes); break;
+    case HOW_Z: set_gpr(d, op, (uint8_t)((d->insn->opcode & 7) | (d->insn->rex & 1) << 3), bytes); break;
+    case HOW_P: set(op, X86_OP_MM, d->insn->modrm >> 3 & 7, bytes); break;
     case HOW_V: set(op, X86_OP_VEC, modrm_reg(d), bytes); break;
-    case HOW_STI: set(op, X86_OP_ST, d->insn.modrm & 7, bytes); break;
+    case HOW_STI: set(op, X86_OP_ST, d->insn->modrm & 7, bytes); break;
     case HOW_S:
     case HOW_C:
     case HOW_D: read_special(d, op, letter->how, bytes, access); break;
     case HOW_H:
     case HOW_B:
         d->vvvv_used = true;
-        set(op, letter->how == HOW_H ? X86_OP_VEC : X86_OP_GPR, d->insn.vvvv, bytes);
+        set(op, letter->how == HOW_H ? X86_OP_VEC : X86_OP_GPR, d->insn->vvvv, bytes);
         break;
-    case HOW_L: set(op, X86_OP_VEC, x86_next(d) >> 4 & (d->insn.mode == X86_MODE_64 ? 15 : 7), bytes); break;
+    case HOW_L: set(op, X86_OP_VEC, x86_next(d) >> 4 & (d->insn->mode == X86_MODE_64 ? 15 : 7), bytes); break;
     case HOW_I:
     case HOW_J:
     case HOW_A: read_imm(d, op, letter); break;

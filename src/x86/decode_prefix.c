@@ -10,26 +10,25 @@
 
 static void set_segment(struct x86_dec *d, uint8_t seg)
 {
-    if (d->insn.mode != X86_MODE_64 || seg >= X86_FS)
-        d->insn.seg_override = seg;
+    if (d->insn->mode != X86_MODE_64 || seg >= X86_FS)
+        d->insn->seg_override = seg;
 }
 
-/* One legacy prefix; false if @byte is none. */
-static bool take_prefix(struct x86_dec *d, uint8_t byte)
+static void take_prefix(struct x86_dec *d, uint8_t byte)
 {
     switch (byte) {
-    case 0x26: set_segment(d, X86_ES); return true;
-    case 0x2e: set_segment(d, X86_CS); return true;
-    case 0x36: set_segment(d, X86_SS); return true;
-    case 0x3e: set_segment(d, X86_DS); return true;
-    case 0x64: set_segment(d, X86_FS); return true;
-    case 0x65: set_segment(d, X86_GS); return true;
-    case 0x66: d->prefix66 = true; return true;
-    case 0x67: d->prefix67 = true; return true;
-    case 0xf0: d->insn.lock = 1; return true;
+    case 0x26: set_segment(d, X86_ES); return;
+    case 0x2e: set_segment(d, X86_CS); return;
+    case 0x36: set_segment(d, X86_SS); return;
+    case 0x3e: set_segment(d, X86_DS); return;
+    case 0x64: set_segment(d, X86_FS); return;
+    case 0x65: set_segment(d, X86_GS); return;
+    case 0x66: d->prefix66 = true; return;
+    case 0x67: d->prefix67 = true; return;
+    case 0xf0: d->insn->lock = 1; return;
     case 0xf2:
-    case 0xf3: d->insn.rep = byte; return true;
-    default: return false;
+    case 0xf3: d->insn->rep = byte; return;
+    default: return;
     }
 }
 
@@ -37,7 +36,7 @@ static bool take_prefix(struct x86_dec *d, uint8_t byte)
 static void read_vex(struct x86_dec *d)
 {
     static const uint8_t mandatory[4] = {0, 0x66, 0xf3, 0xf2};
-    struct x86_insn *insn = &d->insn;
+    struct x86_insn *insn = d->insn;
     uint8_t rxb, last;
 
     if (d->prefix66 || insn->rep || insn->lock || insn->rex)
@@ -66,11 +65,10 @@ static void read_vex(struct x86_dec *d)
     insn->opcode = x86_next(d);
 }
 
-static bool is_vex(struct x86_dec *d, uint8_t byte)
+/* c4 and c5 outside 64-bit mode: VEX only if what would be ModRM has mod = 3. */
+static bool is_vex(struct x86_dec *d)
 {
-    if (byte != 0xc4 && byte != 0xc5)
-        return false;
-    if (d->insn.mode == X86_MODE_64)
+    if (d->insn->mode == X86_MODE_64)
         return true;
     if (d->pos >= d->size || d->pos >= X86_MAX_LEN) {
         x86_next(d); /* notes what is missing */
@@ -79,41 +77,43 @@ static bool is_vex(struct x86_dec *d, uint8_t byte)
     return d->bytes[d->pos] >= 0xc0;
 }
 
-static void read_escapes(struct x86_dec *d, uint8_t byte)
+static void read_escaped(struct x86_dec *d)
 {
-    struct x86_insn *insn = &d->insn;
+    struct x86_insn *insn = d->insn;
+    uint8_t byte = x86_next(d);
 
-    if (byte == 0x0f) {
+    insn->map = X86_MAP_two;
+    if (byte == 0x38 || byte == 0x3a) {
+        insn->map = byte == 0x38 ? X86_MAP_0f38 : X86_MAP_0f3a;
         byte = x86_next(d);
-        insn->map = X86_MAP_two;
-        if (byte == 0x38 || byte == 0x3a) {
-            insn->map = byte == 0x38 ? X86_MAP_0f38 : X86_MAP_0f3a;
-            byte = x86_next(d);
-        }
     }
     insn->opcode = byte;
 }
 
+enum byte_class { PLAIN, PREFIX, REX, ESCAPE, VEX };
+
+static const uint8_t byte_classes[256] = {
+    [0x0f] = ESCAPE,          [0x26] = PREFIX, [0x2e] = PREFIX, [0x36] = PREFIX, [0x3e] = PREFIX, [0x40 ... 0x4f] = REX,
+    [0x64 ... 0x67] = PREFIX, [0xc4] = VEX,    [0xc5] = VEX,    [0xf0] = PREFIX, [0xf2] = PREFIX, [0xf3] = PREFIX};
+
 void x86_read_prefixes(struct x86_dec *d)
 {
-    bool wide = d->insn.mode == X86_MODE_64;
+    bool wide = d->insn->mode == X86_MODE_64;
     uint8_t byte = x86_next(d);
+    uint8_t class = byte_classes[byte];
 
-    for (;;) {
-        if (take_prefix(d, byte))
-            d->insn.rex = 0;
-        else if (wide && (byte & 0xf0) == 0x40)
-            d->insn.rex = byte;
-        else
-            break;
+    while (class == PREFIX || (class == REX && wide)) {
+        d->insn->rex = class == REX ? byte : 0;
+        if (class == PREFIX)
+            take_prefix(d, byte);
         byte = x86_next(d);
-        if (d->status)
-            return;
+        class = byte_classes[byte];
     }
-    if (is_vex(d, byte)) {
+    d->insn->opcode = byte;
+    if (class == ESCAPE) {
+        read_escaped(d);
+    } else if (class == VEX && is_vex(d)) {
         d->vex_raw = byte;
         read_vex(d);
-    } else {
-        read_escapes(d, byte);
     }
 }

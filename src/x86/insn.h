@@ -95,6 +95,7 @@ enum x86_rule {
     X86_RULE_DISTINCT = 1 << 18, /* D: gathers: destination, index and mask must differ */
     X86_RULE_MOD3 = 1 << 19,     /* D: ModRM.mod is not looked at, the form is always register (MOV CR, DR) */
     X86_RULE_NP = 1 << 20,       /* D: #UD with 66, F2 or F3 */
+    X86_RULE_MODRM = 1 << 21,    /* D: an operand is in ModRM (rows whose operands come from a G() row lack it) */
 };
 
 /** One row of an opcode map. flags_*: EFLAGS bits (CF 1, PF 4, AF 10h, ZF 40h, SF 80h, TF, IF, DF 400h, OF 800h). */
@@ -139,8 +140,8 @@ struct x86_insn {
     uint8_t base;  /* enum x86_gpr, X86_REG_NONE; 0x10 = RIP-relative (X86_BASE_RIP) */
     uint8_t index; /* enum x86_gpr or X86_REG_NONE; a VEC register for gathers (vsib) */
     uint8_t scale; /* 1, 2, 4, 8 */
-    uint8_t seg; /* effective segment: default (DS/SS) or override already applied; in 64-bit mode only FS/GS differ */
-    uint8_t vsib;         /* gathers: bytes of the index register, 16 or 32; else 0 */
+    uint8_t seg;  /* effective segment: default (DS/SS) or override already applied; in 64-bit mode only FS/GS differ */
+    uint8_t vsib; /* gathers: bytes of the index register, 16 or 32; else 0 */
     uint8_t seg_override; /* enum x86_sreg or X86_SREG_NONE; string instructions and XLAT need it */
     uint8_t feature;      /* enum x86_feature: CPUID bit this form needs, else #UD (but see X86_RULE_OLDER) */
     int64_t disp;         /* displacement, sign-extended; moffs for A0h-A3h */
@@ -156,7 +157,7 @@ enum { X86_NEED_MORE = 0, X86_INVALID = -1, X86_TOO_LONG = -2 };
  * @bytes: first byte of the instruction.
  * @size:  bytes readable at @bytes; fewer than needed gives X86_NEED_MORE (fetch the next page, call again).
  * @mode:  kind of the code segment.
- * @ret:   filled on success; untouched otherwise.
+ * @ret:   the instruction, if a length is returned; undefined otherwise.
  *
  * Return: length 1-15; X86_NEED_MORE; X86_INVALID (#UD); X86_TOO_LONG (more than 15 bytes, #GP(0)).
  * CPUID features and CPL are not looked at here; see row->feature and row->rules.

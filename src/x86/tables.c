@@ -47,7 +47,6 @@ const struct x86_letter x86_letters[] = {
 #include "x86/operand.def"
 #undef O
 };
-const uint8_t x86_last_modrm_letter = MODRM_LAST;
 
 const uint8_t x86_group_selector[X86_GROUP_COUNT] = {
 #define GROUP(name, selector) [X86_GROUP_##name] = X86_SEL_##selector,
@@ -85,9 +84,12 @@ enum {
 };
 _Static_assert((int)ROW_COUNT <= (int)X86_ENTRY_NUMBER, "row numbers fit an entry");
 
-#define UNPAREN(...) __VA_ARGS__
+#define UNPAREN(...)             __VA_ARGS__
+#define IN_MODRM(letter)         ((letter + 0) > 0 && (letter + 0) < MODRM_LAST)
+#define ANY_IN_MODRM(a, b, ...)  (IN_MODRM(a) || IN_MODRM(b) ? X86_RULE_MODRM : 0)
+#define MODRM_RULE(...)          ANY_IN_MODRM(__VA_ARGS__, 0, 0)
 #define FULL_ROW(id, name, acc, ops, rule, feat, fl, ef)                                                               \
-    [id] = {.mnem = X86_##name, .rules = rule, .flow = X86_FLOW_##fl, .feature = X86_FEAT_##feat, .access = ACC_##acc, \
+    [id] = {.mnem = X86_##name, .rules = (rule) | MODRM_RULE(UNPAREN ops), .flow = X86_FLOW_##fl, .feature = X86_FEAT_##feat, .access = ACC_##acc, \
             .opnd = {UNPAREN ops}, .flags_read = FR_##ef, .flags_written = FW_##ef, .flags_undefined = FU_##ef},
 
 const struct x86_row x86_rows[ROW_COUNT] = {

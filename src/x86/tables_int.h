@@ -92,7 +92,6 @@ struct x86_ref {
 extern const struct x86_row x86_rows[];
 extern const size_t x86_row_count;
 extern const struct x86_letter x86_letters[];
-extern const uint8_t x86_last_modrm_letter;
 extern const struct x86_ref x86_refs[];
 extern const uint8_t x86_group_selector[X86_GROUP_COUNT];
 extern const uint16_t x86_group_slots[X86_GROUP_COUNT][16];
