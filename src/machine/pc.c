@@ -1,0 +1,256 @@
+/*
+ * pc.c - the standard PC as tables; see pc.h.
+ *
+ * A row of `devices` is one device instance and when it exists; rows of `keys` are configuration values that do not
+ * come from the settings. What does come from them is set in the functions below, one per device that has any.
+ * Slots, ports and lines are VirtualBox's (doc/machine.md).
+ */
+#include "machine/pc.h"
+
+#include <string.h>
+
+#include "vmm/cfgm/cfgm.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+static bool always(const struct pc_settings *s, unsigned instance)
+{
+    (void)s;
+    (void)instance;
+    return true;
+}
+
+static bool with_bios(const struct pc_settings *s, unsigned instance)
+{
+    (void)instance;
+    return !s->efi;
+}
+
+static bool with_efi(const struct pc_settings *s, unsigned instance)
+{
+    (void)instance;
+    return s->efi;
+}
+
+static bool with_uart(const struct pc_settings *s, unsigned instance)
+{
+    return s->uart[instance].enabled;
+}
+
+static bool with_lpt(const struct pc_settings *s, unsigned instance)
+{
+    return s->lpt[instance].enabled;
+}
+
+static bool with_hpet(const struct pc_settings *s, unsigned instance)
+{
+    (void)instance;
+    return s->hpet;
+}
+
+static bool with_ioapic(const struct pc_settings *s, unsigned instance)
+{
+    (void)instance;
+    return s->ioapic;
+}
+
+static bool with_acpi(const struct pc_settings *s, unsigned instance)
+{
+    (void)instance;
+    return s->acpi;
+}
+
+static bool with_floppy(const struct pc_settings *s, unsigned instance)
+{
+    (void)instance;
+    return s->floppy_controller;
+}
+
+/* ---- configuration that comes from the settings ---- */
+
+static void add_uart(struct cfgm_node *config, const struct pc_settings *s, unsigned n)
+{
+    cfgm_set_integer(config, "IOBase", s->uart[n].io_base);
+    cfgm_set_integer(config, "IRQ", s->uart[n].irq);
+    cfgm_set_string(config, "UartType", s->uart[n].type);
+}
+
+static void add_lpt(struct cfgm_node *config, const struct pc_settings *s, unsigned n)
+{
+    cfgm_set_integer(config, "IOBase", s->lpt[n].io_base);
+    cfgm_set_integer(config, "IRQ", s->lpt[n].irq);
+}
+
+static void add_rtc(struct cfgm_node *config, const struct pc_settings *s, unsigned n)
+{
+    static const char *const names[] = {"NONE", "FLOPPY", "DVD", "IDE", "LAN"};
+
+    (void)n;
+    cfgm_set_integer(config, "UseUTC", s->rtc_utc);
+    cfgm_set_integer(config, "FloppyTypes", (s->floppy[0] ? 0x40u : 0u) | (s->floppy[1] ? 0x04u : 0u));
+    for (unsigned k = 0, used = 0; k < 4 && used < 3; k++) {
+        char key[] = "BootDevice0";
+        if (s->boot_order[k] == PC_BOOT_NONE)
+            continue;
+        key[10] = (char)('0' + used++);
+        cfgm_set_string(config, key, names[s->boot_order[k]]);
+    }
+}
+
+static void add_vga(struct cfgm_node *config, const struct pc_settings *s, unsigned n)
+{
+    uint64_t bytes = MIB;
+
+    (void)n;
+    while (bytes < s->vram_mib * MIB && bytes < 256 * MIB) /* a BAR's size is a power of two */
+        bytes <<= 1;
+    cfgm_set_integer(config, "VRamSize", bytes);
+}
+
+static void add_ide(struct cfgm_node *config, const struct pc_settings *s, unsigned n)
+{
+    static const char *const kinds[] = {"None", "HardDisk", "DVD"};
+
+    (void)n;
+    cfgm_set_string(config, "Type", s->ide_type);
+    for (unsigned k = 0; k < 4; k++) {
+        char key[] = "Drive0";
+        key[5] = (char)('0' + k);
+        cfgm_set_string(config, key, kinds[s->ide[k]]);
+    }
+}
+
+static void set_uuid(struct cfgm_node *config, const char *text)
+{
+    uint8_t bytes[16] = {0};
+    unsigned n = 0;
+
+    for (; *text != '\0' && n < 32; text++) {
+        int digit = g_ascii_xdigit_value(*text);
+        if (digit < 0)
+            continue;
+        bytes[n / 2] = (uint8_t)(bytes[n / 2] << 4 | digit);
+        n++;
+    }
+    cfgm_set_bytes(config, "UUID", bytes, sizeof bytes);
+}
+
+/* OpenFirmware paths for SeaBIOS and OVMF, in boot order. */
+static char *boot_paths(const struct pc_settings *s)
+{
+    GString *out = g_string_new(NULL);
+
+    for (unsigned k = 0; k < 4; k++) {
+        enum pc_drive want = s->boot_order[k] == PC_BOOT_DVD ? PC_DRIVE_DVD : PC_DRIVE_DISK;
+        if (s->boot_order[k] == PC_BOOT_FLOPPY && s->floppy_controller)
+            g_string_append(out, "/pci@i0cf8/isa@1/fdc@03f0/floppy@0\n");
+        if (s->boot_order[k] != PC_BOOT_DVD && s->boot_order[k] != PC_BOOT_DISK)
+            continue;
+        for (unsigned d = 0; d < 4; d++)
+            if (s->ide[d] == want)
+                g_string_append_printf(out, "/pci@i0cf8/ide@1,1/drive@%u/disk@%u\n", d / 2, d % 2);
+    }
+    return g_string_free(out, FALSE);
+}
+
+static void add_fw_cfg(struct cfgm_node *config, const struct pc_settings *s, unsigned n)
+{
+    unsigned uarts = 0, lpts = 0;
+    g_autofree char *order = boot_paths(s);
+
+    (void)n;
+    for (unsigned k = 0; k < 4; k++)
+        uarts |= s->uart[k].enabled ? 1u << k : 0u;
+    for (unsigned k = 0; k < 2; k++)
+        lpts |= s->lpt[k].enabled ? 1u << k : 0u;
+    cfgm_set_integer(config, "UartMask", uarts);
+    cfgm_set_integer(config, "ParallelMask", lpts);
+    cfgm_set_integer(config, "Floppy", s->floppy_controller);
+    cfgm_set_integer(config, "IoApic", s->ioapic);
+    cfgm_set_integer(config, "Hpet", s->hpet);
+    cfgm_set_integer(config, "Acpi", s->acpi);
+    cfgm_set_string(config, "BootOrder", order);
+    set_uuid(config, s->uuid);
+}
+
+static void add_flash(struct cfgm_node *config, const struct pc_settings *s, unsigned n)
+{
+    (void)n;
+    cfgm_set_string(config, "NvramPath", s->nvram_path);
+}
+
+/* ---- the board ---- */
+
+static const struct {
+    const char *name;
+    unsigned instance;
+    bool (*exists)(const struct pc_settings *s, unsigned instance);
+    void (*config)(struct cfgm_node *config, const struct pc_settings *s, unsigned instance);
+    int slot, func; /* PCI, -1 = not a PCI function */
+} devices[] = {
+    /* what others refer to comes first */
+    {"i8259", 0, always, NULL, -1, -1},
+    {"ioapic", 0, with_ioapic, NULL, -1, -1},
+    {"apic", 0, always, NULL, -1, -1},
+    {"8237A", 0, always, NULL, -1, -1},
+    {"i440fx", 0, always, NULL, 0, 0},
+    {"piix3", 0, always, NULL, 1, 0},
+    {"port92", 0, always, NULL, -1, -1},
+    {"i8254", 0, always, NULL, -1, -1},
+    {"mc146818", 0, always, add_rtc, -1, -1},
+    {"hpet", 0, with_hpet, NULL, -1, -1},
+    {"acpi", 0, with_acpi, NULL, 7, 0},
+    {"pcbios", 0, with_bios, NULL, -1, -1},
+    {"flash", 0, with_efi, add_flash, -1, -1},
+    {"qemu-fw-cfg", 0, always, add_fw_cfg, -1, -1},
+    {"vga", 0, always, add_vga, 2, 0},
+    {"pckbd", 0, always, NULL, -1, -1},
+    {"serial", 0, with_uart, add_uart, -1, -1},
+    {"serial", 1, with_uart, add_uart, -1, -1},
+    {"serial", 2, with_uart, add_uart, -1, -1},
+    {"serial", 3, with_uart, add_uart, -1, -1},
+    {"parallel", 0, with_lpt, add_lpt, -1, -1},
+    {"parallel", 1, with_lpt, add_lpt, -1, -1},
+    {"debugcon", 0, always, NULL, -1, -1},
+    {"piix3ide", 0, always, add_ide, 1, 1},
+    {"i82078", 0, with_floppy, NULL, -1, -1},
+};
+
+static void add_device(struct cfgm_node *root, const struct pc_settings *s, unsigned row)
+{
+    g_autofree char *path = g_strdup_printf("Devices/%s/%u", devices[row].name, devices[row].instance);
+    struct cfgm_node *node = cfgm_insert(root, path);
+
+    cfgm_set_integer(node, "Trusted", 1);
+    cfgm_set_integer(node, "Priority", row + 1);
+    if (devices[row].slot >= 0) {
+        cfgm_set_integer(node, "PCIBusNo", 0);
+        cfgm_set_integer(node, "PCIDeviceNo", (uint64_t)devices[row].slot);
+        cfgm_set_integer(node, "PCIFunctionNo", (uint64_t)devices[row].func);
+    }
+    struct cfgm_node *config = cfgm_insert(node, "Config");
+    if (devices[row].config != NULL)
+        devices[row].config(config, s, devices[row].instance);
+}
+
+struct cfgm_node *pc_build(const struct pc_settings *s)
+{
+    struct cfgm_node *root = cfgm_new();
+
+    cfgm_set_string(root, "Name", s->name);
+    cfgm_set_string(root, "UUID", s->uuid);
+    cfgm_set_integer(root, "NumCPUs", s->cpus);
+    cfgm_set_integer(root, "RamSize", s->ram_mib * MIB);
+    cfgm_set_integer(root, "UTCOffset", (uint64_t)s->time_offset_ms);
+    cfgm_set_integer(root, "EnablePAE", s->pae);
+    cfgm_set_integer(root, "EnableLongMode", s->long_mode);
+    cfgm_set_integer(root, "TripleFaultReset", s->triple_fault_reset);
+    if (s->cpu_profile != NULL)
+        cfgm_set_string(root, "CpuProfile", s->cpu_profile);
+    if (s->gdb != NULL)
+        cfgm_set_string(root, "GdbStub", s->gdb);
+    for (unsigned row = 0; row < G_N_ELEMENTS(devices); row++)
+        if (devices[row].exists(s, devices[row].instance))
+            add_device(root, s, row);
+    return root;
+}
