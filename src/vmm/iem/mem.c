@@ -13,6 +13,7 @@
 #include "vmm/iem/mem_int.h"
 
 #include "vmm/iem/cache_int.h"
+#include "vmm/iem/seg_int.h"
 
 #define PAGE_MASK ((uint64_t)PGM_PAGE_BYTES - 1)
 
@@ -321,6 +322,24 @@ uint64_t iem_sys_rd(struct vcpu *c, uint64_t gla, unsigned bytes)
 void iem_sys_wr(struct vcpu *c, uint64_t gla, uint64_t val, unsigned bytes)
 {
     scalar_write(c, sys_index(c), c->mode.long_mode ? gla : (uint32_t)gla, val, bytes);
+}
+
+/* Explicit accesses of another privilege level: the stack an interrupt or call is about to switch to. */
+static enum pgm_index cpl_index(const struct vcpu *c, unsigned cpl)
+{
+    if (cpl == 3)
+        return PGM_IDX_USER;
+    return (c->ctx.cr4 & CPUM_CR4_SMAP) && !(c->ctx.rflags & CPUM_FL_AC) ? PGM_IDX_KERNEL : PGM_IDX_KERNEL_AC;
+}
+
+uint64_t iem_cpl_rd(struct vcpu *c, unsigned cpl, uint64_t gla, unsigned bytes)
+{
+    return scalar_read(c, cpl_index(c, cpl), c->mode.long_mode ? gla : (uint32_t)gla, bytes);
+}
+
+void iem_cpl_wr(struct vcpu *c, unsigned cpl, uint64_t gla, uint64_t val, unsigned bytes)
+{
+    scalar_write(c, cpl_index(c, cpl), c->mode.long_mode ? gla : (uint32_t)gla, val, bytes);
 }
 
 /* ---- read-modify-write ---- */
