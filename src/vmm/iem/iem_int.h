@@ -77,6 +77,7 @@ struct iem {
     struct iem_event event;        /* set by iem_raise() */
     bool end_block;                /* a handler changed mode, mapping or code: leave the block after this instruction */
     bool delivering;               /* inside event delivery: a further fault may be a double fault */
+    struct iem_event current;      /* what is being delivered (xcpt.c) */
     uint8_t bounce[64] __attribute__((aligned(64)));
     struct iem_cache *cache;     /* decoded blocks, cache.c */
     struct iem_thunks *thunks;   /* host code, thunk.c */

@@ -7,8 +7,9 @@
 #include "vmm/iem/seg_int.h"
 
 /* System types that LAR and LSL accept, legacy and long mode, as bit sets over the type. */
-#define LAR_LEGACY (1u << SEG_T_TSS16 | 1u << SEG_T_LDT | 1u << SEG_T_TSS16_BUSY | 1u << SEG_T_CALL16 |               \
-                    1u << SEG_T_TASK | 1u << SEG_T_TSS32 | 1u << SEG_T_TSS32_BUSY | 1u << SEG_T_CALL32)
+#define LAR_LEGACY                                                                                                     \
+    (1u << SEG_T_TSS16 | 1u << SEG_T_LDT | 1u << SEG_T_TSS16_BUSY | 1u << SEG_T_CALL16 | 1u << SEG_T_TASK |            \
+     1u << SEG_T_TSS32 | 1u << SEG_T_TSS32_BUSY | 1u << SEG_T_CALL32)
 #define LAR_LONG   (1u << SEG_T_LDT | 1u << SEG_T_TSS32 | 1u << SEG_T_TSS32_BUSY | 1u << SEG_T_CALL32)
 #define LSL_LEGACY (LAR_LEGACY & ~(1u << SEG_T_CALL16 | 1u << SEG_T_TASK | 1u << SEG_T_CALL32))
 #define LSL_LONG   (LAR_LONG & ~(1u << SEG_T_CALL32))

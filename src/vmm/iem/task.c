@@ -11,12 +11,20 @@
  */
 #include "vmm/iem/seg_int.h"
 
-enum { TSS16_BYTES = 0x2c, TSS32_BYTES = 0x68, TSS32_CR3 = 0x1c, TSS32_STATE = 0x20, TSS16_STATE = 0x0e, TSS32_T = 0x64 };
+enum {
+    TSS16_BYTES = 0x2c,
+    TSS32_BYTES = 0x68,
+    TSS32_CR3 = 0x1c,
+    TSS32_STATE = 0x20,
+    TSS16_STATE = 0x0e,
+    TSS32_T = 0x64
+};
 enum { DB_TASK = 0x80 };
 #define DR6_BT     (1u << 15)
 #define DR7_LOCALS 0x155u /* L0-L3, LE */
 
-/* Registers in TSS order: EIP EFLAGS EAX ECX EDX EBX ESP EBP ESI EDI ES CS SS DS FS GS LDT; a 16-bit TSS lacks FS, GS. */
+/* Registers in TSS order: EIP EFLAGS EAX ECX EDX EBX ESP EBP ESI EDI ES CS SS DS FS GS LDT; a 16-bit TSS lacks FS, GS.
+ */
 enum { N_GPR = 8 };
 static const uint8_t sregs32[] = {X86_ES, X86_CS, X86_SS, X86_DS, X86_FS, X86_GS};
 static const uint8_t sregs16[] = {X86_ES, X86_CS, X86_SS, X86_DS};

@@ -18,10 +18,9 @@
 
 #include <string.h>
 
-#define DR7_GD (1u << 13)
-#define DR6_BD (1u << 13)
-#define FL_CLEARED                                                                                                     \
-    ((uint64_t)(CPUM_FL_TF | CPUM_FL_VM | CPUM_FL_RF | CPUM_FL_NT)) /* on every entry through a gate */
+#define DR7_GD     (1u << 13)
+#define DR6_BD     (1u << 13)
+#define FL_CLEARED ((uint64_t)(CPUM_FL_TF | CPUM_FL_VM | CPUM_FL_RF | CPUM_FL_NT)) /* on every entry through a gate */
 
 /* ---- leaving a handler ---- */
 
@@ -31,8 +30,8 @@ static _Noreturn void leave(struct vcpu *c, unsigned vector, enum iem_event_kind
 
     if (kind == IEM_EVENT_FAULT)
         c->ctx.rip -= iem->op->i.len;
-    iem->event = (struct iem_event){
-        .vector = (uint8_t)vector, .kind = (uint8_t)kind, .has_error = has_error, .error = error};
+    iem->event =
+        (struct iem_event){.vector = (uint8_t)vector, .kind = (uint8_t)kind, .has_error = has_error, .error = error};
     longjmp(iem->unwind, 1);
 }
 
@@ -189,10 +188,9 @@ static void fetch_gate(struct vcpu *c, const struct iem_event *e, struct iem_gat
 {
     unsigned bytes = c->mode.long_mode ? 16 : 8;
     uint64_t gla = c->ctx.idtr.base + (uint64_t)bytes * e->vector, lo, hi = 0;
-    uint32_t types = c->mode.long_mode
-                         ? 1u << SEG_T_INT32 | 1u << SEG_T_TRAP32
-                         : 1u << SEG_T_TASK | 1u << SEG_T_INT16 | 1u << SEG_T_TRAP16 | 1u << SEG_T_INT32 |
-                               1u << SEG_T_TRAP32;
+    uint32_t types = c->mode.long_mode ? 1u << SEG_T_INT32 | 1u << SEG_T_TRAP32
+                                       : 1u << SEG_T_TASK | 1u << SEG_T_INT16 | 1u << SEG_T_TRAP16 | 1u << SEG_T_INT32 |
+                                             1u << SEG_T_TRAP32;
 
     if (bytes * e->vector + bytes - 1 > c->ctx.idtr.limit)
         raise_idt(c, XCPT_GP, e->vector);

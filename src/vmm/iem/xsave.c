@@ -2,8 +2,8 @@
  * xsave.c - FXSAVE, FXRSTOR, the XSAVE family and MXCSR.
  *
  * ctx.fpu.area holds the state in the standard XSAVE layout without pointers (FOP, FIP, FDP, selectors live in
- * ctx.fop ...). What iem may keep elsewhere while x87 and SSE code runs is brought there by iem_fpu_sync(), and
- * fetched anew after iem_fpu_changed().
+ * ctx.fop ...). x87 registers that live in the host's FPU are brought there by iem_fpu_sync() before the area is read
+ * or changed.
  *
  * Sources: SDM vol. 1 10.5 (FXSAVE), chapter 13 (XSAVE; 13.6 init and XINUSE, 13.7-13.10 instructions); vol. 2 tables
  *   3-46, 3-49 (three formats).
@@ -32,16 +32,6 @@ enum { COMP_X87 = 1, COMP_SSE = 2, COMP_AVX = 4 };
 #define MXCSR_DEFAULT 0x1f80u
 #define MXCSR_MASK    0xffffu
 #define COMPACT       (1ull << 63)
-
-void iem_fpu_sync(struct vcpu *c)
-{
-    (void)c; /* the area is the only place */
-}
-
-void iem_fpu_changed(struct vcpu *c)
-{
-    (void)c;
-}
 
 static uint32_t get32(const uint8_t *p)
 {
@@ -155,7 +145,6 @@ void iem_FXRSTOR(struct vcpu *c, const struct iem_op *op)
     x87_load(c, op, img);
     memcpy(c->ctx.fpu.area + OFF_MXCSR, img + OFF_MXCSR, 4);
     memcpy(c->ctx.fpu.area + OFF_XMM, img + OFF_XMM, xmm_bytes(c));
-    iem_fpu_changed(c);
 }
 
 /* ---- XSAVE ---- */
@@ -319,7 +308,6 @@ void iem_XRSTOR(struct vcpu *c, const struct iem_op *op)
         load_or_zero(a + OFF_XMM, img + OFF_XMM, xmm_bytes(c), bv & COMP_SSE);
     if (rfbm & COMP_AVX)
         load_or_zero(a + OFF_YMM, img + OFF_YMM, c->mode.code64 ? YMM_BYTES : YMM_BYTES / 2, bv & COMP_AVX);
-    iem_fpu_changed(c);
 }
 
 void iem_XSAVES(struct vcpu *c, const struct iem_op *op)
@@ -344,7 +332,6 @@ static void load_mxcsr(struct vcpu *c, const struct iem_op *op)
         iem_gp0(c);
     iem_fpu_sync(c);
     memcpy(c->ctx.fpu.area + OFF_MXCSR, &val, 4);
-    iem_fpu_changed(c);
 }
 
 static void store_mxcsr(struct vcpu *c, const struct iem_op *op)
