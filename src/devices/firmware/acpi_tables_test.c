@@ -189,7 +189,7 @@ static void test_acpiexec(void)
         const char *command, *expect;
     } runs[] = {
         {"evaluate \\_S5", "Contains 4 Elements"},
-        {"evaluate \\_SB.PCI0._PRT", "Contains 74 Elements"},
+        {"evaluate \\_SB.PCI0._PRT", "Contains 116 Elements"},
         {"evaluate \\_SB.PCI0._CRS", "Buffer"},
         {"evaluate \\_SB.C003._STA", "000000000000000F"},
         {"evaluate \\_SB.C004._STA", "0000000000000000"},

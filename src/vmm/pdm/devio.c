@@ -103,6 +103,22 @@ bool pdm_io_add(struct pdm_dev *dev, const struct pdm_io *io, GError **error)
     return range.id != 0;
 }
 
+bool pdm_io_claim(struct pdm_dev *dev, const struct pdm_io *io, pdm_io_range *ret, GError **error)
+{
+    ret->id = pdm_io_make(dev, io, io->count, error).id;
+    return ret->id != 0;
+}
+
+void pdm_io_map(struct pdm_dev *dev, pdm_io_range range, uint16_t base)
+{
+    iom_port_map(dev->pdm->iom, (iom_range){range.id}, base);
+}
+
+void pdm_io_unmap(struct pdm_dev *dev, pdm_io_range range)
+{
+    iom_port_unmap(dev->pdm->iom, (iom_range){range.id});
+}
+
 /* ---- memory-mapped ranges ---- */
 
 static uint64_t range_read(void *user, uint64_t off, unsigned size)
