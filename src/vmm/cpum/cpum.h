@@ -110,7 +110,7 @@ enum {
     CPUM_KEY_ALIGN = 1u << 13, /* align_check */
 };
 
-struct tm;
+struct tm_machine;
 struct iem;
 struct trpm;
 struct cpum_profile;
@@ -124,7 +124,7 @@ struct vcpu {
     struct ff ff;
     unsigned id;
     struct vm *vm;                      /* opaque below vm/ */
-    struct tm *tm;
+    struct tm_machine *tm;
     const struct cpum_profile *profile; /* CPUID leaves and features */
     struct iem *iem;                    /* interpreter's own state */
     const struct cpum_outside *outside; /* how the engine reaches ports, APIC, PIC */

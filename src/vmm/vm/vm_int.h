@@ -42,7 +42,7 @@ struct vm {
     bool triple_fault_reset, constructed;
 
     struct pgm *pgm;
-    struct tm *tm;
+    struct tm_machine *tm;
     struct pdm *pdm;
     struct cpum_profile *profile;
     struct vcpu *cpu[VM_MAX_CPUS];
