@@ -6,7 +6,7 @@
  * mnem.def. This header knows no VM and no host.
  *
  * Sources: Intel SDM vol. 2 chapters 2-5 and appendix A [SDM]; AMD APM vol. 3.
- * Invariant 1: x86_decode() reads at most min(size, 15) bytes and never writes but to *ret.
+ * Invariant 1: x86_decode() reads nothing outside bytes[0..size-1] and writes nothing but *ret.
  * Invariant 2: for a returned length n > 0, decoding the first n bytes alone gives the same result.
  */
 #ifndef X86_INSN_H
