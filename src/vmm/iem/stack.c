@@ -1,5 +1,6 @@
 /*
- * stack.c - PUSH, POP, PUSHA, POPA, PUSHF, POPF, ENTER, LEAVE, and the stack accesses everybody else uses.
+ * stack.c - PUSH, POP, MOV of segment registers, PUSHA, POPA, PUSHF, POPF, ENTER, LEAVE, and the stack accesses
+ * everybody else uses.
  *
  * The width of the stack pointer is the stack segment's (c->mode.stack_bytes), the width of what is pushed the
  * operand's. PUSH SP pushes the old value (286 and later); POP to memory computes its address with the new pointer.
@@ -80,7 +81,17 @@ void iem_PUSH_SREG(struct vcpu *c, const struct iem_op *op)
     iem_push(c, c->ctx.seg[op->i.op[0].reg].sel, op->i.opsize);
 }
 
-/* POP SS holds off interrupts and debug traps for one instruction, as MOV SS does. */
+/* A load of SS holds off interrupts and debug traps for one instruction, so that rSP can follow (SDM vol. 3 6.8.3). */
+static void shadow_ss(struct vcpu *c, unsigned sreg)
+{
+    if (sreg != X86_SS)
+        return;
+    c->ctx.shadow_rip = c->ctx.rip;
+    c->ctx.shadow_is_ss = 1;
+    ff_set(&c->ff, FF_SHADOW);
+    c->iem->end_block = true;
+}
+
 void iem_POP_SREG(struct vcpu *c, const struct iem_op *op)
 {
     unsigned width = c->mode.stack_bytes;
@@ -88,12 +99,22 @@ void iem_POP_SREG(struct vcpu *c, const struct iem_op *op)
 
     iem_load_sreg(c, op->i.op[0].reg, (uint16_t)val);
     iem_set_gpr(c, X86_RSP, sp, width);
-    if (op->i.op[0].reg != X86_SS)
+    shadow_ss(c, op->i.op[0].reg);
+}
+
+/* From a segment register: 16 bits to memory, zero-extended to a register. CS cannot be loaded. */
+void iem_MOV_SREG(struct vcpu *c, const struct iem_op *op)
+{
+    const struct x86_operand *d = &op->i.op[0];
+
+    if (d->kind != X86_OP_SREG) {
+        iem_set_operand(c, op, 0, c->ctx.seg[op->i.op[1].reg].sel);
         return;
-    c->ctx.shadow_rip = c->ctx.rip;
-    c->ctx.shadow_is_ss = 1;
-    ff_set(&c->ff, FF_SHADOW);
-    c->iem->end_block = true;
+    }
+    if (d->reg == X86_CS)
+        iem_ud(c);
+    iem_load_sreg(c, d->reg, (uint16_t)iem_operand(c, op, 1));
+    shadow_ss(c, d->reg);
 }
 
 void iem_PUSHA(struct vcpu *c, const struct iem_op *op)
