@@ -19,7 +19,6 @@
 #define VGA_WINDOW_GPA 0xa0000u
 #define VGA_WINDOW_LEN 0x20000u
 
-/* Register indexes used by name; the rest are known by number [FV: FreeVGA numbering, IBM: data sheet names] */
 enum { VGA_SR_RESET, VGA_SR_CLOCK, VGA_SR_MAPMASK, VGA_SR_CHARMAP, VGA_SR_MEMORY, VGA_SR_COUNT };
 enum {
     VGA_GR_SET_RESET,
@@ -64,7 +63,7 @@ enum {
     VGA_AR_COUNT = 0x15,
 };
 
-/* Bochs display interface registers [BX] */
+/* Bochs display interface */
 enum {
     VBE_ID,
     VBE_XRES,
@@ -99,7 +98,7 @@ struct vga {
     uint8_t dac_mask, dac_read, dac_write, dac_part;
     bool dac_reading;
     uint8_t dac[256 * 3]; /* as written: 6 or 8 bits */
-    uint8_t dac_latch[3]; /* components wait here for the third [IBM, DAC] */
+    uint8_t dac_latch[3]; /* components wait here for the third */
     uint8_t latch[4];
     struct vbe vbe;
 };

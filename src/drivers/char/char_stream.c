@@ -95,31 +95,50 @@ static ssize_t put_out(struct char_stream *s, const uint8_t *p, size_t bytes)
     return s->is_socket ? send(s->out.fd, p, bytes, MSG_NOSIGNAL | MSG_DONTWAIT) : write(s->out.fd, p, bytes);
 }
 
+/* The bytes to write next. Only the loop's thread takes from the ring, so they stay put without the lock. */
+static size_t ring_run(struct char_stream *s, const uint8_t **ret_p)
+{
+    size_t run;
+
+    g_mutex_lock(&s->lock);
+    *ret_p = s->ring + s->head;
+    run = MIN(s->count, CHAR_RING_BYTES - s->head);
+    g_mutex_unlock(&s->lock);
+    return run;
+}
+
+static void ring_drop(struct char_stream *s, size_t bytes)
+{
+    g_mutex_lock(&s->lock);
+    s->head = (s->head + bytes) % CHAR_RING_BYTES;
+    s->count -= bytes;
+    g_mutex_unlock(&s->lock);
+}
+
 /* Moves ring to descriptor. Return: 0 all, 1 the descriptor is full, -1 the peer is gone. */
 static int drain_ring(struct char_stream *s)
 {
-    while (s->count) {
-        const size_t run = MIN(s->count, CHAR_RING_BYTES - s->head);
-        const ssize_t n = put_out(s, s->ring + s->head, run);
+    const uint8_t *p;
+    size_t run;
+
+    while ((run = ring_run(s, &p)) != 0) {
+        const ssize_t n = put_out(s, p, run); /* a file may make us wait: not with the lock held */
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
             return n < 0 && errno == EAGAIN ? 1 : -1;
-        s->head = (s->head + (size_t)n) % CHAR_RING_BYTES;
-        s->count -= (size_t)n;
+        ring_drop(s, (size_t)n);
     }
     return 0;
 }
 
 static void drain(struct char_stream *s)
 {
+    const int rc = s->out.fd >= 0 ? drain_ring(s) : 0;
     bool tell = false;
-    int rc = 0;
 
     g_mutex_lock(&s->lock);
-    if (s->out.fd >= 0)
-        rc = drain_ring(s);
     if (s->owed && (rc < 0 || s->count <= CHAR_RING_BYTES / 2)) {
         s->owed = false;
         tell = true;

@@ -317,6 +317,96 @@ static void test_stdio_file(void)
     teardown(&r);
 }
 
+/* ---- two threads: a guest that prints and reads while the loop runs ---- */
+
+#define FLOOD_BYTES 400000u
+
+struct flood {
+    struct rig rig; /* .writable and .got are the loop's */
+    GMutex lock;
+    GCond cond;
+    bool room;
+    unsigned taken; /* bytes of the guest's input so far, in order */
+};
+
+static size_t flood_receive(void *user, const uint8_t *buf, size_t bytes)
+{
+    struct flood *f = user;
+    const size_t n = MIN(bytes, 13);
+
+    for (size_t i = 0; i < n; i++)
+        g_assert_cmphex(buf[i], ==, f->taken++ & 0xff);
+    if (n < bytes)
+        f->rig.line->accept(f->rig.line);
+    return n;
+}
+
+static void flood_writable(void *user)
+{
+    struct flood *f = user;
+
+    g_mutex_lock(&f->lock);
+    f->room = true;
+    g_cond_signal(&f->cond);
+    g_mutex_unlock(&f->lock);
+}
+
+static void *flood_guest(void *user)
+{
+    struct flood *f = user;
+    uint8_t block[100];
+
+    for (unsigned sent = 0; sent < FLOOD_BYTES;) {
+        const size_t want = MIN(sizeof block, FLOOD_BYTES - sent);
+
+        for (unsigned i = 0; i < sizeof block; i++)
+            block[i] = (uint8_t)((sent + i) % 251);
+        const size_t n = f->rig.line->write(f->rig.line, block, want);
+
+        sent += (unsigned)n;
+        g_mutex_lock(&f->lock);
+        while (n < want && !f->room)
+            g_cond_wait(&f->cond, &f->lock);
+        f->room = false;
+        g_mutex_unlock(&f->lock);
+    }
+    return NULL;
+}
+
+/* Nothing is lost, doubled or reordered in either direction */
+static void test_flood(void)
+{
+    struct flood f = {};
+    const struct char_up up = {.user = &f, .receive = flood_receive, .writable = flood_writable};
+    unsigned heard = 0, told = 0;
+    uint8_t buf[4096];
+
+    setup(&f.rig);
+    g_autofree char *path = g_build_filename(f.rig.dir, "pipe", NULL);
+    f.rig.line = char_new(&(struct char_conf){.kind = CHAR_HOST_PIPE, .path = path, .server = true, .loop = f.rig.loop},
+                          &up, NULL);
+    const int peer = join_unix(path);
+    turn(&f.rig);
+    GThread *guest = g_thread_new("guest", flood_guest, &f);
+    for (unsigned rounds = 0; heard < FLOOD_BYTES || f.taken < FLOOD_BYTES; rounds++) {
+        const ssize_t n = read(peer, buf, sizeof buf);
+
+        g_assert_cmpuint(rounds, <, 10000000);
+        for (ssize_t i = 0; i < n; i++)
+            g_assert_cmphex(buf[i], ==, heard++ % 251);
+        for (unsigned i = 0; i < 256; i++)
+            buf[i] = (uint8_t)(told + i);
+        const ssize_t w = told < FLOOD_BYTES ? write(peer, buf, MIN(256, FLOOD_BYTES - told)) : 0;
+        told += w > 0 ? (unsigned)w : 0;
+        g_assert_cmpint(loop_turn(f.rig.loop, 0), ==, 0);
+    }
+    g_thread_join(guest);
+    g_assert_cmpuint(heard, ==, FLOOD_BYTES);
+    g_assert_cmpuint(f.taken, ==, FLOOD_BYTES);
+    close(peer);
+    teardown(&f.rig);
+}
+
 /* Every refusal names the object */
 static void test_refusals(void)
 {
@@ -358,6 +448,7 @@ int main(int argc, char **argv)
     g_test_add_func("/char/tty", test_tty);
     g_test_add_func("/char/stdio", test_stdio);
     g_test_add_func("/char/stdio-file", test_stdio_file);
+    g_test_add_func("/char/flood", test_flood);
     g_test_add_func("/char/refusals", test_refusals);
     return g_test_run();
 }
