@@ -183,6 +183,12 @@ static bool ends_block(const struct iem_op *op)
            (op->i.row->rules & X86_RULE_SERIAL);
 }
 
+/* Bytes an op depends on: its own, or for one that cannot be decoded all that were looked at. */
+static unsigned op_bytes(const struct iem_op *op, unsigned avail)
+{
+    return op->i.len ? op->i.len : MIN(avail, X86_MAX_LEN);
+}
+
 /* Decodes up to the first jump, MAX_OPS, or the end of the bytes at hand. b->nops == 0: the first one crosses the page.
  */
 static void decode_run(struct vcpu *c, const struct fetch *f, struct iem_block *b)
@@ -196,11 +202,11 @@ static void decode_run(struct vcpu *c, const struct fetch *f, struct iem_block *
         if (!decode_op(c, f->buf + pos, f->avail - pos, op))
             break;
         b->nops++;
-        pos += op->i.len;
+        pos += op_bytes(op, f->avail - pos);
         if (ends_block(op))
             break;
     }
-    b->bytes = (uint16_t)MAX(pos, 1);
+    b->bytes = (uint16_t)pos;
 }
 
 static struct iem_block *arena_room(struct vcpu *c)
@@ -257,7 +263,7 @@ static const struct iem_block *decode_crossing(struct vcpu *c, struct fetch *f, 
     b->gpa = f->gpa;
     b->key = c->mode.key;
     b->nops = 1;
-    b->bytes = MAX(b->ops[0].i.len, 1);
+    b->bytes = (uint16_t)op_bytes(&b->ops[0], first + X86_MAX_LEN);
     if (cacheable)
         arena_keep(c, b, f->buf);
     else
@@ -278,7 +284,7 @@ static const struct iem_block *decode_once(struct vcpu *c, struct fetch *f)
     b->gen = b->gen2 = NULL;
     b->key = c->mode.key;
     b->nops = 1;
-    b->bytes = MAX(b->ops[0].i.len, 1);
+    b->bytes = (uint16_t)op_bytes(&b->ops[0], f->avail);
     return b;
 }
 

@@ -214,7 +214,7 @@ static void run_one(struct vcpu *c)
     iem->resumed = false;
     if (ff_get(&c->ff) & FF_SHADOW)
         ff_clear(&c->ff, FF_SHADOW); /* inv 2 */
-    if (!within_limit(c, b->ops[0].i.len)) {
+    if (!within_limit(c, MAX(b->ops[0].i.len, 1))) {
         iem->op = &iem_no_op;
         iem->block = NULL;
         iem_gp0(c);
