@@ -74,7 +74,7 @@ bool pgm_phys_cmpxchg(struct pgm *pgm, uint64_t gpa, uint64_t old, uint64_t val,
 
 /** What a page is now. hva is NULL unless reads (and for write_ok: writes) may go there directly. */
 struct pgm_page {
-    enum pgm_kind kind; /* what reads reach */
+    enum pgm_kind kind; /* RAM: reads and writes both reach it; else what reads reach, shadow RAM counting as ROM */
     uint64_t gpa;       /* page, A20 applied */
     uint8_t *hva;       /* page start */
     bool write_direct;  /* false: ROM, device RAM, watched code, or reads and writes go to different places */

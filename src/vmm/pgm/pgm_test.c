@@ -169,6 +169,7 @@ static void test_shadow(void)
         pgm_page_get(pgm, 0xf0800, true, &page);
         g_assert_cmphex(page.hva[0x800], ==, cases[i].read);
         g_assert_cmpint(page.write_direct, ==, cases[i].bits == 3);
+        g_assert_cmpint(page.kind, ==, cases[i].bits == 3 ? PGM_KIND_RAM : PGM_KIND_ROM);
         pgm_shadow_set(pgm, 0xf0000, 0x1000, 1);
         g_assert_cmphex(pgm_phys_read_n(pgm, 0xf0800, 1), ==, cases[i].ram);
     }

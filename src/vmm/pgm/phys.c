@@ -226,9 +226,13 @@ void pgm_page_get(struct pgm *pgm, uint64_t gpa, bool for_write, struct pgm_page
     if (rd.range == NULL || rd.range->hva == NULL || (rd.off & (PGM_PAGE_BYTES - 1)))
         return;
     ret->hva = rd.range->hva + rd.off;
-    pgm_find(pgm, VIEW_WRITE, gpa, &wr);
-    if (rd.range->kind != PGM_KIND_RAM || wr.range != rd.range || wr.off != rd.off || wr.bytes < PGM_PAGE_BYTES)
+    if (rd.range->kind != PGM_KIND_RAM)
         return;
+    pgm_find(pgm, VIEW_WRITE, gpa, &wr);
+    if (wr.range != rd.range || wr.off != rd.off || wr.bytes < PGM_PAGE_BYTES) {
+        ret->kind = PGM_KIND_ROM; /* write-protected shadow RAM */
+        return;
+    }
     page = &rd.range->pages[rd.off >> PGM_PAGE_SHIFT];
     ret->write_direct = for_write ? pgm_code_grant(page) : atomic_load(&page->watch) == 0;
 }

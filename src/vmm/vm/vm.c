@@ -35,9 +35,21 @@ static const char *const root_children[] = {"Devices", NULL};
 static void sync_pages(void *user, uint64_t gpa)
 {
     struct vm *vm = user;
+    struct vcpu *self = vm_current();
 
-    (void)gpa; /* all writes: watches are set far more seldom than they pay for a page-exact protocol */
-    em_sync(vm->cpu, vm->cpus, vm_current());
+    /* The others drop all writes: watches are set far too seldom to pay for a page-exact protocol. */
+    if (self != NULL)
+        pgm_mmu_drop_writes(&self->mmu, gpa);
+    em_sync(vm->cpu, vm->cpus, self);
+}
+
+/* The physical map changed: nobody waits, each vCPU follows before its next block. */
+static void flush_pages(void *user)
+{
+    struct vm *vm = user;
+
+    for (unsigned k = 0; k < vm->cpus; k++)
+        em_post(vm->cpu[k], FF_TLB_SYNC);
 }
 
 static bool cpu_new(struct vm *vm, unsigned id, GError **error)
@@ -89,6 +101,7 @@ static bool make(struct vm *vm, GError **error)
         vm->cpus = k + 1;
     }
     pgm_sync_callback(vm->pgm, sync_pages, vm);
+    pgm_flush_callback(vm->pgm, flush_pages, vm);
     vm->pdm = vm_pdm_new(vm, error);
     return vm->pdm != NULL;
 }
