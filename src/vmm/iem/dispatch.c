@@ -97,7 +97,7 @@ static iem_fn *guard_of(const struct x86_insn *i)
         return guard_avx;
     if (rules & (X86_RULE_CPL0 | X86_RULE_PROT))
         return guard_rules;
-    if (i->feature == X86_FEAT_FPU && i->mnem != X86_FWAIT)
+    if (i->row->rules & X86_RULE_X87)
         return guard_x87;
     if (has_operand(i, X86_OP_VEC) || i->mnem == X86_LDMXCSR || i->mnem == X86_STMXCSR)
         return guard_sse;
