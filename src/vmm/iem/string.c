@@ -60,10 +60,11 @@ IEM_INLINE void lods_one(struct vcpu *c, const struct iem_op *op, unsigned bytes
     advance(c, op, X86_RSI, step(c, bytes));
 }
 
+/* When both operands fault, AMD's CPUs report ES:rDI; no manual says. */
 IEM_INLINE void cmps_one(struct vcpu *c, const struct iem_op *op, unsigned bytes)
 {
-    uint64_t a = iem_rd_inl(c, source_seg(op), index_of(c, op, X86_RSI), bytes);
     uint64_t b = iem_rd_inl(c, X86_ES, index_of(c, op, X86_RDI), bytes);
+    uint64_t a = iem_rd_inl(c, source_seg(op), index_of(c, op, X86_RSI), bytes);
 
     iem_alu_cmp(a, b, bytes, &c->ctx.rflags);
     advance(c, op, X86_RSI, step(c, bytes));
