@@ -15,6 +15,8 @@ enum { GATE2 = 0x01, SPEAKER_DATA = 0x02, CONTROL_WRITABLE = 0x0f, REFRESH_TOGGL
 enum { REFRESH_NS = 15085 }; /* half period of the refresh toggle [PIIX, SC port bit 4] */
 enum { MIN_TICKS = 24 };     /* 20 us: edges closer than that are merged, a bound on guest-made work */
 #define NS_PER_S 1000000000u
+/* What the chip's clock says at time 0: a half period it looks back on never lies before its beginning. */
+#define TICKS_AT_START 0x10000u
 
 struct isa_pit {
     struct i8254 chip;
@@ -25,12 +27,13 @@ struct isa_pit {
 
 static uint64_t now_ticks(struct pdm_dev *dev)
 {
-    return (uint64_t)((unsigned __int128)pdm_now_ns(dev) * I8254_HZ / NS_PER_S);
+    return TICKS_AT_START + (uint64_t)((unsigned __int128)pdm_now_ns(dev) * I8254_HZ / NS_PER_S);
 }
 
 /* The first nanosecond of @ticks. */
 static uint64_t ticks_to_ns(uint64_t ticks)
 {
+    ticks = ticks > TICKS_AT_START ? ticks - TICKS_AT_START : 0;
     return (uint64_t)(((unsigned __int128)ticks * NS_PER_S + I8254_HZ - 1) / I8254_HZ);
 }
 
