@@ -104,10 +104,11 @@ static void dump_node(struct cfgm_node *node, unsigned level, const struct sink 
 void cfgm_dump(struct cfgm_node *node, void (*line)(void *user, const char *text), void *user)
 {
     const struct sink sink = {line, user};
+    unsigned level = 0;
 
-    line(user, "************************* CFGM dump *************************");
-    dump_node(node, 0, &sink);
-    line(user, "********************* End of CFGM dump **********************");
+    for (const struct cfgm_node *up = node->parent; up; up = up->parent)
+        level++;
+    dump_node(node, level, &sink);
 }
 
 static void digest_line(void *user, const char *text)

@@ -1,5 +1,5 @@
 /*
- * pdm.c - the devices of a machine: construction from the configuration tree, life cycle, saved state.
+ * pdm.c - the devices of a machine: construction from the configuration tree, life cycle, info.
  *
  * Invariant 1: a device's callbacks are called only between a successful construct() and its destruct().
  * Invariant 2: a failed construction leaves nothing mapped, armed or claimed.
@@ -255,7 +255,7 @@ static void call(struct pdm_dev *dev, callback fn)
 }
 
 /* Outputs from states: quietly each device's, then the lines as they are in the end. */
-static void drive_all(struct pdm *pdm)
+void pdm_drive_all(struct pdm *pdm)
 {
     for (unsigned i = 0; i < pdm->devs->len; i++) {
         struct pdm_dev *dev = g_ptr_array_index(pdm->devs, i);
@@ -280,7 +280,7 @@ void pdm_reset(struct pdm *pdm)
             pdm_pci_reset(dev);
         call(dev, dev->reg->reset);
     }
-    drive_all(pdm);
+    pdm_drive_all(pdm);
 }
 
 void pdm_suspend(struct pdm *pdm)
@@ -341,55 +341,6 @@ void pdm_each(struct pdm *pdm, void (*each)(void *user, struct pdm_dev *dev), vo
 {
     for (unsigned i = 0; i < pdm->devs->len; i++)
         each(user, g_ptr_array_index(pdm->devs, i));
-}
-
-/* ---- saved state ---- */
-
-uint32_t pdm_state_version(const struct pdm_dev *dev)
-{
-    return dev->reg->state ? dev->reg->state->version : 0;
-}
-
-void pdm_save(struct pdm_dev *dev, struct ssm_writer *w)
-{
-    pdm_lock(dev);
-    if (dev->pci)
-        pdm_pci_save(dev, w);
-    if (dev->reg->state)
-        ssm_put_state(w, dev->reg->state, dev->state);
-    pdm_unlock(dev);
-}
-
-bool pdm_load(struct pdm_dev *dev, uint32_t version, const void *bytes, size_t size, GError **error)
-{
-    static const struct ssm_desc nothing = {};
-    const struct ssm_desc *desc = dev->reg->state ? dev->reg->state : &nothing;
-    struct ssm_reader r;
-
-    if (!ssm_version_ok(desc, version, dev->tag, error))
-        return false;
-    dev->pdm->quiet = true; /* until pdm_load_done() */
-    ssm_reader_init(&r, bytes, size);
-    pdm_lock(dev);
-    if (dev->pci)
-        pdm_pci_load(dev, &r);
-    if (dev->reg->state && ssm_reader_ok(&r))
-        ssm_get_state(&r, dev->reg->state, dev->state, version);
-    pdm_unlock(dev);
-    return ssm_reader_finish(&r, dev->tag, error);
-}
-
-void pdm_load_done(struct pdm *pdm)
-{
-    pdm->quiet = true;
-    pdm_irq_forget(pdm);
-    for (unsigned i = 0; i < pdm->devs->len; i++) {
-        struct pdm_dev *dev = g_ptr_array_index(pdm->devs, i);
-
-        if (dev->pci)
-            dev->pci->irq_level = dev->pci->irq_out = false;
-    }
-    drive_all(pdm);
 }
 
 /* ---- info ---- */

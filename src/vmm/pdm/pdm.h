@@ -16,6 +16,7 @@
 #include "vmm/iom/iom.h"
 #include "vmm/pdm/dev.h"
 #include "vmm/pgm/pgm.h"
+#include "vmm/ssm/file.h"
 #include "vmm/ssm/ssm.h"
 
 struct pdm;
@@ -91,6 +92,14 @@ void pdm_save(struct pdm_dev *dev, struct ssm_writer *w);
 /** pdm_load() - reads one device's unit; after the last one pdm_load_done() drives the outputs. */
 bool pdm_load(struct pdm_dev *dev, uint32_t version, const void *bytes, size_t size, GError **error);
 void pdm_load_done(struct pdm *pdm);
+
+/** pdm_save_all() - every device's unit into a saved-state file. */
+bool pdm_save_all(struct pdm *pdm, struct ssm_out *out, GError **error);
+/** pdm_load_begin() .. pdm_load_unit() for each unit that is nobody else's .. pdm_load_end(), which misses none and
+ * drives. */
+void pdm_load_begin(struct pdm *pdm);
+bool pdm_load_unit(struct pdm *pdm, const struct ssm_unit *unit, GError **error);
+bool pdm_load_end(struct pdm *pdm, GError **error);
 
 /* ---- processors ---- */
 

@@ -86,7 +86,8 @@ struct pdm_dev {
     _Atomic(void *) owner; /* thread that holds it */
     struct pdm_pci_func *pci;
     uint64_t guest_errors;
-    bool constructed, dead;
+    bool constructed;
+    bool loaded; /* its unit was read since pdm_load_begin() */
 };
 
 struct pdm {
@@ -141,6 +142,7 @@ bool pdm_nested(void);
 /* ---- parts ---- */
 bool pdm_cfg_check(const struct pdm_devreg *reg, struct cfgm_node *config, GError **error);
 void pdm_io_undo(struct pdm_dev *dev);
+void pdm_drive_all(struct pdm *pdm);
 void pdm_irq_push(struct pdm *pdm);  /* irq.c: after quiet */
 void pdm_pirq_push(struct pdm *pdm); /* pci.c */
 void pdm_irq_forget(struct pdm *pdm);

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "rt/fio_shim.h"
 #include "vmm/pdm/rig.h"
 
 /* ---- a device that has one of everything ---- */
@@ -409,6 +410,50 @@ static void test_load_refused(void)
     rig_free(r);
 }
 
+static bool load_file(struct rig *r, const struct fio *io, GError **error)
+{
+    struct ssm_in *in = ssm_in_open(io, "/toy.sav", NULL, error);
+    struct ssm_unit u;
+    enum ssm_next next = SSM_NEXT_ERROR;
+    bool ok = in != NULL;
+
+    pdm_load_begin(rig_pdm(r));
+    while (ok && (next = ssm_in_next(in, &u, error)) == SSM_NEXT_UNIT)
+        ok = pdm_load_unit(rig_pdm(r), &u, error);
+    ssm_in_close(in);
+    return ok && next == SSM_NEXT_END && pdm_load_end(rig_pdm(r), error);
+}
+
+/* A machine with other devices than the saved one refuses, either way round. */
+static void test_state_file(void)
+{
+    struct fio_crash *disk = fio_crash_new();
+    struct rig *one = rig_new(&toy_device, NULL), *two = rig_empty();
+    struct ssm_out *out = ssm_out_new(fio_crash_io(disk), "/toy.sav", "", NULL);
+    g_autoptr(GError) error = NULL;
+
+    rig_add(two, &toy_device, NULL);
+    rig_add(two, &toy_device, "Port=0x310;PCIDeviceNo=5");
+    g_assert_true(rig_start(two, NULL));
+    rig_out(one, 0x306, 0x99, 1);
+    g_assert_true(pdm_save_all(rig_pdm(one), out, NULL));
+    g_assert_true(ssm_out_commit(out, NULL));
+    rig_reset(one);
+    g_assert_true(load_file(one, fio_crash_io(disk), NULL));
+    g_assert_cmphex(rig_in(one, 0x306, 1), ==, 0x99);
+    g_assert_false(load_file(two, fio_crash_io(disk), &error));
+    g_assert_cmpstr(error->message, ==, "The saved state has no unit \"toy\", instance 1");
+    g_clear_error(&error);
+    out = ssm_out_new(fio_crash_io(disk), "/toy.sav", "", NULL);
+    g_assert_true(pdm_save_all(rig_pdm(two), out, NULL));
+    g_assert_true(ssm_out_commit(out, NULL));
+    g_assert_false(load_file(one, fio_crash_io(disk), &error));
+    g_assert_cmpstr(error->message, ==, "Saved state unit \"toy\", instance 1: this machine has no such device");
+    rig_free(one);
+    rig_free(two);
+    fio_crash_free(disk);
+}
+
 /* ---- media ---- */
 
 static void toy_done(struct pdm_dev *dev, struct pdm_block_req *req)
@@ -466,6 +511,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pdm/guest-errors-are-limited", test_guest_errors_are_limited);
     g_test_add_func("/pdm/save-load", test_save_load);
     g_test_add_func("/pdm/load-refused", test_load_refused);
+    g_test_add_func("/pdm/state-file", test_state_file);
     g_test_add_func("/pdm/media", test_media);
     return g_test_run();
 }
