@@ -120,6 +120,13 @@ static void add_ide(struct cfgm_node *config, const struct pc_settings *s, unsig
     }
 }
 
+static void add_floppy(struct cfgm_node *config, const struct pc_settings *s, unsigned n)
+{
+    (void)n;
+    cfgm_set_string(config, "Drive0", s->floppy[0] ? "Floppy" : "None");
+    cfgm_set_string(config, "Drive1", s->floppy[1] ? "Floppy" : "None");
+}
+
 static void set_uuid(struct cfgm_node *config, const char *text)
 {
     uint8_t bytes[16] = {0};
@@ -213,7 +220,7 @@ static const struct {
     {"parallel", 1, with_lpt, add_lpt, -1, -1},
     {"debugcon", 0, always, NULL, -1, -1},
     {"piix3ide", 0, always, add_ide, 1, 1},
-    {"i82078", 0, with_floppy, NULL, -1, -1},
+    {"i82078", 0, with_floppy, add_floppy, -1, -1},
 };
 
 static void add_device(struct cfgm_node *root, const struct pc_settings *s, unsigned row)

@@ -56,7 +56,10 @@ static bool open_image(struct media *all, const struct settings *s, const struct
         return false;
     }
     bool read_only = a->kind == DEVICE_DVD || (image->type != NULL && g_ascii_strcasecmp(image->type, "Readonly") == 0);
-    struct vd *vd = vd_open(fio_system(), image->format, image->location, read_only ? VD_READ_ONLY : 0, error);
+    /* the registry calls optical images raw; they differ in not being writable and in their sector size */
+    bool raw_disc = a->kind == DEVICE_DVD && g_ascii_strcasecmp(image->format, "RAW") == 0;
+    struct vd *vd =
+        vd_open(fio_system(), raw_disc ? "ISO" : image->format, image->location, read_only ? VD_READ_ONLY : 0, error);
     if (vd == NULL)
         return false;
     if (!read_only && vd_read_only(vd))
