@@ -116,6 +116,7 @@ static void uart_reset(struct pdm_dev *dev)
     ns16550a_reset(&s->chip);
     s->chip.lines = s->line ? NS16550A_MSR_CTS | NS16550A_MSR_DSR | NS16550A_MSR_DCD : 0;
     s->held = false;
+    s->starved = true; /* the driver may have something from before the machine ran */
 }
 
 static bool uart_check(void *state)

@@ -37,8 +37,12 @@ struct char_conf {
 /** Calls up, on the loop's thread, no lock of the driver held. The implementation takes the device lock. */
 struct char_up {
     void *user;
-    size_t (*receive)(void *user, const uint8_t *buf, size_t bytes); /* returns the number taken */
-    void (*writable)(void *user);                                    /* room again after a short write() */
+    /**
+     * Returns the number taken; if that is less than @bytes, the device owes an accept(). After accept() it is called
+     * even when nothing waits (@bytes 0), so that a filter in between can pass on what it keeps.
+     */
+    size_t (*receive)(void *user, const uint8_t *buf, size_t bytes);
+    void (*writable)(void *user); /* room again after a short write() */
 };
 
 /** On the loop's thread, or before it runs. A client connects now, or fails after CHAR_CONNECT_MS. */

@@ -164,10 +164,10 @@ static void out_ready(void *user, int fd, unsigned events)
 
 /* ---- input ---- */
 
-/* Offers what waits. Return: true when all of it was taken. */
+/* Offers what waits, if only nothing. Return: true when all of it was taken. */
 static bool deliver(struct char_stream *s)
 {
-    const size_t n = s->in_count ? s->up.receive(s->up.user, s->in_buf + s->in_at, s->in_count) : 0;
+    const size_t n = s->up.receive(s->up.user, s->in_buf + s->in_at, s->in_count);
 
     s->in_at += n;
     s->in_count -= n;

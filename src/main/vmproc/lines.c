@@ -5,10 +5,14 @@
 
 #include "drivers/char/char.h"
 
+#define TYPED_MAX 65536u /* what the guest has not read yet of typed or pasted text; more is lost, as on a real line   \
+                          */
+
 struct line {
     struct pdm_char *chars;
     const struct console_options *options;
     bool terminal;
+    GByteArray *typed; /* terminal: filtered, waiting for the guest */
 };
 
 struct lines {
@@ -16,18 +20,27 @@ struct lines {
     struct console_options options;
 };
 
+/* Takes everything at once, so that the escape sequence is seen even when the guest reads nothing any more. */
+static void filter(struct line *l, const uint8_t *buf, size_t bytes)
+{
+    char kept[256];
+
+    for (size_t at = 0; at < bytes; at += sizeof kept) {
+        size_t size = MIN(bytes - at, sizeof kept);
+        size_t n = l->options->serial_filter(l->options->serial_user, (const char *)buf + at, size, kept);
+        g_byte_array_append(l->typed, (const guint8 *)kept, (guint)MIN(n, TYPED_MAX - l->typed->len));
+    }
+}
+
 static size_t receive(void *user, const uint8_t *buf, size_t bytes)
 {
     struct line *l = user;
-    char kept[256];
-    size_t size = MIN(bytes, sizeof kept);
 
     if (!l->terminal || l->options->serial_filter == NULL)
         return pdm_char_receive(l->chars, buf, bytes);
-    size_t n = l->options->serial_filter(l->options->serial_user, (const char *)buf, size, kept);
-    /* typing faster than the guest reads loses keys, as on a real line; the escape sequence is never lost */
-    pdm_char_receive(l->chars, kept, n);
-    return size;
+    filter(l, buf, bytes);
+    g_byte_array_remove_range(l->typed, 0, (guint)pdm_char_receive(l->chars, l->typed->data, l->typed->len));
+    return bytes;
 }
 
 static void writable(void *user)
@@ -46,6 +59,7 @@ static bool open_line(struct lines *all, unsigned n, const char *device, unsigne
     conf->loop = all->options.loop;
     l->options = &all->options;
     l->terminal = conf->kind == CHAR_STDIO;
+    l->typed = g_byte_array_new();
     l->chars = char_new(conf, &up, error);
     return l->chars != NULL && pdm_attach_char(pdm, device, instance, 0, l->chars, error);
 }
@@ -100,8 +114,9 @@ void lines_free(struct lines *all)
 {
     if (all == NULL)
         return;
-    for (unsigned k = 0; k < G_N_ELEMENTS(all->line); k++)
-        if (all->line[k].chars != NULL)
-            char_free(all->line[k].chars);
+    for (unsigned k = 0; k < G_N_ELEMENTS(all->line); k++) {
+        char_free(all->line[k].chars);
+        g_clear_pointer(&all->line[k].typed, g_byte_array_unref);
+    }
     g_free(all);
 }
