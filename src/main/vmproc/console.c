@@ -234,7 +234,7 @@ char *console_screenshot(struct console *c, const char *path, GError **error)
         g_set_error(error, CONSOLE_ERROR, 0, "The machine '%s' has no screen", c->settings->name);
         return NULL;
     }
-    bool ok = png_write(target, &frame, error);
+    bool ok = png_write_frame(&frame, target, error);
     pdm_frame_fini(&frame);
     return ok ? g_steal_pointer(&target) : NULL;
 }
