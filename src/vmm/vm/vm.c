@@ -102,7 +102,7 @@ static bool make(struct vm *vm, GError **error)
     }
     pgm_sync_callback(vm->pgm, sync_pages, vm);
     pgm_flush_callback(vm->pgm, flush_pages, vm);
-    vm->pdm = vm_pdm_new(vm, error);
+    vm->pdm = vm_pdm_new(vm);
     return vm->pdm != NULL;
 }
 

@@ -74,9 +74,9 @@ void vm_wait(struct vm *vm, uint64_t number);
 /** From a vCPU or device thread: no vCPU starts another instruction stretch until the request just asked is done. */
 void vm_close_gate(struct vm *vm);
 
-/* outside.c */
+/* host.c, outside.c */
 extern const struct cpum_outside vm_outside;
-struct pdm *vm_pdm_new(struct vm *vm, GError **error);
+struct pdm *vm_pdm_new(struct vm *vm);
 void vm_set_current(struct vcpu *c); /* which vCPU this thread is; NULL = none */
 struct vcpu *vm_current(void);
 
