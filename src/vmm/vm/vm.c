@@ -157,9 +157,7 @@ static void log_line(void *user, const char *text)
 
 bool vm_construct(struct vm *vm, GError **error)
 {
-    log_rel("************************* CFGM dump *************************");
     cfgm_dump(vm->root, log_line, NULL);
-    log_rel("********************* End of CFGM dump **********************");
     if (!pdm_construct(vm->pdm, vm->root, error))
         return false;
     const char *gdb = cfgm_string(vm->root, "GdbStub", "");
