@@ -98,8 +98,9 @@ static void info_stats(struct vm *vm, const char *args, GString *out)
         const struct {
             const char *name;
             const uint64_t *counter;
-        } rows[] = {{"Instructions", &c->stat_insns}, {"Blocks", &c->stat_blocks},         {"Exceptions", &c->stat_xcpts},
-                    {"Interrupts", &c->stat_irqs},    {"TlbWalks", &c->mmu.stat_walks},    {"TlbFlushes", &c->mmu.stat_flushes}};
+        } rows[] = {{"Instructions", &c->stat_insns}, {"Blocks", &c->stat_blocks},
+                    {"Exceptions", &c->stat_xcpts},   {"Interrupts", &c->stat_irqs},
+                    {"TlbWalks", &c->mmu.stat_walks}, {"TlbFlushes", &c->mmu.stat_flushes}};
         for (unsigned r = 0; r < G_N_ELEMENTS(rows); r++) {
             g_autofree char *path = g_strdup_printf("/IEM/CPU%u/%s", k, rows[r].name);
             one_stat(&s, path, rows[r].counter, "times");
@@ -139,7 +140,10 @@ char *vm_debug_command(struct vm *vm, const char *line)
     GString *out = g_string_new(NULL);
     bool info = g_strcmp0(words[0], "info") == 0;
     const char *name = info ? words[1] : words[0];
-    const char *args = name == NULL ? "" : info && words[2] != NULL ? words[2] : !info && words[1] != NULL ? words[1] : "";
+    const char *args = name == NULL                ? ""
+                       : info && words[2] != NULL  ? words[2]
+                       : !info && words[1] != NULL ? words[1]
+                                                   : "";
 
     if (name == NULL || strcmp(name, "help") == 0) {
         help(out);

@@ -137,8 +137,11 @@ static int cpu_current(void *user)
 
 static void cpu_post(void *user, unsigned cpu, enum pdm_cpu_event event, unsigned arg)
 {
-    static const uint32_t flags[] = {
-        [PDM_CPU_INTR] = FF_INTR, [PDM_CPU_NMI] = FF_NMI, [PDM_CPU_INIT] = FF_INIT, [PDM_CPU_SIPI] = FF_SIPI, [PDM_CPU_SMI] = FF_SMI};
+    static const uint32_t flags[] = {[PDM_CPU_INTR] = FF_INTR,
+                                     [PDM_CPU_NMI] = FF_NMI,
+                                     [PDM_CPU_INIT] = FF_INIT,
+                                     [PDM_CPU_SIPI] = FF_SIPI,
+                                     [PDM_CPU_SMI] = FF_SMI};
     struct vm *vm = user;
 
     if (cpu >= vm->cpus)
