@@ -9,7 +9,6 @@
 #define IDT      0x2000u
 #define PML4     0x4000u
 #define PDPT     0x5000u
-#define PD       0x6000u
 #define TSS      0x9000u
 #define RUN_MAX  10000000u
 #define PAGE_RWU 7u
@@ -163,10 +162,10 @@ static void put32(struct isa *t, uint64_t gpa, uint32_t val)
 static void page_tables(struct isa *t)
 {
     put64(t, PML4, PDPT | PAGE_RWU);
-    put64(t, PDPT, PD | PAGE_RWU);
+    put64(t, PDPT, ISA_PD | PAGE_RWU);
     for (uint64_t n = 0; n < 512; n++)
-        put64(t, PD + 8 * n, n << 21 | PAGE_2M | PAGE_RWU);
-    put64(t, PD + 8, ISA_PT | PAGE_RWU);
+        put64(t, ISA_PD + 8 * n, n << 21 | PAGE_2M | PAGE_RWU);
+    put64(t, ISA_PD + 8, ISA_PT | PAGE_RWU);
     for (uint64_t n = 0; n < 512; n++)
         put64(t, ISA_PT + 8 * n, (ISA_DATA + (n << 12)) | PAGE_RWU);
 }

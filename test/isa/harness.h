@@ -12,6 +12,7 @@
 #include "vmm/iem/iem.h"
 
 #define ISA_RAM_BYTES (16u << 20)
+#define ISA_PD        0x6000u
 #define ISA_PT        0x8000u
 #define ISA_HANDLERS  0x10000u
 #define ISA_CODE      0x100000u

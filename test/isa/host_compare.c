@@ -468,6 +468,7 @@ static void prepare(struct compare *k)
     uint64_t stack = ISA_STACK;
 
     isa_mode(t, X86_MODE_64);
+    memset(t->ram + ISA_PD + 16, 0, 510 * 8);
     for (uint64_t n = 0; n < 512; n++) {
         uint64_t gpa = ISA_DATA + (n << 12);
 

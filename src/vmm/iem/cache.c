@@ -32,12 +32,10 @@ struct iem_cache {
     } jump[1u << JUMP_BITS];
     struct iem_block *hash[1u << HASH_BITS];
     size_t used;
-    struct iem_block none; /* matches nothing: fills the jump table */
-    union {
-        struct iem_block block;
-        uint8_t room[sizeof(struct iem_block) + sizeof(struct iem_op) + 16];
-    } once; /* inv 2 */
-    uint8_t arena[ARENA_BYTES] __attribute__((aligned(64)));
+    /* Room for blocks outside the arena: one that matches nothing, one for a pass (inv 2). */
+    uint8_t none[sizeof(struct iem_block)] __attribute__((aligned(16)));
+    uint8_t once[sizeof(struct iem_block) + sizeof(struct iem_op)] __attribute__((aligned(16)));
+    uint8_t arena[ARENA_BYTES] __attribute__((aligned(16)));
 };
 
 /* What is being decoded, and where it ends up. */
@@ -50,13 +48,23 @@ struct fetch {
 
 const struct iem_op iem_no_op;
 
+static struct iem_block *none_block(struct iem_cache *k)
+{
+    return (struct iem_block *)k->none;
+}
+
+static struct iem_block *once_block(struct vcpu *c)
+{
+    return (struct iem_block *)c->iem->cache->once;
+}
+
 void iem_cache_clear(struct vcpu *c)
 {
     struct iem_cache *k = c->iem->cache;
 
     for (size_t n = 0; n < G_N_ELEMENTS(k->jump); n++) {
         k->jump[n].gla = ~0ull;
-        k->jump[n].block = &k->none;
+        k->jump[n].block = none_block(k);
     }
     memset(k->hash, 0, sizeof k->hash);
     k->used = 0;
@@ -70,7 +78,7 @@ bool iem_cache_new(struct vcpu *c, GError **error)
                     sizeof *c->iem->cache >> 20);
         return false;
     }
-    c->iem->cache->none.key = ~0u;
+    none_block(c->iem->cache)->key = ~0u;
     iem_cache_clear(c);
     return true;
 }
@@ -235,7 +243,7 @@ static void arena_keep(struct vcpu *c, struct iem_block *b, const uint8_t *code)
 /* One instruction over two pages: every byte of the first part is there, the second page may be missing (#PF there). */
 static const struct iem_block *decode_crossing(struct vcpu *c, struct fetch *f, bool cacheable)
 {
-    struct iem_block *b = cacheable ? arena_room(c) : &c->iem->cache->once.block;
+    struct iem_block *b = cacheable ? arena_room(c) : once_block(c);
     unsigned first = f->avail;
     uint64_t gla2 = f->gla + first;
     const uint8_t *hva2;
@@ -274,7 +282,7 @@ static const struct iem_block *decode_crossing(struct vcpu *c, struct fetch *f, 
 /* Device registers as code: one instruction, decoded anew each time (inv 2). */
 static const struct iem_block *decode_once(struct vcpu *c, struct fetch *f)
 {
-    struct iem_block *b = &c->iem->cache->once.block;
+    struct iem_block *b = once_block(c);
 
     f->avail = MIN(f->avail, X86_MAX_LEN);
     pgm_phys_read(c->mmu.pgm, f->gpa, f->buf, f->avail);
