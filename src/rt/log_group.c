@@ -33,7 +33,7 @@ void log_group_write(enum log_group group, const char *fmt, ...)
 /* A flag's mask bits; 0 = unknown. */
 static uint32_t parse_flag(const char *flag)
 {
-    char *end;
+    char *end = NULL;
     unsigned long level;
 
     if (!strcmp(flag, "e"))
@@ -43,7 +43,7 @@ static uint32_t parse_flag(const char *flag)
     if (flag[0] != 'l')
         return 0;
     level = flag[1] ? strtoul(flag + 1, &end, 10) : 1;
-    if ((flag[1] && *end) || level < 1 || level > LEVEL_MAX)
+    if ((end && *end) || level < 1 || level > LEVEL_MAX)
         return 0;
     return LOG_ENABLED | ((2u << (level + 1)) - 4u); /* this level and those below */
 }

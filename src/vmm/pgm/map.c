@@ -58,26 +58,38 @@ static struct range *top_at(struct pgm *pgm, unsigned view, uint64_t gpa)
     return best;
 }
 
+/* Readers may be looking: every word is whole, seq tells them to look again. */
+static void seg_publish(struct seg *to, const struct seg *s)
+{
+    __atomic_store_n(&to->start, s->start, __ATOMIC_RELAXED);
+    __atomic_store_n(&to->end, s->end, __ATOMIC_RELAXED);
+    __atomic_store_n(&to->range, s->range, __ATOMIC_RELAXED);
+    __atomic_store_n(&to->off, s->off, __ATOMIC_RELAXED);
+}
+
 static void build_view(struct pgm *pgm, unsigned v, const uint64_t *bounds, unsigned n)
 {
     struct view *view = &pgm->view[v];
+    struct seg last = {0};
     uint32_t count = 0;
 
     for (unsigned i = 0; i + 1 < n; i++) {
         struct range *r;
-        struct seg *last = count ? &view->seg[count - 1] : NULL;
         uint64_t off;
 
         if (bounds[i] == bounds[i + 1])
             continue;
         r = top_at(pgm, v, bounds[i]);
         off = r ? bounds[i] - r->gpa : 0;
-        if (last && last->range == r && (r == NULL || last->off + (last->end - last->start) == off))
-            last->end = bounds[i + 1];
-        else
-            view->seg[count++] = (struct seg){bounds[i], bounds[i + 1], r, off};
+        if (count && last.range == r && (r == NULL || last.off + (last.end - last.start) == off)) {
+            last.end = bounds[i + 1];
+        } else {
+            last = (struct seg){bounds[i], bounds[i + 1], r, off};
+            count++;
+        }
+        seg_publish(&view->seg[count - 1], &last);
     }
-    view->count = count;
+    __atomic_store_n(&view->count, count, __ATOMIC_RELAXED);
 }
 
 /* Length of plain RAM from @gpa on, in whole pages. */

@@ -225,6 +225,7 @@ static void test_watch(void)
     struct mmio_log l;
     struct pgm *pgm = machine(4, &l);
     _Atomic uint32_t *gen;
+    static const uint8_t block[0x1000];
     struct pgm_page page;
     uint32_t before;
 
@@ -248,7 +249,7 @@ static void test_watch(void)
     g_assert_false(pgm_code_is_watched(pgm, 0x5040, 0x40));
     g_assert_true(pgm_code_is_watched(pgm, 0x5800, 1));
     before = *gen;
-    pgm_phys_write(pgm, 0x4ff0, page.hva, 0x1000); /* DMA over both pages */
+    pgm_phys_write(pgm, 0x4ff0, block, 0x1000); /* DMA over both pages */
     g_assert_cmpuint(*gen, !=, before);
     pgm_page_get(pgm, 0x5000, true, &page);
     g_assert_true(page.write_direct);
@@ -371,7 +372,7 @@ static gpointer hammer_writer(gpointer user)
         g_mutex_lock(mine);
         pgm_page_get(h->pgm, HAMMER_GPA, true, &page);
         if (page.write_direct)
-            *(volatile uint32_t *)(void *)page.hva = i;
+            __atomic_store_n((uint32_t *)(void *)page.hva, i, __ATOMIC_RELAXED);
         else
             pgm_phys_write_n(h->pgm, HAMMER_GPA, i, 4);
         g_mutex_unlock(mine);

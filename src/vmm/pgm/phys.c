@@ -13,6 +13,11 @@ static uint64_t ones(unsigned size)
     return size >= 8 ? UINT64_MAX : (UINT64_C(1) << (size * 8)) - 1;
 }
 
+/* Guests do not align; the compiler must know. */
+typedef uint16_t __attribute__((aligned(1), may_alias)) any_u16;
+typedef uint32_t __attribute__((aligned(1), may_alias)) any_u32;
+typedef uint64_t __attribute__((aligned(1), may_alias)) any_u64;
+
 /* One host access where there is one for it. */
 static uint64_t load_n(const uint8_t *p, unsigned size)
 {
@@ -20,9 +25,9 @@ static uint64_t load_n(const uint8_t *p, unsigned size)
 
     switch (size) {
     case 1: return __atomic_load_n(p, __ATOMIC_RELAXED);
-    case 2: return *(const volatile uint16_t *)p;
-    case 4: return *(const volatile uint32_t *)p;
-    case 8: return *(const volatile uint64_t *)p;
+    case 2: return *(const volatile any_u16 *)p;
+    case 4: return *(const volatile any_u32 *)p;
+    case 8: return *(const volatile any_u64 *)p;
     }
     memcpy(&val, p, MIN(size, 8u));
     return val;
@@ -32,9 +37,9 @@ static void store_n(uint8_t *p, uint64_t val, unsigned size)
 {
     switch (size) {
     case 1: *(volatile uint8_t *)p = (uint8_t)val; return;
-    case 2: *(volatile uint16_t *)p = (uint16_t)val; return;
-    case 4: *(volatile uint32_t *)p = (uint32_t)val; return;
-    case 8: *(volatile uint64_t *)p = val; return;
+    case 2: *(volatile any_u16 *)p = (uint16_t)val; return;
+    case 4: *(volatile any_u32 *)p = (uint32_t)val; return;
+    case 8: *(volatile any_u64 *)p = val; return;
     }
     memcpy(p, &val, MIN(size, 8u));
 }
