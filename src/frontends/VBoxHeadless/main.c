@@ -24,7 +24,7 @@ struct headless {
 };
 
 struct options {
-    char *startvm, *vrde, *gdb, *screenshot, *comment;
+    char *startvm, *vrde, *gdb, *screenshot, *state, *comment;
     char **vrde_properties;
     gboolean serial_console, start_paused, version;
 };
@@ -115,6 +115,7 @@ static int run(struct headless *h, const struct options *o, GError **error)
                                  .serial_user = &h->terminal,
                                  .serial_filter = terminal_filter,
                                  .gdb = o->gdb,
+                                 .state_path = o->state,
                                  .start_paused = o->start_paused,
                                  .user = h,
                                  .ended = on_ended};
@@ -126,10 +127,13 @@ static int run(struct headless *h, const struct options *o, GError **error)
     h->terminal.key = on_key;
     if (o->serial_console)
         terminal_start(&h->terminal);
-    console_power_on(h->console);
-    int rc = loop_run(h->loop);
+    int rc = 1;
+    if (console_power_on(h->console, error)) {
+        rc = loop_run(h->loop);
+        terminal_stop(&h->terminal);
+        rc = rc != 0 ? 1 : report_end(h);
+    }
     terminal_stop(&h->terminal);
-    rc = rc != 0 ? 1 : report_end(h);
     console_free(h->console);
     return rc;
 }
@@ -148,6 +152,7 @@ static bool parse(int *argc, char ***argv, struct options *o, GError **error)
          "ADDRESS"},
         {"screenshot", 0, 0, G_OPTION_ARG_FILENAME, &o->screenshot,
          "Where SIGUSR1 writes the screen (default: Logs/screenshot.png)", "FILE"},
+        {"state", 0, 0, G_OPTION_ARG_FILENAME, &o->state, "Continue from this saved state", "FILE"},
         {"comment", 0, 0, G_OPTION_ARG_STRING, &o->comment, "Ignored; makes the process easy to find", "TEXT"},
         {"version", 'V', 0, G_OPTION_ARG_NONE, &o->version, "Print the version", NULL},
         {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL},
@@ -196,6 +201,7 @@ int main(int argc, char **argv)
     g_strfreev(o.vrde_properties);
     g_free(o.gdb);
     g_free(o.screenshot);
+    g_free(o.state);
     g_free(o.comment);
     return rc;
 }

@@ -87,6 +87,7 @@ void settings_free(struct settings *s)
     g_free(s->uuid);
     g_free(s->name);
     g_free(s->os_type);
+    g_free(s->state_file);
     g_free(s->cpu_profile);
     g_free(s->display_controller);
     g_array_unref(s->controllers);
@@ -122,7 +123,8 @@ static bool parse_cpu(struct settings *s, const struct xml_node *cpu, GError **e
     return xml_u32(cpu, "count", 1, 32, &s->cpus, error) && xml_str(cpu, "CpuProfile", false, &s->cpu_profile, error) &&
            flag(cpu, "PAE", "enabled", &s->pae, error) &&
            (mode == NULL || xml_bool(mode, "enabled", &s->long_mode, error)) &&
-           flag(cpu, "X2APIC", "enabled", &s->x2apic, error) && flag(cpu, "TripleFaultReset", "enabled", &s->triple_fault_reset, error);
+           flag(cpu, "X2APIC", "enabled", &s->x2apic, error) &&
+           flag(cpu, "TripleFaultReset", "enabled", &s->triple_fault_reset, error);
 }
 
 static bool parse_firmware(struct settings *s, const struct xml_node *hw, GError **error)
@@ -436,7 +438,8 @@ static bool parse_root(struct settings *s, const struct xml_node *root, GError *
         return false;
     }
     return xml_uuid(machine, "uuid", true, &s->uuid, error) && xml_str(machine, "name", true, &s->name, error) &&
-           xml_str(machine, "OSType", false, &s->os_type, error) && parse_hardware(s, machine, error) &&
+           xml_str(machine, "OSType", false, &s->os_type, error) &&
+           xml_str(machine, "stateFile", false, &s->state_file, error) && parse_hardware(s, machine, error) &&
            parse_media(s, machine, error) && parse_controllers(s, machine, error) &&
            parse_extra_data(s, machine, error);
 }

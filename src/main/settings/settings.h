@@ -54,6 +54,7 @@ struct settings_medium {
 struct settings {
     char *file, *folder; /* absolute */
     char *uuid, *name, *os_type;
+    char *state_file; /* as written: relative to the folder; NULL = not saved */
     uint32_t cpus, ram_mib, vram_mib;
     bool pae, long_mode, long_mode_set, hpet, acpi, ioapic, x2apic, rtc_utc, efi, triple_fault_reset;
     char *cpu_profile;

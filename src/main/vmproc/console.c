@@ -119,6 +119,29 @@ static void host_error(void *user, const char *text)
     vm_pause(c->vm, false);
 }
 
+/* What the debugger's monitor can ask of the process: any thread, the machine may stand still. */
+static char *command(void *user, const char *line)
+{
+    struct console *c = user;
+    g_auto(GStrv) words = g_strsplit(line, " ", 2);
+    g_autoptr(GError) error = NULL;
+
+    if (g_strcmp0(words[0], "screenshot") == 0) {
+        g_autofree char *path = console_screenshot(c, words[1], &error);
+        return path != NULL ? g_strdup_printf("Screenshot written to %s\n", path)
+                            : g_strdup_printf("%s\n", error->message);
+    }
+    if (g_strcmp0(words[0], "screentext") == 0) {
+        char *text = console_screen_text(c);
+        return text != NULL ? text : g_strdup("The screen is in a graphics mode.\n");
+    }
+    if (g_strcmp0(words[0], "savestate") == 0 && words[1] != NULL)
+        return vm_save(c->vm, words[1], &error)
+                   ? g_strdup_printf("State saved to %s; the machine is paused\n", words[1])
+                   : g_strdup_printf("%s\n", error->message);
+    return NULL;
+}
+
 /* ---- making ---- */
 
 static bool open_log(struct console *c, GError **error)
@@ -142,7 +165,8 @@ static bool open_log(struct console *c, GError **error)
 
 static bool make(struct console *c, GError **error)
 {
-    const struct vm_host host = {.user = c, .device_find = find_device, .state_changed = state_changed};
+    const struct vm_host host = {
+        .user = c, .device_find = find_device, .state_changed = state_changed, .command = command};
     g_autofree char *nvram = g_strdup_printf("%s.nvram", c->settings->name);
     struct pc_settings pc;
 
@@ -192,11 +216,21 @@ void console_free(struct console *c)
 
 /* ---- running ---- */
 
-void console_power_on(struct console *c)
+bool console_power_on(struct console *c, GError **error)
 {
-    vm_power_on(c->vm);
+    g_autofree char *state =
+        c->settings->state_file != NULL ? g_canonicalize_filename(c->settings->state_file, c->settings->folder) : NULL;
+    const char *path = c->options.state_path != NULL ? c->options.state_path : state;
+
+    if (path != NULL && !vm_load(c->vm, path, error))
+        return false;
+    if (path == NULL)
+        vm_power_on(c->vm);
     if (c->options.start_paused)
         vm_pause(c->vm, true);
+    else if (path != NULL)
+        vm_resume(c->vm);
+    return true;
 }
 
 const char *console_name(const struct console *c)

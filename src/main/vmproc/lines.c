@@ -5,8 +5,9 @@
 
 #include "drivers/char/char.h"
 
-#define TYPED_MAX 65536u /* what the guest has not read yet of typed or pasted text; more is lost, as on a real line   \
-                          */
+#define TYPED_MAX                                                                                                      \
+    65536u /* what the guest has not read yet of typed or pasted text; more is lost, as on a real line                 \
+            */
 
 struct line {
     struct pdm_char *chars;

@@ -155,7 +155,10 @@ char *vm_debug_command(struct vm *vm, const char *line)
             return g_string_free(out, FALSE);
         }
     }
-    if (!pdm_info(vm->pdm, name, args, out))
+    g_autofree char *answer = info || vm->host.command == NULL ? NULL : vm->host.command(vm->host.user, line);
+    if (answer != NULL)
+        g_string_append(out, answer);
+    else if (!pdm_info(vm->pdm, name, args, out))
         g_string_append_printf(out, "There is no '%s'; try \"info help\".\n", name);
     return g_string_free(out, FALSE);
 }

@@ -120,16 +120,22 @@ static gpointer cpu_thread(gpointer user)
 
 /* ---- requests ---- */
 
-uint64_t vm_ask(struct vm *vm, enum vm_request_kind kind, unsigned cpu, bool by_guest, const char *text)
+static uint64_t ask(struct vm *vm, struct vm_request request)
 {
-    struct vm_request *r = g_new0(struct vm_request, 1);
+    struct vm_request *r = g_memdup2(&request, sizeof request);
 
-    *r = (struct vm_request){.kind = kind, .cpu = cpu, .by_guest = by_guest, .text = g_strdup(text)};
+    r->text = g_strdup(r->text);
     g_mutex_lock(&vm->state_lock);
     uint64_t number = r->number = ++vm->asked;
     g_async_queue_push(vm->requests, r);
     g_mutex_unlock(&vm->state_lock);
     return number;
+}
+
+uint64_t vm_ask(struct vm *vm, enum vm_request_kind kind, unsigned cpu, bool by_guest, const char *text)
+{
+    return ask(vm,
+               (struct vm_request){.kind = kind, .cpu = cpu, .by_guest = by_guest, .text = (char *)(uintptr_t)text});
 }
 
 void vm_wait(struct vm *vm, uint64_t number)
@@ -220,6 +226,31 @@ static void do_break(struct vm *vm, unsigned cpu)
         gdb_stopped(vm->gdb, cpu);
 }
 
+static void do_save(struct vm *vm, const struct vm_request *r)
+{
+    do_pause(vm);
+    if (vm_state_get(vm) != VM_SUSPENDED) {
+        g_set_error(r->error, VM_ERROR, 0, "A machine that is %s cannot be saved", vm_state_name(vm_state_get(vm)));
+        return;
+    }
+    vm_set_state(vm, VM_SAVING);
+    vm_save_now(vm, r->text, r->error);
+    vm_set_state(vm, VM_SUSPENDED);
+}
+
+static void do_load(struct vm *vm, const struct vm_request *r)
+{
+    if (vm_state_get(vm) != VM_CREATED) {
+        g_set_error(r->error, VM_ERROR, 0, "Only a machine that has not run yet can take over a saved state");
+        return;
+    }
+    vm_set_state(vm, VM_LOADING);
+    bool ok = vm_load_now(vm, r->text, r->error);
+    if (ok)
+        pdm_suspend(vm->pdm); /* as every suspended machine: resume undoes it */
+    vm_set_state(vm, ok ? VM_SUSPENDED : VM_LOAD_FAILURE);
+}
+
 static void carry_out(struct vm *vm, const struct vm_request *r)
 {
     switch (r->kind) {
@@ -243,6 +274,8 @@ static void carry_out(struct vm *vm, const struct vm_request *r)
         break;
     case REQ_GURU: do_guru(vm, r->cpu, r->text); break;
     case REQ_BREAK: do_break(vm, r->cpu); break;
+    case REQ_SAVE: do_save(vm, r); break;
+    case REQ_LOAD: do_load(vm, r); break;
     case REQ_QUIT: break;
     }
 }
@@ -323,4 +356,25 @@ void vm_reset(struct vm *vm)
 void vm_power_off(struct vm *vm)
 {
     vm_ask(vm, REQ_POWER_OFF, 0, false, "powered off by the user");
+}
+
+static bool ask_file(struct vm *vm, enum vm_request_kind kind, const char *path, GError **error)
+{
+    GError *why = NULL;
+
+    vm_wait(vm, ask(vm, (struct vm_request){.kind = kind, .text = (char *)(uintptr_t)path, .error = &why}));
+    if (why == NULL)
+        return true;
+    g_propagate_error(error, why);
+    return false;
+}
+
+bool vm_save(struct vm *vm, const char *path, GError **error)
+{
+    return ask_file(vm, REQ_SAVE, path, error);
+}
+
+bool vm_load(struct vm *vm, const char *path, GError **error)
+{
+    return ask_file(vm, REQ_LOAD, path, error);
 }

@@ -34,6 +34,8 @@ struct vm_host {
     const struct pdm_devreg *(*device_find)(void *user, const char *name);
     /* On the control thread, after every change. */
     void (*state_changed)(void *user, enum vm_state state);
+    /* Debugger commands the machine does not know ("screenshot" ...): an answer, g_free, or NULL. May be NULL. */
+    char *(*command)(void *user, const char *line);
 };
 
 /**
@@ -58,6 +60,12 @@ void vm_pause(struct vm *vm, bool wait);
 void vm_resume(struct vm *vm);
 void vm_reset(struct vm *vm);
 void vm_power_off(struct vm *vm);
+/** vm_save() - a running machine is paused first and stays so. The file at @path is the old one or the whole new one.
+ */
+bool vm_save(struct vm *vm, const char *path, GError **error);
+/** vm_load() - instead of vm_power_on(), after vm_construct(): the machine is then SUSPENDED. A refused state changes
+ * nothing on disk. */
+bool vm_load(struct vm *vm, const char *path, GError **error);
 
 /** "info WORD ARGS", "stats GLOB", "help": the debugger's and VBoxManage debugvm's answers. g_free. */
 char *vm_debug_command(struct vm *vm, const char *line);

@@ -25,12 +25,15 @@ enum vm_request_kind {
     REQ_TRIPLE_FAULT,
     REQ_GURU,
     REQ_BREAK,
+    REQ_SAVE,
+    REQ_LOAD,
     REQ_QUIT
 };
 struct vm_request {
     enum vm_request_kind kind;
     unsigned cpu;
-    char *text; /* why */
+    char *text;     /* why, or a path */
+    GError **error; /* of SAVE and LOAD; the asker waits */
     bool by_guest;
     uint64_t number;
 };
@@ -73,6 +76,10 @@ uint64_t vm_ask(struct vm *vm, enum vm_request_kind kind, unsigned cpu, bool by_
 void vm_wait(struct vm *vm, uint64_t number);
 /** From a vCPU or device thread: no vCPU starts another instruction stretch until the request just asked is done. */
 void vm_close_gate(struct vm *vm);
+
+/* save.c: on the control thread */
+bool vm_save_now(struct vm *vm, const char *path, GError **error);
+bool vm_load_now(struct vm *vm, const char *path, GError **error);
 
 /* host.c, outside.c */
 extern const struct cpum_outside vm_outside;

@@ -1,0 +1,198 @@
+/*
+ * save.c - the whole machine to a file and back.
+ *
+ * Units, in order: "tm" (clock and time stamp counters), "pgm" (A20), "cpum" one per vCPU, "ram" as many as it takes,
+ * then one per device. A state is only loaded into a machine of the same configuration (digest of the CFGM tree), and
+ * only a machine that got every unit it has runs on; everything in the file is checked by who reads it. Thread: control
+ * thread, vCPUs parked, devices suspended and idle.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "rt/fio.h"
+#include "rt/log.h"
+#include "vmm/iem/iem.h"
+#include "vmm/ssm/file.h"
+#include "vmm/vm/vm_int.h"
+
+#define BUSY_TRIES      1000u /* milliseconds the drivers get to finish what is in flight */
+#define VM_UNIT_VERSION 1u
+
+static bool wait_idle(struct vm *vm, GError **error)
+{
+    for (unsigned k = 0; pdm_busy(vm->pdm); k++) {
+        if (k == BUSY_TRIES) {
+            g_set_error(error, VM_ERROR, 0, "A disk has not finished its requests for %u ms; try again later",
+                        BUSY_TRIES);
+            return false;
+        }
+        usleep(1000);
+    }
+    return true;
+}
+
+/* ---- saving ---- */
+
+struct saver {
+    struct ssm_out *out;
+    bool ok;
+    GError **error;
+};
+
+static void put_unit(struct saver *s, const char *name, unsigned instance, uint32_t version, struct ssm_writer *w)
+{
+    if (s->ok)
+        s->ok = ssm_out_unit(s->out, name, instance, version, w->bytes->data, w->bytes->len, s->error);
+}
+
+static void save_units(struct vm *vm, struct saver *s)
+{
+    struct ssm_writer w;
+    uint64_t bytes;
+    void *ram = pgm_ram_hva(vm->pgm, &bytes);
+
+    ssm_writer_init(&w);
+    ssm_put_u64(&w, tm_now_ns(vm->tm, TM_VIRTUAL_SYNC));
+    for (unsigned k = 0; k < vm->cpus; k++)
+        ssm_put_u64(&w, tm_tsc(vm->tm, k));
+    put_unit(s, "tm", 0, VM_UNIT_VERSION, &w);
+    ssm_writer_fini(&w);
+    ssm_writer_init(&w);
+    ssm_put_u8(&w, pgm_a20(vm->pgm));
+    put_unit(s, "pgm", 0, VM_UNIT_VERSION, &w);
+    ssm_writer_fini(&w);
+    for (unsigned k = 0; k < vm->cpus; k++) {
+        ssm_writer_init(&w);
+        ssm_put_state(&w, &cpum_state, &vm->cpu[k]->ctx);
+        ssm_put_u32(&w, ff_get(&vm->cpu[k]->ff) & ~(uint32_t)(FF_REQUEST | FF_TLB_SYNC));
+        put_unit(s, "cpum", k, cpum_state.version, &w);
+        ssm_writer_fini(&w);
+    }
+    if (s->ok)
+        s->ok = ssm_out_memory(s->out, "ram", ram, bytes, s->error);
+    if (s->ok)
+        s->ok = pdm_save_all(vm->pdm, s->out, s->error);
+}
+
+bool vm_save_now(struct vm *vm, const char *path, GError **error)
+{
+    g_autofree char *digest = cfgm_digest(vm->root);
+
+    if (!wait_idle(vm, error))
+        return false;
+    struct saver s = {.out = ssm_out_new(fio_system(), path, digest, error), .ok = true, .error = error};
+    if (s.out == NULL)
+        return false;
+    save_units(vm, &s);
+    if (!s.ok) {
+        ssm_out_abandon(s.out);
+        return false;
+    }
+    return ssm_out_commit(s.out, error);
+}
+
+/* ---- loading ---- */
+
+struct loader {
+    struct vm *vm;
+    struct ssm_memory ram;
+    unsigned cpus, others; /* units seen */
+};
+
+static bool load_tm(struct loader *l, const struct ssm_unit *u, GError **error)
+{
+    struct ssm_reader r;
+
+    ssm_reader_init(&r, u->bytes, u->size);
+    uint64_t now_ns = ssm_get_u64(&r);
+    if (now_ns > (uint64_t)INT64_MAX)
+        ssm_get_fail(&r, "clock");
+    if (ssm_reader_ok(&r))
+        tm_set_ns(l->vm->tm, now_ns);
+    for (unsigned k = 0; k < l->vm->cpus && ssm_reader_ok(&r); k++)
+        tm_tsc_set(l->vm->tm, k, ssm_get_u64(&r));
+    l->others++;
+    return ssm_reader_finish(&r, u->name, error);
+}
+
+static bool load_pgm(struct loader *l, const struct ssm_unit *u, GError **error)
+{
+    struct ssm_reader r;
+
+    ssm_reader_init(&r, u->bytes, u->size);
+    pgm_a20_set(l->vm->pgm, ssm_get_u8(&r) != 0);
+    l->others++;
+    return ssm_reader_finish(&r, u->name, error);
+}
+
+static bool load_cpum(struct loader *l, const struct ssm_unit *u, GError **error)
+{
+    struct ssm_reader r;
+
+    if (u->instance >= l->vm->cpus || u->instance != l->cpus) {
+        g_set_error(error, SSM_ERROR, SSM_CORRUPT, "Unit 'cpum' %u is out of place", u->instance);
+        return false;
+    }
+    struct vcpu *c = l->vm->cpu[l->cpus++];
+    if (!ssm_version_ok(&cpum_state, u->version, u->name, error))
+        return false;
+    ssm_reader_init(&r, u->bytes, u->size);
+    ssm_get_state(&r, &cpum_state, &c->ctx, u->version);
+    uint32_t flags = ssm_get_u32(&r);
+    ff_set(&c->ff, flags & (FF_INTR | FF_NMI | FF_INIT | FF_SIPI | FF_TRAP | FF_SHADOW));
+    if (!ssm_reader_finish(&r, u->name, error))
+        return false;
+    if (!cpum_loaded(c)) {
+        g_set_error(error, SSM_ERROR, SSM_IMPOSSIBLE, "Unit 'cpum' %u: no processor can be in that state", u->instance);
+        return false;
+    }
+    iem_flush(c);
+    pgm_mmu_flush(&c->mmu, true);
+    return true;
+}
+
+static bool load_unit(struct loader *l, const struct ssm_unit *u, GError **error)
+{
+    if (strcmp(u->name, "ram") == 0)
+        return ssm_memory_unit(&l->ram, u, error);
+    if (strcmp(u->name, "tm") == 0)
+        return load_tm(l, u, error);
+    if (strcmp(u->name, "pgm") == 0)
+        return load_pgm(l, u, error);
+    if (strcmp(u->name, "cpum") == 0)
+        return load_cpum(l, u, error);
+    return pdm_load_unit(l->vm->pdm, u, error);
+}
+
+static bool load_units(struct loader *l, struct ssm_in *in, GError **error)
+{
+    struct ssm_unit u;
+    enum ssm_next next;
+
+    while ((next = ssm_in_next(in, &u, error)) == SSM_NEXT_UNIT)
+        if (!load_unit(l, &u, error))
+            return false;
+    if (next == SSM_NEXT_ERROR)
+        return false;
+    if (l->cpus != l->vm->cpus || l->others != 2) {
+        g_set_error(error, SSM_ERROR, SSM_CORRUPT, "The saved state lacks a processor, the clock or the memory map");
+        return false;
+    }
+    return pdm_load_end(l->vm->pdm, error);
+}
+
+bool vm_load_now(struct vm *vm, const char *path, GError **error)
+{
+    g_autofree char *digest = cfgm_digest(vm->root);
+    struct loader l = {.vm = vm};
+    struct ssm_in *in = ssm_in_open(fio_system(), path, digest, error);
+
+    if (in == NULL)
+        return false;
+    l.ram.base = pgm_ram_hva(vm->pgm, &l.ram.bytes);
+    pdm_load_begin(vm->pdm);
+    bool ok = load_units(&l, in, error);
+    ssm_in_close(in);
+    log_rel("VM: state %s '%s'", ok ? "loaded from" : "NOT loaded from", path);
+    return ok;
+}
