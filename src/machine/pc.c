@@ -254,8 +254,6 @@ struct cfgm_node *pc_build(const struct pc_settings *s)
     cfgm_set_integer(root, "TripleFaultReset", s->triple_fault_reset);
     if (s->cpu_profile != NULL)
         cfgm_set_string(root, "CpuProfile", s->cpu_profile);
-    if (s->gdb != NULL)
-        cfgm_set_string(root, "GdbStub", s->gdb);
     for (unsigned row = 0; row < G_N_ELEMENTS(devices); row++)
         if (devices[row].exists(s, devices[row].instance))
             add_device(root, s, row);

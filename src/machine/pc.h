@@ -21,7 +21,6 @@ struct pc_settings {
     const char *cpu_profile; /* NULL = host */
     bool pae, long_mode, hpet, acpi, ioapic, efi, rtc_utc, triple_fault_reset;
     int64_t time_offset_ms;
-    const char *gdb;        /* debugger's address, or NULL */
     const char *nvram_path; /* efi: where the machine's variables live */
     enum pc_boot boot_order[4];
     struct {

@@ -79,7 +79,6 @@ static void fill_board(struct pc_settings *pc, const struct console *c)
         .triple_fault_reset = s->triple_fault_reset,
         .time_offset_ms = s->time_offset_ms,
         .nvram_path = c->nvram_path,
-        .gdb = c->options.gdb,
         .ide_type = "PIIX4",
     };
     for (unsigned k = 0; k < G_N_ELEMENTS(pc->boot_order); k++)
@@ -165,8 +164,11 @@ static bool open_log(struct console *c, GError **error)
 
 static bool make(struct console *c, GError **error)
 {
-    const struct vm_host host = {
-        .user = c, .device_find = find_device, .state_changed = state_changed, .command = command};
+    const struct vm_host host = {.user = c,
+                                 .gdb = c->options.gdb,
+                                 .device_find = find_device,
+                                 .state_changed = state_changed,
+                                 .command = command};
     g_autofree char *nvram = g_strdup_printf("%s.nvram", c->settings->name);
     struct pc_settings pc;
 

@@ -27,7 +27,6 @@ static const struct cfgm_key root_keys[] = {
     {.name = "EnablePAE", .type = CFGM_INTEGER, .min = 0, .max = 1},
     {.name = "EnableLongMode", .type = CFGM_INTEGER, .min = 0, .max = 1},
     {.name = "TripleFaultReset", .type = CFGM_INTEGER, .min = 0, .max = 1},
-    {.name = "GdbStub", .type = CFGM_STRING},
     {.name = NULL},
 };
 static const char *const root_children[] = {"Devices", NULL};
@@ -160,7 +159,6 @@ bool vm_construct(struct vm *vm, GError **error)
     cfgm_dump(vm->root, log_line, NULL);
     if (!pdm_construct(vm->pdm, vm->root, error))
         return false;
-    const char *gdb = cfgm_string(vm->root, "GdbStub", "");
     const struct dbgf_machine machine = {.user = vm,
                                          .cpus = vm->cpus,
                                          .cpu = gdb_cpu,
@@ -168,8 +166,8 @@ bool vm_construct(struct vm *vm, GError **error)
                                          .resume = gdb_resume,
                                          .step = gdb_step,
                                          .monitor = gdb_monitor};
-    if (*gdb != '\0') {
-        vm->gdb = gdb_new(gdb, &machine, error);
+    if (vm->host.gdb != NULL) {
+        vm->gdb = gdb_new(vm->host.gdb, &machine, error);
         if (vm->gdb == NULL)
             return false;
     }

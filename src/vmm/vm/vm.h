@@ -31,6 +31,7 @@ enum vm_end { VM_END_NONE, VM_END_GUEST_OFF, VM_END_HOST_OFF, VM_END_GURU };
 
 struct vm_host {
     void *user;
+    const char *gdb; /* address of the debugger's socket, NULL = none; used in vm_construct() */
     const struct pdm_devreg *(*device_find)(void *user, const char *name);
     /* On the control thread, after every change. */
     void (*state_changed)(void *user, enum vm_state state);
@@ -40,7 +41,7 @@ struct vm_host {
 
 /**
  * vm_new() - @root is taken over. Root keys: Name, UUID, NumCPUs, RamSize, RamHoleSize, UTCOffset, CpuProfile,
- * EnablePAE, EnableLongMode, TripleFaultReset, GdbStub; Devices/ goes to PDM. Unknown keys refuse.
+ * EnablePAE, EnableLongMode, TripleFaultReset; Devices/ goes to PDM. Unknown keys refuse.
  */
 struct vm *vm_new(struct cfgm_node *root, const struct vm_host *host, GError **error);
 /** Drivers are attached between these two. */
