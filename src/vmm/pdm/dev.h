@@ -271,6 +271,8 @@ uint64_t pdm_tsc_hz(struct pdm_dev *dev);
 
 /* ---- the machine ---- */
 
+/** Replaces a small file that belongs to the machine, durably: old bytes or new ones. Blocks: only in suspend, power_off, reset. */
+bool pdm_file_replace(struct pdm_dev *dev, const char *path, const void *bytes, size_t size, GError **error);
 enum pdm_power { PDM_POWER_OFF, PDM_POWER_RESET, PDM_POWER_SLEEP };
 /** Asks for it; happens after the current instruction, on no lock of the caller's. @why goes to the log. */
 void pdm_power_request(struct pdm_dev *dev, enum pdm_power what, const char *why);
