@@ -240,8 +240,12 @@ static inline void run_block(struct vcpu *c)
     }
     iem->block = b;
     iem->end_block = false;
+    uint64_t rip = c->ctx.rip; /* kept in a register: only the last instruction of a block changes it */
     do {
-        run_op(c, op);
+        iem->op = op;
+        rip += op->i.len;
+        c->ctx.rip = rip;
+        op->fn(c, op);
         op++;
     } while (!iem->end_block && op < end);
     c->stat_insns += (uint64_t)(op - b->ops);
