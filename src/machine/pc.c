@@ -57,7 +57,14 @@ static bool with_ioapic(const struct pc_settings *s, unsigned instance)
 static bool with_acpi(const struct pc_settings *s, unsigned instance)
 {
     (void)instance;
-    return s->acpi;
+    return s->acpi && !s->efi;
+}
+
+/* OVMF looks for power management only where PIIX4 has it, as function 3 of the ISA bridge's slot. */
+static bool with_efi_acpi(const struct pc_settings *s, unsigned instance)
+{
+    (void)instance;
+    return s->acpi && s->efi;
 }
 
 static bool with_floppy(const struct pc_settings *s, unsigned instance)
@@ -207,6 +214,7 @@ static const struct {
     {"mc146818", 0, always, add_rtc, -1, -1},
     {"hpet", 0, with_hpet, NULL, -1, -1},
     {"acpi", 0, with_acpi, NULL, 7, 0},
+    {"acpi", 0, with_efi_acpi, NULL, 1, 3},
     {"pcbios", 0, with_bios, NULL, -1, -1},
     {"flash", 0, with_efi, add_flash, -1, -1},
     {"qemu-fw-cfg", 0, always, add_fw_cfg, -1, -1},

@@ -12,7 +12,8 @@
 #include "devices/firmware/acpi_tables.h"
 #include "devices/firmware/smbios.h"
 
-enum { PM_DEVFN = 7 << 3, PM_BASE_REG = 0x40, PM_BASE_MASK = 0xffc0 };
+enum { PM_BASE_REG = 0x40, PM_BASE_MASK = 0xffc0 };
+#define PM_ID 0x71138086u
 enum { E820_RAM = 1, FW_ID_TRADITIONAL = 1, FW_ID_DMA = 2, UUID_BYTES = 16 };
 #define ACPI_FILE "etc/acpi/tables"
 
@@ -153,14 +154,19 @@ bool fw_content_make(struct pdm_dev *dev, struct fw_items *items, GError **error
     return add_smbios(dev, items, uuid);
 }
 
+/* Where power management may be: VirtualBox's slot, and PIIX4's own function. */
+static const uint8_t pm_devfns[] = {7 << 3, 1 << 3 | 3};
+
 void fw_content_selected(struct pdm_dev *dev, struct fw_items *items, uint16_t key)
 {
     struct fw_item *item = fw_items_find(items, key);
-    uint32_t base;
 
     if (!item || strcmp(item->name, ACPI_FILE) != 0)
         return;
-    base = pdm_pci_bus_read(dev, 0, PM_DEVFN, PM_BASE_REG, 4);
-    if (base != UINT32_MAX)
-        acpi_set_pm_base(item->bytes->data, item->bytes->len, (uint16_t)(base & PM_BASE_MASK));
+    for (unsigned i = 0; i < G_N_ELEMENTS(pm_devfns); i++)
+        if (pdm_pci_bus_read(dev, 0, pm_devfns[i], 0, 4) == PM_ID) {
+            const uint32_t base = pdm_pci_bus_read(dev, 0, pm_devfns[i], PM_BASE_REG, 4) & PM_BASE_MASK;
+
+            acpi_set_pm_base(item->bytes->data, item->bytes->len, (uint16_t)base);
+        }
 }
