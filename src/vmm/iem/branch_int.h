@@ -26,7 +26,7 @@ static inline uint64_t iem_checked_target(struct vcpu *c, uint64_t target, unsig
 static inline void iem_go_to(struct vcpu *c, uint64_t target)
 {
     c->ctx.rip = target;
-    c->iem->end_block = true;
+    c->iem->end_block = IEM_END_JUMP;
 }
 
 #endif

@@ -22,14 +22,10 @@
 #define MAX_OPS     32u
 #define MAX_BYTES   256u
 #define HASH_BITS   16
-#define JUMP_BITS   13
 #define PAGE_MASK   ((uint64_t)PGM_PAGE_BYTES - 1)
 
 struct iem_cache {
-    struct {
-        uint64_t gla;
-        struct iem_block *block; /* never NULL */
-    } jump[1u << JUMP_BITS];
+    struct iem_jump jump[IEM_JUMPS];
     struct iem_block *hash[1u << HASH_BITS];
     size_t used;
     /* Room for blocks outside the arena: one that matches nothing, one for a pass (inv 2). */
@@ -78,6 +74,7 @@ bool iem_cache_new(struct vcpu *c, GError **error)
                     sizeof *c->iem->cache >> 20);
         return false;
     }
+    c->iem->jump = c->iem->cache->jump;
     none_block(c->iem->cache)->key = ~0u;
     iem_cache_clear(c);
     return true;
@@ -89,32 +86,9 @@ void iem_cache_free(struct vcpu *c)
     c->iem->cache = NULL;
 }
 
-static size_t jump_slot(uint64_t gla)
-{
-    return (gla ^ gla >> JUMP_BITS) & ((1u << JUMP_BITS) - 1);
-}
-
 static size_t hash_slot(uint64_t gpa, uint32_t key)
 {
     return (size_t)((gpa ^ (uint64_t)key << 40) * 0x9e3779b97f4a7c15ull >> (64 - HASH_BITS));
-}
-
-static bool generation_is(_Atomic uint32_t *gen, uint32_t want)
-{
-    return atomic_load_explicit(gen, memory_order_acquire) == want;
-}
-
-static bool is_current(const struct iem_block *b)
-{
-    return generation_is(b->gen, b->generation) && (!b->gen2 || generation_is(b->gen2, b->generation2));
-}
-
-/* The TLB's word that this page may be executed now and still is the block's page. */
-static bool is_mapped(const struct vcpu *c, uint64_t gla, const struct iem_block *b)
-{
-    const struct pgm_tlb_entry *e = &c->mmu.tlb[c->mode.idx][(gla >> PGM_PAGE_SHIFT) & (PGM_TLB_ENTRIES - 1)];
-
-    return e->tag[PGM_EXEC] == ((gla & ~PAGE_MASK) | c->mmu.gen) && ((e->gpa ^ b->gpa) & ~PAGE_MASK) == 0;
 }
 
 static void raise_fetch_pf(struct vcpu *c, uint64_t gla, uint32_t error)
@@ -191,6 +165,11 @@ static bool ends_block(const struct iem_op *op)
            (op->i.row->rules & X86_RULE_SERIAL);
 }
 
+static bool is_system(const struct iem_op *op)
+{
+    return !op->i.row || op->i.row->flow >= X86_FLOW_INT || (op->i.row->rules & X86_RULE_SERIAL);
+}
+
 /* Bytes an op depends on: its own, or for one that cannot be decoded all that were looked at. */
 static unsigned op_bytes(const struct iem_op *op, unsigned avail)
 {
@@ -215,6 +194,7 @@ static void decode_run(struct vcpu *c, const struct fetch *f, struct iem_block *
             break;
     }
     b->bytes = (uint16_t)pos;
+    b->system = b->nops && is_system(&b->ops[b->nops - 1]);
 }
 
 static struct iem_block *arena_room(struct vcpu *c)
@@ -271,6 +251,7 @@ static const struct iem_block *decode_crossing(struct vcpu *c, struct fetch *f, 
     b->gpa = f->gpa;
     b->key = c->mode.key;
     b->nops = 1;
+    b->system = is_system(&b->ops[0]);
     b->bytes = (uint16_t)op_bytes(&b->ops[0], first + X86_MAX_LEN);
     if (cacheable)
         arena_keep(c, b, f->buf);
@@ -292,6 +273,7 @@ static const struct iem_block *decode_once(struct vcpu *c, struct fetch *f)
     b->gen = b->gen2 = NULL;
     b->key = c->mode.key;
     b->nops = 1;
+    b->system = is_system(&b->ops[0]);
     b->bytes = (uint16_t)op_bytes(&b->ops[0], f->avail);
     return b;
 }
@@ -350,7 +332,7 @@ static struct iem_block *find_block(struct vcpu *c, const struct fetch *f)
     for (struct iem_block *b; (b = *link); link = &b->next) {
         if (b->gpa != f->gpa || b->key != c->mode.key)
             continue;
-        if (is_current(b) || revive(c, b, f->hva))
+        if (iem_block_is_current(b) || revive(c, b, f->hva))
             return b;
         *link = b->next;
         return NULL;
@@ -370,9 +352,8 @@ static bool second_page_ok(struct vcpu *c, const struct iem_block *b, uint64_t g
     return code_page(c, gla2, &gpa2, &hva, &error) && gpa2 == b->gpa2;
 }
 
-static const struct iem_block *get_slow(struct vcpu *c, uint64_t gla)
+const struct iem_block *iem_block_find(struct vcpu *c, uint64_t gla)
 {
-    struct iem_cache *k = c->iem->cache;
     struct fetch f = {.gla = gla};
     struct iem_block *b;
     uint32_t error;
@@ -387,20 +368,7 @@ static const struct iem_block *get_slow(struct vcpu *c, uint64_t gla)
     if (b && b->gen2)
         return second_page_ok(c, b, gla) ? b : decode_block(c, &f);
     if (b || ((b = (struct iem_block *)decode_block(c, &f)) && b->gen && !b->gen2)) {
-        k->jump[jump_slot(gla)].gla = gla;
-        k->jump[jump_slot(gla)].block = b;
+        *iem_jump_slot(c, gla) = (struct iem_jump){gla, b};
     }
     return b;
-}
-
-const struct iem_block *iem_block_get(struct vcpu *c)
-{
-    uint64_t gla = iem_code_gla(c);
-    size_t slot = jump_slot(gla);
-    struct iem_block *b = c->iem->cache->jump[slot].block;
-
-    if (G_LIKELY(c->iem->cache->jump[slot].gla == gla && b->key == c->mode.key && is_mapped(c, gla, b) &&
-                 is_current(b)))
-        return b;
-    return get_slow(c, gla);
 }

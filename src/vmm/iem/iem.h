@@ -30,7 +30,8 @@ enum iem_exit iem_step(struct vcpu *c);
 #define IEM_BREAKS 32
 bool iem_break_add(struct vcpu *c, uint64_t gla);
 void iem_break_remove(struct vcpu *c, uint64_t gla);
-/** Debugger access by linear address with the vCPU's current paging; false if not mapped. No side effects on the guest. */
+/** Debugger access by linear address with the vCPU's current paging; false if not mapped. No side effects on the guest.
+ */
 bool iem_debug_read(struct vcpu *c, uint64_t gla, void *buf, size_t bytes);
 bool iem_debug_write(struct vcpu *c, uint64_t gla, const void *buf, size_t bytes);
 

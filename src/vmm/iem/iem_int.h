@@ -70,16 +70,24 @@ struct iem_event {
 };
 
 struct iem_block;
+/** After a jump only force flags need be looked at before the next block; after anything else, everything. */
+enum iem_end { IEM_GO_ON = false, IEM_END = true, IEM_END_JUMP };
+/** Front table of the decode cache: where a linear address was last found. */
+struct iem_jump {
+    uint64_t gla;
+    struct iem_block *block; /* never NULL */
+};
 struct iem {
     jmp_buf unwind;          /* armed by the run loop */
     const struct iem_op *op; /* running now: a fault takes its length back from rip; &iem_no_op between instructions */
     const struct iem_block *block; /* where op is from; NULL between blocks */
     struct iem_event event;        /* set by iem_raise() */
-    bool end_block;                /* a handler changed mode, mapping or code: leave the block after this instruction */
+    uint8_t end_block;             /* enum iem_end; handlers just set it to true */
     bool delivering;               /* inside event delivery: a further fault may be a double fault */
     struct iem_event current;      /* what is being delivered (xcpt.c) */
     uint8_t bounce[64] __attribute__((aligned(64)));
     struct iem_cache *cache;     /* decoded blocks, cache.c */
+    struct iem_jump *jump;       /* IEM_JUMPS of them, part of the cache */
     struct iem_thunks *thunks;   /* host code, thunk.c */
     uint64_t until;              /* stat_insns at which iem_run() returns */
     uint64_t breaks[IEM_BREAKS]; /* debugger breakpoints, linear */

@@ -181,13 +181,6 @@ static inline bool within_limit(const struct vcpu *c, unsigned bytes)
     return c->mode.code64 || c->ctx.rip + bytes - 1 <= c->ctx.seg[X86_CS].limit;
 }
 
-static inline void run_op(struct vcpu *c, const struct iem_op *op)
-{
-    c->iem->op = op;
-    c->ctx.rip += op->i.len;
-    op->fn(c, op);
-}
-
 /* A code breakpoint comes before everything the instruction itself may raise; RF is spent on this one instruction. */
 static void code_breakpoint(struct vcpu *c)
 {
@@ -220,7 +213,9 @@ static void run_one(struct vcpu *c)
         iem_gp0(c);
     }
     c->ctx.rflags &= ~(uint64_t)CPUM_FL_RF;
-    run_op(c, &b->ops[0]);
+    iem->op = &b->ops[0];
+    c->ctx.rip += iem->op->i.len;
+    iem->op->fn(c, iem->op);
     c->stat_insns++;
     if (step && (b->ops[0].i.mnem != X86_SYSCALL || (c->ctx.rflags & CPUM_FL_TF))) {
         c->ctx.pending_db |= DB_STEP;
@@ -228,19 +223,20 @@ static void run_one(struct vcpu *c)
     }
 }
 
-static inline void run_block(struct vcpu *c)
+/* Runs a block; false: something other than a jump ended it. */
+static inline bool run_block(struct vcpu *c)
 {
     struct iem *iem = c->iem;
     const struct iem_block *b = iem_block_get(c);
     const struct iem_op *op = b->ops, *end = op + b->nops;
+    uint64_t rip = c->ctx.rip; /* kept in a register: only the last instruction of a block changes it */
 
     if (G_UNLIKELY(!within_limit(c, b->bytes))) {
         run_one(c);
-        return;
+        return false;
     }
     iem->block = b;
-    iem->end_block = false;
-    uint64_t rip = c->ctx.rip; /* kept in a register: only the last instruction of a block changes it */
+    iem->end_block = IEM_GO_ON;
     do {
         iem->op = op;
         rip += op->i.len;
@@ -250,6 +246,17 @@ static inline void run_block(struct vcpu *c)
     } while (!iem->end_block && op < end);
     c->stat_insns += (uint64_t)(op - b->ops);
     c->stat_blocks++;
+    if (!c->mode.code64)
+        c->ctx.rip = (uint32_t)c->ctx.rip; /* code that runs over the end of 4 GiB */
+    return iem->end_block != IEM_END && !b->system;
+}
+
+/* Block after block while nothing but force flags can ask for care: TF, RF, DR7 and the activity change with IEM_END.
+ */
+static inline void run_blocks(struct vcpu *c)
+{
+    while (run_block(c) && !ff_any(&c->ff) && c->stat_insns < c->iem->until)
+        ;
 }
 
 static enum iem_exit run(struct vcpu *c)
@@ -259,8 +266,6 @@ static enum iem_exit run(struct vcpu *c)
     while (c->stat_insns < c->iem->until) {
         bool single = c->iem->stepping;
 
-        if (!c->mode.code64)
-            c->ctx.rip = (uint32_t)c->ctx.rip; /* code that runs over the end of 4 GiB */
         if (G_UNLIKELY(wants_care(c))) {
             switch (take_care(c, &why)) {
             case CARE_EXIT: return why;
@@ -275,7 +280,7 @@ static enum iem_exit run(struct vcpu *c)
         if (G_UNLIKELY(single))
             run_one(c);
         else
-            run_block(c);
+            run_blocks(c);
     }
     return IEM_EXIT_BUDGET;
 }

@@ -7,8 +7,8 @@
  *
  * Sources: SDM vol. 2 by instruction and REP; vol. 1 7.3.9.
  * Invariant 1: at least one iteration is done per dispatch, so interrupts cannot starve a string instruction.
- * Invariant 2: a bulk run never crosses a page on either side and never reads what it has written, unless as REP MOVS
- *   itself would (destination below source).
+ * Invariant 2: a bulk run never crosses a page on either side; where it reads what it has written it goes one element
+ *   at a time, as REP MOVS does.
  */
 #include "vmm/iem/flags_int.h"
 #include "vmm/iem/mem_int.h"
@@ -105,9 +105,13 @@ static uint64_t movs_bulk(struct vcpu *c, const struct iem_op *op, uint64_t coun
         return 0;
     src = iem_direct(c, seg, si, (unsigned)(n * bytes), PGM_READ);
     dst = iem_direct(c, X86_ES, di, (unsigned)(n * bytes), PGM_WRITE);
-    if (!src || !dst || (dst > src && dst < src + n * bytes))
-        return 0; /* inv 2 */
-    memmove(dst, src, n * bytes);
+    if (!src || !dst)
+        return 0;
+    if (dst > src && dst < src + n * bytes) /* inv 2 */
+        for (uint64_t k = 0; k < n; k++)
+            iem_host_store(dst + k * bytes, iem_host_load(src + k * bytes, bytes), bytes);
+    else
+        memmove(dst, src, n * bytes);
     advance(c, op, X86_RSI, (int64_t)(n * bytes));
     advance(c, op, X86_RDI, (int64_t)(n * bytes));
     return n;
