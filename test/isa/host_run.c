@@ -8,7 +8,6 @@
 #include "host_run.h"
 
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <ucontext.h>
@@ -22,6 +21,7 @@ extern struct host_regs host_in, host_out;
 struct host_regs host_in, host_out;
 static struct host_fault fault;
 static uint8_t *code_page;
+static uint8_t signal_stack[STACK_SIZE] __attribute__((aligned(16)));
 
 void host_enter(void);
 extern const char host_exit[], host_leave[];
@@ -90,13 +90,13 @@ bool host_run_init(uint64_t code, uint64_t window, size_t bytes, size_t guard)
 {
     static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
     struct sigaction sa = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
-    stack_t stack = {.ss_sp = malloc(STACK_SIZE), .ss_size = STACK_SIZE};
+    stack_t stack = {.ss_sp = signal_stack, .ss_size = STACK_SIZE};
 
     if (!map_at(code, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC) || !map_at(window, bytes, PROT_READ | PROT_WRITE) ||
         !map_at(window - guard, guard, PROT_NONE) || !map_at(window + bytes, guard, PROT_NONE))
         return false;
     code_page = (uint8_t *)(uintptr_t)code;
-    if (!stack.ss_sp || sigaltstack(&stack, NULL) != 0)
+    if (sigaltstack(&stack, NULL) != 0)
         return false;
     for (size_t n = 0; n < sizeof signals / sizeof *signals; n++)
         sigaction(signals[n], &sa, NULL);
