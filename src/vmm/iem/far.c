@@ -186,7 +186,7 @@ static void by_system(struct vcpu *c, uint16_t sel, uint64_t d, bool call)
     case SEG_T_CALL16:
         if (c->mode.long_mode)
             break;
-        /* fallthrough */
+        __attribute__((fallthrough));
     case SEG_T_CALL32:
         if (call)
             call_gate(c, sel, d);

@@ -130,7 +130,7 @@ static void iret_protected(struct vcpu *c, unsigned bytes)
 {
     bool with_ss = c->mode.code64;
     uint64_t d, mask, new_sp = 0;
-    struct cpum_seg ss;
+    struct cpum_seg ss = {};
     struct popped p;
     unsigned cpl;
 
