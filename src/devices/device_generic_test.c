@@ -3,6 +3,7 @@
  *
  * identity: whatever the guest did, save - load into a new machine - save gives the same bytes.
  * access:   random port, memory and configuration accesses, DMA memory, media, input, time steps, resets.
+ * board:    the same accesses with all devices on one machine: what they do to each other, and whose locks that takes.
  * load:     a saved unit with random bytes in it is refused, or the device lives with it.
  * Each operation must end within OP_CPU_NS of processor time and may not flood the log. Sanitizers see the rest.
  * --seconds N runs each case that long; --device NAME runs one device; --start N begins with other numbers (0: any).
@@ -28,7 +29,7 @@ static GRand *numbers; /* begun anew by each case */
 
 struct fuzz {
     struct rig *r;
-    const struct pdm_devreg *reg;
+    const struct pdm_devreg *reg; /* NULL: all of them */
     struct rig_span spans[SPANS_MAX];
     unsigned span_count;
     struct rig_media *media[4];
@@ -104,15 +105,33 @@ static void look_around(struct fuzz *f)
     f->span_count = rig_spans(f->r, f->spans, SPANS_MAX);
 }
 
-static void make(struct fuzz *f, const struct pdm_devreg *reg)
+static void add(struct fuzz *f, const struct pdm_devreg *reg)
 {
     g_autofree char *config = config_of(reg);
+
+    rig_add(f->r, reg, config);
+}
+
+static void start(struct fuzz *f)
+{
     g_autoptr(GError) error = NULL;
 
+    rig_start(f->r, &error);
+    g_assert_no_error(error);
+    look_around(f);
+}
+
+static void begin_machine(struct fuzz *f, const struct pdm_devreg *reg)
+{
     *f = (struct fuzz){.reg = reg, .r = rig_empty()};
     rig_set_ram(f->r, RAM_BYTES, 0);
     rig_set_cpus(f->r, 2);
-    rig_add(f->r, reg, config);
+}
+
+static void make(struct fuzz *f, const struct pdm_devreg *reg)
+{
+    begin_machine(f, reg);
+    add(f, reg);
     for (unsigned lun = 0; lun < G_N_ELEMENTS(f->media); lun++) {
         f->media[lun] = random_media(f->r, lun);
         if (f->media[lun])
@@ -122,10 +141,24 @@ static void make(struct fuzz *f, const struct pdm_devreg *reg)
         f->chars = rig_char_new(f->r);
         rig_char_attach(f->r, reg->name, 0, 0, f->chars);
     }
-    rig_start(f->r, &error);
-    g_assert_no_error(error);
+    start(f);
     f->pci = rig_pci_where(f->r, reg->name, 0, &f->slot, &f->func);
-    look_around(f);
+}
+
+static void make_board(struct fuzz *f)
+{
+    const struct pdm_devreg *reg;
+
+    begin_machine(f, NULL);
+    for (unsigned i = 0; (reg = devices_at(i)); i++)
+        add(f, reg);
+    for (unsigned lun = 0; lun < 2; lun++) {
+        f->media[lun] = random_media(f->r, lun);
+        if (f->media[lun])
+            rig_media_attach(f->r, lun ? "piix3ide" : "i82078", 0, 0, f->media[lun]);
+    }
+    start(f);
+    f->pci = true;
 }
 
 static void unmake(struct fuzz *f)
@@ -186,6 +219,10 @@ static void op_config(struct fuzz *f)
 {
     if (!f->pci)
         return;
+    if (!f->reg) {
+        f->slot = rnd() % 8;
+        f->func = rnd() % 4;
+    }
     if (rnd() % 2) {
         rig_cfg_write(f->r, f->slot, f->func, (uint8_t)rnd(), val(), size_of(2));
     } else {
@@ -240,7 +277,7 @@ static void op_media_change(struct fuzz *f)
 {
     const unsigned lun = rnd() % G_N_ELEMENTS(f->media);
 
-    if (!f->media[lun] || !rig_media_block(f->media[lun])->removable)
+    if (!f->reg || !f->media[lun] || !rig_media_block(f->media[lun])->removable)
         return;
     rig_media_attach(f->r, f->reg->name, 0, lun, NULL);
     rig_step_ns(f->r, rnd() % 1000);
@@ -276,7 +313,7 @@ static void op_info(struct fuzz *f)
 {
     g_autoptr(GString) out = g_string_new(NULL);
 
-    pdm_info(rig_pdm(f->r), f->reg->name, "", out);
+    pdm_info(rig_pdm(f->r), f->reg ? f->reg->name : devices_at(rnd() % 4)->name, "", out);
 }
 
 static void op_reset(struct fuzz *f)
@@ -355,7 +392,8 @@ static void poke(struct fuzz *f, unsigned count)
         op->run(f);
         took_ns = cpu_ns() - before_ns;
         if (took_ns > OP_CPU_NS)
-            g_error("%s: one %s took %" G_GUINT64_FORMAT " ms", f->reg->name, op->name, took_ns / 1000000);
+            g_error("%s: one %s took %" G_GUINT64_FORMAT " ms", f->reg ? f->reg->name : "board", op->name,
+                    took_ns / 1000000);
     }
     forget_records(f);
     look_around(f);
@@ -410,6 +448,24 @@ static void test_access(gconstpointer data)
         make(&f, data);
         for (unsigned i = 0; i < 20 && time_left(start_us); i++)
             poke(&f, 500);
+        unmake(&f);
+    } while (time_left(start_us));
+}
+
+static void test_board(void)
+{
+    const gint64 start_us = begin();
+
+    do {
+        struct fuzz f;
+        g_autoptr(GError) error = NULL;
+
+        make_board(&f);
+        for (unsigned i = 0; i < 20 && time_left(start_us); i++)
+            poke(&f, 500);
+        rig_save_load(f.r, &error);
+        g_assert_no_error(error);
+        poke(&f, 100);
         unmake(&f);
     } while (time_left(start_us));
 }
@@ -495,6 +551,8 @@ int main(int argc, char **argv)
         g_test_add_data_func(access, reg, test_access);
         g_test_add_data_func(load, reg, test_load);
     }
+    if (!only || !strcmp(only, "board"))
+        g_test_add_func("/device/board/access", test_board);
     status = g_test_run();
     if (numbers)
         g_rand_free(numbers);

@@ -101,7 +101,7 @@ const uint8_t *pdm_cfg_bytes(struct pdm_dev *dev, const char *key, size_t *ret_b
 
 /* ---- words ---- */
 
-static void say(struct pdm_dev *dev, const char *mark, const char *fmt, va_list args)
+static void G_GNUC_PRINTF(3, 0) say(struct pdm_dev *dev, const char *mark, const char *fmt, va_list args)
 {
     char text[400];
     char line[480];

@@ -79,8 +79,10 @@ void pdm_irq_set(struct pdm_dev *dev, pdm_irq irq, bool level)
 
 void pdm_irq_forget(struct pdm *pdm)
 {
+    g_mutex_lock(&pdm->irq_lock);
     for (unsigned i = 0; i < pdm->sources->len; i++)
         g_array_index(pdm->sources, struct pdm_source, i).level = false;
+    g_mutex_unlock(&pdm->irq_lock);
 }
 
 void pdm_irq_push(struct pdm *pdm)

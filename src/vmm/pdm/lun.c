@@ -116,6 +116,8 @@ void pdm_block_done(struct pdm_block *b, struct pdm_block_req *req)
 {
     struct pdm_dev *dev = b->lun->dev;
 
+    if (!dev) /* destructed: nobody waits for it any more */
+        return;
     pdm_lock(dev);
     req->done(dev, req);
     pdm_unlock(dev);

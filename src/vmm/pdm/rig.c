@@ -349,9 +349,10 @@ static unsigned take(GArray *queue, void *ret, unsigned max)
 {
     const unsigned n = MIN(queue->len, max);
 
-    memcpy(ret, queue->data, (size_t)n * g_array_get_element_size(queue));
-    if (n)
+    if (n) {
+        memcpy(ret, queue->data, (size_t)n * g_array_get_element_size(queue));
         g_array_remove_range(queue, 0, n);
+    }
     return n;
 }
 
