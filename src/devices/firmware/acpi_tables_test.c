@@ -70,11 +70,13 @@ static const struct acpi_header *table(const struct acpi_blobs *b, const char *s
 {
     const struct acpi_rsdp *rsdp = (const struct acpi_rsdp *)b->rsdp->data;
     const struct acpi_header *xsdt = at(b, rsdp->xsdt);
-    const uint64_t *entries = (const uint64_t *)(xsdt + 1);
+    uint64_t gpa;
 
     for (size_t i = 0; i < (xsdt->length - sizeof(*xsdt)) / 8; i++) {
-        const struct acpi_header *h = at(b, entries[i]);
+        const struct acpi_header *h;
 
+        memcpy(&gpa, (const uint8_t *)(xsdt + 1) + i * sizeof(gpa), sizeof(gpa));
+        h = at(b, gpa);
         if (memcmp(h->signature, signature, 4) == 0)
             return h;
     }
