@@ -5,10 +5,11 @@
  */
 #include <string.h>
 
-#include "rt/status.h"
 #include "vmm/pdm/rig.h"
 
 extern const struct pdm_devreg pci_ide_device;
+
+#define HOST_IO_ERROR (-250) /* any failure the driver reports */
 
 #define SECTORS  400u
 #define CMD      0x170
@@ -288,7 +289,7 @@ static void test_refusals(void)
         packet(&b, rows[i].cdb, 0, false);
         expect_sense(&b, 0x05, rows[i].asc, 0x00);
     }
-    rig_media_fail(b.m, PDM_BLOCK_READ, 5 * 2048, 2048, 1, VERR_DEV_IO_ERROR);
+    rig_media_fail(b.m, PDM_BLOCK_READ, 5 * 2048, 2048, 1, HOST_IO_ERROR);
     packet(&b, (const uint8_t[12]){0x28, 0, 0, 0, 0, 5, 0, 0, 1}, 0, false);
     expect_sense(&b, 0x03, 0x11, 0x00);
     rig_free(b.r);

@@ -5,10 +5,11 @@
  */
 #include <string.h>
 
-#include "rt/status.h"
 #include "vmm/pdm/rig.h"
 
 extern const struct pdm_devreg isa_fdc_device;
+
+#define HOST_IO_ERROR (-250) /* any failure the driver reports */
 
 #define FLOPPY_BYTES 1474560u
 #define DMA_IN       0x46 /* single, to memory, channel 2 */
@@ -275,7 +276,7 @@ static void test_errors(void)
         EXPECT(&b, rows[i].st0, rows[i].st1, rows[i].st2, rows[i].cmd[2], rows[i].cmd[3], rows[i].cmd[4],
                rows[i].cmd[5]);
     }
-    rig_media_fail(b.m, PDM_BLOCK_READ, 0, 512, 1, VERR_DEV_IO_ERROR);
+    rig_media_fail(b.m, PDM_BLOCK_READ, 0, 512, 1, HOST_IO_ERROR);
     rig_dma_buffer(b.r, 2, buf, 512, DMA_IN);
     SEND(&b, 0x46, 0x00, 0, 0, 1, 2, 18, 0x1b, 0xff);
     wait_irq(&b);

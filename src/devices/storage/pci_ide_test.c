@@ -5,10 +5,11 @@
  */
 #include <string.h>
 
-#include "rt/status.h"
 #include "vmm/pdm/rig.h"
 
 extern const struct pdm_devreg pci_ide_device;
+
+#define HOST_IO_ERROR (-250) /* any failure the driver reports */
 
 #define DISK_SECTORS 2000u
 #define CMD          0x1f0
@@ -349,7 +350,7 @@ static void test_media_error(void)
     struct bench b = bench_new(0);
     uint8_t buf[512];
 
-    rig_media_fail(b.m, PDM_BLOCK_READ, 13 * 512, 512, 1000, VERR_DEV_IO_ERROR);
+    rig_media_fail(b.m, PDM_BLOCK_READ, 13 * 512, 512, 1000, HOST_IO_ERROR);
     command28(&b, 0x20, 10, 20);
     for (unsigned i = 0; i < 3; i++) {
         g_assert_cmphex(settle(&b), ==, IDLE | DRQ);
@@ -366,7 +367,7 @@ static void test_media_error(void)
     command28(&b, 0x40, 20, 20);
     g_assert_cmphex(settle(&b), ==, IDLE);
 
-    rig_media_fail(b.m, PDM_BLOCK_WRITE, 0, 512, 1, VERR_DISK_FULL);
+    rig_media_fail(b.m, PDM_BLOCK_WRITE, 0, 512, 1, HOST_IO_ERROR);
     command28(&b, 0x30, 0, 1);
     settle(&b);
     rig_outs(b.r, CMD, buf, 2, 256);
@@ -409,7 +410,7 @@ static void test_flush(void)
     g_assert_cmphex(settle(&b), ==, IDLE);
     g_assert_cmpuint(rig_media_flushes(b.m) - before, ==, 5);
 
-    rig_media_fail(b.m, PDM_BLOCK_FLUSH, 0, UINT64_MAX, 1, VERR_DEV_IO_ERROR);
+    rig_media_fail(b.m, PDM_BLOCK_FLUSH, 0, UINT64_MAX, 1, HOST_IO_ERROR);
     command28(&b, 0xe7, 0, 0);
     g_assert_cmphex(settle(&b), ==, IDLE | ERR);
     g_assert_cmphex(in(&b, CMD + 1), ==, 0x04);
