@@ -348,7 +348,10 @@ void gdb_command(struct gdb_session *s, const char *packet, GString *reply)
         else if (g_str_has_prefix(packet, "vCont;"))
             proceed(s, packet[6] == 's' || packet[6] == 'S', reply);
         break;
-    case 'D': g_string_assign(reply, "OK"); /* fall through */
+    case 'D':
+        g_string_assign(reply, "OK");
+        s->quit = true;
+        break;
     case 'k': s->quit = true; break;
     default: break;
     }
