@@ -51,7 +51,7 @@ enum {
     LAPIC_DO_IPI = 2,
     LAPIC_DO_TIMER = 4,
     LAPIC_DO_LOOK = 8,
-    
+
 };
 #define LAPIC_NEVER    UINT64_MAX
 #define LAPIC_BASE_GPA UINT64_C(0xfee00000)

@@ -18,25 +18,75 @@
 
 /* EFLAGS */
 enum {
-    CPUM_FL_CF = 1u << 0, CPUM_FL_1 = 1u << 1, CPUM_FL_PF = 1u << 2, CPUM_FL_AF = 1u << 4, CPUM_FL_ZF = 1u << 6,
-    CPUM_FL_SF = 1u << 7, CPUM_FL_TF = 1u << 8, CPUM_FL_IF = 1u << 9, CPUM_FL_DF = 1u << 10, CPUM_FL_OF = 1u << 11,
-    CPUM_FL_IOPL = 3u << 12, CPUM_FL_NT = 1u << 14, CPUM_FL_RF = 1u << 16, CPUM_FL_VM = 1u << 17, CPUM_FL_AC = 1u << 18,
-    CPUM_FL_VIF = 1u << 19, CPUM_FL_VIP = 1u << 20, CPUM_FL_ID = 1u << 21,
+    CPUM_FL_CF = 1u << 0,
+    CPUM_FL_1 = 1u << 1,
+    CPUM_FL_PF = 1u << 2,
+    CPUM_FL_AF = 1u << 4,
+    CPUM_FL_ZF = 1u << 6,
+    CPUM_FL_SF = 1u << 7,
+    CPUM_FL_TF = 1u << 8,
+    CPUM_FL_IF = 1u << 9,
+    CPUM_FL_DF = 1u << 10,
+    CPUM_FL_OF = 1u << 11,
+    CPUM_FL_IOPL = 3u << 12,
+    CPUM_FL_NT = 1u << 14,
+    CPUM_FL_RF = 1u << 16,
+    CPUM_FL_VM = 1u << 17,
+    CPUM_FL_AC = 1u << 18,
+    CPUM_FL_VIF = 1u << 19,
+    CPUM_FL_VIP = 1u << 20,
+    CPUM_FL_ID = 1u << 21,
     CPUM_FL_ARITH = CPUM_FL_CF | CPUM_FL_PF | CPUM_FL_AF | CPUM_FL_ZF | CPUM_FL_SF | CPUM_FL_OF,
 };
-enum { CPUM_CR0_PE = 1u << 0, CPUM_CR0_MP = 1u << 1, CPUM_CR0_EM = 1u << 2, CPUM_CR0_TS = 1u << 3, CPUM_CR0_ET = 1u << 4,
-       CPUM_CR0_NE = 1u << 5, CPUM_CR0_WP = 1u << 16, CPUM_CR0_AM = 1u << 18, CPUM_CR0_NW = 1u << 29, CPUM_CR0_CD = 1u << 30 };
+enum {
+    CPUM_CR0_PE = 1u << 0,
+    CPUM_CR0_MP = 1u << 1,
+    CPUM_CR0_EM = 1u << 2,
+    CPUM_CR0_TS = 1u << 3,
+    CPUM_CR0_ET = 1u << 4,
+    CPUM_CR0_NE = 1u << 5,
+    CPUM_CR0_WP = 1u << 16,
+    CPUM_CR0_AM = 1u << 18,
+    CPUM_CR0_NW = 1u << 29,
+    CPUM_CR0_CD = 1u << 30
+};
 #define CPUM_CR0_PG (1u << 31)
-enum { CPUM_CR4_VME = 1u << 0, CPUM_CR4_PVI = 1u << 1, CPUM_CR4_TSD = 1u << 2, CPUM_CR4_DE = 1u << 3, CPUM_CR4_PSE = 1u << 4,
-       CPUM_CR4_PAE = 1u << 5, CPUM_CR4_MCE = 1u << 6, CPUM_CR4_PGE = 1u << 7, CPUM_CR4_PCE = 1u << 8, CPUM_CR4_OSFXSR = 1u << 9,
-       CPUM_CR4_OSXMMEXCPT = 1u << 10, CPUM_CR4_UMIP = 1u << 11, CPUM_CR4_FSGSBASE = 1u << 16, CPUM_CR4_PCIDE = 1u << 17,
-       CPUM_CR4_OSXSAVE = 1u << 18, CPUM_CR4_SMEP = 1u << 20, CPUM_CR4_SMAP = 1u << 21 };
+enum {
+    CPUM_CR4_VME = 1u << 0,
+    CPUM_CR4_PVI = 1u << 1,
+    CPUM_CR4_TSD = 1u << 2,
+    CPUM_CR4_DE = 1u << 3,
+    CPUM_CR4_PSE = 1u << 4,
+    CPUM_CR4_PAE = 1u << 5,
+    CPUM_CR4_MCE = 1u << 6,
+    CPUM_CR4_PGE = 1u << 7,
+    CPUM_CR4_PCE = 1u << 8,
+    CPUM_CR4_OSFXSR = 1u << 9,
+    CPUM_CR4_OSXMMEXCPT = 1u << 10,
+    CPUM_CR4_UMIP = 1u << 11,
+    CPUM_CR4_FSGSBASE = 1u << 16,
+    CPUM_CR4_PCIDE = 1u << 17,
+    CPUM_CR4_OSXSAVE = 1u << 18,
+    CPUM_CR4_SMEP = 1u << 20,
+    CPUM_CR4_SMAP = 1u << 21
+};
 enum { CPUM_EFER_SCE = 1u << 0, CPUM_EFER_LME = 1u << 8, CPUM_EFER_LMA = 1u << 10, CPUM_EFER_NXE = 1u << 11 };
 
 /* Segment attributes: descriptor bits 40-55 shifted down (type 0-3, S 4, DPL 5-6, P 7, AVL 12, L 13, D 14, G 15). */
-enum { CPUM_SEG_TYPE = 0xf, CPUM_SEG_ACCESSED = 1, CPUM_SEG_WR = 2 /* data: writable; code: readable */, CPUM_SEG_DC = 4 /* expand-down or conforming */,
-       CPUM_SEG_CODE = 8, CPUM_SEG_S = 0x10, CPUM_SEG_DPL = 0x60, CPUM_SEG_P = 0x80, CPUM_SEG_L = 0x2000, CPUM_SEG_D = 0x4000, CPUM_SEG_G = 0x8000,
-       CPUM_SEG_UNUSABLE = 0x10000 /* null selector loaded */ };
+enum {
+    CPUM_SEG_TYPE = 0xf,
+    CPUM_SEG_ACCESSED = 1,
+    CPUM_SEG_WR = 2 /* data: writable; code: readable */,
+    CPUM_SEG_DC = 4 /* expand-down or conforming */,
+    CPUM_SEG_CODE = 8,
+    CPUM_SEG_S = 0x10,
+    CPUM_SEG_DPL = 0x60,
+    CPUM_SEG_P = 0x80,
+    CPUM_SEG_L = 0x2000,
+    CPUM_SEG_D = 0x4000,
+    CPUM_SEG_G = 0x8000,
+    CPUM_SEG_UNUSABLE = 0x10000 /* null selector loaded */
+};
 struct cpum_seg {
     uint16_t sel;
     uint32_t attr;
@@ -68,7 +118,8 @@ struct cpum_ctx {
     uint64_t dr[8]; /* 4, 5 unused */
     uint64_t efer, star, lstar, cstar, sfmask, kernel_gs_base, tsc_aux;
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
-    uint64_t pat, mtrr_def_type, mtrr_fixed[11], mtrr_phys[16], misc_enable, feature_control, debugctl, tsc_adjust, spec_ctrl;
+    uint64_t pat, mtrr_def_type, mtrr_fixed[11], mtrr_phys[16], misc_enable, feature_control, debugctl, tsc_adjust,
+        spec_ctrl;
     uint64_t microcode_rev, mcg_status, hwcr, amd_de_cfg;
     int64_t tsc_offset; /* guest TSC = tm's TSC + this */
     struct cpum_fpu fpu;
@@ -76,19 +127,19 @@ struct cpum_ctx {
     uint64_t fip, fdp;
     uint16_t fcs, fds, fop;
     uint8_t cpl;
-    uint8_t activity;     /* enum cpum_activity */
-    uint8_t nmi_blocked;  /* until IRET */
+    uint8_t activity;    /* enum cpum_activity */
+    uint8_t nmi_blocked; /* until IRET */
     uint8_t smm;
     uint64_t shadow_rip;  /* interrupts held off while rip == this and FF_SHADOW is set */
     uint8_t shadow_is_ss; /* MOV SS/POP SS: also holds off debug traps */
     uint8_t sipi_vector;
-    uint8_t pending_db;   /* DR6 B0-B3 collected for a trap after this instruction */
+    uint8_t pending_db; /* DR6 B0-B3 collected for a trap after this instruction */
 };
 
 /* Everything the CPU modes boil down to, recomputed by cpum_mode_update() whenever an input changes. */
 struct cpum_mode {
-    enum x86_mode code;  /* decoder mode */
-    enum pgm_index idx;  /* TLB index for ordinary accesses at this CPL */
+    enum x86_mode code; /* decoder mode */
+    enum pgm_index idx; /* TLB index for ordinary accesses at this CPL */
     bool pe, v86, long_mode, code64, paging;
     bool flat; /* CS, DS, ES, SS base 0, limit 4 GiB, usable, readable (+ writable data): no segment checks needed */
     uint8_t stack_bytes; /* width of SP: 2, 4, 8 */
@@ -97,8 +148,8 @@ struct cpum_mode {
 };
 /* Fields of cpum_mode.key. Decoded code that depends on anything else must test it when it runs (CR0.TS, IOPL ...). */
 enum {
-    CPUM_KEY_CODE = 3u << 0,   /* enum x86_mode */
-    CPUM_KEY_STACK = 3u << 2,  /* 0, 1, 2: SP of 2, 4, 8 bytes */
+    CPUM_KEY_CODE = 3u << 0,  /* enum x86_mode */
+    CPUM_KEY_STACK = 3u << 2, /* 0, 1, 2: SP of 2, 4, 8 bytes */
     CPUM_KEY_CPL = 3u << 4,
     CPUM_KEY_FLAT = 1u << 6,
     CPUM_KEY_PE = 1u << 7,
@@ -123,7 +174,7 @@ struct vcpu {
     struct cpum_mode mode;
     struct ff ff;
     unsigned id;
-    struct vm *vm;                      /* opaque below vm/ */
+    struct vm *vm; /* opaque below vm/ */
     struct tm_machine *tm;
     const struct cpum_profile *profile; /* CPUID leaves and features */
     struct iem *iem;                    /* interpreter's own state */
@@ -144,7 +195,7 @@ struct cpum_outside {
     size_t (*port_write_block)(void *user, unsigned cpu, uint16_t port, const void *buf, unsigned size, size_t count);
     int (*interrupt_pending)(void *user, unsigned cpu);     /* vector deliverable now by TPR/priority, or -1 */
     int (*interrupt_acknowledge)(void *user, unsigned cpu); /* takes it; -1 = none after all */
-    uint8_t (*tpr_get)(void *user, unsigned cpu); /* CR8: TPR >> 4 */
+    uint8_t (*tpr_get)(void *user, unsigned cpu);           /* CR8: TPR >> 4 */
     void (*tpr_set)(void *user, unsigned cpu, uint8_t cr8);
     bool (*apic_msr_read)(void *user, unsigned cpu, uint32_t msr, uint64_t *ret);
     bool (*apic_msr_write)(void *user, unsigned cpu, uint32_t msr, uint64_t val);
@@ -165,8 +216,11 @@ struct ssm_desc;
 extern const struct ssm_desc cpum_state; /* saved state of struct cpum_ctx */
 
 /* ---- CPUID and MSRs ---- */
-struct cpum_cpuid { uint32_t eax, ebx, ecx, edx; };
-/** @name: "host" (what the host has and the engine runs), "Intel 486", "Intel Pentium 4", "AMD EPYC" ... NULL = host. */
+struct cpum_cpuid {
+    uint32_t eax, ebx, ecx, edx;
+};
+/** @name: "host" (what the host has and the engine runs), "Intel 486", "Intel Pentium 4", "AMD EPYC" ... NULL = host.
+ */
 struct cpum_profile *cpum_profile_new(const char *name, unsigned cpus, bool long_mode, bool pae, GError **error);
 void cpum_profile_free(struct cpum_profile *p);
 /** Names cpum_profile_new() knows, NULL-terminated; static. */

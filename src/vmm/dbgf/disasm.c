@@ -47,7 +47,8 @@ void dbgf_disasm(struct vcpu *c, uint64_t gla, unsigned count, GString *out)
             return;
         }
         if (ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code, have, &insn, ops)))
-            ZydisFormatterFormatInstruction(&formatter, &insn, ops, insn.operand_count_visible, text, sizeof text, gla, NULL);
+            ZydisFormatterFormatInstruction(&formatter, &insn, ops, insn.operand_count_visible, text, sizeof text, gla,
+                                            NULL);
         g_string_append_printf(out, "%c %016" PRIx64 "  ", gla == here ? '>' : ' ', gla);
         for (unsigned b = 0; b < 10; b++)
             g_string_append_printf(out, b < insn.length ? "%02x" : "  ", code[b]);

@@ -12,15 +12,15 @@
 #include <stdint.h>
 
 enum ff_bit {
-    FF_INTR     = 1u << 0, /* APIC or PIC may have an interrupt: ask again */
-    FF_NMI      = 1u << 1,
-    FF_SMI      = 1u << 2,
-    FF_INIT     = 1u << 3,
-    FF_SIPI     = 1u << 4,
+    FF_INTR = 1u << 0, /* APIC or PIC may have an interrupt: ask again */
+    FF_NMI = 1u << 1,
+    FF_SMI = 1u << 2,
+    FF_INIT = 1u << 3,
+    FF_SIPI = 1u << 4,
     FF_TLB_SYNC = 1u << 5, /* drop write translations of pages that became watched; then acknowledge */
-    FF_REQUEST  = 1u << 6, /* the VM wants this vCPU out of its loop: pause, reset, power off, debugger */
-    FF_TRAP     = 1u << 7, /* single step or data breakpoint hit: deliver #DB after this instruction */
-    FF_SHADOW   = 1u << 8, /* one-instruction interrupt shadow (STI, MOV SS) is active */
+    FF_REQUEST = 1u << 6,  /* the VM wants this vCPU out of its loop: pause, reset, power off, debugger */
+    FF_TRAP = 1u << 7,     /* single step or data breakpoint hit: deliver #DB after this instruction */
+    FF_SHADOW = 1u << 8,   /* one-instruction interrupt shadow (STI, MOV SS) is active */
 };
 
 struct ff {

@@ -9,8 +9,8 @@
  * A callback may call everything in this header. PDM never calls one device while holding another's lock, except
  * along the interrupt path device -> interrupt controller -> APIC, which never turns back.
  * Threads: callbacks come from vCPU threads, the timer thread, driver threads. None may block.
- * DMA (pdm_mem_*) from within a callback never enters a device: MMIO reads all ones there, writes vanish, the guest is told.
- * Reset in two steps: reset() touches local state only; then drive() sets pins and timers. Load does the same.
+ * DMA (pdm_mem_*) from within a callback never enters a device: MMIO reads all ones there, writes vanish, the guest is
+ * told. Reset in two steps: reset() touches local state only; then drive() sets pins and timers. Load does the same.
  * Time: the machine's virtual-synchronous clock in nanoseconds; it stands still while the machine is paused.
  */
 #ifndef VMM_PDM_DEV_H
@@ -37,7 +37,10 @@ struct pdm_cfg_key {
     const char *def_str; /* STR; NULL = empty string */
     bool required;
 };
-#define PDM_CFG_END {.name = NULL}
+#define PDM_CFG_END                                                                                                    \
+    {                                                                                                                  \
+        .name = NULL                                                                                                   \
+    }
 
 struct pdm_devreg {
     const char *name; /* CFGM device name as VirtualBox spells it, e.g. "mc146818" */
@@ -93,13 +96,17 @@ struct pdm_io {
 };
 /** Claims and maps the range; overlapping ranges: the later one wins until unmapped. */
 bool pdm_io_add(struct pdm_dev *dev, const struct pdm_io *io, GError **error);
-/** A range that a register other than a BAR moves: claimed unmapped (io->base is not used), then mapped, moved, unmapped. */
-typedef struct { unsigned id; } pdm_io_range;
+/** A range that a register other than a BAR moves: claimed unmapped (io->base is not used), then mapped, moved,
+ * unmapped. */
+typedef struct {
+    unsigned id;
+} pdm_io_range;
 bool pdm_io_claim(struct pdm_dev *dev, const struct pdm_io *io, pdm_io_range *ret, GError **error);
 void pdm_io_map(struct pdm_dev *dev, pdm_io_range range, uint16_t base);
 void pdm_io_unmap(struct pdm_dev *dev, pdm_io_range range);
 
-/** A memory-mapped range; same rules, sizes 1-8. Address 0 with @base_unmapped set: mapped later by a BAR or pdm_mmio_map(). */
+/** A memory-mapped range; same rules, sizes 1-8. Address 0 with @base_unmapped set: mapped later by a BAR or
+ * pdm_mmio_map(). */
 struct pdm_mmio {
     const char *name;
     uint64_t base_gpa, size_bytes;
@@ -108,16 +115,20 @@ struct pdm_mmio {
     uint64_t (*read)(struct pdm_dev *dev, uint64_t off, unsigned size);
     void (*write)(struct pdm_dev *dev, uint64_t off, uint64_t val, unsigned size);
 };
-typedef struct { unsigned id; } pdm_region;
+typedef struct {
+    unsigned id;
+} pdm_region;
 bool pdm_mmio_add(struct pdm_dev *dev, const struct pdm_mmio *mmio, pdm_region *ret, GError **error);
 void pdm_mmio_map(struct pdm_dev *dev, pdm_region region, uint64_t gpa);
 void pdm_mmio_unmap(struct pdm_dev *dev, pdm_region region);
 
 /**
  * Device memory the guest reads and writes like RAM (VRAM). @ret_hva: host mapping, zeroed, for the device's life.
- * Mapped by pdm_mmio_map() or a BAR. pdm_ram_dirty() tells and clears whether a 4 KiB page was written since the last call.
+ * Mapped by pdm_mmio_map() or a BAR. pdm_ram_dirty() tells and clears whether a 4 KiB page was written since the last
+ * call.
  */
-bool pdm_ram_add(struct pdm_dev *dev, const char *name, uint64_t size_bytes, pdm_region *ret, void **ret_hva, GError **error);
+bool pdm_ram_add(struct pdm_dev *dev, const char *name, uint64_t size_bytes, pdm_region *ret, void **ret_hva,
+                 GError **error);
 bool pdm_ram_dirty(struct pdm_dev *dev, pdm_region region, uint64_t off_bytes);
 
 /** Read-only memory at a fixed address with the bytes given (copied). Writes are ignored (counted). */
@@ -138,8 +149,11 @@ void pdm_ram_sizes(struct pdm_dev *dev, uint64_t *ret_low_bytes, uint64_t *ret_h
 
 /* ---- interrupts ---- */
 
-typedef struct { unsigned id; } pdm_irq;
-/** Claims one source on ISA interrupt line 0-15 but 2, the cascade. Line 0 is pin 2 of the IOAPIC, n is n. Lines are wired-or over sources; the PIC and IOAPIC see the line. */
+typedef struct {
+    unsigned id;
+} pdm_irq;
+/** Claims one source on ISA interrupt line 0-15 but 2, the cascade. Line 0 is pin 2 of the IOAPIC, n is n. Lines are
+ * wired-or over sources; the PIC and IOAPIC see the line. */
 bool pdm_irq_claim(struct pdm_dev *dev, unsigned isa_irq, pdm_irq *ret, GError **error);
 void pdm_irq_set(struct pdm_dev *dev, pdm_irq irq, bool level);
 
@@ -156,8 +170,10 @@ struct pdm_dma {
 };
 bool pdm_dma_claim(struct pdm_dev *dev, const struct pdm_dma *dma, GError **error);
 void pdm_dma_dreq(struct pdm_dev *dev, unsigned channel, bool level);
-void pdm_dma_read(struct pdm_dev *dev, unsigned channel, uint32_t pos, void *buf, uint32_t bytes);        /* memory -> device */
-void pdm_dma_write(struct pdm_dev *dev, unsigned channel, uint32_t pos, const void *buf, uint32_t bytes); /* device -> memory */
+void pdm_dma_read(struct pdm_dev *dev, unsigned channel, uint32_t pos, void *buf,
+                  uint32_t bytes); /* memory -> device */
+void pdm_dma_write(struct pdm_dev *dev, unsigned channel, uint32_t pos, const void *buf,
+                   uint32_t bytes); /* device -> memory */
 
 /* Only for the controller itself. Both are called with its lock held. */
 struct pdm_dmac_ops {
@@ -167,23 +183,27 @@ struct pdm_dmac_ops {
 };
 void pdm_dmac_register(struct pdm_dev *dev, const struct pdm_dmac_ops *ops);
 /**
- * Calls transfer() of the device on @channel; returns its new position, @pos when nobody is there. The controller's lock is
- * released meanwhile: its registers may have changed on return.
+ * Calls transfer() of the device on @channel; returns its new position, @pos when nobody is there. The controller's
+ * lock is released meanwhile: its registers may have changed on return.
  */
 uint32_t pdm_dmac_transfer(struct pdm_dev *dev, unsigned channel, uint8_t mode, uint32_t pos, uint32_t size);
 
 /* ---- timers ---- */
 
-typedef struct { unsigned id; } pdm_timer;
+typedef struct {
+    unsigned id;
+} pdm_timer;
 #define PDM_NEVER UINT64_MAX
 uint64_t pdm_now_ns(struct pdm_dev *dev);
 /** Wall clock, ns since 1970-01-01 UTC, with the machine's offset applied: for RTC set-up only. */
 int64_t pdm_utc_ns(struct pdm_dev *dev);
-bool pdm_timer_new(struct pdm_dev *dev, const char *name, void (*expired)(struct pdm_dev *dev), pdm_timer *ret, GError **error);
+bool pdm_timer_new(struct pdm_dev *dev, const char *name, void (*expired)(struct pdm_dev *dev), pdm_timer *ret,
+                   GError **error);
 /** Arms for @when_ns (past = as soon as possible); PDM_NEVER stops. One shot. */
 void pdm_timer_at(struct pdm_dev *dev, pdm_timer timer, uint64_t when_ns);
 /** Runs expired() soon on the timer thread under the device lock; several calls before it runs are one. */
-bool pdm_task_new(struct pdm_dev *dev, const char *name, void (*run)(struct pdm_dev *dev), pdm_timer *ret, GError **error);
+bool pdm_task_new(struct pdm_dev *dev, const char *name, void (*run)(struct pdm_dev *dev), pdm_timer *ret,
+                  GError **error);
 void pdm_task_post(struct pdm_dev *dev, pdm_timer task);
 
 /* ---- drivers below ---- */
@@ -197,7 +217,7 @@ struct pdm_char *pdm_lun_char(struct pdm_dev *dev, unsigned lun);
 enum pdm_bar_kind { PDM_BAR_NONE, PDM_BAR_IO, PDM_BAR_MMIO, PDM_BAR_RAM };
 struct pdm_pci_bar {
     enum pdm_bar_kind kind;
-    uint32_t size_bytes;     /* power of two */
+    uint32_t size_bytes; /* power of two */
     bool prefetchable;
     const struct pdm_io *io; /* PDM_BAR_IO: base and count are taken from the BAR; must outlive the device */
     pdm_region region;       /* MMIO, RAM: made by pdm_mmio_add(base_unmapped) or pdm_ram_add */
@@ -217,8 +237,8 @@ struct pdm_pci {
 /** Joins the bus at CFGM keys PCIDeviceNo/PCIFunctionNo (defaults above). Configuration space is saved by PDM. */
 bool pdm_pci_register(struct pdm_dev *dev, const struct pdm_pci *pci, GError **error);
 /**
- * The function's 256 bytes. Reset clears the writable bits of the standard header (0-3fh); what lies behind it the device's own
- * reset() sets. Bytes behind the header come from the saved state as they are: mask them on use.
+ * The function's 256 bytes. Reset clears the writable bits of the standard header (0-3fh); what lies behind it the
+ * device's own reset() sets. Bytes behind the header come from the saved state as they are: mask them on use.
  */
 uint8_t *pdm_pci_config(struct pdm_dev *dev);
 /** Marks bytes guest-writable outside the standard header (@mask bit = writable). */
@@ -229,7 +249,8 @@ bool pdm_pci_bus_master(struct pdm_dev *dev);
 /* Only for host bridges and interrupt routers. */
 uint32_t pdm_pci_bus_read(struct pdm_dev *bridge, uint8_t bus, uint8_t devfn, uint8_t off, unsigned size);
 void pdm_pci_bus_write(struct pdm_dev *bridge, uint8_t bus, uint8_t devfn, uint8_t off, uint32_t val, unsigned size);
-/** The router must not drive an INTx# pin of its own. @route(dev, pirq 0-3, level): slot s, pin p reach PIRQ (s + p - 2) & 3 (PIIX wiring, pin 1 = INTA#, slot 1 pin 1 = PIRQA). */
+/** The router must not drive an INTx# pin of its own. @route(dev, pirq 0-3, level): slot s, pin p reach PIRQ (s + p -
+ * 2) & 3 (PIIX wiring, pin 1 = INTA#, slot 1 pin 1 = PIRQA). */
 void pdm_pci_router(struct pdm_dev *dev, void (*route)(struct pdm_dev *dev, unsigned pirq, bool level));
 
 /* ---- interrupt controllers and CPUs (only intc devices use these) ---- */
@@ -242,25 +263,37 @@ struct pdm_ioapic_ops {
     void (*set_irq)(struct pdm_dev *dev, unsigned pin, bool level);
     void (*eoi)(struct pdm_dev *dev, uint8_t vector);
 };
-enum pdm_delivery { PDM_DELIVER_FIXED, PDM_DELIVER_LOWEST, PDM_DELIVER_SMI, PDM_DELIVER_NMI = 4, PDM_DELIVER_INIT, PDM_DELIVER_SIPI, PDM_DELIVER_EXTINT };
-/** The local APICs: one device for all vCPUs. Calls without the device lock; implementations use atomics (see lapic.c). */
+enum pdm_delivery {
+    PDM_DELIVER_FIXED,
+    PDM_DELIVER_LOWEST,
+    PDM_DELIVER_SMI,
+    PDM_DELIVER_NMI = 4,
+    PDM_DELIVER_INIT,
+    PDM_DELIVER_SIPI,
+    PDM_DELIVER_EXTINT
+};
+/** The local APICs: one device for all vCPUs. Calls without the device lock; implementations use atomics (see lapic.c).
+ */
 struct pdm_apic_ops {
-    void (*deliver)(struct pdm_dev *dev, uint8_t dest, bool logical, enum pdm_delivery mode, uint8_t vector, bool level);
-    int (*pending)(struct pdm_dev *dev, unsigned cpu);     /* vector that acknowledge() would give now, or -1 */
-    int (*acknowledge)(struct pdm_dev *dev, unsigned cpu); /* IRR -> ISR; -1 = spurious */
+    void (*deliver)(struct pdm_dev *dev, uint8_t dest, bool logical, enum pdm_delivery mode, uint8_t vector,
+                    bool level);
+    int (*pending)(struct pdm_dev *dev, unsigned cpu);      /* vector that acknowledge() would give now, or -1 */
+    int (*acknowledge)(struct pdm_dev *dev, unsigned cpu);  /* IRR -> ISR; -1 = spurious */
     bool (*accepts_pic)(struct pdm_dev *dev, unsigned cpu); /* LINT0 = ExtINT unmasked, or APIC disabled */
     uint8_t (*tpr_get)(struct pdm_dev *dev, unsigned cpu);
     void (*tpr_set)(struct pdm_dev *dev, unsigned cpu, uint8_t tpr);
-    bool (*msr_read)(struct pdm_dev *dev, unsigned cpu, uint32_t msr, uint64_t *ret); /* 1bh, 6e0h, 800h-8ffh; false = #GP */
+    bool (*msr_read)(struct pdm_dev *dev, unsigned cpu, uint32_t msr,
+                     uint64_t *ret); /* 1bh, 6e0h, 800h-8ffh; false = #GP */
     bool (*msr_write)(struct pdm_dev *dev, unsigned cpu, uint32_t msr, uint64_t val);
     void (*cpu_reset)(struct pdm_dev *dev, unsigned cpu, bool init_only);
 };
 void pdm_pic_register(struct pdm_dev *dev, const struct pdm_pic_ops *ops);
 void pdm_ioapic_register(struct pdm_dev *dev, const struct pdm_ioapic_ops *ops);
 void pdm_apic_register(struct pdm_dev *dev, const struct pdm_apic_ops *ops);
-void pdm_pic_intr(struct pdm_dev *dev, bool level);                       /* PIC INTR output */
-void pdm_apic_deliver(struct pdm_dev *dev, uint8_t dest, bool logical, enum pdm_delivery mode, uint8_t vector, bool level);
-void pdm_apic_eoi_broadcast(struct pdm_dev *dev, uint8_t vector);         /* to the IOAPIC; call without holding LAPIC state */
+void pdm_pic_intr(struct pdm_dev *dev, bool level); /* PIC INTR output */
+void pdm_apic_deliver(struct pdm_dev *dev, uint8_t dest, bool logical, enum pdm_delivery mode, uint8_t vector,
+                      bool level);
+void pdm_apic_eoi_broadcast(struct pdm_dev *dev, uint8_t vector); /* to the IOAPIC; call without holding LAPIC state */
 enum pdm_cpu_event { PDM_CPU_INTR, PDM_CPU_NMI, PDM_CPU_INIT, PDM_CPU_SIPI, PDM_CPU_SMI };
 /** Sets the vCPU's force flag and wakes it; for SIPI @arg is the vector. INTR only says "look again". */
 void pdm_cpu_post(struct pdm_dev *dev, unsigned cpu, enum pdm_cpu_event event, unsigned arg);
@@ -271,7 +304,8 @@ uint64_t pdm_tsc_hz(struct pdm_dev *dev);
 
 /* ---- the machine ---- */
 
-/** Replaces a small file that belongs to the machine, durably: old bytes or new ones. Blocks: only in suspend, power_off, reset. */
+/** Replaces a small file that belongs to the machine, durably: old bytes or new ones. Blocks: only in suspend,
+ * power_off, reset. */
 bool pdm_file_replace(struct pdm_dev *dev, const char *path, const void *bytes, size_t size, GError **error);
 enum pdm_power { PDM_POWER_OFF, PDM_POWER_RESET, PDM_POWER_SLEEP };
 /** Asks for it; happens after the current instruction, on no lock of the caller's. @why goes to the log. */

@@ -30,9 +30,9 @@ struct pdm_block_req {
     size_t bytes;
     int status; /* 0 or a negative VERR_* (rt/status.h), valid in done() */
     void (*done)(struct pdm_dev *dev, struct pdm_block_req *req);
-    void *user;           /* the device's */
-    uint32_t generation;  /* the device's: lets it drop completions of before a reset */
-    void *priv;           /* the driver's queue link */
+    void *user;          /* the device's */
+    uint32_t generation; /* the device's: lets it drop completions of before a reset */
+    void *priv;          /* the driver's queue link */
 };
 
 struct pdm_block {
@@ -41,8 +41,8 @@ struct pdm_block {
     uint32_t sector_bytes; /* 512, or 2048 for optical media */
     bool read_only;
     bool removable;
-    char serial[32];  /* printable ASCII, may be empty */
-    char model[48];   /* may be empty: the device has its default */
+    char serial[32]; /* printable ASCII, may be empty */
+    char model[48];  /* may be empty: the device has its default */
     void (*submit)(struct pdm_block *b, struct pdm_block_req *req);
     struct pdm_lun *lun; /* PDM's: the LUN it is or was attached to; the driver starts with NULL */
 };

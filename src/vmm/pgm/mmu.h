@@ -1,9 +1,9 @@
 /*
  * mmu.h - one vCPU's view of memory: page walks and the translation cache (TLB).
  *
- * Three indexes exist side by side, chosen by privilege: user (CPL 3), supervisor, and supervisor allowed to touch user pages
- * (SMAP off or EFLAGS.AC set). An entry's tags hold page address | generation, so that a flush is one increment; a
- * global page's entry of an older generation is revalidated when it is next looked up, instead of being lost.
+ * Three indexes exist side by side, chosen by privilege: user (CPL 3), supervisor, and supervisor allowed to touch user
+ * pages (SMAP off or EFLAGS.AC set). An entry's tags hold page address | generation, so that a flush is one increment;
+ * a global page's entry of an older generation is revalidated when it is next looked up, instead of being lost.
  *
  * Sources: SDM vol. 3 chapter 4 (walks, A/D bits, access rights, PCID, error code 4.7), AMD APM vol. 2 chapter 5.
  * Thread: everything here belongs to the vCPU's own thread.
@@ -21,20 +21,20 @@
 enum pgm_access { PGM_READ, PGM_WRITE, PGM_EXEC };
 enum pgm_index { PGM_IDX_USER, PGM_IDX_KERNEL, PGM_IDX_KERNEL_AC, PGM_IDX_COUNT };
 
-#define PGM_TLB_ENTRIES 1024u /* per index; power of two */
-#define PGM_GEN_MAX     4094u /* 4095 with the topmost page would be ~0, the tag that never matches */
+#define PGM_TLB_ENTRIES 1024u               /* per index; power of two */
+#define PGM_GEN_MAX     4094u               /* 4095 with the topmost page would be ~0, the tag that never matches */
 #define PGM_CR3_KEEP    (UINT64_C(1) << 63) /* MOV to CR3 with CR4.PCIDE: keep what the PCID has cached */
 
 /* Page-fault error code bits, SDM 4.7. */
 enum { PGM_PF_P = 1, PGM_PF_W = 2, PGM_PF_U = 4, PGM_PF_RSVD = 8, PGM_PF_I = 16 };
 
 struct pgm_tlb_entry {
-    uint64_t tag[3];   /* by enum pgm_access: linear page | generation, or ~0: not allowed directly */
-    intptr_t addend;   /* hva = gla + addend */
-    uint64_t gpa;      /* page, A20 applied | enum pgm_tlb_flag */
+    uint64_t tag[3];     /* by enum pgm_access: linear page | generation, or ~0: not allowed directly */
+    intptr_t addend;     /* hva = gla + addend */
+    uint64_t gpa;        /* page, A20 applied | enum pgm_tlb_flag */
     uint64_t global_gen; /* generation of globals this was made in; 0 = not global */
-    uint64_t gla;      /* page, for revalidation */
-    uint64_t known;    /* as a tag: the translation holds, directly reachable or not */
+    uint64_t gla;        /* page, for revalidation */
+    uint64_t known;      /* as a tag: the translation holds, directly reachable or not */
 };
 /* Bits 0-2 of .gpa: access by enum pgm_access allowed (for write: and D is set); the size of the guest's page. */
 enum pgm_tlb_flag { PGM_TLB_MEMORY = 8, PGM_TLB_2M = 16, PGM_TLB_4M = 32, PGM_TLB_1G = 64 };
@@ -49,11 +49,11 @@ struct pgm_mmu {
     uint64_t cr0, cr3, cr4, efer;
     uint64_t maxphyaddr_mask; /* reserved physical bits, up to bit 51 */
     unsigned maxphyaddr_bits;
-    bool has_1g;              /* 1 GiB pages, CPUID 80000001h EDX 26; set by pgm_mmu_init() */
-    uint64_t pdpte[4];        /* PAE: loaded by MOV CR3, SDM 4.4.1 */
+    bool has_1g;       /* 1 GiB pages, CPUID 80000001h EDX 26; set by pgm_mmu_init() */
+    uint64_t pdpte[4]; /* PAE: loaded by MOV CR3, SDM 4.4.1 */
     uint64_t stat_walks, stat_flushes, stat_revalidated;
-    uint64_t large_filter[64];      /* which large pages may have entries: a Bloom filter, so that INVLPG rarely searches */
-    uint16_t pcid_gen[4096];        /* generation a PCID's entries live under; 0 = none */
+    uint64_t large_filter[64]; /* which large pages may have entries: a Bloom filter, so that INVLPG rarely searches */
+    uint16_t pcid_gen[4096];   /* generation a PCID's entries live under; 0 = none */
     struct pgm_tlb_entry tlb[PGM_IDX_COUNT][PGM_TLB_ENTRIES];
 };
 
@@ -75,7 +75,8 @@ bool pgm_mmu_mode(struct pgm_mmu *m, uint64_t cr0, uint64_t cr3, uint64_t cr4, u
 void pgm_mmu_flush(struct pgm_mmu *m, bool globals_too);
 void pgm_mmu_invlpg(struct pgm_mmu *m, uint64_t gla);
 void pgm_mmu_invpcid(struct pgm_mmu *m, unsigned type, uint16_t pcid, uint64_t gla);
-/** Drops direct write translations of a physical page (~0 = all), and everything if pgm's map changed: the FF_TLB_SYNC duty. */
+/** Drops direct write translations of a physical page (~0 = all), and everything if pgm's map changed: the FF_TLB_SYNC
+ * duty. */
 void pgm_mmu_drop_writes(struct pgm_mmu *m, uint64_t gpa);
 
 /**
@@ -87,7 +88,8 @@ int pgm_mmu_xlat(struct pgm_mmu *m, enum pgm_index idx, uint64_t gla, enum pgm_a
 bool pgm_mmu_peek(struct pgm_mmu *m, uint64_t gla, uint64_t *ret_gpa);
 
 /** The hot path: host address for an access wholly inside one page, or NULL (then pgm_mmu_xlat). */
-static inline uint8_t *pgm_mmu_fast(struct pgm_mmu *m, enum pgm_index idx, uint64_t gla, unsigned size, enum pgm_access acc)
+static inline uint8_t *pgm_mmu_fast(struct pgm_mmu *m, enum pgm_index idx, uint64_t gla, unsigned size,
+                                    enum pgm_access acc)
 {
     const struct pgm_tlb_entry *e = &m->tlb[idx][(gla >> PGM_PAGE_SHIFT) & (PGM_TLB_ENTRIES - 1)];
     uint64_t want = (gla & ~(uint64_t)(PGM_PAGE_BYTES - 1)) | m->gen;

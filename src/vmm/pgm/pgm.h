@@ -9,8 +9,9 @@
  * memory live until pgm_free(), so a translation used a little too long is wrong at most, never dangling.
  * Invariant 1: no vCPU holds a direct write translation to a page with a code watch: whoever sets the first watch on
  *   a page runs the synchronise callback before the first byte of code is read from it.
- * Invariant 2: every store to a watched chunk, by whomever, increases the page's code generation after the bytes changed.
- * Invariant 3: a device RAM page's dirty bit is set after the bytes changed: who clears it first and reads then, loses nothing.
+ * Invariant 2: every store to a watched chunk, by whomever, increases the page's code generation after the bytes
+ * changed. Invariant 3: a device RAM page's dirty bit is set after the bytes changed: who clears it first and reads
+ * then, loses nothing.
  */
 #ifndef VMM_PGM_PGM_H
 #define VMM_PGM_PGM_H
@@ -33,7 +34,8 @@ struct pgm_mmio_ops {
     void (*write)(void *user, uint64_t off, uint64_t val, unsigned size);
 };
 
-/** pgm_new() - @ram_bytes of guest RAM (a multiple of 1 MiB, at most 2 TiB); what exceeds @low_limit_gpa (e.g. 3.5 GiB) is placed at 4 GiB. */
+/** pgm_new() - @ram_bytes of guest RAM (a multiple of 1 MiB, at most 2 TiB); what exceeds @low_limit_gpa (e.g. 3.5 GiB)
+ * is placed at 4 GiB. */
 struct pgm *pgm_new(uint64_t ram_bytes, uint64_t low_limit_gpa, GError **error);
 void pgm_free(struct pgm *pgm);
 /** Zeroes nothing, forgets nothing but watches and shadowing: RAM content survives a reset as on a PC. */
@@ -45,10 +47,15 @@ void *pgm_ram_hva(struct pgm *pgm, uint64_t *ret_bytes);
 int pgm_ram_fd(struct pgm *pgm);
 
 /* ---- ranges; a later range hides earlier ones where they overlap ---- */
-typedef struct { uint32_t id; } pgm_range;
-bool pgm_mmio_add(struct pgm *pgm, const char *name, uint64_t size_bytes, const struct pgm_mmio_ops *ops, void *user, pgm_range *ret, GError **error);
-bool pgm_devram_add(struct pgm *pgm, const char *name, uint64_t size_bytes, void **ret_hva, pgm_range *ret, GError **error);
-bool pgm_rom_add(struct pgm *pgm, const char *name, uint64_t gpa, const void *bytes, uint64_t size_bytes, GError **error);
+typedef struct {
+    uint32_t id;
+} pgm_range;
+bool pgm_mmio_add(struct pgm *pgm, const char *name, uint64_t size_bytes, const struct pgm_mmio_ops *ops, void *user,
+                  pgm_range *ret, GError **error);
+bool pgm_devram_add(struct pgm *pgm, const char *name, uint64_t size_bytes, void **ret_hva, pgm_range *ret,
+                    GError **error);
+bool pgm_rom_add(struct pgm *pgm, const char *name, uint64_t gpa, const void *bytes, uint64_t size_bytes,
+                 GError **error);
 /** Any alignment (page aligned ones are quicker); remap moves it, and on top; an impossible @gpa unmaps. */
 void pgm_map(struct pgm *pgm, pgm_range r, uint64_t gpa);
 void pgm_unmap(struct pgm *pgm, pgm_range r);
@@ -67,8 +74,8 @@ void pgm_phys_write(struct pgm *pgm, uint64_t gpa, const void *buf, size_t bytes
 uint64_t pgm_phys_read_n(struct pgm *pgm, uint64_t gpa, unsigned size);
 void pgm_phys_write_n(struct pgm *pgm, uint64_t gpa, uint64_t val, unsigned size);
 /**
- * Compare-and-swap of @size 1, 2, 4 or 8 bytes, aligned (page-table A/D bits, locked instructions on pages without direct
- * write); false if it was not @old any more. Where nothing can be written it is true and nothing happens.
+ * Compare-and-swap of @size 1, 2, 4 or 8 bytes, aligned (page-table A/D bits, locked instructions on pages without
+ * direct write); false if it was not @old any more. Where nothing can be written it is true and nothing happens.
  */
 bool pgm_phys_cmpxchg(struct pgm *pgm, uint64_t gpa, uint64_t old, uint64_t val, unsigned size);
 
@@ -93,11 +100,12 @@ _Atomic uint32_t *pgm_code_watch(struct pgm *pgm, uint64_t gpa, unsigned bytes, 
 /** Whether a store here must be reported (slow path), and the report; pgm_phys_write* report by themselves. */
 bool pgm_code_is_watched(struct pgm *pgm, uint64_t gpa, unsigned bytes);
 void pgm_code_written(struct pgm *pgm, uint64_t gpa, unsigned bytes);
-/** @sync(user, gpa): returns once no vCPU can write directly to the page any more (see vm's rendezvous). gpa -1 = all pages. */
+/** @sync(user, gpa): returns once no vCPU can write directly to the page any more (see vm's rendezvous). gpa -1 = all
+ * pages. */
 void pgm_sync_callback(struct pgm *pgm, void (*sync)(void *user, uint64_t gpa), void *user);
 /**
- * @flush(user): the map changed (BAR, shadowing, A20): every vCPU has to call pgm_mmu_drop_writes(m, -1) before its next
- * block, e.g. by FF_TLB_SYNC. Called with device locks held: it must set flags only and never wait.
+ * @flush(user): the map changed (BAR, shadowing, A20): every vCPU has to call pgm_mmu_drop_writes(m, -1) before its
+ * next block, e.g. by FF_TLB_SYNC. Called with device locks held: it must set flags only and never wait.
  */
 void pgm_flush_callback(struct pgm *pgm, void (*flush)(void *user), void *user);
 

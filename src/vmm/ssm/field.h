@@ -24,21 +24,30 @@ struct ssm_field {
 };
 
 #define SSM_FIELD_(type, m, k, elem, n, v, s)                                                                          \
-    {.name = #m, .kind = k, .offset = offsetof(type, m), .size = elem, .count = n, .since = v, .sub = s}
+    {                                                                                                                  \
+        .name = #m, .kind = k, .offset = offsetof(type, m), .size = elem, .count = n, .since = v, .sub = s             \
+    }
 #define SSM_SIZEOF_(type, m) ((uint32_t)sizeof(((type *)0)->m))
 /* SSM_CHECKED_: compile-time proof that the member has the size the macro's name promises */
 #define SSM_CHECKED_(type, m, n) (SSM_SIZEOF_(type, m) + 0 * sizeof(char[SSM_SIZEOF_(type, m) == (n) ? 1 : -1]))
 
-#define SSM_U8(type, m)          SSM_FIELD_(type, m, SSM_KIND_UINT, SSM_CHECKED_(type, m, 1), 1, 0, NULL)
-#define SSM_U16(type, m)         SSM_FIELD_(type, m, SSM_KIND_UINT, SSM_CHECKED_(type, m, 2), 1, 0, NULL)
-#define SSM_U32(type, m)         SSM_FIELD_(type, m, SSM_KIND_UINT, SSM_CHECKED_(type, m, 4), 1, 0, NULL)
-#define SSM_U64(type, m)         SSM_FIELD_(type, m, SSM_KIND_UINT, SSM_CHECKED_(type, m, 8), 1, 0, NULL)
-#define SSM_BOOL(type, m)        SSM_FIELD_(type, m, SSM_KIND_BOOL, SSM_CHECKED_(type, m, 1), 1, 0, NULL)
-#define SSM_U8S(type, m)         SSM_FIELD_(type, m, SSM_KIND_BYTES, 1, SSM_SIZEOF_(type, m), 0, NULL)
-#define SSM_UINTS(type, m)       SSM_FIELD_(type, m, SSM_KIND_UINT, sizeof(((type *)0)->m[0]), SSM_SIZEOF_(type, m) / sizeof(((type *)0)->m[0]), 0, NULL)
-#define SSM_STRUCT(type, m, f)   SSM_FIELD_(type, m, SSM_KIND_STRUCT, SSM_SIZEOF_(type, m), 1, 0, f)
-#define SSM_STRUCTS(type, m, f)  SSM_FIELD_(type, m, SSM_KIND_STRUCT, sizeof(((type *)0)->m[0]), SSM_SIZEOF_(type, m) / sizeof(((type *)0)->m[0]), 0, f)
-#define SSM_END                  {.kind = SSM_KIND_END}
+#define SSM_U8(type, m)   SSM_FIELD_(type, m, SSM_KIND_UINT, SSM_CHECKED_(type, m, 1), 1, 0, NULL)
+#define SSM_U16(type, m)  SSM_FIELD_(type, m, SSM_KIND_UINT, SSM_CHECKED_(type, m, 2), 1, 0, NULL)
+#define SSM_U32(type, m)  SSM_FIELD_(type, m, SSM_KIND_UINT, SSM_CHECKED_(type, m, 4), 1, 0, NULL)
+#define SSM_U64(type, m)  SSM_FIELD_(type, m, SSM_KIND_UINT, SSM_CHECKED_(type, m, 8), 1, 0, NULL)
+#define SSM_BOOL(type, m) SSM_FIELD_(type, m, SSM_KIND_BOOL, SSM_CHECKED_(type, m, 1), 1, 0, NULL)
+#define SSM_U8S(type, m)  SSM_FIELD_(type, m, SSM_KIND_BYTES, 1, SSM_SIZEOF_(type, m), 0, NULL)
+#define SSM_UINTS(type, m)                                                                                             \
+    SSM_FIELD_(type, m, SSM_KIND_UINT, sizeof(((type *)0)->m[0]), SSM_SIZEOF_(type, m) / sizeof(((type *)0)->m[0]), 0, \
+               NULL)
+#define SSM_STRUCT(type, m, f) SSM_FIELD_(type, m, SSM_KIND_STRUCT, SSM_SIZEOF_(type, m), 1, 0, f)
+#define SSM_STRUCTS(type, m, f)                                                                                        \
+    SSM_FIELD_(type, m, SSM_KIND_STRUCT, sizeof(((type *)0)->m[0]), SSM_SIZEOF_(type, m) / sizeof(((type *)0)->m[0]),  \
+               0, f)
+#define SSM_END                                                                                                        \
+    {                                                                                                                  \
+        .kind = SSM_KIND_END                                                                                           \
+    }
 
 struct ssm_writer;
 struct ssm_reader;

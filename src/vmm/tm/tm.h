@@ -2,11 +2,12 @@
  * tm.h - the machine's clocks, timers and time stamp counters.
  *
  *   TM_VIRTUAL       nanoseconds the machine has run; stands still while it is paused.
- *   TM_VIRTUAL_SYNC  what devices live by: as TM_VIRTUAL, but it never passes the deadline of a timer that has not run yet.
- *                    When timers run late it lags, and then catches up at a bounded rate; it never jumps.
- *   TM_REAL          the host's CLOCK_MONOTONIC, never paused.
+ *   TM_VIRTUAL_SYNC  what devices live by: as TM_VIRTUAL, but it never passes the deadline of a timer that has not run
+ * yet. When timers run late it lags, and then catches up at a bounded rate; it never jumps. TM_REAL          the host's
+ * CLOCK_MONOTONIC, never paused.
  *
- * A new machine is paused at time 0. Stepped machines (tests) have no thread: time and timers move in tm_step_ns() only.
+ * A new machine is paused at time 0. Stepped machines (tests) have no thread: time and timers move in tm_step_ns()
+ * only.
  *
  * Threads: everything from any thread, unless said otherwise. Timer callbacks run without TM's lock, one at a time, on
  * TM's thread or in tm_poll(); they may arm, stop, make and free any timer, their own included.
@@ -52,7 +53,8 @@ void tm_set_ns(struct tm_machine *tm, uint64_t now_ns);
 /** tm_timer_new() - stopped. @name is copied. */
 struct tm_timer *tm_timer_new(struct tm_machine *tm, enum tm_clock clock, const char *name, void (*expired)(void *arg),
                               void *arg);
-/** tm_timer_free() - when it returns the callback does not run any more (inside its own callback: it will not again). */
+/** tm_timer_free() - when it returns the callback does not run any more (inside its own callback: it will not again).
+ */
 void tm_timer_free(struct tm_timer *t);
 /** tm_timer_at() - @when_ns of its clock; past = as soon as possible; TM_NEVER stops it. Equal times fire in order. */
 void tm_timer_at(struct tm_timer *t, uint64_t when_ns);
