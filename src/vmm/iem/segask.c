@@ -57,7 +57,7 @@ void iem_LAR(struct vcpu *c, const struct iem_op *op)
         return;
     }
     set_zf(c, true);
-    iem_set_gpr(c, op->i.op[0].reg, (d >> 32) & 0x00ffff00, op->i.opsize);
+    iem_set_gpr(c, op->i.op[0].reg, (d >> 32) & 0x00f0ff00, op->i.opsize);
 }
 
 void iem_LSL(struct vcpu *c, const struct iem_op *op)
