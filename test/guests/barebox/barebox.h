@@ -33,6 +33,9 @@ void verdict(const char *name, int good, u32 got, u32 want);
 void expect(const char *name, int user, void (*fn)(void), int vector, u32 error, u32 eip);
 void is(const char *name, u32 got, u32 want);
 
+/** QEMU's translator: it knows no segment limits and lets CR0.PG be set without PE, which would end the run. */
+int is_tcg(void);
+
 /* ---- tables (main.c) ---- */
 u64 desc(u32 base, u32 limit, u32 attr); /* attr as in bits 40-55 */
 void set_gate(unsigned vector, u16 sel, u32 off, u32 attr);

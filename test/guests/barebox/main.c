@@ -100,6 +100,14 @@ void reset_tables(void)
     __asm__ volatile("ltr %w0" : : "r"(TSS_MAIN));
 }
 
+int is_tcg(void)
+{
+    u32 eax = 0x40000000, ebx, ecx = 0, edx;
+
+    __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+    return ebx == 0x54474354; /* "TCGT" */
+}
+
 static void check_real(void)
 {
     static const char *const names[] = {"real: #DE", "real: word at ffff", "real: UD2", "real: LTR is #UD",
