@@ -12,7 +12,7 @@ SNIP(g_target32, "mov 8(%esp), %eax; mov 12(%esp), %ecx; mov $0x10, %edx; mov %d
                  "lret $8");
 SNIP(g_call32, "mov %esp, %ebx; push $0x1111; push $0x2222; lcall $0x43, $0; sub %esp, %ebx; int $0x30; g_call32_f:");
 SNIP(g_target16, "mov 4(%esp), %eax; mov $0x10, %edx; mov %dx, %ds; mov %eax, seen; mov %esp, seen+12;"
-                 "mov $0x23, %edx; mov %dx, %ds; .byte 0x66; lret $4");
+                 "int $0x30"); /* the 16-bit return address has lost its upper half */
 SNIP(g_call16, "mov %esp, %ebx; .byte 0x66, 0x68, 0x11, 0x11; .byte 0x66, 0x68, 0x22, 0x22; lcall $0x43, $0;"
                "int $0x30; g_call16_f:");
 SNIP(g_fault, "g_fault_f: lcall $0x43, $0");

@@ -61,7 +61,7 @@ static void check_accessed(void)
 
 SNIP(l_down, "mov $0x40, %eax; mov %ax, %es; mov %es:0x2000, %al; l_down_f: mov %es:0x1000, %al");
 SNIP(l_up, "mov $0x40, %eax; mov %ax, %es; mov %es:0xffc, %eax; l_up_f: mov %es:0xffd, %eax");
-SNIP(l_ss, "mov %esp, %ecx; mov $0x40, %eax; mov %ax, %ss; l_ss_f: mov %ss:0x1000, %al");
+SNIP(l_ss, "mov %esp, %ecx; mov $0x43, %eax; mov %ax, %ss; l_ss_f: mov %ss:0x1000, %al");
 SNIP(l_ro, "mov $0x40, %eax; mov %ax, %es; l_ro_f: movb $0, %es:0");
 SNIP(l_xo, "mov $0x40, %eax; mov %ax, %es; l_xo_f: nop");
 
@@ -71,7 +71,8 @@ static void check_limits(void)
     expect("expand-down limit", 0, l_down, GP, 0, AT(l_down));
     gdt[FREE / 8] = desc(0, 0xfff, 0x4093);
     expect("expand-up limit", 0, l_up, GP, 0, AT(l_up));
-    expect("stack limit", 0, l_ss, SS, 0, AT(l_ss));
+    gdt[FREE / 8] = desc(0, 0xfff, 0x40f3);
+    expect("stack limit", 1, l_ss, SS, 0, AT(l_ss));
     gdt[FREE / 8] = desc(0, 0xfff, 0x4091);
     expect("write to read-only data", 0, l_ro, GP, 0, AT(l_ro));
 }

@@ -85,10 +85,11 @@ void check_exceptions(void)
     expect("selector beyond the GDT", 0, x_beyond, GP, 0xfff8, AT(x_beyond));
     expect("selector in no LDT", 0, x_ldtr, GP, 0x0c, AT(x_ldtr));
     expect("write through CS", 0, x_code_write, GP, 0, AT(x_code_write));
-    if (!is_tcg())
+    if (!is_tcg()) {
         expect("CR0 PG without PE", 0, x_cr0_bad, GP, 0, AT(x_cr0_bad));
-    expect("CR0 NW without CD", 0, x_cr0_nw, GP, 0, AT(x_cr0_nw));
-    expect("CR4 reserved bit", 0, x_cr4_bad, GP, 0, AT(x_cr4_bad));
+        expect("CR0 NW without CD", 0, x_cr0_nw, GP, 0, AT(x_cr0_nw));
+        expect("CR4 reserved bit", 0, x_cr4_bad, GP, 0, AT(x_cr4_bad));
+    }
     expect("unknown MSR", 0, x_msr, GP, 0, AT(x_msr));
     expect("16 bytes of instruction", 0, x_long, GP, 0, AT(x_long));
     with_cr0("x87 with TS", 8, x_fpu, NM, AT(x_fpu));
