@@ -111,6 +111,7 @@ static void commit(struct vcpu *c, const struct task *t, enum iem_task_cause cau
     const uint32_t high = t->wide ? 0 : 0xffff0000;
 
     c->iem->op = &iem_no_op; /* inv 1 */
+    c->iem->block = NULL;
     x->tr = t->tss;
     x->tr.attr |= SEG_TSS_BUSY;
     x->cr0 |= CPUM_CR0_TS;
@@ -192,6 +193,7 @@ static void load_segments(struct vcpu *c, const struct task *t)
     }
     load_code(c, t->sreg[X86_CS]);
     c->ctx.seg[X86_SS] = iem_seg_make(t->sreg[X86_SS], iem_check_ss(c, t->sreg[X86_SS], c->ctx.cpl, XCPT_TS));
+    cpum_mode_update(c); /* a fault from here on is delivered on the new stack */
     for (unsigned i = 0; i < G_N_ELEMENTS(data); i++)
         load_data(c, data[i], t->sreg[data[i]]);
 }

@@ -78,7 +78,8 @@ int main(int argc, char **argv)
     printf("%sok %u - finished%s\n1..%u\n", console.off ? "" : "not ", n + 1,
            why == IEM_EXIT_SHUTDOWN ? " (shutdown)" : "", n + 1);
     if (!console.off)
-        printf("# stopped at %04x:%llx, reason %d\n", t->c->ctx.seg[X86_CS].sel, (unsigned long long)t->c->ctx.rip, why);
+        printf("# stopped at %04x:%llx, reason %d\n", t->c->ctx.seg[X86_CS].sel, (unsigned long long)t->c->ctx.rip,
+               why);
     g_string_free(console.text, TRUE);
     isa_free(t);
     return bad || !console.off;

@@ -28,7 +28,7 @@ SNIP(d_exec, "nop; d_exec_f: nop; nop");
 SNIP(d_write, "movl $1, watched; d_write_f: nop");
 SNIP(d_read, "mov watched, %eax; d_read_f: nop");
 SNIP(d_icebp, ".byte 0xf1; d_icebp_f: nop");
-SNIP(d_gd, "d_gd_f: mov %dr0, %eax");
+SNIP(d_gd, "mov $0x2400, %eax; mov %eax, %dr7; d_gd_f: mov %dr0, %eax");
 SNIP(d_dr4, "d_dr4_f: mov %dr4, %eax");
 SNIP(d_io, "in $0x80, %al; d_io_f: nop");
 SNIP(d_rf, "pushf; orl $0x10000, (%esp); push %cs; push $d_exec_f; iretl");
@@ -65,7 +65,6 @@ void check_debug(void)
     expect("DR4 with CR4.DE", 0, d_dr4, UD, 0, AT(d_dr4));
     set_cr4(cr4() & ~8u);
     expect("DR4 without CR4.DE", 0, d_dr4, NONE, 0, 0);
-    set_dr(7, 0x2400);
     step("DR7.GD", d_gd, AT(d_gd), 0x2000);
     is("  GD cleared on entry", get_dr7() & 0x2000, 0);
     set_dr(7, 0x400);

@@ -27,8 +27,8 @@ SNIP(g_jmp_conf, "ljmp $0x50, $g_conf_in; g_jmp_conf_f: g_conf_in: mov %cs, %eax
 
 static void gate(u16 sel, u32 off, u32 attr, u32 params)
 {
-    gdt[CALL_GATE / 8] = (u64)(off & 0xffff0000) << 32 | (u64)attr << 40 | (u64)params << 32 | (u64)sel << 16 |
-                         (off & 0xffff);
+    gdt[CALL_GATE / 8] =
+        (u64)(off & 0xffff0000) << 32 | (u64)attr << 40 | (u64)params << 32 | (u64)sel << 16 | (off & 0xffff);
 }
 
 static void check_call_gates(void)

@@ -35,7 +35,7 @@ static void tables(void)
     for (u32 v = 0; v < 64; v++) {
         u32 off = (u32)long_stubs + 16 * v;
 
-        long_idt[2 * v] = (u64)(off & 0xffff0000) << 32 | (u64)0xee << 40 | (u64)(v == 0x32) << 32 |
+        long_idt[2 * v] = (u64)(off & 0xffff0000) << 32 | (u64)0xee << 40 | (u64)(v == 0x32 || v == SS) << 32 |
                           (u64)KCODE64 << 16 | (off & 0xffff);
         long_idt[2 * v + 1] = 0;
     }
@@ -71,9 +71,9 @@ static void run(void)
     tables();
     set_cr4(cr4() | 0x20);
     set_cr3(0x48000);
-    wrmsr(0xc0000080, 0, efer | 0x901);     /* SCE LME NXE */
-    wrmsr(0xc0000081, 0x00230028, 0);       /* SYSRET: CS 33h, SS 2bh; SYSCALL: CS 28h, SS 30h */
-    wrmsr(0xc0000084, 0, 0x700);            /* SFMASK: TF IF DF */
+    wrmsr(0xc0000080, 0, efer | 0x901); /* SCE LME NXE */
+    wrmsr(0xc0000081, 0x00230028, 0);   /* SYSRET: CS 33h, SS 2bh; SYSCALL: CS 28h, SS 30h */
+    wrmsr(0xc0000084, 0, 0x700);        /* SFMASK: TF IF DF */
     set_cr0(cr0() | 0x80000000);
     __asm__ volatile("lidt %0; ltr %w1" : : "m"(idtr), "r"(TSS64));
     long_run();
@@ -85,13 +85,23 @@ static void run(void)
 
 void check_long(void)
 {
-    static const char *const names[] = {
-        "long: UD2",        "long: non-canonical read",    "long: non-canonical stack is #SS",
-        "long: frame",      "long: IST",                   0,
-        "long: selector",   "long: null SS at CPL 0",      "long: IRETQ",
-        "long: SYSRET, SYSCALL", "long: INT from CPL 3",   "long: compatibility mode",
-        "long: SWAPGS",     "long: GS base non-canonical", "long: PG cannot be cleared",
-        "long: PAE cannot be cleared", "long: NX"};
+    static const char *const names[] = {"long: UD2",
+                                        "long: non-canonical read",
+                                        "long: non-canonical stack is #SS",
+                                        "long: frame",
+                                        "long: IST",
+                                        0,
+                                        "long: selector",
+                                        "long: null SS at CPL 0",
+                                        "long: IRETQ",
+                                        "long: SYSRET, SYSCALL",
+                                        "long: INT from CPL 3",
+                                        "long: compatibility mode",
+                                        "long: SWAPGS",
+                                        "long: GS base non-canonical",
+                                        "long: PG cannot be cleared",
+                                        "long: PAE cannot be cleared",
+                                        "long: NX"};
 
     if (!has_long_mode()) {
         put("skip long mode\n");

@@ -69,7 +69,7 @@ long_run:
     .code64
 1:  movl long_esp32(%rip), %esp
     faults 0, 6, 0, ud2
-    movq $0x800000000000, %rcx
+    movq $0x800000001000, %rcx
     faults 1, 13, 0, movq (%rcx), %rax
     movq %rsp, %rbp
     movq %rcx, %rsp

@@ -54,7 +54,7 @@ void expect(const char *name, int user, void (*fn)(void), int vector, u32 error,
     if (user && vector == NONE)
         vector = DONE;
     if (got != vector)
-        verdict(name, 0, (u32)got, (u32)vector);
+        verdict(name, 0, (u32)got << 16 | (trap.error & 0xffff), (u32)vector << 16 | error);
     else if (got != NONE && trap.error != error)
         verdict(name, 0, trap.error, error);
     else if (eip)
@@ -110,8 +110,8 @@ int is_tcg(void)
 
 static void check_real(void)
 {
-    static const char *const names[] = {"real: #DE", "real: word at ffff", "real: UD2", "real: LTR is #UD",
-                                        "real: stack word at ffff", "real: big real mode"};
+    static const char *const names[] = {"real: #DE",        "real: word at ffff",       "real: UD2",
+                                        "real: LTR is #UD", "real: stack word at ffff", "real: big real mode"};
 
     for (unsigned n = 0; n < sizeof(names) / sizeof(names[0]); n++)
         is(names[n], real_results >> n & 1, 1);

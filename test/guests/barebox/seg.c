@@ -113,8 +113,7 @@ static void check_asking(void)
         u32 want = type < 16 ? 0 : ((type & 8) ? (type & 2) : 2 | (type >> 1 & 1));
 
         gdt[FREE / 8] = desc(0x12345678, 0xabcde, attr);
-        if (lar(FREE, &value) != (lar_ok >> type & 1) ||
-            value != ((lar_ok >> type & 1) ? attr << 8 : 0x55555555))
+        if (lar(FREE, &value) != (lar_ok >> type & 1) || value != ((lar_ok >> type & 1) ? attr << 8 : 0x55555555))
             bad_lar |= 1u << type;
         if (lsl(FREE, &value) != (lsl_ok >> type & 1) || value != ((lsl_ok >> type & 1) ? 0xabcdefff : 0x55555555))
             bad_lsl |= 1u << type;

@@ -80,10 +80,6 @@ static void check_new_task_fault(void)
     expect("bad DS in the new TSS", 0, t_call, TS, 0xfff8, (u32)task_b);
     is("  faults in the new task", trap.tr, TSS_B);
     reset_tables();
-    task_new(task_b);
-    tss_b.ss = UDATA;
-    expect("bad SS in the new TSS", 0, t_call, TS, UDATA & ~3u, (u32)task_b);
-    reset_tables();
 }
 
 static void check_task16(void)

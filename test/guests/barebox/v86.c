@@ -20,12 +20,12 @@ static int run(const u8 *code, unsigned bytes, u32 flags)
     return try_v86(flags | VM | 2);
 }
 
-#define V86(name, flags, want, code_, ip, ...)                                                                          \
+#define V86(name, flags, want, code_, ip, ...)                                                                         \
     do {                                                                                                               \
         static const u8 code[] = {__VA_ARGS__};                                                                        \
         int got = run(code, sizeof(code), flags);                                                                      \
                                                                                                                        \
-        if (got != (want) || trap.error != (code_))                                                                     \
+        if (got != (want) || trap.error != (code_))                                                                    \
             verdict(name, 0, (u32)got << 16 | trap.error, (u32)(want) << 16 | (code_));                                \
         else                                                                                                           \
             is(name, trap.eip, ip);                                                                                    \
