@@ -97,7 +97,7 @@ void reset_tables(void)
     for (unsigned n = 0; n < sizeof(tss.redirect); n++)
         tss.redirect[n] = 0xff;
     gdt[TSS_MAIN / 8] = desc((u32)&tss, sizeof(tss) - 1, 0x89);
-    __asm__ volatile("ltr %w0" : : "r"(TSS_MAIN));
+    __asm__ volatile("lldt %w1; ltr %w0" : : "r"(TSS_MAIN), "r"(0)); /* LDTR after reset is not null */
 }
 
 int is_tcg(void)
@@ -119,6 +119,7 @@ static void check_real(void)
 
 int main(void)
 {
+    outb(0x3fb, 3); /* 8 data bits; after reset the line has 5 */
     put("barebox\n");
     check_real();
     reset_tables();
