@@ -95,6 +95,8 @@ static void halt(struct vcpu *c)
         uint32_t word = ff_get(&c->ff);
         if (can_wake(c))
             break;
+        if (word & FF_INTR) /* set again already: the next one would not change the word and not wake us */
+            continue;
         futex(&c->ff.bits, FUTEX_WAIT_PRIVATE, word);
     }
     pgm_mmu_drop_writes(&c->mmu, UINT64_MAX); /* for the sync requests slept through */
