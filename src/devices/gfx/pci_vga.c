@@ -10,7 +10,7 @@
  * with VGA or VBE. The VGA BIOS image is given the ids of the function it is used for.
  * Left out: EDID in BAR 2 (reads 0), QEMU's extended registers at 600h (read 0, hence absent), 8-bit accesses to the
  * display interface.
- * Locks: every callback runs under the device lock.
+ * Locks: every callback runs under the device lock; display_update() gives it up while it asks which pages changed.
  */
 #include <string.h>
 
@@ -45,7 +45,13 @@ struct pci_vga {
     pdm_region vram;
     uint8_t *rom;
     size_t rom_bytes;
+    /* for display_update(): what the last picture was drawn from; wiring, never saved */
+    uint64_t *dirty;
+    uint64_t phase;
+    bool stale; /* a register, or memory through the window, changed since */
 };
+
+#define VRAM_PAGES(s) ((s)->vga.vram_bytes / 4096u)
 
 /* ---- ports and windows ---- */
 
@@ -62,6 +68,7 @@ static void ports_write(struct pdm_dev *dev, uint16_t off, uint32_t val, unsigne
     struct pci_vga *s = pdm_state(dev);
 
     (void)size;
+    s->stale = true;
     vga_port_write(&s->vga, (uint16_t)(PORT_BASE + off), (uint8_t)val);
 }
 
@@ -82,6 +89,7 @@ static void dispi_write(struct pdm_dev *dev, uint16_t off, uint32_t val, unsigne
     struct pci_vga *s = pdm_state(dev);
 
     (void)size;
+    s->stale = true;
     if (off == VBE_PORT_INDEX)
         s->vga.vbe.index = (uint16_t)val;
     else
@@ -101,6 +109,7 @@ static void window_write(struct pdm_dev *dev, uint64_t off, uint64_t val, unsign
     struct pci_vga *s = pdm_state(dev);
 
     (void)size;
+    s->stale = true;
     vga_mem_write(&s->vga, (uint32_t)off, (uint8_t)val);
 }
 
@@ -119,6 +128,7 @@ static void mmio_write(struct pdm_dev *dev, uint64_t off, uint64_t val, unsigned
 {
     struct pci_vga *s = pdm_state(dev);
 
+    s->stale = true;
     if (off >= MMIO_PORTS && off < MMIO_PORTS + 0x20) {
         for (unsigned i = 0; i < size; i++) /* index and data in one go */
             ports_write(dev, (uint16_t)(off + i - MMIO_PORTS + 0x10), (uint8_t)(val >> 8 * i), 1);
@@ -138,6 +148,32 @@ static void display_render(struct pdm_dev *dev, struct pdm_frame *f)
         return;
     f->blank = p.blank;
     vga_draw(&s->vga, pdm_now_ns(dev), f->pixels, f->stride_bytes / sizeof *f->pixels);
+}
+
+/* Everything is drawn anew when anything but the frame buffer changed, or something blinks. */
+static void display_update(struct pdm_dev *dev, struct pdm_frame *f, struct pdm_band *ret_band)
+{
+    struct pci_vga *s = pdm_state(dev);
+    const unsigned written = pdm_ram_dirty(dev, s->vram, s->dirty, VRAM_PAGES(s));
+    const uint64_t phase = vga_blink_phase(pdm_now_ns(dev));
+    const struct vga_picture p = vga_picture(&s->vga);
+    const bool linear = vbe_linear(&s->vga) && !p.blank;
+    bool all = s->stale || f->width != p.width || f->height != p.height || f->blank != p.blank;
+
+    *ret_band = (struct pdm_band){0};
+    all = all || (written && !linear) || (phase != s->phase && vga_is_text(&s->vga));
+    if (!pdm_frame_size(f, p.width, p.height))
+        return;
+    if (all) {
+        f->blank = p.blank;
+        vga_draw(&s->vga, pdm_now_ns(dev), f->pixels, f->stride_bytes / sizeof *f->pixels);
+        ret_band->lines = p.height;
+    } else if (written) {
+        vga_draw_linear(&s->vga, s->dirty, f->pixels, f->stride_bytes / sizeof *f->pixels, &ret_band->first,
+                        &ret_band->lines);
+    }
+    s->stale = false;
+    s->phase = phase;
 }
 
 static char *display_text(struct pdm_dev *dev)
@@ -306,6 +342,7 @@ static bool vga_construct(struct pdm_dev *dev, GError **error)
     if (!rom_load(dev, id, error) || !pdm_ram_add(dev, "vram", bytes, &s->vram, &vram, error))
         return false;
     vga_init(&s->vga, vram, bytes);
+    s->dirty = g_new0(uint64_t, (VRAM_PAGES(s) + 63) / 64);
     return add_ports(dev, error) && pdm_mmio_add(dev, &window, &(pdm_region){0}, error) && add_function(dev, id, error);
 }
 
@@ -313,6 +350,7 @@ static void vga_destruct(struct pdm_dev *dev)
 {
     struct pci_vga *s = pdm_state(dev);
 
+    g_free(s->dirty);
     g_free(s->rom);
 }
 
@@ -321,12 +359,14 @@ static void vga_dev_reset(struct pdm_dev *dev)
     struct pci_vga *s = pdm_state(dev);
 
     vga_reset(&s->vga);
+    s->stale = true;
 }
 
 static bool vga_state_check(void *state)
 {
     struct pci_vga *s = state;
 
+    s->stale = true;
     vbe_fit(&s->vga); /* vga.h inv 2 */
     return vga_check(&s->vga);
 }
@@ -389,7 +429,8 @@ static const struct pdm_cfg_key vga_config[] = {
     PDM_CFG_END,
 };
 
-static const struct pdm_display_port vga_display = {.render = display_render, .text = display_text};
+static const struct pdm_display_port vga_display = {
+    .render = display_render, .update = display_update, .text = display_text};
 
 const struct pdm_devreg pci_vga_device = {
     .name = "vga",

@@ -110,6 +110,11 @@ static void render(struct rig *r, struct pdm_frame *f)
     pci_vga_device.display_port->render(rig_dev(r), f);
 }
 
+static void update(struct rig *r, struct pdm_frame *f, struct pdm_band *band)
+{
+    pdm_display_update(rig_pdm(r), f, band);
+}
+
 /* Saved in the middle of a mode: the same picture afterwards */
 static void test_save(void)
 {
@@ -141,6 +146,71 @@ static void test_save(void)
     rig_free(r);
 }
 
+/* Only the lines in pages that were written are drawn; any register makes all of them. Mode: 1024 bytes a line. */
+static void test_update(void)
+{
+    struct rig *r = rig_new(&pci_vga_device, NULL);
+    static const uint16_t mode[][2] = {{1, 256}, {2, 64}, {3, 32}, {4, 0x41}};
+    const struct {
+        uint32_t at, first, lines;
+    } writes[] = {{0, 0, 4}, {4096, 4, 4}, {8191, 4, 4}, {63 * 1024, 60, 4}, {64 * 1024, 0, 0}};
+    struct pdm_frame f = {}, whole = {};
+    struct pdm_band band;
+
+    map_bars(r);
+    rig_out(r, 0x3c0, 0x20, 1);
+    for (unsigned i = 0; i < G_N_ELEMENTS(mode); i++) {
+        rig_out(r, 0x1ce, mode[i][0], 2);
+        rig_out(r, 0x1cf, mode[i][1], 2);
+    }
+    update(r, &f, &band);
+    g_assert_cmpuint(band.lines, ==, 64);
+    update(r, &f, &band);
+    g_assert_cmpuint(band.lines, ==, 0);
+    for (unsigned i = 0; i < G_N_ELEMENTS(writes); i++) {
+        rig_mmio_write(r, LFB + writes[i].at, 0xc0 + i, 1);
+        update(r, &f, &band);
+        g_assert_cmpuint(band.lines, ==, writes[i].lines);
+        g_assert_cmpuint(band.first, ==, writes[i].first);
+    }
+    rig_mmio_write(r, LFB + 5 * 1024, 1, 1); /* two pages: the band holds what lies between */
+    rig_mmio_write(r, LFB + 17 * 1024, 2, 1);
+    update(r, &f, &band);
+    g_assert_cmpuint(band.first, ==, 4);
+    g_assert_cmpuint(band.lines, ==, 16);
+    render(r, &whole);
+    g_assert_cmpmem(f.pixels, (size_t)f.stride_bytes * f.height, whole.pixels, (size_t)f.stride_bytes * f.height);
+    rig_mmio_write(r, 0xa0000, 3, 1); /* through the window */
+    update(r, &f, &band);
+    g_assert_cmpuint(band.lines, ==, 64);
+    rig_out(r, 0x1ce, 9, 2);
+    rig_out(r, 0x1cf, 1, 2); /* panned */
+    update(r, &f, &band);
+    g_assert_cmpuint(band.lines, ==, 64);
+    pdm_frame_fini(&f);
+    pdm_frame_fini(&whole);
+    rig_free(r);
+}
+
+/* A text screen is drawn when it changes or blinks */
+static void test_update_text(void)
+{
+    struct rig *r = rig_new(&pci_vga_device, NULL);
+    struct pdm_frame f = {};
+    struct pdm_band band;
+
+    rig_out(r, 0x3c0, 0x20, 1);
+    update(r, &f, &band);
+    g_assert_cmpuint(band.lines, ==, f.height);
+    update(r, &f, &band);
+    g_assert_cmpuint(band.lines, ==, 0);
+    rig_step_ns(r, 250000000);
+    update(r, &f, &band);
+    g_assert_cmpuint(band.lines, ==, f.height);
+    pdm_frame_fini(&f);
+    rig_free(r);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -148,5 +218,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pci-vga/rom", test_rom);
     g_test_add_func("/pci-vga/ways-in", test_ways_in);
     g_test_add_func("/pci-vga/save", test_save);
+    g_test_add_func("/pci-vga/update", test_update);
+    g_test_add_func("/pci-vga/update-text", test_update_text);
     return g_test_run();
 }

@@ -28,6 +28,7 @@
 #define CR17_BYTE       0x40
 #define CR17_RUN        0x80
 #define CR9_DOUBLE      0x80
+#define DIRTY_PAGE      4096u
 
 static unsigned line_scale(const struct vga *v)
 {
@@ -201,8 +202,43 @@ void vga_draw(const struct vga *v, uint64_t now_ns, uint32_t *pixels, size_t str
     }
     load_ac(v, l.ac);
     load_rgb(v, rgb);
-    if (vbe_on(v))
-        vga_draw_vbe(&l, rgb, pixels, stride_pixels);
-    else
+    if (!vbe_on(v))
         draw_lines(&l, rgb, pixels, stride_pixels);
+    for (uint32_t y = 0; vbe_on(v) && y < p.height; y++)
+        vga_draw_vbe(&l, rgb, y, pixels + y * stride_pixels);
+}
+
+/* ---- only what changed ---- */
+
+uint64_t vga_blink_phase(uint64_t now_ns)
+{
+    return now_ns / FRAME_NS / CURSOR_FRAMES;
+}
+
+/* Whether a page of [off, off + bytes) has its bit set. */
+static bool any_dirty(const uint64_t *dirty, size_t off, size_t bytes)
+{
+    for (size_t page = off / DIRTY_PAGE; page <= (off + bytes - 1) / DIRTY_PAGE; page++)
+        if (dirty[page / 64] >> (page % 64) & 1)
+            return true;
+    return false;
+}
+
+void vga_draw_linear(const struct vga *v, const uint64_t *dirty, uint32_t *pixels, size_t stride_pixels,
+                     uint32_t *ret_first, uint32_t *ret_lines)
+{
+    const size_t bytes = v->vbe.reg[VBE_XRES] * ((v->vbe.reg[VBE_BPP] + 7u) / 8);
+    struct vga_line l = {.v = v};
+    uint32_t rgb[256];
+
+    load_rgb(v, rgb);
+    *ret_first = *ret_lines = 0;
+    for (uint32_t y = 0; y < v->vbe.reg[VBE_YRES]; y++) {
+        if (!any_dirty(dirty, vga_vbe_line_off(v, y), bytes))
+            continue;
+        vga_draw_vbe(&l, rgb, y, pixels + y * stride_pixels);
+        if (*ret_lines == 0)
+            *ret_first = y;
+        *ret_lines = y + 1 - *ret_first;
+    }
 }

@@ -102,19 +102,18 @@ static void vbe_line_planar(const struct vga_line *l, const uint32_t *rgb, unsig
     }
 }
 
-void vga_draw_vbe(const struct vga_line *l, const uint32_t *rgb, uint32_t *pixels, size_t stride_pixels)
+size_t vga_vbe_line_off(const struct vga *v, unsigned i)
+{
+    return (size_t)(i + v->vbe.reg[VBE_Y_OFFSET]) * vbe_line_bytes(v) +
+           v->vbe.reg[VBE_X_OFFSET] * ((v->vbe.reg[VBE_BPP] + 7u) / 8);
+}
+
+void vga_draw_vbe(const struct vga_line *l, const uint32_t *rgb, unsigned i, uint32_t *out)
 {
     const struct vga *v = l->v;
-    const unsigned bpp = v->vbe.reg[VBE_BPP];
 
-    for (unsigned i = 0; i < v->vbe.reg[VBE_YRES]; i++) {
-        const unsigned y = i + v->vbe.reg[VBE_Y_OFFSET];
-        uint32_t *out = pixels + i * stride_pixels;
-
-        if (bpp == 4)
-            vbe_line_planar(l, rgb, y, out);
-        else /* inside the memory by vga.h inv 2 */
-            vbe_line_packed(v, rgb,
-                            v->vram + (size_t)y * vbe_line_bytes(v) + v->vbe.reg[VBE_X_OFFSET] * ((bpp + 7) / 8), out);
-    }
+    if (v->vbe.reg[VBE_BPP] == 4)
+        vbe_line_planar(l, rgb, i + v->vbe.reg[VBE_Y_OFFSET], out);
+    else /* inside the memory by vga.h inv 2 */
+        vbe_line_packed(v, rgb, v->vram + vga_vbe_line_off(v, i), out);
 }

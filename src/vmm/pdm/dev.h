@@ -124,12 +124,16 @@ void pdm_mmio_unmap(struct pdm_dev *dev, pdm_region region);
 
 /**
  * Device memory the guest reads and writes like RAM (VRAM). @ret_hva: host mapping, zeroed, for the device's life.
- * Mapped by pdm_mmio_map() or a BAR. pdm_ram_dirty() tells and clears whether a 4 KiB page was written since the last
- * call.
+ * Mapped by pdm_mmio_map() or a BAR.
  */
 bool pdm_ram_add(struct pdm_dev *dev, const char *name, uint64_t size_bytes, pdm_region *ret, void **ret_hva,
                  GError **error);
-bool pdm_ram_dirty(struct pdm_dev *dev, pdm_region region, uint64_t off_bytes);
+/**
+ * pdm_ram_dirty() - which of the first @pages 4 KiB pages the guest wrote since the last call: bits, 64 to a word.
+ * What the device itself stores through @ret_hva does not count. Releases the device's lock meanwhile: its registers
+ * may have changed on return. Return: how many pages.
+ */
+unsigned pdm_ram_dirty(struct pdm_dev *dev, pdm_region region, uint64_t *ret_bits, unsigned pages);
 
 /** Read-only memory at a fixed address with the bytes given (copied). Writes are ignored (counted). */
 bool pdm_rom_add(struct pdm_dev *dev, const char *name, uint64_t gpa, const void *bytes, size_t size, GError **error);

@@ -232,12 +232,20 @@ bool pdm_ram_add(struct pdm_dev *dev, const char *name, uint64_t size_bytes, pdm
     return true;
 }
 
-bool pdm_ram_dirty(struct pdm_dev *dev, pdm_region region, uint64_t off_bytes)
+unsigned pdm_ram_dirty(struct pdm_dev *dev, pdm_region region, uint64_t *ret_bits, unsigned pages)
 {
     const struct pdm_range *r = range_of(dev, region);
+    unsigned found;
+    bool left;
 
-    return r && r->is_ram && off_bytes < r->size_bytes &&
-           dev->pdm->host.dirty_test_clear(dev->pdm->host.user, r->range, off_bytes);
+    if (!r || !r->is_ram) {
+        memset(ret_bits, 0, (pages + 63) / 64 * sizeof *ret_bits);
+        return 0;
+    }
+    left = pdm_leave(dev); /* vCPUs are waited for, and they may wait for the device */
+    found = dev->pdm->host.dirty_collect(dev->pdm->host.user, r->range, ret_bits, pages);
+    pdm_return(dev, left);
+    return found;
 }
 
 bool pdm_rom_add(struct pdm_dev *dev, const char *name, uint64_t gpa, const void *bytes, size_t size, GError **error)

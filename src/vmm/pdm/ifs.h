@@ -84,9 +84,19 @@ struct pdm_frame {
 bool pdm_frame_size(struct pdm_frame *f, uint32_t width, uint32_t height);
 void pdm_frame_fini(struct pdm_frame *f);
 
+/** Whole scan lines of a picture; lines 0: none. */
+struct pdm_band {
+    uint32_t first, lines;
+};
+
 struct pdm_display_port {
     /** Draws what the guest shows now. Called with the device lock held, from any thread. */
     void (*render)(struct pdm_dev *dev, struct pdm_frame *f);
+    /**
+     * For the one who shows the screen all the time: @f is what the last call left; only what may have changed since is
+     * drawn, and @ret_band says where that is. May give up the device's lock for a while.
+     */
+    void (*update)(struct pdm_dev *dev, struct pdm_frame *f, struct pdm_band *ret_band);
     /** Text mode only: the screen's characters as UTF-8 lines (for logs and tests); NULL in graphics modes. g_free. */
     char *(*text)(struct pdm_dev *dev);
 };

@@ -199,6 +199,17 @@ bool pdm_display_render(struct pdm *pdm, struct pdm_frame *f)
     return true;
 }
 
+bool pdm_display_update(struct pdm *pdm, struct pdm_frame *f, struct pdm_band *ret_band)
+{
+    struct pdm_dev *dev = port_holder(pdm, offsetof(struct pdm_devreg, display_port));
+
+    if (!dev)
+        return false;
+    dev->reg->display_port->update(dev, f, ret_band);
+    pdm_unlock(dev);
+    return true;
+}
+
 char *pdm_display_text(struct pdm *pdm)
 {
     struct pdm_dev *dev = port_holder(pdm, offsetof(struct pdm_devreg, display_port));

@@ -33,7 +33,7 @@ struct pdm_host {
     bool (*rom_add)(void *user, const char *name, uint64_t gpa, const void *bytes, size_t size, GError **error);
     void (*range_map)(void *user, pgm_range range, uint64_t gpa);
     void (*range_unmap)(void *user, pgm_range range);
-    bool (*dirty_test_clear)(void *user, pgm_range range, uint64_t off_bytes);
+    unsigned (*dirty_collect)(void *user, pgm_range range, uint64_t *ret_bits, unsigned pages);
     void (*shadow_set)(void *user, uint64_t gpa, uint64_t size_bytes, unsigned shadow);
     void (*a20_set)(void *user, bool enabled);
     bool (*a20)(void *user);
@@ -128,6 +128,8 @@ bool pdm_attach_char(struct pdm *pdm, const char *device, unsigned instance, uns
 bool pdm_keyboard_put(struct pdm *pdm, const uint8_t *codes, size_t count);
 bool pdm_mouse_move(struct pdm *pdm, int dx, int dy, int dz, unsigned buttons);
 bool pdm_display_render(struct pdm *pdm, struct pdm_frame *f);
+/** pdm_display_update() - one frame after the other into the same @f, which starts zeroed; one caller only. */
+bool pdm_display_update(struct pdm *pdm, struct pdm_frame *f, struct pdm_band *ret_band);
 char *pdm_display_text(struct pdm *pdm);
 bool pdm_press_power_button(struct pdm *pdm, bool sleep);
 

@@ -69,17 +69,18 @@ static void host_range_unmap(void *user, pgm_range range)
     ((struct rig_range *)g_ptr_array_index(((struct rig *)user)->ranges, range.id))->order = 0;
 }
 
-static bool host_dirty(void *user, pgm_range range, uint64_t off_bytes)
+static unsigned host_dirty(void *user, pgm_range range, uint64_t *ret_bits, unsigned pages)
 {
     struct rig_range *m = g_ptr_array_index(((struct rig *)user)->ranges, range.id);
-    const uint64_t page = off_bytes / PGM_PAGE_BYTES;
-    bool was;
+    unsigned found = 0;
 
-    if (m->kind != RIG_DEVRAM || off_bytes >= m->size_bytes)
-        return false;
-    was = m->dirty[page];
-    m->dirty[page] = false;
-    return was;
+    memset(ret_bits, 0, (pages + 63) / 64 * sizeof *ret_bits);
+    for (unsigned n = 0; m->kind == RIG_DEVRAM && n < pages && n < m->size_bytes / PGM_PAGE_BYTES; n++) {
+        ret_bits[n / 64] |= (uint64_t)m->dirty[n] << (n % 64);
+        found += m->dirty[n];
+        m->dirty[n] = false;
+    }
+    return found;
 }
 
 void rig_ranges_clear(struct rig *r)
@@ -312,7 +313,7 @@ void rig_mem_host(struct pdm_host *host)
     host->rom_add = host_rom_add;
     host->range_map = host_range_map;
     host->range_unmap = host_range_unmap;
-    host->dirty_test_clear = host_dirty;
+    host->dirty_collect = host_dirty;
     host->shadow_set = host_shadow_set;
     host->a20_set = host_a20_set;
     host->a20 = host_a20;

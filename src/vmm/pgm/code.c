@@ -56,8 +56,8 @@ void pgm_stored(struct range *r, uint64_t off, uint64_t bytes)
     atomic_thread_fence(memory_order_seq_cst);
     while (bytes) {
         uint64_t n = MIN(bytes, PGM_PAGE_BYTES - (off & (PGM_PAGE_BYTES - 1))), page = off >> PGM_PAGE_SHIFT;
-        if (r->dirty && !(atomic_load(&r->dirty[DIRTY_WORD(page)]) >> (page % 64) & 1))
-            atomic_fetch_or(&r->dirty[DIRTY_WORD(page)], UINT64_C(1) << (page % 64));
+        if (r->dirty)
+            pgm_dirty_mark(r, page);
         page_stored(&r->pages[page], chunk_mask(off, n));
         off += n, bytes -= n;
     }
@@ -138,15 +138,4 @@ void pgm_sync_callback(struct pgm *pgm, void (*sync)(void *user, uint64_t gpa), 
 {
     pgm->sync = sync;
     pgm->sync_user = user;
-}
-
-bool pgm_dirty_test_clear(struct pgm *pgm, pgm_range id, uint64_t off_bytes)
-{
-    uint64_t page = off_bytes >> PGM_PAGE_SHIFT, bit = UINT64_C(1) << (page % 64);
-    _Atomic uint64_t *word;
-
-    if (id.id >= pgm->range_count || pgm->range[id.id].dirty == NULL || off_bytes >= pgm->range[id.id].size_bytes)
-        return false;
-    word = &pgm->range[id.id].dirty[DIRTY_WORD(page)];
-    return (atomic_load(word) & bit) && (atomic_fetch_and(word, ~bit) & bit);
 }

@@ -10,8 +10,10 @@
  * Invariant 1: no vCPU holds a direct write translation to a page with a code watch: whoever sets the first watch on
  *   a page runs the synchronise callback before the first byte of code is read from it.
  * Invariant 2: every store to a watched chunk, by whomever, increases the page's code generation after the bytes
- * changed. Invariant 3: a device RAM page's dirty bit is set after the bytes changed: who clears it first and reads
- * then, loses nothing.
+ * changed.
+ * Invariant 3: a device RAM page's dirty bit is set before anybody gets a direct write translation to the page, and
+ * after the bytes changed by any other way. Who clears bits waits, before he reads the bytes, until no vCPU holds a
+ * translation made before: whatever is stored later sets the bit anew, and nothing is lost.
  */
 #ifndef VMM_PGM_PGM_H
 #define VMM_PGM_PGM_H
@@ -84,8 +86,9 @@ struct pgm_page {
     enum pgm_kind kind; /* RAM: reads and writes both reach it; else what reads reach, shadow RAM counting as ROM */
     uint64_t gpa;       /* page, A20 applied */
     uint8_t *hva;       /* page start */
-    bool write_direct;  /* false: ROM, device RAM, watched code, or reads and writes go to different places */
+    bool write_direct;  /* false: ROM, watched code, or reads and writes go to different places */
 };
+/** @for_write: the caller is about to write there directly. Marks device RAM dirty (inv 3). */
 void pgm_page_get(struct pgm *pgm, uint64_t gpa, bool for_write, struct pgm_page *ret);
 
 /* ---- code tracking, 64-byte chunks ---- */
@@ -109,8 +112,14 @@ void pgm_sync_callback(struct pgm *pgm, void (*sync)(void *user, uint64_t gpa), 
  */
 void pgm_flush_callback(struct pgm *pgm, void (*flush)(void *user), void *user);
 
-/* ---- dirty tracking of device RAM: 4 KiB pages; its writes all take the slow path, so a bit is never missed ---- */
-bool pgm_dirty_test_clear(struct pgm *pgm, pgm_range r, uint64_t off_bytes);
+/* ---- dirty tracking of device RAM, by pages of 4 KiB ---- */
+/**
+ * pgm_dirty_collect() - which of the first @pages of @r were written since they were last collected: bit n % 64 of
+ *   @ret_bits[n / 64]. Clears the marks and waits for the vCPUs once, and only if there were any; read the bytes after.
+ *
+ * Waits for vCPUs: never call it with a device's lock held. Return: how many pages were written.
+ */
+unsigned pgm_dirty_collect(struct pgm *pgm, pgm_range r, uint64_t *ret_bits, unsigned pages);
 
 /** "info phys": the map as text. */
 void pgm_info(struct pgm *pgm, GString *out);

@@ -93,6 +93,8 @@ void pgm_map_reset_shadow(struct pgm *pgm);
 void pgm_find(struct pgm *pgm, unsigned view, uint64_t gpa, struct place *ret);
 /** After bytes of a range changed: dirty bits and code watches; contains the full fence both need. */
 void pgm_stored(struct range *r, uint64_t off, uint64_t bytes);
+/** Device RAM: sets the page's dirty bit. */
+void pgm_dirty_mark(struct range *r, uint64_t page);
 void pgm_code_forget(struct range *r, uint64_t off, uint64_t bytes);
 /** May direct writes to this page be handed out now? */
 bool pgm_code_grant(struct page_state *page);

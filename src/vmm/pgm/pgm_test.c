@@ -282,26 +282,42 @@ static void test_watch_shadow(void)
     pgm_free(pgm);
 }
 
+/* Stores that do not go through a translation, and asking for one: pgm.h inv 3. */
 static void test_dirty(void)
 {
     struct mmio_log l;
     struct pgm *pgm = machine(4, &l);
     struct pgm_page page;
+    uint64_t bits[5];
     void *hva;
     pgm_range r;
 
     g_assert_true(pgm_devram_add(pgm, "vram", 0x100000, &hva, &r, NULL));
     pgm_map(pgm, r, 0xe0000000);
-    g_assert_false(pgm_dirty_test_clear(pgm, r, 0x1000));
+    g_assert_cmpuint(pgm_dirty_collect(pgm, r, bits, 256), ==, 0);
+    g_assert_cmpuint(l.syncs, ==, 0); /* nothing to wait for */
     pgm_phys_write_n(pgm, 0xe0001ffe, 0x11223344, 4);
+    pgm_phys_write_n(pgm, 0xe00fffff, 0x55, 1);
     g_assert_cmphex(((uint8_t *)hva)[0x2001], ==, 0x11);
-    g_assert_false(pgm_dirty_test_clear(pgm, r, 0));
-    g_assert_true(pgm_dirty_test_clear(pgm, r, 0x1000));
-    g_assert_true(pgm_dirty_test_clear(pgm, r, 0x2000));
-    g_assert_false(pgm_dirty_test_clear(pgm, r, 0x2000));
-    g_assert_false(pgm_dirty_test_clear(pgm, r, 0x100000));
+    g_assert_cmpuint(pgm_dirty_collect(pgm, r, bits, 2), ==, 1); /* the rest stays */
+    g_assert_cmphex(bits[0], ==, 2);
+    memset(bits, 0xff, sizeof bits);
+    g_assert_cmpuint(pgm_dirty_collect(pgm, r, bits, 300), ==, 2);
+    g_assert_cmphex(bits[0], ==, 4);
+    g_assert_cmphex(bits[3], ==, UINT64_C(1) << 63);
+    g_assert_cmphex(bits[4], ==, 0); /* beyond the end */
+    g_assert_cmpuint(l.syncs, ==, 2);
+    g_assert_cmphex(l.sync_gpa, ==, UINT64_MAX);
+    pgm_page_get(pgm, 0xe0000000, false, &page);
+    g_assert_true(page.kind == PGM_KIND_DEVRAM && page.hva == hva);
+    g_assert_cmpuint(pgm_dirty_collect(pgm, r, bits, 256), ==, 0);
     pgm_page_get(pgm, 0xe0000000, true, &page);
-    g_assert_true(page.kind == PGM_KIND_DEVRAM && page.hva == hva && !page.write_direct);
+    g_assert_true(page.write_direct);
+    g_assert_cmpuint(pgm_dirty_collect(pgm, r, bits, 256), ==, 1);
+    pgm_code_watch(pgm, 0xe0000000, 4, &(uint32_t){0});
+    pgm_page_get(pgm, 0xe0000000, true, &page);
+    g_assert_false(page.write_direct);
+    g_assert_cmpuint(pgm_dirty_collect(pgm, (pgm_range){0}, bits, 256), ==, 0); /* RAM has no marks */
     pgm_map(pgm, r, 0xd0000000);
     g_assert_cmphex(pgm_phys_read_n(pgm, 0xd0002001, 1), ==, 0x11);
     pgm_free(pgm);
@@ -427,6 +443,116 @@ static void test_hammer(void)
     pgm_free(h.pgm);
 }
 
+/* ---- threads: writers that keep translations to device RAM, and a collector; pgm.h inv 3 ---- */
+
+#define CANVAS_PAGES 8u
+#define CANVAS_GPA   UINT64_C(0xe0000000)
+#define CANVAS_TURNS 3000
+
+struct canvas {
+    struct pgm *pgm;
+    GMutex in_guest[HAMMER_WRITERS];
+    uint8_t *direct[HAMMER_WRITERS][CANVAS_PAGES]; /* the writers' translations; under in_guest */
+    bool frozen;                                   /* the collector holds all in_guest */
+    gint stop, next;
+    uint64_t stores[HAMMER_WRITERS];
+};
+
+static void canvas_sync(void *user, uint64_t gpa)
+{
+    struct canvas *v = user;
+
+    g_assert_cmphex(gpa, ==, UINT64_MAX);
+    for (int i = 0; i < HAMMER_WRITERS; i++) {
+        if (!v->frozen)
+            g_mutex_lock(&v->in_guest[i]);
+        memset(v->direct[i], 0, sizeof v->direct[i]);
+        if (!v->frozen)
+            g_mutex_unlock(&v->in_guest[i]);
+    }
+}
+
+static gpointer canvas_writer(gpointer user)
+{
+    struct canvas *v = user;
+    int me = g_atomic_int_add(&v->next, 1);
+    uint32_t x = 1 + (uint32_t)me;
+
+    while (!g_atomic_int_get(&v->stop)) {
+        g_mutex_lock(&v->in_guest[me]);
+        for (unsigned i = 0; i < 20; i++) {
+            x = x * 1664525 + 1013904223;
+            unsigned n = (x >> 24) % CANVAS_PAGES, at = (x >> 8 & 0x3ff) * 4;
+            if (v->direct[me][n] == NULL) {
+                struct pgm_page page;
+                pgm_page_get(v->pgm, CANVAS_GPA + n * PGM_PAGE_BYTES, true, &page);
+                v->direct[me][n] = page.write_direct ? page.hva : NULL;
+            }
+            g_assert_nonnull(v->direct[me][n]);
+            __atomic_store_n((uint32_t *)(void *)(v->direct[me][n] + at), x, __ATOMIC_RELAXED);
+            v->stores[me]++;
+        }
+        g_mutex_unlock(&v->in_guest[me]);
+        g_thread_yield();
+    }
+    return NULL;
+}
+
+static void canvas_freeze(struct canvas *v, bool frozen)
+{
+    if (!frozen)
+        v->frozen = false;
+    for (int i = 0; i < HAMMER_WRITERS; i++)
+        (frozen ? g_mutex_lock : g_mutex_unlock)(&v->in_guest[i]);
+    if (frozen)
+        v->frozen = true;
+}
+
+/* Copies what changed; with the writers frozen what is not marked must be as it was copied last. Return: pages. */
+static unsigned canvas_collect(struct canvas *v, pgm_range r, uint8_t *copy, const uint8_t *mem)
+{
+    uint64_t bits;
+    unsigned found = pgm_dirty_collect(v->pgm, r, &bits, CANVAS_PAGES);
+
+    for (unsigned n = 0; n < CANVAS_PAGES; n++, copy += PGM_PAGE_BYTES, mem += PGM_PAGE_BYTES) {
+        if (bits >> n & 1)
+            memcpy(copy, mem, PGM_PAGE_BYTES);
+        else if (v->frozen)
+            g_assert_cmpmem(copy, PGM_PAGE_BYTES, mem, PGM_PAGE_BYTES);
+    }
+    return found;
+}
+
+static void test_canvas(void)
+{
+    struct mmio_log l;
+    struct canvas v = {.pgm = machine(4, &l)};
+    g_autofree uint8_t *copy = g_malloc0(CANVAS_PAGES * PGM_PAGE_BYTES);
+    GThread *t[HAMMER_WRITERS];
+    unsigned pages = 0;
+    pgm_range r;
+    void *mem;
+
+    pgm_sync_callback(v.pgm, canvas_sync, &v);
+    g_assert_true(pgm_devram_add(v.pgm, "canvas", CANVAS_PAGES * PGM_PAGE_BYTES, &mem, &r, NULL));
+    pgm_map(v.pgm, r, CANVAS_GPA);
+    for (int i = 0; i < HAMMER_WRITERS; i++)
+        t[i] = g_thread_new("writer", canvas_writer, &v);
+    for (unsigned turn = 0; turn < CANVAS_TURNS; turn++) {
+        pages += canvas_collect(&v, r, copy, mem);
+        g_thread_yield();
+        canvas_freeze(&v, true);
+        pages += canvas_collect(&v, r, copy, mem);
+        canvas_freeze(&v, false);
+    }
+    g_atomic_int_set(&v.stop, 1);
+    for (int i = 0; i < HAMMER_WRITERS; i++)
+        g_thread_join(t[i]);
+    g_assert_cmpuint(pages, >, CANVAS_TURNS);
+    g_test_message("%" G_GUINT64_FORMAT " stores, %u pages collected", v.stores[0] + v.stores[1], pages);
+    pgm_free(v.pgm);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -441,5 +567,6 @@ int main(int argc, char **argv)
     g_test_add_func("/pgm/dirty", test_dirty);
     g_test_add_func("/pgm/many-ranges", test_many_ranges);
     g_test_add_func("/pgm/hammer", test_hammer);
+    g_test_add_func("/pgm/canvas", test_canvas);
     return g_test_run();
 }

@@ -211,6 +211,20 @@ bool pgm_phys_cmpxchg(struct pgm *pgm, uint64_t gpa, uint64_t old, uint64_t val,
     return true;
 }
 
+/* Whether writes may go where reads go, directly. */
+static bool write_grant(struct range *r, uint64_t off, bool for_write)
+{
+    struct page_state *page = &r->pages[off >> PGM_PAGE_SHIFT];
+
+    if (!for_write)
+        return atomic_load(&page->watch) == 0;
+    if (!pgm_code_grant(page))
+        return false;
+    if (r->dirty)
+        pgm_dirty_mark(r, off >> PGM_PAGE_SHIFT); /* pgm.h inv 3 */
+    return true;
+}
+
 void pgm_page_get(struct pgm *pgm, uint64_t gpa, bool for_write, struct pgm_page *ret)
 {
     struct page_state *page;
@@ -231,13 +245,11 @@ void pgm_page_get(struct pgm *pgm, uint64_t gpa, bool for_write, struct pgm_page
     if (rd.range == NULL || rd.range->hva == NULL || (rd.off & (PGM_PAGE_BYTES - 1)))
         return;
     ret->hva = rd.range->hva + rd.off;
-    if (rd.range->kind != PGM_KIND_RAM)
+    if (rd.range->kind == PGM_KIND_ROM)
         return;
     pgm_find(pgm, VIEW_WRITE, gpa, &wr);
-    if (wr.range != rd.range || wr.off != rd.off || wr.bytes < PGM_PAGE_BYTES) {
+    if (wr.range == rd.range && wr.off == rd.off && wr.bytes >= PGM_PAGE_BYTES)
+        ret->write_direct = write_grant(rd.range, rd.off, for_write);
+    else
         ret->kind = PGM_KIND_ROM; /* write-protected shadow RAM */
-        return;
-    }
-    page = &rd.range->pages[rd.off >> PGM_PAGE_SHIFT];
-    ret->write_direct = for_write ? pgm_code_grant(page) : atomic_load(&page->watch) == 0;
 }

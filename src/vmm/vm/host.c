@@ -45,9 +45,9 @@ static void range_unmap(void *user, pgm_range range)
     pgm_unmap(vm_of(user)->pgm, range);
 }
 
-static bool dirty_test_clear(void *user, pgm_range range, uint64_t off_bytes)
+static unsigned dirty_collect(void *user, pgm_range range, uint64_t *ret_bits, unsigned pages)
 {
-    return pgm_dirty_test_clear(vm_of(user)->pgm, range, off_bytes);
+    return pgm_dirty_collect(vm_of(user)->pgm, range, ret_bits, pages);
 }
 
 static void shadow_set(void *user, uint64_t gpa, uint64_t size_bytes, unsigned shadow)
@@ -178,7 +178,7 @@ struct pdm *vm_pdm_new(struct vm *vm)
         .rom_add = rom_add,
         .range_map = range_map,
         .range_unmap = range_unmap,
-        .dirty_test_clear = dirty_test_clear,
+        .dirty_collect = dirty_collect,
         .shadow_set = shadow_set,
         .a20_set = a20_set,
         .a20 = a20,
