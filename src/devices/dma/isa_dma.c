@@ -248,6 +248,7 @@ static const struct ssm_desc dma_desc = {.version = 1, .oldest = 1, .fields = dm
 const struct pdm_devreg isa_dma_device = {
     .name = "8237A",
     .desc = "8237A DMA controller pair",
+    .info_name = "dmac",
     .max_instances = 1,
     .state_size = sizeof(struct isa_dma),
     .state = &dma_desc,

@@ -180,6 +180,7 @@ static const struct ssm_desc fw_desc = {.version = 1, .oldest = 1, .fields = fw_
 const struct pdm_devreg fw_cfg_device = {
     .name = "qemu-fw-cfg",
     .desc = "firmware configuration",
+    .info_name = "fwcfg",
     .max_instances = 1,
     .state_size = sizeof(struct fw_cfg),
     .config = fw_content_config,

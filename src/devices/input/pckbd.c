@@ -228,6 +228,7 @@ static const struct pdm_mouse_port mouse_port = {.move = pckbd_move};
 const struct pdm_devreg pckbd_device = {
     .name = "pckbd",
     .desc = "PS/2 keyboard controller, keyboard and mouse",
+    .info_name = "ps2",
     .max_instances = 1,
     .state_size = sizeof(struct pckbd),
     .state = &pckbd_state,

@@ -164,6 +164,7 @@ static bool pic_construct(struct pdm_dev *dev, GError **error)
 const struct pdm_devreg isa_pic_device = {
     .name = "i8259",
     .desc = "8259A interrupt controller pair",
+    .info_name = "pic",
     .max_instances = 1,
     .state_size = sizeof(struct isa_pic),
     .state = &pic_desc,

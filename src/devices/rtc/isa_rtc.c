@@ -224,6 +224,7 @@ static const struct pdm_cfg_key rtc_config[] = {
 const struct pdm_devreg isa_rtc_device = {
     .name = "mc146818",
     .desc = "CMOS real-time clock",
+    .info_name = "rtc",
     .max_instances = 1,
     .state_size = sizeof(struct isa_rtc),
     .config = rtc_config,

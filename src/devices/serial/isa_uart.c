@@ -208,6 +208,7 @@ static const struct pdm_char_port uart_port = {.receive = uart_receive, .writabl
 const struct pdm_devreg isa_uart_device = {
     .name = "serial",
     .desc = "16550A serial port",
+    .info_name = "uart",
     .max_instances = 4,
     .state_size = sizeof(struct isa_uart),
     .config = uart_config,

@@ -225,6 +225,7 @@ static const struct pdm_cfg_key fdc_config[] = {
 const struct pdm_devreg isa_fdc_device = {
     .name = "i82078",
     .desc = "floppy disk controller",
+    .info_name = "fdc",
     .max_instances = 1,
     .state_size = sizeof(struct isa_fdc),
     .config = fdc_config,

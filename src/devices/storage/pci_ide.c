@@ -480,6 +480,7 @@ static const struct pdm_cfg_key pci_ide_config[] = {
 const struct pdm_devreg pci_ide_device = {
     .name = "piix3ide",
     .desc = "PIIX IDE controller with two channels",
+    .info_name = "ata",
     .max_instances = 1,
     .state_size = sizeof(struct pci_ide),
     .config = pci_ide_config,

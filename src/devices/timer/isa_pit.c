@@ -172,6 +172,7 @@ static bool pit_construct(struct pdm_dev *dev, GError **error)
 const struct pdm_devreg isa_pit_device = {
     .name = "i8254",
     .desc = "8254 interval timer and system control port B",
+    .info_name = "pit",
     .max_instances = 1,
     .state_size = sizeof(struct isa_pit),
     .state = &pit_desc,

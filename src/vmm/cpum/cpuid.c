@@ -112,3 +112,15 @@ void cpum_cpuid(struct vcpu *c, uint32_t leaf, uint32_t subleaf, struct cpum_cpu
     if (found || leaf == 0xb)
         vary(c, leaf, subleaf, ret);
 }
+
+void cpum_info_cpuid(struct vcpu *c, GString *out)
+{
+    for (unsigned i = 0; i < c->profile->leaf_count; i++) {
+        const struct cpum_leaf *l = &c->profile->leaves[i];
+        struct cpum_cpuid r;
+
+        cpum_cpuid(c, l->leaf, l->subleaf, &r);
+        g_string_append_printf(out, "Gst: %08x/%04x  %08x %08x %08x %08x\n", l->leaf, l->subleaf, r.eax, r.ebx, r.ecx,
+                               r.edx);
+    }
+}

@@ -163,3 +163,18 @@ void cpum_mode_update(struct vcpu *c)
     m.key = mode_key(x, &m);
     c->mode = m;
 }
+
+void cpum_register(struct vcpu *c, struct stam *stam)
+{
+    const struct {
+        const char *name, *desc;
+        const uint64_t *value;
+    } rows[] = {
+        {"MsrReads", "RDMSR", &c->stat_msr_reads},
+        {"MsrWrites", "WRMSR", &c->stat_msr_writes},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
+        stam_addf(stam, STAM_COUNTER, rows[i].value, "times", rows[i].desc, "/CPUM/CPU%u/%s", c->id, rows[i].name);
+    pgm_mmu_register(&c->mmu, stam, c->id);
+}

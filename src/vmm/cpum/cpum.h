@@ -12,8 +12,10 @@
 
 #include <glib.h>
 
+#include "vmm/cpum/history.h"
 #include "vmm/ff/ff.h"
 #include "vmm/pgm/mmu.h"
+#include "vmm/stam/stam.h"
 #include "x86/insn.h"
 
 /* EFLAGS */
@@ -182,9 +184,26 @@ struct vcpu {
     void *outside_user;
     _Atomic uint32_t tlb_sync_done; /* last FF_TLB_SYNC request carried out */
     _Atomic uint32_t in_guest;      /* 1 while the thread may use its TLB */
-    uint64_t stat_insns, stat_blocks, stat_xcpts, stat_irqs;
+    uint64_t stat_insns, stat_blocks, stat_xcpts, stat_irqs, stat_msr_reads, stat_msr_writes, stat_requests;
+    struct stam_profile stat_halted; /* ns */
     struct pgm_mmu mmu;
+    struct cpum_history history;
 };
+
+/** Something happened to @c just now, at its current CS:RIP. */
+static inline void cpum_note(struct vcpu *c, enum cpum_event_kind kind, unsigned vector, uint32_t error)
+{
+    struct cpum_event *e = &c->history.event[c->history.count % CPUM_HISTORY_EVENTS];
+
+    *e = (struct cpum_event){.insns = c->stat_insns,
+                             .rip = c->ctx.rip,
+                             .data = kind == CPUM_EVENT_FAULT && vector == 14 ? c->ctx.cr2 : 0,
+                             .error = error,
+                             .cs = c->ctx.seg[X86_CS].sel,
+                             .kind = (uint8_t)kind,
+                             .vector = (uint8_t)vector};
+    c->history.count++;
+}
 
 /** What a CPU needs of the machine; filled by vm/ from IOM, PDM and TM. */
 struct cpum_outside {
@@ -238,6 +257,10 @@ uint64_t cpum_flags_exist(const struct vcpu *c);
 uint64_t cpum_xcr0_exist(const struct vcpu *c);
 bool cpum_has(const struct vcpu *c, enum x86_feature feature); /* constant time: a bitmap */
 void cpum_cpuid(struct vcpu *c, uint32_t leaf, uint32_t subleaf, struct cpum_cpuid *ret);
+/** Every leaf the guest sees now, a line each. */
+void cpum_info_cpuid(struct vcpu *c, GString *out);
+/** cpum_register() - a vCPU's counters into the machine's registry, which goes before @c does. */
+void cpum_register(struct vcpu *c, struct stam *stam);
 /** False = #GP(0). */
 bool cpum_msr_read(struct vcpu *c, uint32_t msr, uint64_t *ret);
 bool cpum_msr_write(struct vcpu *c, uint32_t msr, uint64_t val);

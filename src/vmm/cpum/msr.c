@@ -347,6 +347,7 @@ bool cpum_msr_read(struct vcpu *c, uint32_t msr, uint64_t *ret)
 {
     const struct msr_row *row = row_of(c, msr);
 
+    c->stat_msr_reads++;
     if (!row)
         return false;
     switch ((enum msr_kind)row->kind) {
@@ -364,6 +365,7 @@ bool cpum_msr_write(struct vcpu *c, uint32_t msr, uint64_t val)
 {
     const struct msr_row *row = row_of(c, msr);
 
+    c->stat_msr_writes++;
     if (!row)
         return false;
     switch ((enum msr_kind)row->kind) {

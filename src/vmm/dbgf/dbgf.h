@@ -14,8 +14,8 @@ void dbgf_regs(struct vcpu *c, GString *out);
 void dbgf_disasm(struct vcpu *c, uint64_t gla, unsigned count, GString *out);
 /** The top of the stack: @words entries of the stack's width. */
 void dbgf_stack(struct vcpu *c, unsigned words, GString *out);
-/** All of the above with a headline: the body of a guru meditation. */
-void dbgf_report(struct vcpu *c, const char *headline, GString *out);
+/** What happened to the vCPU last, oldest first. */
+void dbgf_history(struct vcpu *c, GString *out);
 
 /* ---- gdb remote serial protocol ---- */
 
@@ -29,6 +29,10 @@ struct dbgf_machine {
     void (*step)(void *user, unsigned cpu);            /* machine is halted: one instruction of one vCPU */
     char *(*monitor)(void *user, const char *command); /* "monitor WORDS": answer, g_free */
 };
+
+struct info;
+/** dbgf_register() - the info handlers of vCPUs, whose argument is the vCPU's number; @m must stay where it is. */
+void dbgf_register(const struct dbgf_machine *m, struct info *info);
 
 struct gdb;
 /** gdb_new() - listens at @address: "HOST:PORT", ":PORT" (loopback) or the path of a Unix socket. Its thread does the

@@ -1,5 +1,5 @@
 /*
- * regs.c - a vCPU's registers, stack and code as text; the body of a guru meditation.
+ * regs.c - a vCPU's registers and stack as text.
  */
 #include <inttypes.h>
 
@@ -80,18 +80,4 @@ void dbgf_stack(struct vcpu *c, unsigned words, GString *out)
                                k % 4 == 3 ? "\n" : "");
     }
     g_string_append_c(out, '\n');
-}
-
-void dbgf_report(struct vcpu *c, const char *headline, GString *out)
-{
-    static const char rule[] = "!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!\n";
-    uint64_t here = c->ctx.seg[X86_CS].base + c->ctx.rip;
-
-    g_string_append_printf(out, "%s!!\n!!  VCPU%u: Guru Meditation: %s\n!!\n!! {cpumguest}\n", rule, c->id, headline);
-    dbgf_regs(c, out);
-    g_string_append(out, "!! {cpumguestinstr}\n");
-    dbgf_disasm(c, c->mode.code64 ? c->ctx.rip : here & UINT32_MAX, 8, out);
-    g_string_append(out, "!! {stack}\n");
-    dbgf_stack(c, 16, out);
-    g_string_append(out, rule);
 }

@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <sched.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vmm/em/rescue.h"
@@ -85,10 +86,21 @@ static bool can_wake(struct vcpu *c)
            c->outside->interrupt_pending(c->outside_user, c->id) >= 0;
 }
 
+static uint64_t host_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
 /* Sleeps until the halted vCPU has a reason to go on. */
 static void halt(struct vcpu *c)
 {
+    uint64_t since_ns = host_ns();
+
     atomic_store(&c->in_guest, 0);
+    cpum_note(c, CPUM_EVENT_HALT, 0, 0);
     for (;;) {
         ff_clear(&c->ff, FF_INTR | FF_TLB_SYNC);
         /* from here on a new interrupt or request changes the word again */
@@ -99,6 +111,7 @@ static void halt(struct vcpu *c)
             continue;
         futex(&c->ff.bits, FUTEX_WAIT_PRIVATE, word);
     }
+    stam_profile_add(&c->stat_halted, host_ns() - since_ns);
     pgm_mmu_drop_writes(&c->mmu, UINT64_MAX); /* for the sync requests slept through */
     enter_guest(c);
     if (c->ctx.activity == CPUM_HALTED && !(ff_get(&c->ff) & FF_REQUEST)) {
@@ -116,6 +129,7 @@ static void start_up(struct vcpu *c)
 
     if (ff & FF_INIT) {
         ff_clear(&c->ff, FF_INIT);
+        cpum_note(c, CPUM_EVENT_INIT, 0, 0);
         cpum_init(c, false);
         cpum_mode_update(c);
     }
@@ -124,6 +138,7 @@ static void start_up(struct vcpu *c)
         if (c->ctx.activity != CPUM_WAIT_SIPI)
             return;
         struct cpum_seg *cs = &c->ctx.seg[X86_CS];
+        cpum_note(c, CPUM_EVENT_SIPI, c->ctx.sipi_vector, 0);
         cs->sel = (uint16_t)(c->ctx.sipi_vector << 8);
         cs->base = (uint64_t)cs->sel << 4;
         c->ctx.rip = 0;
@@ -137,8 +152,11 @@ static enum em_exit loop(struct vcpu *c)
     enter_guest(c);
     for (;;) {
         uint32_t ff = ff_get(&c->ff);
-        if (ff & FF_REQUEST)
+        if (ff & FF_REQUEST) {
+            c->stat_requests++;
+            cpum_note(c, CPUM_EVENT_REQUEST, 0, 0);
             return EM_EXIT_REQUEST;
+        }
         if (ff & (FF_INIT | FF_SIPI))
             start_up(c);
         if (ff & FF_SMI) /* no system-management mode: the firmware does without */
@@ -168,7 +186,18 @@ enum em_exit em_run(struct vcpu *c)
         rc = loop(c);
     rescue_leave();
     atomic_store(&c->in_guest, 0);
+    if (rc == EM_EXIT_FATAL)
+        cpum_note(c, CPUM_EVENT_FATAL, 0, 0);
     return rc;
+}
+
+void em_register(struct vcpu *c, struct stam *stam)
+{
+    stam_addf(stam, STAM_PROFILE, &c->stat_halted, "ns", "Sleep", "/PROF/CPU%u/EM/Halted", c->id);
+    stam_addf(stam, STAM_COUNTER, &c->stat_requests, "times", "The machine wanted the thread", "/EM/CPU%u/Requests",
+              c->id);
+    cpum_register(c, stam);
+    iem_register(c, stam);
 }
 
 const char *em_fatal_text(void)

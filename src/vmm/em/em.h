@@ -29,5 +29,8 @@ void em_sync(struct vcpu *const *cpus, unsigned count, struct vcpu *self);
 /** Before the first em_run(): turns host faults of vCPU threads into EM_EXIT_FATAL. */
 void em_rescue_init(void);
 const char *em_fatal_text(void);
+/** em_register() - all of a vCPU's counters, the engines' too, into the machine's registry, which goes before @c does.
+ */
+void em_register(struct vcpu *c, struct stam *stam);
 
 #endif

@@ -6,9 +6,16 @@
 #include "vmm/em/rescue.h"
 
 #include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <ucontext.h>
+
+#define STACK_BYTES 65536
+
+/* The linker's: what addr2line wants is relative to it. */
+extern const char __executable_start[];
 
 static _Thread_local sigjmp_buf rescue_point;
 static _Thread_local bool rescue_armed;
@@ -25,13 +32,26 @@ static void on_fault(int sig, siginfo_t *info, void *context)
     }
     rescue_armed = false;
     const char *name = sig == SIGSEGV ? "SIGSEGV" : sig == SIGBUS ? "SIGBUS" : sig == SIGFPE ? "SIGFPE" : "SIGILL";
-    snprintf(rescue_words, sizeof rescue_words, "%s at address %p, host pc %#llx", name, info->si_addr,
-             (unsigned long long)u->uc_mcontext.gregs[REG_RIP]);
+    uintptr_t pc = (uintptr_t)u->uc_mcontext.gregs[REG_RIP];
+    snprintf(rescue_words, sizeof rescue_words, "%s at address %p, host pc %#zx (program%+zd)", name, info->si_addr, pc,
+             (ptrdiff_t)(pc - (uintptr_t)__executable_start));
     siglongjmp(rescue_point, 1);
+}
+
+/* A fault may be that the thread's own stack is used up. */
+static void own_stack(void)
+{
+    static _Thread_local char stack[STACK_BYTES] __attribute__((aligned(16)));
+    static _Thread_local bool done;
+
+    if (!done)
+        sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
+    done = true;
 }
 
 sigjmp_buf *rescue_arm(void)
 {
+    own_stack();
     rescue_armed = true;
     return &rescue_point;
 }

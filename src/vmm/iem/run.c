@@ -47,6 +47,22 @@ void iem_flush(struct vcpu *c)
     iem_cache_clear(c);
 }
 
+void iem_register(struct vcpu *c, struct stam *stam)
+{
+    const struct {
+        const char *name, *desc;
+        const uint64_t *value;
+    } rows[] = {
+        {"Instructions", "Executed", &c->stat_insns},
+        {"Blocks", "Executed from the decode cache", &c->stat_blocks},
+        {"Exceptions", "Raised by instructions, INT n included", &c->stat_xcpts},
+        {"Interrupts", "Taken from the interrupt controllers", &c->stat_irqs},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
+        stam_addf(stam, STAM_COUNTER, rows[i].value, "times", rows[i].desc, "/IEM/CPU%u/%s", c->id, rows[i].name);
+}
+
 bool iem_break_add(struct vcpu *c, uint64_t gla)
 {
     if (c->iem->nbreaks == IEM_BREAKS)

@@ -88,6 +88,7 @@ static void shut_down(struct vcpu *c)
     c->iem->delivering = false;
     c->iem->end_block = true;
     c->ctx.activity = CPUM_SHUTDOWN;
+    cpum_note(c, CPUM_EVENT_SHUTDOWN, 0, 0);
     if (c->outside && c->outside->triple_fault)
         c->outside->triple_fault(c->outside_user, c->id);
 }
@@ -302,6 +303,9 @@ static void deliver_protected(struct vcpu *c, const struct iem_event *e)
 
 void iem_deliver(struct vcpu *c, const struct iem_event *event)
 {
+    static const uint8_t notes[] = {
+        [IEM_EVENT_FAULT] = CPUM_EVENT_FAULT, [IEM_EVENT_TRAP] = CPUM_EVENT_TRAP, [IEM_EVENT_SOFT_INT] = CPUM_EVENT_INT,
+        [IEM_EVENT_IRQ] = CPUM_EVENT_IRQ,     [IEM_EVENT_NMI] = CPUM_EVENT_NMI,   [IEM_EVENT_ICEBP] = CPUM_EVENT_TRAP};
     struct iem *iem = c->iem;
     struct iem_event e = *event;
 
@@ -311,6 +315,7 @@ void iem_deliver(struct vcpu *c, const struct iem_event *event)
     }
     iem->delivering = true;
     iem->current = e;
+    cpum_note(c, notes[e.kind], e.vector, e.error);
     if (e.kind == IEM_EVENT_FAULT)
         iem->op = &iem_no_op; /* its length has been taken back */
     if (e.kind == IEM_EVENT_NMI)

@@ -5,7 +5,9 @@
 
 #include <inttypes.h>
 
+#include "vmm/info/info.h"
 #include "vmm/iom/iom_int.h"
+#include "vmm/stam/stam.h"
 
 struct iom *iom_new(void)
 {
@@ -147,24 +149,46 @@ void iom_info_mmio(struct iom *iom, GString *out)
     g_mutex_unlock(&iom->lock);
 }
 
-void iom_stats(struct iom *iom, void (*each)(void *user, const char *path, const uint64_t *counter), void *user)
-{
-    for (unsigned i = 1; i < iom->port_count; i++) {
-        struct iom_port *r = iom->ports[i];
-        g_autofree char *reads =
-            g_strdup_printf("/IOM/IoPorts/%04x-%04x/%s/Reads", r->base, r->base + r->desc.count - 1u, r->desc.name);
-        g_autofree char *writes =
-            g_strdup_printf("/IOM/IoPorts/%04x-%04x/%s/Writes", r->base, r->base + r->desc.count - 1u, r->desc.name);
+/* ---- registries ---- */
 
-        each(user, reads, &r->reads);
-        each(user, writes, &r->writes);
+static void info_ports(void *user, const char *args, GString *out)
+{
+    (void)args;
+    iom_info_ports(user, out);
+}
+
+static void info_mmio(void *user, const char *args, GString *out)
+{
+    (void)args;
+    iom_info_mmio(user, out);
+}
+
+static void add_pair(struct stam *stam, const char *where, const char *name, const uint64_t *reads,
+                     const uint64_t *writes)
+{
+    stam_addf(stam, STAM_COUNTER, reads, "times", NULL, "%s/%s/Reads", where, name);
+    stam_addf(stam, STAM_COUNTER, writes, "times", NULL, "%s/%s/Writes", where, name);
+}
+
+void iom_register(struct iom *iom, struct stam *stam, struct info *info)
+{
+    char where[32];
+
+    for (unsigned i = 1; i < iom->port_count; i++) {
+        const struct iom_port *r = iom->ports[i];
+
+        if (r->order)
+            g_snprintf(where, sizeof where, "/IOM/IoPorts/%04x-%04x", r->base, r->base + r->desc.count - 1u);
+        else
+            g_snprintf(where, sizeof where, "/IOM/IoPorts/#%u", i);
+        add_pair(stam, where, r->desc.name, &r->reads, &r->writes);
     }
     for (unsigned i = 0; i < iom->mmios->len; i++) {
-        struct iom_mmio *m = g_ptr_array_index(iom->mmios, i);
-        g_autofree char *reads = g_strdup_printf("/IOM/Mmio/%s/Reads", m->desc.name);
-        g_autofree char *writes = g_strdup_printf("/IOM/Mmio/%s/Writes", m->desc.name);
+        const struct iom_mmio *m = g_ptr_array_index(iom->mmios, i);
 
-        each(user, reads, &m->reads);
-        each(user, writes, &m->writes);
+        add_pair(stam, "/IOM/Mmio", m->desc.name, &m->reads, &m->writes);
     }
+    stam_add(stam, "/IOM/IoPorts/Unclaimed", STAM_COUNTER, &iom->unclaimed_ports, "times", "Accesses nobody answered");
+    info_add(info, "ioport", "port ranges with counters", info_ports, iom);
+    info_add(info, "mmio", "memory-mapped ranges with counters", info_mmio, iom);
 }

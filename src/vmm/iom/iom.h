@@ -79,7 +79,12 @@ extern const struct pgm_mmio_ops iom_mmio_ops;
 
 void iom_info_ports(struct iom *iom, GString *out);
 void iom_info_mmio(struct iom *iom, GString *out);
-/** iom_stats() - every range's counters: "/IOM/IoPorts/03f8-03ff/uart/Reads" and so on. */
-void iom_stats(struct iom *iom, void (*each)(void *user, const char *path, const uint64_t *counter), void *user);
+struct stam;
+struct info;
+/**
+ * iom_register() - every range there is now into the machine's registries, which go before @iom does:
+ * "/IOM/IoPorts/03f8-03ff/serial/Reads", a range that has no place yet by number: "/IOM/IoPorts/#17/bmdma/Reads".
+ */
+void iom_register(struct iom *iom, struct stam *stam, struct info *info);
 
 #endif

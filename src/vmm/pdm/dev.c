@@ -145,38 +145,6 @@ void pdm_stat(struct pdm_dev *dev, const uint64_t *counter, const char *stat, co
     g_ptr_array_add(dev->pdm->counters, c);
 }
 
-struct stats_sink {
-    void (*each)(void *user, const char *path, const uint64_t *counter, const char *unit);
-    void *user;
-};
-
-static void iom_stat(void *user, const char *path, const uint64_t *counter)
-{
-    const struct stats_sink *sink = user;
-
-    sink->each(sink->user, path, counter, "times");
-}
-
-void pdm_stats(struct pdm *pdm, void (*each)(void *user, const char *path, const uint64_t *counter, const char *unit),
-               void *user)
-{
-    struct stats_sink sink = {each, user};
-
-    for (unsigned i = 0; i < pdm->counters->len; i++) {
-        const struct pdm_counter *c = g_ptr_array_index(pdm->counters, i);
-        g_autofree char *path = g_strdup_printf("/Devices/%s/%s", c->dev->tag, c->stat);
-
-        each(user, path, c->counter, c->unit);
-    }
-    for (unsigned i = 0; i < pdm->devs->len; i++) {
-        const struct pdm_dev *dev = g_ptr_array_index(pdm->devs, i);
-        g_autofree char *path = g_strdup_printf("/Devices/%s/GuestErrors", dev->tag);
-
-        each(user, path, &dev->guest_errors, "times");
-    }
-    iom_stats(pdm->iom, iom_stat, &sink);
-}
-
 /* ---- the machine ---- */
 
 bool pdm_file_replace(struct pdm_dev *dev, const char *path, const void *bytes, size_t size, GError **error)

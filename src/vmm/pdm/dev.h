@@ -45,6 +45,7 @@ struct pdm_cfg_key {
 struct pdm_devreg {
     const char *name; /* CFGM device name as VirtualBox spells it, e.g. "mc146818" */
     const char *desc;
+    const char *info_name; /* what people ask for: "pit"; NULL = only by name */
     unsigned max_instances;
     size_t state_size;
     const struct pdm_cfg_key *config; /* NULL = no keys */

@@ -342,28 +342,3 @@ void pdm_each(struct pdm *pdm, void (*each)(void *user, struct pdm_dev *dev), vo
     for (unsigned i = 0; i < pdm->devs->len; i++)
         each(user, g_ptr_array_index(pdm->devs, i));
 }
-
-/* ---- info ---- */
-
-static bool named(const struct pdm_dev *dev, const char *device)
-{
-    return !strcmp(dev->tag, device) || (dev->instance == 0 && !strcmp(dev->reg->name, device));
-}
-
-bool pdm_info(struct pdm *pdm, const char *device, const char *args, GString *out)
-{
-    for (unsigned i = 0; i < pdm->devs->len; i++) {
-        struct pdm_dev *dev = g_ptr_array_index(pdm->devs, i);
-
-        if (!named(dev, device))
-            continue;
-        pdm_lock(dev);
-        if (dev->reg->info)
-            dev->reg->info(dev, out, args);
-        else if (dev->reg->state)
-            ssm_dump_fields(out, dev->reg->state->fields, dev->state);
-        pdm_unlock(dev);
-        return true;
-    }
-    return false;
-}

@@ -79,6 +79,10 @@ bool pdm_busy(struct pdm *pdm);
 void pdm_resume(struct pdm *pdm);
 void pdm_power_off(struct pdm *pdm);
 
+/** pdm_abandon() - gives back the device locks of a thread that a host fault threw out of its callbacks. What the
+ * devices were doing is lost: only for a machine that never runs again. */
+void pdm_abandon(void);
+
 struct pdm_dev *pdm_find(struct pdm *pdm, const char *name, unsigned instance);
 /** pdm_each() - every device in construction order. */
 void pdm_each(struct pdm *pdm, void (*each)(void *user, struct pdm_dev *dev), void *user);
@@ -139,8 +143,12 @@ bool pdm_press_power_button(struct pdm *pdm, bool sleep);
 bool pdm_info(struct pdm *pdm, const char *device, const char *args, GString *out);
 void pdm_info_pci(struct pdm *pdm, GString *out);
 void pdm_info_irq(struct pdm *pdm, GString *out);
-/** pdm_stats() - every device's counters as "/Devices/<name><instance>/<stat>", and iom's. */
-void pdm_stats(struct pdm *pdm, void (*each)(void *user, const char *path, const uint64_t *counter, const char *unit),
-               void *user);
+struct stam;
+struct info;
+/**
+ * pdm_register() - after pdm_construct(): counters, info handlers of the busses and of every device, under its tag
+ * ("i82540") and, for instance 0, its plain names ("i8254", "pit"); iom's too. The registries go before @pdm does.
+ */
+void pdm_register(struct pdm *pdm, struct stam *stam, struct info *info);
 
 #endif

@@ -111,6 +111,7 @@ _Atomic uint32_t *pgm_code_watch(struct pgm *pgm, uint64_t gpa, unsigned bytes, 
         atomic_fetch_or(&page->watch, mask);
     grant = atomic_load(&page->grant);
     if (atomic_load(&page->synced) != grant + 1) {
+        atomic_fetch_add_explicit(&pgm->stat_code_syncs, 1, memory_order_relaxed);
         if (pgm->sync)
             pgm->sync(pgm->sync_user, pgm_a20_apply(pgm, gpa) & PAGE_MASK);
         atomic_store(&page->synced, grant + 1);

@@ -41,6 +41,8 @@ unsigned pgm_dirty_collect(struct pgm *pgm, pgm_range id, uint64_t *ret_bits, un
         ret_bits[n] = mask && (atomic_load(&r->dirty[n]) & mask) ? atomic_fetch_and(&r->dirty[n], ~mask) & mask : 0;
         found += (unsigned)__builtin_popcountll(ret_bits[n]);
     }
+    atomic_fetch_add_explicit(&pgm->stat_collects, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&pgm->stat_dirty_pages, found, memory_order_relaxed);
     if (found && pgm->sync)
         pgm->sync(pgm->sync_user, UINT64_MAX);
     return found;

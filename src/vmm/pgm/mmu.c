@@ -15,6 +15,7 @@
 
 #include "vmm/pgm/pgm_int.h"
 #include "vmm/pgm/walk_int.h"
+#include "vmm/stam/stam.h"
 
 #define NEVER       UINT64_MAX
 #define CR3_PCID    0xfffu
@@ -330,4 +331,13 @@ bool pgm_mmu_peek(struct pgm_mmu *m, uint64_t gla, uint64_t *ret_gpa)
         return false;
     *ret_gpa = pgm_a20_apply(m->pgm, w.gpa);
     return true;
+}
+
+void pgm_mmu_register(struct pgm_mmu *m, struct stam *stam, unsigned cpu)
+{
+    stam_addf(stam, STAM_COUNTER, &m->stat_walks, "times", "Page walks", "/PGM/CPU%u/Walks", cpu);
+    stam_addf(stam, STAM_COUNTER, &m->stat_flushes, "times", "New generations of translations", "/PGM/CPU%u/Flushes",
+              cpu);
+    stam_addf(stam, STAM_COUNTER, &m->stat_revalidated, "times", "Global entries that outlived a flush",
+              "/PGM/CPU%u/Revalidated", cpu);
 }

@@ -87,6 +87,9 @@ int pgm_mmu_xlat(struct pgm_mmu *m, enum pgm_index idx, uint64_t gla, enum pgm_a
 /** The walk without side effects (no A/D, no TLB), for debuggers. Return: false if not present. */
 bool pgm_mmu_peek(struct pgm_mmu *m, uint64_t gla, uint64_t *ret_gpa);
 
+/** pgm_mmu_register() - the cache's counters as /PGM/CPU<cpu>/... */
+void pgm_mmu_register(struct pgm_mmu *m, struct stam *stam, unsigned cpu);
+
 /** The hot path: host address for an access wholly inside one page, or NULL (then pgm_mmu_xlat). */
 static inline uint8_t *pgm_mmu_fast(struct pgm_mmu *m, enum pgm_index idx, uint64_t gla, unsigned size,
                                     enum pgm_access acc)

@@ -10,7 +10,9 @@
 #include <string.h>
 
 #include "rt/status.h"
+#include "vmm/info/info.h"
 #include "vmm/pgm/pgm_int.h"
+#include "vmm/stam/stam.h"
 
 #define RAM_MAX_BYTES (UINT64_C(2) << 40)
 
@@ -214,4 +216,34 @@ bool pgm_rom_add(struct pgm *pgm, const char *name, uint64_t gpa, const void *by
     if (ok)
         pgm_map(pgm, id, gpa);
     return ok;
+}
+
+/* ---- registries ---- */
+
+static void info_phys(void *user, const char *args, GString *out)
+{
+    (void)args;
+    pgm_info(user, out);
+}
+
+void pgm_register(struct pgm *pgm, struct stam *stam, struct info *info)
+{
+    const struct {
+        const char *path;
+        enum stam_kind kind;
+        const void *value;
+        const char *unit, *desc;
+    } rows[] = {
+        {"/PGM/RamBytes", STAM_U64, &pgm->ram.size_bytes, "bytes", "Guest RAM"},
+        {"/PGM/MapChanges", STAM_U64, &pgm->map_gen, "times", "Ranges moved, shadowing and A20 switched"},
+        {"/PGM/RomWrites", STAM_COUNTER, &pgm->stat_rom_writes, "times", "Stores to ROM, which vanish"},
+        {"/PGM/UnmappedWrites", STAM_COUNTER, &pgm->stat_unmapped, "times", "Stores to where nothing is"},
+        {"/PGM/CodeSyncs", STAM_COUNTER, &pgm->stat_code_syncs, "times", "First code watch on a writable page"},
+        {"/PGM/DirtyCollects", STAM_COUNTER, &pgm->stat_collects, "times", "Device RAM asked for what changed"},
+        {"/PGM/DirtyPages", STAM_COUNTER, &pgm->stat_dirty_pages, "pages", "Device RAM found changed"},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
+        stam_add(stam, rows[i].path, rows[i].kind, rows[i].value, rows[i].unit, rows[i].desc);
+    info_add(info, "phys", "the physical memory map", info_phys, pgm);
 }

@@ -123,5 +123,9 @@ unsigned pgm_dirty_collect(struct pgm *pgm, pgm_range r, uint64_t *ret_bits, uns
 
 /** "info phys": the map as text. */
 void pgm_info(struct pgm *pgm, GString *out);
+struct stam;
+struct info;
+/** pgm_register() - counters and info handlers into the machine's registries, which go before @pgm does. */
+void pgm_register(struct pgm *pgm, struct stam *stam, struct info *info);
 
 #endif

@@ -76,7 +76,7 @@ struct pgm {
     void *sync_user;
     void (*flush)(void *user);
     void *flush_user;
-    _Atomic uint64_t stat_rom_writes, stat_unmapped;
+    _Atomic uint64_t stat_rom_writes, stat_unmapped, stat_code_syncs, stat_collects, stat_dirty_pages;
 };
 
 /* What one end of an access reaches: @bytes from here on are in the same place. */

@@ -72,6 +72,18 @@ bool stam_add(struct stam *s, const char *path, enum stam_kind kind, const void 
     return fresh;
 }
 
+bool stam_addf(struct stam *s, enum stam_kind kind, const void *value, const char *unit, const char *desc,
+               const char *fmt, ...)
+{
+    char path[128];
+    va_list args;
+
+    va_start(args, fmt);
+    g_vsnprintf(path, sizeof path, fmt, args);
+    va_end(args);
+    return stam_add(s, path, kind, value, unit, desc);
+}
+
 /* ---- queries ---- */
 
 /* One alternative [p, end) against @s; the last star is the only one worth going back to. */

@@ -43,6 +43,9 @@ void stam_free(struct stam *s);
  */
 bool stam_add(struct stam *s, const char *path, enum stam_kind kind, const void *value, const char *unit,
               const char *desc);
+/** stam_addf() - the same with a path made by @fmt, of at most 127 bytes. */
+bool stam_addf(struct stam *s, enum stam_kind kind, const void *value, const char *unit, const char *desc,
+               const char *fmt, ...) G_GNUC_PRINTF(6, 7);
 /** stam_remove() - everything that matches; when it returns the values are not read any more. */
 void stam_remove(struct stam *s, const char *pattern);
 /** stam_reset() - counters and profiles that match count from here on (minimum and maximum of profiles stay). */

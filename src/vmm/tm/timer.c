@@ -202,6 +202,7 @@ static struct tm_timer *take_due(struct tm_machine *tm)
             continue;
         heap_remove(&tm->heap[c], t);
         t->fired++;
+        tm->fired++;
         return t;
     }
     return NULL;

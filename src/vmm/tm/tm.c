@@ -4,6 +4,8 @@
 #include "vmm/tm/tm.h"
 
 #include "rt/status.h"
+#include "vmm/info/info.h"
+#include "vmm/stam/stam.h"
 #include "vmm/tm/tm_int.h"
 
 #define NS_MS 1000000
@@ -87,4 +89,34 @@ void tm_step_ns(struct tm_machine *tm, uint64_t ns)
         tm->step_ns = MAX(tm->step_ns, until);
     tm_rearm(tm, true);
     g_mutex_unlock(&tm->lock);
+}
+
+/* ---- registries ---- */
+
+static void info_clocks(void *user, const char *args, GString *out)
+{
+    (void)args;
+    tm_info_clocks(user, out);
+}
+
+static void info_timers(void *user, const char *args, GString *out)
+{
+    (void)args;
+    tm_info_timers(user, false, out);
+}
+
+static void info_active_timers(void *user, const char *args, GString *out)
+{
+    (void)args;
+    tm_info_timers(user, true, out);
+}
+
+void tm_register(struct tm_machine *tm, struct stam *stam, struct info *info)
+{
+    stam_add(stam, "/TM/Timers/Fired", STAM_COUNTER, &tm->fired, "times", "Callbacks of timers of all clocks");
+    stam_add(stam, "/TM/VirtualSync/GivenUp", STAM_U64, &tm->given_up_ns, "ns", "Lag that is not caught up with");
+    stam_add(stam, "/TM/TSC/Frequency", STAM_U64, &tm->tsc_hz, "Hz", "Of the guest's time stamp counters");
+    info_add(info, "clocks", "the machine's clocks and time stamp counters", info_clocks, tm);
+    info_add(info, "timers", "all timers", info_timers, tm);
+    info_add(info, "activetimers", "armed timers", info_active_timers, tm);
 }

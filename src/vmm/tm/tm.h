@@ -77,5 +77,9 @@ void tm_skip_ns(struct tm_machine *tm, uint64_t ns);
 /** "info clocks", "info timers". */
 void tm_info_clocks(struct tm_machine *tm, GString *out);
 void tm_info_timers(struct tm_machine *tm, bool active_only, GString *out);
+struct stam;
+struct info;
+/** tm_register() - clocks and timers into the machine's registries, which go before @tm does. */
+void tm_register(struct tm_machine *tm, struct stam *stam, struct info *info);
 
 #endif

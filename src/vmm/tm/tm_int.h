@@ -45,7 +45,7 @@ struct tm_machine {
     /* timers */
     struct tm_heap heap[TM_CLOCKS];
     GPtrArray *timers;
-    uint64_t orders;
+    uint64_t orders, fired;
     struct tm_timer *busy; /* whose callback runs, on ... */
     GThread *busy_thread;
     bool delivering;

@@ -1,73 +1,26 @@
 /*
- * debug.c - questions a person asks a machine: "info", "stats", "regs" ... ; answers are text.
+ * debug.c - words and numbers about a machine: the two registries, the questions people ask, what the log keeps at the
+ * end.
  *
- * The table is the help. Handlers may run while the machine runs: they read, and what they read may be in motion.
+ * Every component and device registers its info handlers and counters by name (info.h, stam.h); a question is a name
+ * and arguments. Handlers may run while the machine runs: they read, and what they read may be in motion.
  */
-#include <stdlib.h>
 #include <string.h>
 
-#include "vmm/iom/iom.h"
+#include "rt/log.h"
+#include "vmm/em/em.h"
 #include "vmm/vm/vm_int.h"
 
-static struct vcpu *named_cpu(struct vm *vm, const char *args)
-{
-    return vm_cpu(vm, (unsigned)strtoul(args, NULL, 0));
-}
-
-static void info_cpu(struct vm *vm, const char *args, GString *out)
-{
-    dbgf_regs(named_cpu(vm, args), out);
-}
-
-static void info_code(struct vm *vm, const char *args, GString *out)
-{
-    struct vcpu *c = named_cpu(vm, args);
-
-    dbgf_disasm(c, c->ctx.rip + (c->mode.code64 ? 0 : c->ctx.seg[X86_CS].base), 12, out);
-}
-
-static void info_stack(struct vm *vm, const char *args, GString *out)
-{
-    dbgf_stack(named_cpu(vm, args), 32, out);
-}
-
-static void info_phys(struct vm *vm, const char *args, GString *out)
-{
-    (void)args;
-    pgm_info(vm->pgm, out);
-}
-
-static void info_ports(struct vm *vm, const char *args, GString *out)
-{
-    (void)args;
-    iom_info_ports(pdm_iom(vm->pdm), out);
-}
-
-static void info_mmio(struct vm *vm, const char *args, GString *out)
-{
-    (void)args;
-    iom_info_mmio(pdm_iom(vm->pdm), out);
-}
-
-static void info_pci(struct vm *vm, const char *args, GString *out)
-{
-    (void)args;
-    pdm_info_pci(vm->pdm, out);
-}
-
-static void info_irq(struct vm *vm, const char *args, GString *out)
-{
-    (void)args;
-    pdm_info_irq(vm->pdm, out);
-}
+/* ---- the registries ---- */
 
 static void dump_line(void *user, const char *text)
 {
     g_string_append_printf(user, "%s\n", text);
 }
 
-static void info_cfgm(struct vm *vm, const char *args, GString *out)
+static void info_cfgm(void *user, const char *args, GString *out)
 {
+    struct vm *vm = user;
     struct cfgm_node *node = *args != '\0' ? cfgm_child(vm->root, args) : vm->root;
 
     if (node != NULL)
@@ -76,89 +29,117 @@ static void info_cfgm(struct vm *vm, const char *args, GString *out)
         g_string_append_printf(out, "No such node: %s\n", args);
 }
 
-struct stats {
-    GString *out;
-    GPatternSpec *pattern;
-};
-
-static void one_stat(void *user, const char *path, const uint64_t *counter, const char *unit)
+static void info_stats(void *user, const char *args, GString *out)
 {
-    struct stats *s = user;
+    struct vm *vm = user;
 
-    if (g_pattern_spec_match_string(s->pattern, path))
-        g_string_append_printf(s->out, "%-32s %8" G_GUINT64_FORMAT " %s\n", path, *counter, unit);
+    stam_dump(vm->stam, args, out);
 }
 
-static void info_stats(struct vm *vm, const char *args, GString *out)
+void vm_register_all(struct vm *vm)
 {
-    struct stats s = {.out = out, .pattern = g_pattern_spec_new(*args != '\0' ? args : "*")};
+    tm_register(vm->tm, vm->stam, vm->info);
+    pgm_register(vm->pgm, vm->stam, vm->info);
+    pdm_register(vm->pdm, vm->stam, vm->info);
+    for (unsigned k = 0; k < vm->cpus; k++)
+        em_register(vm->cpu[k], vm->stam);
+    dbgf_register(&vm->debuggee, vm->info);
+    info_add(vm->info, "cfgm", "[path]  the configuration tree", info_cfgm, vm);
+    info_add(vm->info, "stats", "[pattern]  counters", info_stats, vm);
+}
 
-    for (unsigned k = 0; k < vm->cpus; k++) {
-        const struct vcpu *c = vm->cpu[k];
-        const struct {
-            const char *name;
-            const uint64_t *counter;
-        } rows[] = {{"Instructions", &c->stat_insns}, {"Blocks", &c->stat_blocks},
-                    {"Exceptions", &c->stat_xcpts},   {"Interrupts", &c->stat_irqs},
-                    {"TlbWalks", &c->mmu.stat_walks}, {"TlbFlushes", &c->mmu.stat_flushes}};
-        for (unsigned r = 0; r < G_N_ELEMENTS(rows); r++) {
-            g_autofree char *path = g_strdup_printf("/IEM/CPU%u/%s", k, rows[r].name);
-            one_stat(&s, path, rows[r].counter, "times");
-        }
+/* ---- questions ---- */
+
+/* "statistics [--reset] [--descriptions] [--pattern GLOB]", as VBoxManage debugvm has it. */
+static void statistics(struct vm *vm, const char *args, GString *out)
+{
+    g_auto(GStrv) words = g_strsplit(args, " ", 8);
+    const char *pattern = NULL;
+    bool reset = false, descriptions = false;
+
+    for (char **w = words; *w != NULL; w++) {
+        reset |= strcmp(*w, "--reset") == 0;
+        descriptions |= strcmp(*w, "--descriptions") == 0;
+        if (strcmp(*w, "--pattern") == 0 && w[1] != NULL)
+            pattern = *++w;
     }
-    pdm_stats(vm->pdm, one_stat, &s);
-    g_pattern_spec_free(s.pattern);
+    if (reset)
+        stam_reset(vm->stam, pattern);
+    else
+        stam_xml(vm->stam, pattern, descriptions, out);
 }
 
-static const struct {
-    const char *name;
-    void (*handler)(struct vm *vm, const char *args, GString *out);
-    const char *help;
-} handlers[] = {
-    {"cpumguest", info_cpu, "[cpu]  registers"},
-    {"cpumguestinstr", info_code, "[cpu]  instructions at the program counter"},
-    {"stack", info_stack, "[cpu]  top of the stack"},
-    {"phys", info_phys, "the physical memory map"},
-    {"ioport", info_ports, "port ranges with counters"},
-    {"mmio", info_mmio, "memory-mapped ranges with counters"},
-    {"pci", info_pci, "PCI functions"},
-    {"irqroute", info_irq, "interrupt lines"},
-    {"cfgm", info_cfgm, "[path]  the configuration tree"},
-    {"stats", info_stats, "[pattern]  counters"},
-};
-
-static void help(GString *out)
+static bool answer(struct vm *vm, const char *line, GString *out)
 {
-    g_string_append(out, "info NAME [ARGUMENTS], where NAME is a device (pit, vga, piix3ide0 ...) or one of\n");
-    for (unsigned k = 0; k < G_N_ELEMENTS(handlers); k++)
-        g_string_append_printf(out, "  %-16s %s\n", handlers[k].name, handlers[k].help);
+    g_auto(GStrv) words = g_strsplit(line, " ", 2);
+    const char *args = words[0] != NULL && words[1] != NULL ? words[1] : "";
+
+    if (words[0] == NULL || strcmp(words[0], "help") == 0)
+        return info_run(vm->info, "help", out);
+    if (strcmp(words[0], "info") == 0)
+        return info_run(vm->info, *args != '\0' ? args : "help", out);
+    if (strcmp(words[0], "statistics") == 0) {
+        statistics(vm, args, out);
+        return true;
+    }
+    if (vm->host.command != NULL) {
+        g_autofree char *text = vm->host.command(vm->host.user, line);
+        if (text != NULL)
+            g_string_append(out, text);
+        if (text != NULL)
+            return true;
+    }
+    return info_run(vm->info, line, out);
 }
 
 char *vm_debug_command(struct vm *vm, const char *line)
 {
-    g_auto(GStrv) words = g_strsplit(line, " ", 3);
     GString *out = g_string_new(NULL);
-    bool info = g_strcmp0(words[0], "info") == 0;
-    const char *name = info ? words[1] : words[0];
-    const char *args = name == NULL                ? ""
-                       : info && words[2] != NULL  ? words[2]
-                       : !info && words[1] != NULL ? words[1]
-                                                   : "";
 
-    if (name == NULL || strcmp(name, "help") == 0) {
-        help(out);
-        return g_string_free(out, FALSE);
-    }
-    for (unsigned k = 0; k < G_N_ELEMENTS(handlers); k++) {
-        if (strcmp(name, handlers[k].name) == 0) {
-            handlers[k].handler(vm, args, out);
-            return g_string_free(out, FALSE);
-        }
-    }
-    g_autofree char *answer = info || vm->host.command == NULL ? NULL : vm->host.command(vm->host.user, line);
-    if (answer != NULL)
-        g_string_append(out, answer);
-    else if (!pdm_info(vm->pdm, name, args, out))
-        g_string_append_printf(out, "There is no '%s'; try \"info help\".\n", name);
+    if (!answer(vm, line, out))
+        g_string_append_printf(out, "There is no '%s'; try \"info help\".\n", line);
     return g_string_free(out, FALSE);
+}
+
+/* ---- the end ---- */
+
+static void run_handler(struct vm *vm, const char *name, unsigned cpu, GString *out)
+{
+    g_autofree char *line = g_strdup_printf("%s %u", name, cpu);
+
+    g_string_append_printf(out, "!!\n!! {%s}\n", line);
+    info_run(vm->info, line, out);
+}
+
+void vm_guru_report(struct vm *vm, unsigned cpu, const char *why, GString *out)
+{
+    static const char rule[] = "!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!\n";
+    static const char *const handlers[] = {"cpumguest", "cpumguestinstr", "stack", "exithistory", "mode", "cpuid"};
+
+    g_string_append_printf(out, "%s!!\n!!  VCPU%u: Guru Meditation: %s\n", rule, cpu, why);
+    for (size_t k = 0; k < G_N_ELEMENTS(handlers); k++)
+        run_handler(vm, handlers[k], cpu, out);
+    for (unsigned k = 0; k < vm->cpus; k++) {
+        if (k == cpu)
+            continue;
+        run_handler(vm, "cpumguest", k, out);
+        run_handler(vm, "cpumguestinstr", k, out);
+    }
+    run_handler(vm, "activetimers", cpu, out);
+    g_string_append(out, rule);
+}
+
+void vm_log_end(struct vm *vm)
+{
+    g_autoptr(GString) out = g_string_new(NULL);
+
+    for (unsigned k = 0; k < vm->cpus; k++) {
+        g_string_append_printf(out, "****************** Guest state at power off for VCpu %u ******************\n", k);
+        dbgf_regs(vm->cpu[k], out);
+        dbgf_history(vm->cpu[k], out);
+    }
+    g_string_append(out, "************************* Statistics *************************\n");
+    stam_dump(vm->stam, NULL, out);
+    g_string_append(out, "********************* End of statistics **********************\n");
+    log_rel_text(out->str);
 }

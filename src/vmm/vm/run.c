@@ -110,6 +110,7 @@ static gpointer cpu_thread(gpointer user)
             vm_ask(vm, REQ_BREAK, c->id, true, NULL);
             break;
         case EM_EXIT_FATAL:
+            pdm_abandon(); /* or powering off would wait for them for ever */
             vm_close_gate(vm);
             vm_ask(vm, REQ_GURU, c->id, false, em_fatal_text());
             break;
@@ -202,6 +203,7 @@ static void do_power_off(struct vm *vm, const struct vm_request *r)
     stop_cpus(vm);
     tm_pause(vm->tm);
     pdm_power_off(vm->pdm);
+    vm_log_end(vm);
     vm_set_state(vm, VM_OFF);
 }
 
@@ -213,7 +215,7 @@ static void do_guru(struct vm *vm, unsigned cpu, const char *why)
         return;
     stop_cpus(vm);
     tm_pause(vm->tm);
-    dbgf_report(vm->cpu[cpu], why, report);
+    vm_guru_report(vm, cpu, why, report);
     log_rel_text(report->str);
     set_end(vm, VM_END_GURU, why);
     vm_set_state(vm, VM_GURU_MEDITATION);

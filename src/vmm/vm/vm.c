@@ -112,6 +112,8 @@ struct vm *vm_new(struct cfgm_node *root, const struct vm_host *host, GError **e
     vm->root = root;
     vm->host = *host;
     vm->state = VM_CREATING;
+    vm->stam = stam_new();
+    vm->info = info_new();
     if (!make(vm, error)) {
         vm_free(vm);
         return NULL;
@@ -159,15 +161,16 @@ bool vm_construct(struct vm *vm, GError **error)
     cfgm_dump(vm->root, log_line, NULL);
     if (!pdm_construct(vm->pdm, vm->root, error))
         return false;
-    const struct dbgf_machine machine = {.user = vm,
+    vm->debuggee = (struct dbgf_machine){.user = vm,
                                          .cpus = vm->cpus,
                                          .cpu = gdb_cpu,
                                          .halt = gdb_halt,
                                          .resume = gdb_resume,
                                          .step = gdb_step,
                                          .monitor = gdb_monitor};
+    vm_register_all(vm);
     if (vm->host.gdb != NULL) {
-        vm->gdb = gdb_new(vm->host.gdb, &machine, error);
+        vm->gdb = gdb_new(vm->host.gdb, &vm->debuggee, error);
         if (vm->gdb == NULL)
             return false;
     }
@@ -185,6 +188,8 @@ void vm_free(struct vm *vm)
         gdb_free(vm->gdb);
     vm->gdb = NULL;
     vm_run_stop(vm);
+    stam_free(vm->stam); /* before what they read */
+    info_free(vm->info);
     pdm_free(vm->pdm);
     for (unsigned k = 0; k < VM_MAX_CPUS; k++) {
         if (vm->cpu[k] != NULL)

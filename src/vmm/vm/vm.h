@@ -68,7 +68,10 @@ bool vm_save(struct vm *vm, const char *path, GError **error);
  * nothing on disk. */
 bool vm_load(struct vm *vm, const char *path, GError **error);
 
-/** "info WORD ARGS", "stats GLOB", "help": the debugger's and VBoxManage debugvm's answers. g_free. */
+/**
+ * vm_debug_command() - "info NAME ARGS" (doc/stam.md lists names), "stats GLOB", "statistics --pattern GLOB" (XML),
+ * "help": the debugger's and VBoxManage debugvm's answers. g_free.
+ */
 char *vm_debug_command(struct vm *vm, const char *line);
 
 #endif

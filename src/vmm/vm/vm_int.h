@@ -9,7 +9,9 @@
 #define VMM_VM_VM_INT_H
 
 #include "vmm/dbgf/dbgf.h"
+#include "vmm/info/info.h"
 #include "vmm/pgm/pgm.h"
+#include "vmm/stam/stam.h"
 #include "vmm/tm/tm.h"
 #include "vmm/vm/vm.h"
 
@@ -65,7 +67,10 @@ struct vm {
     char *end_text;
     uint64_t asked, done;
 
+    struct dbgf_machine debuggee;
     struct gdb *gdb;
+    struct stam *stam;
+    struct info *info;
 };
 
 /* run.c */
@@ -76,6 +81,12 @@ uint64_t vm_ask(struct vm *vm, enum vm_request_kind kind, unsigned cpu, bool by_
 void vm_wait(struct vm *vm, uint64_t number);
 /** From a vCPU or device thread: no vCPU starts another instruction stretch until the request just asked is done. */
 void vm_close_gate(struct vm *vm);
+
+/* debug.c */
+void vm_register_all(struct vm *vm);
+/** The report of a machine that cannot go on: vCPU @cpu is why. vCPUs are parked. */
+void vm_guru_report(struct vm *vm, unsigned cpu, const char *why, GString *out);
+void vm_log_end(struct vm *vm);
 
 /* save.c: on the control thread */
 bool vm_save_now(struct vm *vm, const char *path, GError **error);
