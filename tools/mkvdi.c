@@ -5,7 +5,7 @@
  */
 #include <stdio.h>
 
-#include "storage/vd.h"
+#include "storage/copy.h"
 
 int main(int argc, char **argv)
 {

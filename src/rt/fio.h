@@ -22,7 +22,7 @@ struct fio_stat {
 };
 
 /* What an open file may do while we have it; see fio_lock(). */
-enum fio_lock { FIO_LOCK_SHARED, FIO_LOCK_EXCLUSIVE };
+enum fio_lock { FIO_LOCK_SHARED, FIO_LOCK_EXCLUSIVE, FIO_LOCK_NONE };
 
 struct fio {
     void *ctx;
@@ -41,6 +41,8 @@ struct fio {
     int (*lock)(void *ctx, int fd, enum fio_lock kind); /* -EAGAIN = somebody else has it */
     int (*stat)(void *ctx, int fd, struct fio_stat *ret);
     int64_t (*next_data)(void *ctx, int fd, uint64_t off_bytes); /* SEEK_DATA; -ENXIO = only holes left */
+    int64_t (*next_hole)(void *ctx, int fd, uint64_t off_bytes); /* SEEK_HOLE; the end of the file is one */
+    int64_t (*room)(void *ctx, int fd);                          /* bytes the file's file system can still take */
 };
 
 /** fio_system() - the kernel's own calls. */
@@ -68,6 +70,7 @@ int fio_stat(const struct fio *io, int fd, struct fio_stat *ret);
  *
  * SHARED goes together with other readers, EXCLUSIVE with nobody. The byte ranges of QEMU's image locking are taken
  * too, so qemu-img and qemu-io refuse an image in use and are refused in turn. VERR_SHARING_VIOLATION = taken.
+ * NONE gives all of it back.
  */
 int fio_lock(const struct fio *io, int fd, enum fio_lock kind);
 

@@ -297,6 +297,20 @@ static int64_t crash_next_data(void *ctx, int fd, uint64_t off_bytes)
     return off_bytes < n->live->len ? (int64_t)off_bytes : -ENXIO;
 }
 
+static int64_t crash_next_hole(void *ctx, int fd, uint64_t off_bytes)
+{
+    struct inode *n = handle(ctx, fd);
+
+    if (!n)
+        return -EBADF;
+    return off_bytes < n->live->len ? (int64_t)n->live->len : -ENXIO;
+}
+
+static int64_t crash_room(void *ctx, int fd)
+{
+    return handle(ctx, fd) ? INT64_MAX : -EBADF;
+}
+
 struct fio_crash *fio_crash_new(void)
 {
     struct fio_crash *c = g_new0(struct fio_crash, 1);
@@ -321,7 +335,9 @@ struct fio_crash *fio_crash_new(void)
                          .dir_sync = crash_dir_sync,
                          .lock = crash_lock,
                          .stat = crash_stat,
-                         .next_data = crash_next_data};
+                         .next_data = crash_next_data,
+                         .next_hole = crash_next_hole,
+                         .room = crash_room};
     return c;
 }
 

@@ -125,6 +125,20 @@ static int64_t fault_next_data(void *ctx, int fd, uint64_t off_bytes)
     return trips(f) ? -f->err : f->below->next_data(f->below->ctx, fd, off_bytes);
 }
 
+static int64_t fault_next_hole(void *ctx, int fd, uint64_t off_bytes)
+{
+    struct fio_fault *f = ctx;
+
+    return trips(f) ? -f->err : f->below->next_hole(f->below->ctx, fd, off_bytes);
+}
+
+static int64_t fault_room(void *ctx, int fd)
+{
+    struct fio_fault *f = ctx;
+
+    return trips(f) ? -f->err : f->below->room(f->below->ctx, fd);
+}
+
 void fio_fault_init(struct fio_fault *f, const struct fio *below)
 {
     *f = (struct fio_fault){
@@ -145,6 +159,8 @@ void fio_fault_init(struct fio_fault *f, const struct fio *below)
                .dir_sync = fault_dir_sync,
                .lock = fault_lock,
                .stat = fault_stat,
-               .next_data = fault_next_data},
+               .next_data = fault_next_data,
+               .next_hole = fault_next_hole,
+               .room = fault_room},
     };
 }

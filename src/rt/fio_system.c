@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define OWN_LOCK_BYTE   (INT64_C(1) << 62)
@@ -106,6 +107,13 @@ static int sys_dir_sync(void *ctx, const char *dir)
     return rc;
 }
 
+static int unlock_all(int fd)
+{
+    struct flock lk = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+
+    return fcntl(fd, F_OFD_SETLK, &lk) ? -errno : 0;
+}
+
 static int lock_byte(int fd, short type, int64_t byte)
 {
     struct flock lk = {.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1};
@@ -136,9 +144,12 @@ static int sys_lock(void *ctx, int fd, enum fio_lock kind)
     const int *theirs = exclusive ? theirs_exclusive : theirs_shared;
     size_t n_ours = exclusive ? G_N_ELEMENTS(ours_exclusive) : G_N_ELEMENTS(ours_shared);
     size_t n_theirs = exclusive ? G_N_ELEMENTS(theirs_exclusive) : G_N_ELEMENTS(theirs_shared);
-    int rc = lock_byte(fd, exclusive ? F_WRLCK : F_RDLCK, OWN_LOCK_BYTE);
+    int rc;
 
     (void)ctx;
+    if (kind == FIO_LOCK_NONE)
+        return unlock_all(fd);
+    rc = lock_byte(fd, exclusive ? F_WRLCK : F_RDLCK, OWN_LOCK_BYTE);
     for (size_t i = 0; rc == 0 && i < n_ours; i++)
         rc = lock_byte(fd, F_RDLCK, ours[i]);
     for (size_t i = 0; rc == 0 && i < n_theirs; i++)
@@ -176,6 +187,27 @@ static int64_t sys_next_data(void *ctx, int fd, uint64_t off_bytes)
     return at < 0 ? -errno : at;
 }
 
+static int64_t sys_next_hole(void *ctx, int fd, uint64_t off_bytes)
+{
+    off_t at = lseek(fd, (off_t)off_bytes, SEEK_HOLE);
+
+    (void)ctx;
+    return at < 0 ? -errno : at;
+}
+
+static int64_t sys_room(void *ctx, int fd)
+{
+    struct statvfs fs;
+    uint64_t bytes;
+
+    (void)ctx;
+    if (fstatvfs(fd, &fs))
+        return -errno;
+    if (__builtin_mul_overflow((uint64_t)fs.f_bavail, (uint64_t)fs.f_frsize, &bytes) || bytes > INT64_MAX)
+        return INT64_MAX;
+    return (int64_t)bytes;
+}
+
 const struct fio *fio_system(void)
 {
     static const struct fio system = {
@@ -194,6 +226,8 @@ const struct fio *fio_system(void)
         .lock = sys_lock,
         .stat = sys_stat,
         .next_data = sys_next_data,
+        .next_hole = sys_next_hole,
+        .room = sys_room,
     };
 
     return &system;

@@ -2,24 +2,45 @@
 #ifndef STORAGE_FORMAT_H
 #define STORAGE_FORMAT_H
 
+#include "storage/chain.h"
 #include "storage/vd.h"
 
 #define VD_SECTOR_BYTES 512
 #define VD_PROBE_BYTES  34816 /* up to the first descriptor of an ISO 9660 disc */
 
+/*
+ * One record per format. NULL entries: probe = never guessed; read = by map(); write, discard, create, resize, compact,
+ * check, set_parent = not possible; flush = one sync of the file.
+ */
 struct vd_format {
-    bool read_only;                                    /* never opened for writing */
-    bool (*probe)(const uint8_t head[VD_PROBE_BYTES]); /* short files are padded with zeros */
-    /** Reads the header, sets size_bytes, uuid, priv; may set read_only with ro_reason. @file_bytes: size of the file.
+    bool read_only; /* never opened for writing */
+    bool remote;    /* "path" is no file: open() connects */
+    bool (*probe)(const uint8_t head[VD_PROBE_BYTES], const uint8_t tail[VD_SECTOR_BYTES]); /* zero-padded */
+    /**
+     * Reads the header; sets size_bytes, unit_bytes, diff, ids, has_uuid, hint, priv; may downgrade.
+     * @file_bytes: size of the file.
      */
     bool (*open)(struct vd *vd, uint64_t file_bytes, GError **error);
     void (*close)(struct vd *vd); /* also after a failed open */
     /* Ranges are inside the disk, not empty; write and discard come only when not read-only. */
+    int (*map)(struct vd *vd, uint64_t off_bytes, uint64_t bytes, struct vd_extent *ret);
+    /** Like map() of data, but finds holes, too, at more cost; for copying. NULL = there are none. */
+    int (*holes)(struct vd *vd, uint64_t off_bytes, uint64_t bytes, struct vd_extent *ret);
     int (*read)(struct vd *vd, uint64_t off_bytes, uint8_t *buf, size_t bytes);
+    /** With a parent: into units that are free only whole ones (the last may be short). */
     int (*write)(struct vd *vd, uint64_t off_bytes, const uint8_t *buf, size_t bytes);
     int (*discard)(struct vd *vd, uint64_t off_bytes, uint64_t bytes);
-    /** Fills the new, empty, locked file @fd. NULL = cannot create. */
+    int (*flush)(struct vd *vd);
+    /** Fills the new, empty, locked file @fd, opened under args->path. */
     bool (*create)(const struct fio *io, int fd, const struct vd_create *args, GError **error);
+    /** Removes what a failed create() made besides the file itself. */
+    void (*uncreate)(const struct fio *io, const struct vd_create *args);
+    bool (*resize)(struct vd *vd, uint64_t size_bytes, GError **error);
+    bool (*compact)(struct vd *vd, const struct vd_progress *progress, GError **error);
+    bool (*check)(struct vd *vd, struct vd_report *report, GError **error);
+    bool (*set_parent)(struct vd *vd, struct vd *parent, GError **error);
+    /** What keeps @vd from being a child of @parent, or NULL. NULL entry: the UUIDs decide. */
+    const char *(*parent_fault)(struct vd *vd, struct vd *parent);
 };
 
 struct vd {
@@ -28,13 +49,20 @@ struct vd {
     const char *format_name;
     char *path;
     int fd;
+    unsigned flags; /* enum vd_flags as given */
     uint64_t size_bytes;
+    uint32_t unit_bytes; /* a power of two: what is allocated at once; 0 = any range */
     bool read_only;
     char *ro_reason;
+    bool diff; /* needs a parent */
     bool has_uuid;
-    uint8_t uuid[VD_UUID_BYTES];
+    struct vd_ids ids;
+    char *hint;
     int sync_failed; /* vd.h inv 1 */
     void *priv;
+
+    struct vd *parent;
+    struct chain_index *index; /* of the last image of a chain */
 };
 
 #define FORMAT(name, descriptor) extern const struct vd_format descriptor;
@@ -45,6 +73,40 @@ struct vd {
 void vd_downgrade(struct vd *vd, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 /** vd_sync() - syncs the file; remembers failure for ever. */
 int vd_sync(struct vd *vd);
-bool vd_all_zero(const uint8_t *p, size_t bytes);
+bool vd_all_zero(const void *p, size_t bytes);
+/** vd_uuid_random() - a version 4 UUID. */
+void vd_uuid_random(uint8_t ret[VD_UUID_BYTES]);
+/** vd_uuid_swap() - between RFC 4122's order and the one with three little-endian fields; its own inverse. */
+void vd_uuid_swap(uint8_t to[VD_UUID_BYTES], const uint8_t from[VD_UUID_BYTES]);
+/** vd_refuse() - sets "Disk image 'PATH': <text>" with @status; returns false. */
+bool vd_refuse(const char *path, int status, GError **error, const char *fmt, ...) G_GNUC_PRINTF(4, 5);
+/** vd_report_add() - a line of a report. */
+void vd_report_add(struct vd_report *r, uint64_t *counter, const char *fmt, ...) G_GNUC_PRINTF(3, 4);
+/** vd_remove_new() - removes all files of an image that vd_create() made and that is not wanted. */
+void vd_remove_new(const struct fio *io, const struct vd_create *args);
+/** vd_keep_going() - tells @progress (may be NULL) how far; false = cancelled. */
+bool vd_keep_going(const struct vd_progress *progress, uint64_t done, uint64_t all);
+/** vd_extent_data(), vd_extent_plain() - fill an extent: in @fd at @at, or a kind without a place. Return 0. */
+int vd_extent_data(struct vd_extent *ret, uint64_t bytes, int fd, uint64_t at);
+int vd_extent_plain(struct vd_extent *ret, uint64_t bytes, enum vd_extent_kind kind);
+
+/* ---- one image of a chain, for chain.c and merge.c ---- */
+
+int image_map(struct vd *vd, uint64_t off_bytes, uint64_t bytes, struct vd_extent *ret);
+int image_read(struct vd *vd, uint64_t off_bytes, uint8_t *buf, size_t bytes);
+int image_write(struct vd *vd, uint64_t off_bytes, const uint8_t *buf, size_t bytes);
+int image_flush(struct vd *vd);
+struct vd *image_open(const struct fio *io, const char *format, const char *path, unsigned flags, GError **error);
+void image_close(struct vd *vd);
+
+/* ---- a chain seen from its last image ---- */
+
+int chain_read(struct vd *vd, uint64_t off_bytes, uint8_t *buf, size_t bytes);
+int chain_write(struct vd *vd, uint64_t off_bytes, const uint8_t *buf, size_t bytes);
+int chain_map(struct vd *vd, uint64_t off_bytes, uint64_t bytes, struct vd_extent *ret);
+/** chain_reindex() - after images were added or removed. */
+void chain_reindex(struct vd *vd);
+void chain_forget(struct vd *vd, uint64_t off_bytes, uint64_t bytes);
+void chain_index_free(struct vd *vd);
 
 #endif

@@ -1,9 +1,7 @@
 /*
- * vd.c - opening, locking and bounds of virtual disks; the formats do the rest.
+ * vd.c - virtual disks: opening and closing images, bounds, and what a format leaves to everybody.
  *
- * Symbolic links are followed when opening (disks by /dev/disk/by-id are links) and never when creating.
- * Left out: chains of differencing images, caches, filters. A format's read may later return VERR_VD_BLOCK_FREE for
- * "ask the parent" without a change of this interface.
+ * Symbolic links are followed when opening (disks by /dev/disk/by-id are links) and never when creating (create.c).
  */
 #include "storage/vd.h"
 
@@ -12,44 +10,8 @@
 #include <string.h>
 
 #include "rt/status.h"
+#include "storage/create.h"
 #include "storage/format.h"
-
-#define COPY_BYTES (1u << 20)
-
-static const struct format_row {
-    const char *name;
-    const struct vd_format *format;
-} formats[] = {
-#define FORMAT(name, descriptor) {name, &descriptor},
-#include "storage/formats.def"
-#undef FORMAT
-};
-
-static const struct format_row *find_format(const char *name, GError **error)
-{
-    for (size_t i = 0; i < G_N_ELEMENTS(formats); i++)
-        if (g_ascii_strcasecmp(formats[i].name, name) == 0)
-            return &formats[i];
-    fio_error(error, VERR_NOT_SUPPORTED, "Disk image format '%s' is not known; use VDI, RAW or ISO", name);
-    return NULL;
-}
-
-void vd_downgrade(struct vd *vd, const char *fmt, ...)
-{
-    va_list ap;
-
-    vd->read_only = true;
-    if (vd->ro_reason)
-        return;
-    va_start(ap, fmt);
-    vd->ro_reason = g_strdup_vprintf(fmt, ap);
-    va_end(ap);
-}
-
-bool vd_all_zero(const uint8_t *p, size_t bytes)
-{
-    return bytes == 0 || (p[0] == 0 && memcmp(p, p + 1, bytes - 1) == 0);
-}
 
 static bool open_and_lock(struct vd *vd, struct fio_stat *ret_stat, GError **error)
 {
@@ -78,9 +40,9 @@ static bool open_and_lock(struct vd *vd, struct fio_stat *ret_stat, GError **err
     return true;
 }
 
-struct vd *vd_open(const struct fio *io, const char *format, const char *path, unsigned flags, GError **error)
+struct vd *image_open(const struct fio *io, const char *format, const char *path, unsigned flags, GError **error)
 {
-    const struct format_row *row = find_format(format, error);
+    const struct format_row *row = format_find(format, error);
     struct fio_stat st = {};
     struct vd *vd;
 
@@ -92,24 +54,93 @@ struct vd *vd_open(const struct fio *io, const char *format, const char *path, u
     vd->format_name = row->name;
     vd->path = g_strdup(path);
     vd->fd = -1;
+    vd->flags = flags;
     vd->read_only = (flags & VD_READ_ONLY) || row->format->read_only;
-    if (!open_and_lock(vd, &st, error) || !row->format->open(vd, st.size_bytes, error)) {
-        vd_close(vd);
+    if ((!row->format->remote && !open_and_lock(vd, &st, error)) || !row->format->open(vd, st.size_bytes, error)) {
+        image_close(vd);
         return NULL;
     }
     return vd;
 }
 
-void vd_close(struct vd *vd)
+void image_close(struct vd *vd)
 {
     if (!vd)
         return;
     vd->format->close(vd);
     fio_close(vd->io, vd->fd);
+    chain_index_free(vd);
     g_free(vd->path);
     g_free(vd->ro_reason);
+    g_free(vd->hint);
     g_free(vd);
 }
+
+struct vd *vd_open(const struct fio *io, const char *format, const char *path, unsigned flags, GError **error)
+{
+    struct vd *vd = image_open(io, format, path, flags, error);
+
+    if (!vd || !vd->diff || (flags & VD_ALONE))
+        return vd;
+    vd_refuse(path, VERR_VD_UUID_MISMATCH, error,
+              "it holds only the differences to another image; open it together with its parent");
+    image_close(vd);
+    return NULL;
+}
+
+void vd_close(struct vd *vd)
+{
+    while (vd) {
+        struct vd *parent = vd->parent;
+
+        image_close(vd);
+        vd = parent;
+    }
+}
+
+/* ---- one image ---- */
+
+int image_map(struct vd *vd, uint64_t off_bytes, uint64_t bytes, struct vd_extent *ret)
+{
+    return vd->format->map(vd, off_bytes, bytes, ret);
+}
+
+int image_read(struct vd *vd, uint64_t off_bytes, uint8_t *buf, size_t bytes)
+{
+    int rc = 0;
+
+    if (vd->format->read)
+        return vd->format->read(vd, off_bytes, buf, bytes);
+    while (rc == 0 && bytes) {
+        struct vd_extent e;
+
+        rc = vd->format->map(vd, off_bytes, bytes, &e);
+        if (rc)
+            break;
+        if (e.kind == VD_DATA)
+            rc = fio_read_some(vd->io, e.fd, buf, e.bytes, e.at);
+        else
+            memset(buf, 0, e.bytes);
+        off_bytes += e.bytes;
+        buf += e.bytes;
+        bytes -= e.bytes;
+    }
+    return rc;
+}
+
+int image_write(struct vd *vd, uint64_t off_bytes, const uint8_t *buf, size_t bytes)
+{
+    return vd->format->write(vd, off_bytes, buf, bytes);
+}
+
+int image_flush(struct vd *vd)
+{
+    if (vd->read_only)
+        return vd->sync_failed;
+    return vd->format->flush ? vd->format->flush(vd) : vd_sync(vd);
+}
+
+/* ---- the disk ---- */
 
 static bool in_range(const struct vd *vd, uint64_t off_bytes, uint64_t bytes)
 {
@@ -120,25 +151,45 @@ int vd_read(struct vd *vd, uint64_t off_bytes, void *buf, size_t bytes)
 {
     if (!in_range(vd, off_bytes, bytes))
         return VERR_OUT_OF_RANGE;
-    return bytes ? vd->format->read(vd, off_bytes, buf, bytes) : 0;
+    if (bytes == 0)
+        return 0;
+    return vd->parent ? chain_read(vd, off_bytes, buf, bytes) : image_read(vd, off_bytes, buf, bytes);
+}
+
+int vd_map(struct vd *vd, uint64_t off_bytes, uint64_t bytes, struct vd_extent *ret)
+{
+    if (!in_range(vd, off_bytes, bytes) || bytes == 0)
+        return VERR_OUT_OF_RANGE;
+    return chain_map(vd, off_bytes, bytes, ret);
+}
+
+/* Why @vd cannot be written to in the range, or 0. */
+static int may_change(const struct vd *vd, uint64_t off_bytes, uint64_t bytes)
+{
+    if (!in_range(vd, off_bytes, bytes))
+        return VERR_OUT_OF_RANGE;
+    return vd->read_only || !vd->format->write ? VERR_VD_IMAGE_READ_ONLY : 0;
 }
 
 int vd_write(struct vd *vd, uint64_t off_bytes, const void *buf, size_t bytes)
 {
-    if (!in_range(vd, off_bytes, bytes))
-        return VERR_OUT_OF_RANGE;
-    if (vd->read_only)
-        return VERR_VD_IMAGE_READ_ONLY;
-    return bytes ? vd->format->write(vd, off_bytes, buf, bytes) : 0;
+    int rc = may_change(vd, off_bytes, bytes);
+
+    if (rc || bytes == 0)
+        return rc;
+    rc = vd->parent ? chain_write(vd, off_bytes, buf, bytes) : image_write(vd, off_bytes, buf, bytes);
+    return rc;
 }
 
 int vd_discard(struct vd *vd, uint64_t off_bytes, uint64_t bytes)
 {
-    if (!in_range(vd, off_bytes, bytes))
-        return VERR_OUT_OF_RANGE;
-    if (vd->read_only)
-        return VERR_VD_IMAGE_READ_ONLY;
-    return bytes ? vd->format->discard(vd, off_bytes, bytes) : 0;
+    int rc = may_change(vd, off_bytes, bytes);
+
+    if (rc || bytes == 0 || !vd->format->discard)
+        return rc;
+    chain_forget(vd, off_bytes, bytes);
+    rc = vd->format->discard(vd, off_bytes, bytes);
+    return rc;
 }
 
 int vd_sync(struct vd *vd)
@@ -154,8 +205,60 @@ int vd_sync(struct vd *vd)
 
 int vd_flush(struct vd *vd)
 {
-    return vd->read_only ? 0 : vd_sync(vd);
+    return image_flush(vd);
 }
+
+/* ---- whole-image operations ---- */
+
+static bool can(struct vd *vd, bool possible, const char *what, GError **error)
+{
+    if (!possible)
+        return vd_refuse(vd->path, VERR_NOT_SUPPORTED, error, "%s images of this kind cannot be %s", vd->format_name,
+                         what);
+    if (vd->read_only)
+        return vd_refuse(vd->path, VERR_VD_IMAGE_READ_ONLY, error, "it cannot be %s: %s", what,
+                         vd->ro_reason ? vd->ro_reason : "it was opened read-only");
+    return true;
+}
+
+bool vd_resize(struct vd *vd, uint64_t size_bytes, GError **error)
+{
+    if (!can(vd, vd->format->resize != NULL, "resized", error))
+        return false;
+    if (size_bytes == 0 || size_bytes % VD_SECTOR_BYTES || size_bytes > INT64_MAX)
+        return vd_refuse(vd->path, VERR_VD_INVALID_SIZE, error, "a size must be a multiple of 512 bytes");
+    if (size_bytes == vd->size_bytes)
+        return true;
+    if (!vd->format->resize(vd, size_bytes, error))
+        return false;
+    if (vd->parent)
+        chain_reindex(vd);
+    return true;
+}
+
+bool vd_compact(struct vd *vd, const struct vd_progress *progress, GError **error)
+{
+    if (!can(vd, vd->format->compact != NULL, "compacted", error))
+        return false;
+    chain_forget(vd, 0, vd->size_bytes);
+    return vd->format->compact(vd, progress, error);
+}
+
+bool vd_check(struct vd *vd, struct vd_report *ret, GError **error)
+{
+    *ret = (struct vd_report){.text = g_string_new(NULL)};
+    if (!vd->format->check)
+        return vd_refuse(vd->path, VERR_NOT_SUPPORTED, error, "%s images have no structure to check", vd->format_name);
+    return vd->format->check(vd, ret, error);
+}
+
+bool vd_set_parent(struct vd *vd, struct vd *parent, GError **error)
+{
+    return can(vd, vd->format->set_parent != NULL, "given another parent", error) &&
+           vd->format->set_parent(vd, parent, error);
+}
+
+/* ---- facts ---- */
 
 uint64_t vd_size_bytes(const struct vd *vd)
 {
@@ -175,8 +278,23 @@ const char *vd_read_only_reason(const struct vd *vd)
 bool vd_uuid(const struct vd *vd, uint8_t ret[VD_UUID_BYTES])
 {
     if (vd->has_uuid)
-        memcpy(ret, vd->uuid, VD_UUID_BYTES);
+        memcpy(ret, vd->ids.image, VD_UUID_BYTES);
     return vd->has_uuid;
+}
+
+const struct vd_ids *vd_ids(const struct vd *vd)
+{
+    return &vd->ids;
+}
+
+const char *vd_parent_hint(const struct vd *vd)
+{
+    return vd->hint;
+}
+
+struct vd *vd_parent(struct vd *vd)
+{
+    return vd->parent;
 }
 
 const char *vd_format(const struct vd *vd)
@@ -187,109 +305,4 @@ const char *vd_format(const struct vd *vd)
 const char *vd_path(const struct vd *vd)
 {
     return vd->path;
-}
-
-const char *vd_probe(const struct fio *io, const char *path, GError **error)
-{
-    g_autofree uint8_t *head = g_malloc(VD_PROBE_BYTES);
-    int fd = -1;
-    int rc = fio_open(io, path, O_RDONLY, 0, &fd);
-
-    if (rc == 0)
-        rc = fio_read_some(io, fd, head, VD_PROBE_BYTES, 0);
-    fio_close(io, fd);
-    if (rc) {
-        fio_error(error, rc, "Cannot read '%s'", path);
-        return NULL;
-    }
-    for (size_t i = 0; i < G_N_ELEMENTS(formats); i++)
-        if (formats[i].format->probe(head))
-            return formats[i].name;
-    return NULL; /* not reached: raw takes anything */
-}
-
-bool vd_create(const struct fio *io, const struct vd_create *args, GError **error)
-{
-    const struct format_row *row = find_format(args->format, error);
-    g_autofree char *dir = g_path_get_dirname(args->path);
-    int fd = -1;
-    bool ok;
-    int rc;
-
-    if (!row)
-        return false;
-    if (!row->format->create || args->size_bytes == 0 || args->size_bytes % VD_SECTOR_BYTES) {
-        fio_error(error, row->format->create ? VERR_VD_INVALID_SIZE : VERR_NOT_SUPPORTED,
-                  "Cannot create a %s image of %" G_GUINT64_FORMAT " bytes", row->name, args->size_bytes);
-        return false;
-    }
-    rc = fio_open(io, args->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, &fd);
-    if (rc) {
-        fio_error(error, rc, "Cannot create disk image '%s'", args->path);
-        return false;
-    }
-    ok = row->format->create(io, fd, args, error);
-    if (ok) {
-        rc = fio_sync(io, fd);
-        if (rc == 0)
-            rc = status_from_errno(io->dir_sync(io->ctx, dir));
-        if (rc)
-            fio_error(error, rc, "Cannot make disk image '%s' durable", args->path);
-        ok = rc == 0;
-    }
-    fio_close(io, fd);
-    if (!ok)
-        io->unlink(io->ctx, args->path);
-    return ok;
-}
-
-/* Copies all data of @raw into @to; holes of the file are not even read. */
-static int copy_all(struct vd *raw, struct vd *to)
-{
-    g_autofree uint8_t *buf = g_malloc(COPY_BYTES);
-    uint64_t at = 0;
-    int rc = 0;
-
-    while (rc == 0 && at < raw->size_bytes) {
-        int64_t data = raw->io->next_data(raw->io->ctx, raw->fd, at);
-        size_t n;
-
-        if (data == -ENXIO)
-            break; /* only a hole is left */
-        if (data > (int64_t)at)
-            at = (uint64_t)data / COPY_BYTES * COPY_BYTES;
-        n = (size_t)MIN((uint64_t)COPY_BYTES, raw->size_bytes - at);
-        rc = vd_read(raw, at, buf, n);
-        if (rc == 0 && !vd_all_zero(buf, n))
-            rc = vd_write(to, at, buf, n);
-        at += n;
-    }
-    return rc ? rc : vd_flush(to);
-}
-
-bool vd_convert_from_raw(const struct fio *io, const char *raw_path, const char *vdi_path, GError **error)
-{
-    struct vd *raw = vd_open(io, "RAW", raw_path, VD_READ_ONLY, error);
-    struct vd_create args = {.format = "VDI", .path = vdi_path};
-    struct vd *to = NULL;
-    bool made;
-    int rc;
-
-    if (!raw)
-        return false;
-    args.size_bytes = raw->size_bytes;
-    made = vd_create(io, &args, error);
-    if (made)
-        to = vd_open(io, "VDI", vdi_path, 0, error);
-    if (to) {
-        rc = copy_all(raw, to);
-        if (rc)
-            fio_error(error, rc, "Cannot copy '%s' to '%s'", raw_path, vdi_path);
-        vd_close(to);
-        to = rc ? NULL : to;
-    }
-    vd_close(raw);
-    if (made && !to)
-        io->unlink(io->ctx, vdi_path);
-    return to != NULL;
 }

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "rt/status.h"
-#include "storage/vd.h"
+#include "storage/copy.h"
 
 #define MIB (1u << 20)
 

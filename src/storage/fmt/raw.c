@@ -4,6 +4,7 @@
  * Left out: raw CD images with 2352-byte sectors. A disk's file must be a multiple of 512 bytes; an optical image of
  * any length is read as if zeros followed up to the next 2048-byte sector.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "rt/status.h"
@@ -11,17 +12,19 @@
 
 #define OPTICAL_SECTOR_BYTES 2048
 
-static bool raw_probe(const uint8_t head[VD_PROBE_BYTES])
+static bool raw_probe(const uint8_t head[VD_PROBE_BYTES], const uint8_t tail[VD_SECTOR_BYTES])
 {
     (void)head;
+    (void)tail;
     return true;
 }
 
 /* ISO 9660 (ECMA-119 section 8.1) or UDF (ECMA-167 2/9.1) volume recognition in sector 16. */
-static bool iso_probe(const uint8_t head[VD_PROBE_BYTES])
+static bool iso_probe(const uint8_t head[VD_PROBE_BYTES], const uint8_t tail[VD_SECTOR_BYTES])
 {
     const uint8_t *id = head + 16 * OPTICAL_SECTOR_BYTES + 1;
 
+    (void)tail;
     return memcmp(id, "CD001", 5) == 0 || memcmp(id, "BEA01", 5) == 0;
 }
 
@@ -52,6 +55,25 @@ static void raw_close(struct vd *vd)
     (void)vd;
 }
 
+static int raw_map(struct vd *vd, uint64_t off_bytes, uint64_t bytes, struct vd_extent *ret)
+{
+    return vd_extent_data(ret, bytes, vd->fd, off_bytes);
+}
+
+static int raw_holes(struct vd *vd, uint64_t off_bytes, uint64_t bytes, struct vd_extent *ret)
+{
+    int64_t data = vd->io->next_data(vd->io->ctx, vd->fd, off_bytes), hole;
+
+    if (data == -ENXIO)
+        return vd_extent_plain(ret, bytes, VD_ZERO);
+    if (data > (int64_t)off_bytes)
+        return vd_extent_plain(ret, MIN(bytes, (uint64_t)data - off_bytes), VD_ZERO);
+    hole = vd->io->next_hole(vd->io->ctx, vd->fd, off_bytes);
+    if (hole > (int64_t)off_bytes)
+        bytes = MIN(bytes, (uint64_t)hole - off_bytes);
+    return raw_map(vd, off_bytes, bytes, ret);
+}
+
 static int raw_read(struct vd *vd, uint64_t off_bytes, uint8_t *buf, size_t bytes)
 {
     return fio_read(vd->io, vd->fd, buf, bytes, off_bytes);
@@ -74,6 +96,20 @@ static int raw_discard(struct vd *vd, uint64_t off_bytes, uint64_t bytes)
     return rc == VERR_NOT_SUPPORTED ? 0 : rc; /* discarding is a hint */
 }
 
+static bool raw_resize(struct vd *vd, uint64_t size_bytes, GError **error)
+{
+    int rc = fio_truncate(vd->io, vd->fd, size_bytes);
+
+    if (rc == 0)
+        rc = vd_sync(vd);
+    if (rc) {
+        fio_error(error, rc, "Cannot resize '%s'", vd->path);
+        return false;
+    }
+    vd->size_bytes = size_bytes;
+    return true;
+}
+
 static bool raw_create(const struct fio *io, int fd, const struct vd_create *args, GError **error)
 {
     int rc = args->fixed ? status_from_errno(io->fallocate(io->ctx, fd, 0, 0, args->size_bytes)) : VERR_NOT_SUPPORTED;
@@ -89,7 +125,10 @@ const struct vd_format raw_format = {
     .probe = raw_probe,
     .open = raw_open,
     .close = raw_close,
+    .map = raw_map,
+    .holes = raw_holes,
     .read = raw_read,
+    .resize = raw_resize,
     .write = raw_write,
     .discard = raw_discard,
     .create = raw_create,
@@ -100,7 +139,6 @@ const struct vd_format iso_format = {
     .probe = iso_probe,
     .open = iso_open,
     .close = raw_close,
+    .map = raw_map,
     .read = iso_read,
-    .write = raw_write,
-    .discard = raw_discard,
 };

@@ -1,0 +1,40 @@
+/*
+ * chain.h - differencing images: a disk's state is a chain of images, the base first, and only the last is written.
+ *
+ *     const struct vd_link links[] = {{"VDI", "base.vdi"}, {"VDI", "snap.vdi"}};
+ *     struct vd *disk = vd_open_chain(io, links, 2, 0, &error);
+ *
+ * A child remembers its parent's UUID and the parent's modification UUID; both are compared when a chain is opened.
+ * Where a parent lies is the caller's knowledge: images are never searched for (vd.h inv 3).
+ */
+#ifndef STORAGE_CHAIN_H
+#define STORAGE_CHAIN_H
+
+#include "storage/vd.h"
+
+#define VD_MAX_DEPTH 2048
+
+struct vd_link {
+    const char *format, *path;
+};
+/** vd_open_chain() - base first; all but the last are opened read-only. Returns the last. */
+struct vd *vd_open_chain(const struct fio *io, const struct vd_link *links, size_t n, unsigned flags, GError **error);
+/** vd_parent() - the image below, NULL for a base. Borrowed. */
+struct vd *vd_parent(struct vd *vd);
+size_t vd_depth(struct vd *vd);
+
+/* RFC 4122 byte order; all zeros = none. */
+struct vd_ids {
+    uint8_t image[VD_UUID_BYTES], modify[VD_UUID_BYTES];
+    uint8_t parent[VD_UUID_BYTES], parent_modify[VD_UUID_BYTES];
+};
+const struct vd_ids *vd_ids(const struct vd *vd);
+/** vd_parent_hint() - the parent's file name as the image remembers it, for a person to read; NULL = none. */
+const char *vd_parent_hint(const struct vd *vd);
+/**
+ * vd_set_parent() - @vd, open for writing, becomes a child of @parent, or a base when that is NULL; in one step that a
+ * power cut does not split. The contents of both must be such that the disk stays the same.
+ */
+bool vd_set_parent(struct vd *vd, struct vd *parent, GError **error);
+
+#endif
