@@ -22,7 +22,7 @@ class Failure(Exception):
 
 
 def make(name, arch="amd64", **settings):
-    """A machine with Debian's kernel and busybox on a VDI; settings are mkvbox's environment (CPUS, RAM_MIB, FIRMWARE ...)."""
+    """A machine with Debian's kernel and busybox on a VDI; settings are tools/guest/demo's environment (KERNEL, CPUS, FIRMWARE ...)."""
     folder = os.path.join(GUESTS, name)
     shutil.rmtree(folder, ignore_errors=True)
     env = dict(os.environ, NAME=name, **{k: str(v) for k, v in settings.items()})
@@ -32,7 +32,8 @@ def make(name, arch="amd64", **settings):
 
 class Machine:
     def __init__(self, vbox, *options):
-        self.screen = os.path.join(os.path.dirname(vbox), "screen.png")
+        self.folder = os.path.dirname(vbox)
+        self.screen = os.path.join(self.folder, "screen.png")
         self.text = ""
         self.started = time.monotonic()
         self.pid, self.fd = pty.fork()
@@ -106,6 +107,12 @@ class Machine:
                 os.waitpid(self.pid, 0)
             except (ProcessLookupError, ChildProcessError):
                 pass
+
+
+def log_lines(m, word):
+    """The lines of the machine's log with a word in them."""
+    with open(os.path.join(m.folder, "Logs", "VBox.log"), encoding="utf-8", errors="replace") as log:
+        return [line.rstrip() for line in log if word in line]
 
 
 def check(condition, what):

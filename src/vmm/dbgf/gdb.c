@@ -199,17 +199,22 @@ static void parse(struct gdb *g)
         leave(g);
 }
 
+/* Everything there is, the end included: a debugger that has left makes room for one that waits already. */
 static void receive(struct gdb *g)
 {
     char buf[4096];
-    ssize_t n = recv(g->client, buf, sizeof buf, 0);
 
-    if (n <= 0) {
-        leave(g);
-        return;
+    while (g->client >= 0) {
+        ssize_t n = recv(g->client, buf, sizeof buf, MSG_DONTWAIT);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (n <= 0) {
+            leave(g);
+            return;
+        }
+        g_string_append_len(g->in, buf, n);
+        parse(g);
     }
-    g_string_append_len(g->in, buf, n);
-    parse(g);
 }
 
 static gpointer serve(gpointer user)
@@ -228,10 +233,10 @@ static gpointer serve(gpointer user)
             if (cpu > 0 && g->client >= 0 && g->session.running)
                 stop_now(g, (unsigned)cpu - 1);
         }
-        if (p[0].revents != 0)
-            attach(g);
         if (p[2].revents != 0 && g->client >= 0)
             receive(g);
+        if (p[0].revents != 0)
+            attach(g);
     }
     if (g->client >= 0)
         close(g->client);

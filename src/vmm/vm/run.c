@@ -6,6 +6,8 @@
  *
  * A device that asks for reset or power-off (on a vCPU thread, holding its lock) only closes the gate and queues.
  */
+#include <time.h>
+
 #include "rt/log.h"
 #include "vmm/em/em.h"
 #include "vmm/iem/iem.h"
@@ -77,10 +79,19 @@ static void start_cpus(struct vm *vm)
     g_mutex_unlock(&vm->gate_lock);
 }
 
+static uint64_t thread_time_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 /* Returns false when the machine ends. */
 static bool pass_gate(struct vm *vm, struct vcpu *c)
 {
     g_mutex_lock(&vm->gate_lock);
+    vm->spent_ns[c->id] = thread_time_ns();
     vm->parked++;
     g_cond_signal(&vm->parked_cond);
     while (!vm->gate_open && !vm->quit)
@@ -192,6 +203,16 @@ static void do_reset(struct vm *vm, const char *why)
         start_cpus(vm);
 }
 
+/* The engine's speed over the machine's life; all vCPUs are parked. */
+static void log_speed(struct vm *vm)
+{
+    for (unsigned k = 0; k < vm->cpus; k++) {
+        double insns = (double)vm->cpu[k]->stat_insns / 1e6, seconds = (double)vm->spent_ns[k] / 1e9;
+        log_rel("EM: CPU%u: %.0f million guest instructions in %.2f s of host CPU time: %.1f million/s", k, insns,
+                seconds, seconds > 0 ? insns / seconds : 0.0);
+    }
+}
+
 static void do_power_off(struct vm *vm, const struct vm_request *r)
 {
     enum vm_state before = vm_state_get(vm);
@@ -202,6 +223,7 @@ static void do_power_off(struct vm *vm, const struct vm_request *r)
     vm_set_state(vm, VM_POWERING_OFF);
     stop_cpus(vm);
     tm_pause(vm->tm);
+    log_speed(vm);
     pdm_power_off(vm->pdm);
     vm_log_end(vm);
     vm_set_state(vm, VM_OFF);

@@ -58,6 +58,7 @@ struct vm {
     GCond gate_cond, parked_cond;
     bool gate_open, quit;
     unsigned parked;
+    uint64_t spent_ns[VM_MAX_CPUS]; /* host time of each vCPU's thread up to when it parked */
 
     GAsyncQueue *requests; /* struct vm_request */
     GMutex state_lock;     /* state, end, end_text, request numbers */
