@@ -31,6 +31,8 @@ struct vd_format {
     int (*write)(struct vd *vd, uint64_t off_bytes, const uint8_t *buf, size_t bytes);
     int (*discard)(struct vd *vd, uint64_t off_bytes, uint64_t bytes);
     int (*flush)(struct vd *vd);
+    /** Locks the files the image has besides vd->fd. */
+    int (*lock)(struct vd *vd, enum fio_lock kind);
     /** Fills the new, empty, locked file @fd, opened under args->path. */
     bool (*create)(const struct fio *io, int fd, const struct vd_create *args, GError **error);
     /** Removes what a failed create() made besides the file itself. */
@@ -63,6 +65,7 @@ struct vd {
 
     struct vd *parent;
     struct chain_index *index; /* of the last image of a chain */
+    struct vd_merge *merge;    /* of the last image: going on */
 };
 
 #define FORMAT(name, descriptor) extern const struct vd_format descriptor;
@@ -98,6 +101,7 @@ int image_write(struct vd *vd, uint64_t off_bytes, const uint8_t *buf, size_t by
 int image_flush(struct vd *vd);
 struct vd *image_open(const struct fio *io, const char *format, const char *path, unsigned flags, GError **error);
 void image_close(struct vd *vd);
+int image_lock(struct vd *vd, enum fio_lock kind);
 
 /* ---- a chain seen from its last image ---- */
 
@@ -108,5 +112,11 @@ int chain_map(struct vd *vd, uint64_t off_bytes, uint64_t bytes, struct vd_exten
 void chain_reindex(struct vd *vd);
 void chain_forget(struct vd *vd, uint64_t off_bytes, uint64_t bytes);
 void chain_index_free(struct vd *vd);
+
+/* ---- while vd->merge is set: the guest's requests, already done in the chain, and the merge ---- */
+
+int merge_mirror_write(struct vd *vd, uint64_t off_bytes, const uint8_t *buf, size_t bytes);
+int merge_mirror_discard(struct vd *vd, uint64_t off_bytes, uint64_t bytes);
+int merge_mirror_flush(struct vd *vd);
 
 #endif

@@ -133,6 +133,15 @@ int image_write(struct vd *vd, uint64_t off_bytes, const uint8_t *buf, size_t by
     return vd->format->write(vd, off_bytes, buf, bytes);
 }
 
+int image_lock(struct vd *vd, enum fio_lock kind)
+{
+    int rc = fio_lock(vd->io, vd->fd, kind);
+
+    if (rc == 0 && vd->format->lock)
+        rc = vd->format->lock(vd, kind);
+    return rc;
+}
+
 int image_flush(struct vd *vd)
 {
     if (vd->read_only)
@@ -178,6 +187,8 @@ int vd_write(struct vd *vd, uint64_t off_bytes, const void *buf, size_t bytes)
     if (rc || bytes == 0)
         return rc;
     rc = vd->parent ? chain_write(vd, off_bytes, buf, bytes) : image_write(vd, off_bytes, buf, bytes);
+    if (rc == 0 && vd->merge)
+        rc = merge_mirror_write(vd, off_bytes, buf, bytes);
     return rc;
 }
 
@@ -189,6 +200,8 @@ int vd_discard(struct vd *vd, uint64_t off_bytes, uint64_t bytes)
         return rc;
     chain_forget(vd, off_bytes, bytes);
     rc = vd->format->discard(vd, off_bytes, bytes);
+    if (rc == 0 && vd->merge)
+        rc = merge_mirror_discard(vd, off_bytes, bytes);
     return rc;
 }
 
@@ -205,7 +218,11 @@ int vd_sync(struct vd *vd)
 
 int vd_flush(struct vd *vd)
 {
-    return image_flush(vd);
+    int rc = image_flush(vd);
+
+    if (rc == 0 && vd->merge)
+        rc = merge_mirror_flush(vd);
+    return rc;
 }
 
 /* ---- whole-image operations ---- */
@@ -218,6 +235,8 @@ static bool can(struct vd *vd, bool possible, const char *what, GError **error)
     if (vd->read_only)
         return vd_refuse(vd->path, VERR_VD_IMAGE_READ_ONLY, error, "it cannot be %s: %s", what,
                          vd->ro_reason ? vd->ro_reason : "it was opened read-only");
+    if (vd->merge)
+        return vd_refuse(vd->path, VERR_INVALID_STATE, error, "it cannot be %s while its images are merged", what);
     return true;
 }
 
