@@ -29,13 +29,15 @@ enum settings_error {
 #define SETTINGS_NEW            12 /* of a new file; more only if something needs it */
 #define SETTINGS_NEWEST         20
 
+struct kept;
 struct settings_file {
     const struct fio *io;
-    char *path, *folder; /* absolute; NULL path = never saved yet */
+    char *path, *folder; /* absolute */
     unsigned version;    /* minor version read, raised by saving; later than SETTINGS_NEWEST = cannot be saved */
-    char *version_text;  /* as read, e.g. "1.16-linux" */
+    char *version_text;  /* as read, e.g. "1.16-linux"; NULL = there was no file */
     char *checksum;      /* of the bytes read or last saved; NULL = there was no file */
     bool backed_up;      /* the version has risen since it was read */
+    struct kept *kept;
 };
 
 enum settings_kind { SETTINGS_MACHINE, SETTINGS_GLOBAL };
@@ -45,7 +47,7 @@ enum settings_kind { SETTINGS_MACHINE, SETTINGS_GLOBAL };
  */
 char *settings_previous(const struct fio *io, const char *path, enum settings_kind kind);
 /**
- * settings_restore_previous() - puts FILE-prev in FILE's place. The bad file is kept as FILE.corrupt-<UTC time>.
+ * settings_restore_previous() - puts FILE-prev in FILE's place. The bad file is kept as FILE.corrupt-<number>.
  */
 bool settings_restore_previous(const struct fio *io, const char *path, enum settings_kind kind, GError **error);
 /** settings_file_changed() - whether the file is no longer the one that was read or saved last. */

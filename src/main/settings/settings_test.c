@@ -1,17 +1,17 @@
 /* settings_test.c - what a settings file says, and how a bad one is refused. */
-#include "main/settings/settings.h"
+#include "main/settings/machine.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
 
 static char *folder;
 
-static struct settings *load(const char *body, GError **error)
+static struct settings_machine *load(const char *body, GError **error)
 {
     g_autofree char *path = g_build_filename(folder, "vm.vbox", NULL);
 
     g_assert_true(g_file_set_contents(path, body, -1, NULL));
-    return settings_load(path, error);
+    return settings_machine_load(fio_system(), path, error);
 }
 
 #define UUID "{01234567-89ab-cdef-0123-456789abcdef}"
@@ -24,7 +24,7 @@ static struct settings *load(const char *body, GError **error)
 static void test_full(void)
 {
     g_autoptr(GError) error = NULL;
-    struct settings *s =
+    struct settings_machine *s =
         load(HEAD "<MediaRegistry><HardDisks><HardDisk uuid=\"{11111111-89ab-cdef-0123-456789abcdef}\" "
                   "location=\"a.vdi\" format=\"VDI\" type=\"Normal\">"
                   "<HardDisk uuid=\"{21111111-89ab-cdef-0123-456789abcdef}\" location=\"Snapshots/b.vdi\" "
@@ -47,23 +47,26 @@ static void test_full(void)
              &error);
 
     g_assert_no_error(error);
-    g_assert_cmpuint(s->cpus, ==, 4);
-    g_assert_cmpuint(s->ram_mib, ==, 512);
-    g_assert_false(s->pae);
-    g_assert_true(s->hpet && s->ioapic && s->rtc_utc && s->long_mode);
-    g_assert_cmpint(s->time_offset_ms, ==, -5000);
-    g_assert_cmpint(s->boot_order[0], ==, DEVICE_HARD_DISK);
-    g_assert_cmpint(s->boot_order[1], ==, DEVICE_NONE);
-    g_assert_cmpint(s->uart[0].mode, ==, UART_RAW_FILE);
-    g_assert_cmpstr(g_hash_table_lookup(s->extra_data, "k"), ==, "v");
-    g_assert_cmpuint(s->media->len, ==, 3);
-    const struct settings_medium *m = settings_find_medium(s, "{21111111-89ab-cdef-0123-456789abcdef}");
-    g_assert_cmpstr(m->parent_uuid, ==, "{11111111-89ab-cdef-0123-456789abcdef}");
-    g_assert_true(g_str_has_suffix(m->location, "/Snapshots/b.vdi"));
-    const struct settings_controller *c = &g_array_index(s->controllers, struct settings_controller, 0);
+    const struct settings_hardware *h = &s->hardware;
+    g_assert_cmpuint(h->cpu.count, ==, 4);
+    g_assert_cmpuint(h->ram_mib, ==, 512);
+    g_assert_false(h->cpu.pae);
+    g_assert_true(h->cpu.hpet && h->firmware.ioapic && h->clock == CLOCK_UTC && h->cpu.long_mode == LONG_MODE_ON);
+    g_assert_cmpint(h->firmware.time_offset_ms, ==, -5000);
+    g_assert_cmpint(h->boot_order[0], ==, DEVICE_HARD_DISK);
+    g_assert_cmpint(h->boot_order[1], ==, DEVICE_NONE);
+    g_assert_cmpint(h->uart[0].mode, ==, UART_RAW_FILE);
+    g_assert_cmpstr(settings_property_get(s->extra_data, "k"), ==, "v");
+    g_assert_cmpuint(s->media.disks->len, ==, 2);
+    enum settings_device kind = DEVICE_NONE;
+    const struct settings_medium *m = settings_media_find(&s->media, "{21111111-89ab-cdef-0123-456789abcdef}", &kind);
+    g_assert_cmpint(kind, ==, DEVICE_HARD_DISK);
+    g_assert_cmpuint(m->depth, ==, 1);
+    g_assert_cmpstr(m->location, ==, "Snapshots/b.vdi");
+    const struct settings_controller *c = h->controllers->pdata[0];
     g_assert_cmpuint(c->attachments->len, ==, 2);
-    g_assert_null(g_array_index(c->attachments, struct settings_attachment, 1).image_uuid);
-    settings_free(s);
+    g_assert_null(((struct settings_attachment *)c->attachments->pdata[1])->image_uuid);
+    settings_machine_free(s);
 }
 
 /* Each file is refused with a message that holds the given words; nothing else is looked at. */
@@ -75,18 +78,18 @@ static const struct {
     {"doctype", "<?xml version=\"1.0\"?><!DOCTYPE x [<!ENTITY a \"b\">]><VirtualBox version=\"1.16\"/>",
      "document type declaration"},
     {"root", "<Other/>", "root element is 'Other'"},
-    {"version", "<VirtualBox version=\"1.2-linux\"><Machine/></VirtualBox>",
-     "Cannot handle settings version '1.2-linux'"},
+    {"version", "<VirtualBox version=\"1.1-linux\"><Machine/></VirtualBox>",
+     "Cannot handle settings version '1.1-linux'"},
     {"no version", "<VirtualBox/>", "@version attribute is missing"},
     {"global", "<VirtualBox version=\"1.12\"><Global/></VirtualBox>", "global settings"},
     {"no uuid", "<VirtualBox version=\"1.12\"><Machine name=\"x\"/></VirtualBox>",
      "Machine/@uuid attribute is missing"},
     {"zero uuid",
      "<VirtualBox version=\"1.12\"><Machine uuid=\"{00000000-0000-0000-0000-000000000000}\" name=\"x\"/></VirtualBox>",
-     "no valid UUID"},
-    {"no hardware", HEAD TAIL, "Hardware element is missing"},
+     "must be a UUID"},
+    {"no hardware", HEAD TAIL, "Machine/Hardware element is missing"},
     {"ram", HEAD "<Hardware><Memory RAMSize=\"3\"/></Hardware>" TAIL, "must be between 4 and 2097152"},
-    {"cpus", HW("<CPU count=\"33\"/>"), "must be between 1 and 32"},
+    {"cpus", HW("<CPU count=\"65\"/>"), "must be between 1 and 64"},
     {"bool", HW("<HPET enabled=\"maybe\"/>"), "must be true or false"},
     {"boot device", HW("<Boot><Order position=\"1\" device=\"Tape\"/></Boot>"), "must be one of"},
     {"uart path", HW("<UART><Port slot=\"0\" enabled=\"true\" hostMode=\"HostPipe\"/></UART>"), "no path"},
@@ -112,7 +115,7 @@ static void test_bad(void)
         g_assert_nonnull(strstr(error->message, "vm.vbox"));
     }
     g_autoptr(GError) error = NULL;
-    g_assert_null(settings_load("/nonexistent/vm.vbox", &error));
+    g_assert_null(settings_machine_load(fio_system(), "/nonexistent/vm.vbox", &error));
     g_assert_nonnull(
         strstr(error->message, "Could not open the settings file '/nonexistent/vm.vbox': No such file or directory"));
 }

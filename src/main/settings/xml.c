@@ -1,271 +1,390 @@
 /*
- * xml.c - hardened XML loading for settings files; see xml.h.
+ * xml.c - reads settings files with libxml2's event interface, and keeps the trees; see xml.h.
  *
- * A settings file may come from anywhere: it is read whole (bounded), parsed without network, entities or document
- * types, and only ever walked iteratively. A struct xml_node is libxml2's node; doc->_private holds our xml_doc.
+ * A settings file may come from anywhere. libxml2 only cuts it into events; the limits are counted here, at each event,
+ * and end the reading at once. XML_PARSE_HUGE lifts libxml2's limit of 256 levels, which nested snapshots exceed; what
+ * else it lifts (lengths of text and names) is bounded by the file's size.
  */
 #include "main/settings/xml.h"
 
-#include <errno.h>
 #include <libxml/parser.h>
-#include <libxml/tree.h>
+#include <libxml/parserInternals.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "main/settings/settings.h"
+#include "main/settings/file.h"
 
-#define XML_MAX_BYTES (16u << 20)
+#define BLOCK_BYTES 16384
 
 struct xml_doc {
-    xmlDocPtr doc;
-    char *path;
+    unsigned refs;
+    GPtrArray *blocks;
+    char *at;
+    size_t left;
+    struct xml_node *root;
 };
 
-static const xmlNode *node(const struct xml_node *n)
+/* ---- memory ---- */
+
+static void *take(struct xml_doc *doc, size_t bytes)
 {
-    return (const xmlNode *)(const void *)n;
+    bytes = (bytes + 7) & ~(size_t)7;
+    if (bytes > BLOCK_BYTES / 4) {
+        void *big = g_malloc0(bytes);
+        g_ptr_array_add(doc->blocks, big);
+        return big;
+    }
+    if (bytes > doc->left) {
+        doc->at = g_malloc0(BLOCK_BYTES);
+        doc->left = BLOCK_BYTES;
+        g_ptr_array_add(doc->blocks, doc->at);
+    }
+    void *p = doc->at;
+    doc->at += bytes;
+    doc->left -= bytes;
+    return p;
 }
 
-static bool load_bytes(const char *path, char **ret, size_t *ret_bytes, GError **error)
+static const char *keep(struct xml_doc *doc, const char *s, size_t len)
 {
-    struct stat st;
+    char *copy = take(doc, len + 1);
 
-    if (stat(path, &st) != 0) {
-        g_set_error(error, SETTINGS_ERROR, SETTINGS_ERROR_FILE, "Could not open the settings file '%s': %s", path,
-                    g_strerror(errno));
-        return false;
-    }
-    if (!S_ISREG(st.st_mode)) {
-        g_set_error(error, SETTINGS_ERROR, SETTINGS_ERROR_FILE, "The settings file '%s' is not a regular file", path);
-        return false;
-    }
-    if ((uint64_t)st.st_size > XML_MAX_BYTES) {
-        g_set_error(error, SETTINGS_ERROR, SETTINGS_ERROR_FILE, "The settings file '%s' is larger than %u MiB", path,
-                    XML_MAX_BYTES >> 20);
-        return false;
-    }
-    g_autoptr(GError) why = NULL;
-    if (!g_file_get_contents(path, ret, ret_bytes, &why)) {
-        g_set_error(error, SETTINGS_ERROR, SETTINGS_ERROR_FILE, "Could not read the settings file '%s': %s", path,
-                    why->message);
-        return false;
-    }
-    return true;
+    memcpy(copy, s, len);
+    return copy;
 }
 
-static void set_parse_error(xmlParserCtxtPtr ctxt, const char *path, GError **error)
+static struct xml_doc *doc_new(void)
 {
-    const xmlError *e = xmlCtxtGetLastError(ctxt);
-    g_autofree char *text = g_strdup(e != NULL && e->message != NULL ? e->message : "the file is empty or not XML");
+    struct xml_doc *doc = g_new0(struct xml_doc, 1);
 
-    g_set_error(error, SETTINGS_ERROR, SETTINGS_ERROR_XML, "%s.\nLocation: '%s', line %d, column %d", g_strchomp(text),
-                path, e != NULL ? e->line : 1, e != NULL ? e->int2 : 1);
+    doc->refs = 1;
+    doc->blocks = g_ptr_array_new_with_free_func(g_free);
+    return doc;
 }
 
-struct xml_doc *xml_load(const char *path, GError **error)
+struct xml_doc *xml_ref(struct xml_doc *doc)
 {
-    g_autofree char *bytes = NULL;
-    size_t size = 0;
-
-    if (!load_bytes(path, &bytes, &size, error))
-        return NULL;
-    xmlParserCtxtPtr ctxt = xmlNewParserCtxt();
-    if (ctxt == NULL)
-        g_error("out of memory");
-    xmlDocPtr doc = xmlCtxtReadMemory(ctxt, bytes, (int)size, path, NULL,
-                                      XML_PARSE_NONET | XML_PARSE_NOBLANKS | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-    if (doc == NULL) {
-        set_parse_error(ctxt, path, error);
-    } else if (doc->intSubset != NULL || xmlDocGetRootElement(doc) == NULL) {
-        g_set_error(error, SETTINGS_ERROR, SETTINGS_ERROR_XML, "The settings file '%s' has %s, which is not allowed",
-                    path, doc->intSubset != NULL ? "a document type declaration" : "no root element");
-        xmlFreeDoc(doc);
-        doc = NULL;
-    }
-    xmlFreeParserCtxt(ctxt);
-    if (doc == NULL)
-        return NULL;
-    struct xml_doc *d = g_new0(struct xml_doc, 1);
-    d->doc = doc;
-    d->path = g_strdup(path);
-    doc->_private = d;
-    return d;
+    g_atomic_int_inc(&doc->refs);
+    return doc;
 }
 
-void xml_free(struct xml_doc *doc)
+void xml_unref(struct xml_doc *doc)
 {
-    if (doc == NULL)
+    if (doc == NULL || !g_atomic_int_dec_and_test(&doc->refs))
         return;
-    xmlFreeDoc(doc->doc);
-    g_free(doc->path);
+    g_ptr_array_unref(doc->blocks);
     g_free(doc);
 }
 
-struct xml_node *xml_root(struct xml_doc *doc)
+struct xml_node *xml_root(const struct xml_doc *doc)
 {
-    return (struct xml_node *)(void *)xmlDocGetRootElement(doc->doc);
+    return doc->root;
 }
 
-const char *xml_name(const struct xml_node *n)
+/* ---- changing ---- */
+
+static struct xml_node *node_new(struct xml_doc *doc, const char *name)
 {
-    return (const char *)node(n)->name;
+    struct xml_node *n = take(doc, sizeof *n);
+
+    n->name = keep(doc, name, strlen(name));
+    return n;
 }
 
-unsigned xml_line(const struct xml_node *n)
+struct xml_doc *xml_new(const char *root)
 {
-    long line = xmlGetLineNo((xmlNodePtr)(uintptr_t)node(n));
+    struct xml_doc *doc = doc_new();
 
-    return line > 0 ? (unsigned)line : 0;
+    doc->root = node_new(doc, root);
+    return doc;
 }
 
-static struct xml_node *first_named(xmlNodePtr n, const char *name)
+void xml_insert(struct xml_node *parent, struct xml_node *after, struct xml_node *n)
 {
-    for (; n != NULL; n = n->next)
-        if (n->type == XML_ELEMENT_NODE && (name == NULL || strcmp((const char *)n->name, name) == 0))
-            return (struct xml_node *)(void *)n;
+    n->parent = parent;
+    n->prev = after;
+    n->next = after != NULL ? after->next : parent->first;
+    *(n->prev != NULL ? &n->prev->next : &parent->first) = n;
+    *(n->next != NULL ? &n->next->prev : &parent->last) = n;
+}
+
+void xml_append(struct xml_node *parent, struct xml_node *n)
+{
+    xml_insert(parent, parent->last, n);
+}
+
+void xml_unlink(struct xml_node *n)
+{
+    *(n->prev != NULL ? &n->prev->next : &n->parent->first) = n->next;
+    *(n->next != NULL ? &n->next->prev : &n->parent->last) = n->prev;
+    n->parent = n->prev = n->next = NULL;
+}
+
+struct xml_node *xml_add(struct xml_doc *doc, struct xml_node *parent, const char *name)
+{
+    struct xml_node *n = node_new(doc, name);
+
+    xml_append(parent, n);
+    return n;
+}
+
+struct xml_node *xml_need(struct xml_doc *doc, struct xml_node *parent, const char *name)
+{
+    struct xml_node *n = xml_child(parent, name);
+
+    return n != NULL ? n : xml_add(doc, parent, name);
+}
+
+struct xml_node *xml_alias(struct xml_doc *doc, const struct xml_node *target)
+{
+    struct xml_node *n = node_new(doc, target->name);
+
+    n->alias = target;
+    return n;
+}
+
+void xml_rename(struct xml_doc *doc, struct xml_node *n, const char *name)
+{
+    n->name = keep(doc, name, strlen(name));
+}
+
+void xml_set_text(struct xml_doc *doc, struct xml_node *n, const char *text)
+{
+    n->text = keep(doc, text, strlen(text));
+}
+
+static struct xml_attr *find(const struct xml_node *n, const char *attr)
+{
+    for (unsigned k = 0; n != NULL && k < n->n_attrs; k++)
+        if (strcmp(n->attrs[k].name, attr) == 0)
+            return &n->attrs[k];
     return NULL;
+}
+
+void xml_set(struct xml_doc *doc, struct xml_node *n, const char *attr, const char *value)
+{
+    struct xml_attr *a = find(n, attr);
+
+    if (a == NULL) {
+        if (n->n_attrs == n->room) {
+            unsigned room = n->room + 8;
+            struct xml_attr *more = take(doc, room * sizeof *more);
+            if (n->n_attrs > 0)
+                memcpy(more, n->attrs, n->n_attrs * sizeof *more);
+            n->attrs = more;
+            n->room = room;
+        }
+        a = &n->attrs[n->n_attrs++];
+        a->name = keep(doc, attr, strlen(attr));
+    }
+    a->value = keep(doc, value, strlen(value));
+}
+
+void xml_drop(struct xml_node *n, const char *attr)
+{
+    struct xml_attr *a = find(n, attr);
+
+    if (a == NULL)
+        return;
+    memmove(a, a + 1, (size_t)(n->attrs + n->n_attrs - (a + 1)) * sizeof *a);
+    n->n_attrs--;
+}
+
+/* ---- reading ---- */
+
+static struct xml_node *named(struct xml_node *n, const char *name)
+{
+    while (n != NULL && strcmp(n->name, name) != 0)
+        n = n->next;
+    return n;
 }
 
 struct xml_node *xml_child(const struct xml_node *n, const char *name)
 {
-    return n != NULL ? first_named(node(n)->children, name) : NULL;
+    return n != NULL ? named(n->first, name) : NULL;
 }
 
-struct xml_node *xml_next(const struct xml_node *n, const char *name)
+struct xml_node *xml_again(const struct xml_node *n)
 {
-    return first_named(node(n)->next, name);
+    return n != NULL ? named(n->next, n->name) : NULL;
 }
 
-struct xml_node *xml_find(const struct xml_node *n, const char *path)
+const char *xml_get(const struct xml_node *n, const char *attr)
 {
-    g_auto(GStrv) parts = g_strsplit(path, "/", -1);
-    const struct xml_node *at = n;
+    const struct xml_attr *a = find(n, attr);
 
-    for (unsigned k = 0; at != NULL && parts[k] != NULL; k++)
-        at = xml_child(at, parts[k]);
-    return (struct xml_node *)(uintptr_t)at;
+    return a != NULL ? a->value : NULL;
 }
 
-void xml_fail(const struct xml_node *n, GError **error, const char *fmt, ...)
+/* ---- events ---- */
+
+struct reader {
+    xmlParserCtxtPtr ctxt;
+    struct xml_doc *doc;
+    struct xml_node *at; /* open element */
+    GString *text;       /* of it */
+    unsigned depth, nodes;
+    char *problem; /* the first, with its place */
+    int line, column;
+};
+
+static void G_GNUC_PRINTF(2, 3) stop(struct reader *r, const char *fmt, ...)
 {
-    const struct xml_doc *d = node(n)->doc->_private;
     va_list ap;
 
     va_start(ap, fmt);
-    g_autofree char *text = g_strdup_vprintf(fmt, ap);
+    if (r->problem == NULL) {
+        r->problem = g_strdup_vprintf(fmt, ap);
+        r->line = xmlSAX2GetLineNumber(r->ctxt);
+        r->column = xmlSAX2GetColumnNumber(r->ctxt);
+    }
     va_end(ap);
-    g_set_error(error, SETTINGS_ERROR, SETTINGS_ERROR_VALUE, "Error in '%s' (line %u) -- %s", d->path, xml_line(n),
-                text);
+    xmlStopParser(r->ctxt);
 }
 
-/* The attribute's text, to be freed by g_free; NULL if absent. */
-static char *attribute(const struct xml_node *n, const char *attr)
+static const char *full_name(struct reader *r, const xmlChar *prefix, const xmlChar *local)
 {
-    xmlChar *v = xmlGetNoNsProp((xmlNodePtr)(uintptr_t)node(n), (const xmlChar *)attr);
-    char *copy = v != NULL ? g_strdup((const char *)v) : NULL;
+    g_autofree char *name = prefix != NULL ? g_strdup_printf("%s:%s", (const char *)prefix, (const char *)local)
+                                           : g_strdup((const char *)local);
 
-    xmlFree(v);
-    return copy;
-}
-
-bool xml_str(const struct xml_node *n, const char *attr, bool required, char **val, GError **error)
-{
-    char *v = attribute(n, attr);
-
-    if (v == NULL) {
-        if (required)
-            xml_fail(n, error, "Required %s/@%s attribute is missing", xml_name(n), attr);
-        return !required;
+    if (strlen(name) > XML_MAX_NAME) {
+        stop(r, "A name is longer than %d bytes", XML_MAX_NAME);
+        return keep(r->doc, "", 0);
     }
-    g_free(*val);
-    *val = v;
-    return true;
+    return keep(r->doc, name, strlen(name));
 }
 
-bool xml_bool(const struct xml_node *n, const char *attr, bool *val, GError **error)
+/* Namespaces are not followed; a declared prefix is kept as the attribute it is written as. */
+static void take_attributes(struct reader *r, struct xml_node *n, int n_spaces, const xmlChar **spaces, int n_attrs,
+                            const xmlChar **attrs)
 {
-    g_autofree char *v = attribute(n, attr);
-
-    if (v == NULL)
-        return true;
-    if (strcmp(v, "true") == 0 || strcmp(v, "yes") == 0 || strcmp(v, "1") == 0) {
-        *val = true;
-    } else if (strcmp(v, "false") == 0 || strcmp(v, "no") == 0 || strcmp(v, "0") == 0) {
-        *val = false;
-    } else {
-        xml_fail(n, error, "%s/@%s is '%s'; it must be true or false", xml_name(n), attr, v);
-        return false;
+    n->room = (unsigned)(n_spaces + n_attrs);
+    n->attrs = take(r->doc, n->room * sizeof *n->attrs);
+    for (int k = 0; k < n_spaces; k++)
+        if (spaces[2 * k] != NULL && spaces[2 * k + 1] != NULL)
+            n->attrs[n->n_attrs++] = (struct xml_attr){
+                full_name(r, (const xmlChar *)"xmlns", spaces[2 * k]),
+                keep(r->doc, (const char *)spaces[2 * k + 1], strlen((const char *)spaces[2 * k + 1]))};
+    for (int k = 0; k < n_attrs; k++) {
+        const xmlChar **a = attrs + 5 * (size_t)k; /* local name, prefix, URI, value, its end */
+        n->attrs[n->n_attrs++] =
+            (struct xml_attr){full_name(r, a[1], a[0]), keep(r->doc, (const char *)a[3], (size_t)(a[4] - a[3]))};
     }
-    return true;
 }
 
-bool xml_i64(const struct xml_node *n, const char *attr, int64_t *val, GError **error)
+static void start_element(void *user, const xmlChar *local, const xmlChar *prefix, const xmlChar *uri, int n_spaces,
+                          const xmlChar **spaces, int n_attrs, int n_defaulted, const xmlChar **attrs)
 {
-    g_autofree char *v = attribute(n, attr);
-    char *end;
+    struct reader *r = user;
 
-    if (v == NULL)
-        return true;
-    errno = 0;
-    int64_t x = g_ascii_strtoll(v, &end, 0);
-    if (errno != 0 || end == v || *end != '\0') {
-        xml_fail(n, error, "%s/@%s is '%s'; it must be a whole number", xml_name(n), attr, v);
-        return false;
+    (void)uri;
+    (void)n_defaulted;
+    if (r->problem != NULL)
+        return;
+    if (++r->depth > XML_MAX_DEPTH) {
+        stop(r, "Elements are nested deeper than %d levels", XML_MAX_DEPTH);
+        return;
     }
-    *val = x;
-    return true;
+    if (++r->nodes > XML_MAX_NODES) {
+        stop(r, "There are more than %d elements", XML_MAX_NODES);
+        return;
+    }
+    if (n_attrs + n_spaces > XML_MAX_ATTRS) {
+        stop(r, "An element has more than %d attributes", XML_MAX_ATTRS);
+        return;
+    }
+    struct xml_node *n = take(r->doc, sizeof *n);
+    n->name = full_name(r, prefix, local);
+    n->line = (unsigned)xmlSAX2GetLineNumber(r->ctxt);
+    take_attributes(r, n, n_spaces, spaces, n_attrs, attrs);
+    if (r->at != NULL)
+        xml_append(r->at, n);
+    else
+        r->doc->root = n;
+    r->at = n;
+    g_string_truncate(r->text, 0);
 }
 
-bool xml_u32(const struct xml_node *n, const char *attr, uint32_t min, uint32_t max, uint32_t *val, GError **error)
+static void end_element(void *user, const xmlChar *local, const xmlChar *prefix, const xmlChar *uri)
 {
-    int64_t x = *val;
+    struct reader *r = user;
 
-    if (!xml_i64(n, attr, &x, error))
-        return false;
-    g_autofree char *v = attribute(n, attr);
-    if (v != NULL && (x < min || x > max)) {
-        xml_fail(n, error, "%s/@%s is %s; it must be between %u and %u", xml_name(n), attr, v, min, max);
-        return false;
-    }
-    if (v != NULL)
-        *val = (uint32_t)x;
-    return true;
+    (void)local;
+    (void)prefix;
+    (void)uri;
+    if (r->problem != NULL || r->at == NULL)
+        return;
+    if (r->at->first == NULL && strspn(r->text->str, " \t\r\n") != r->text->len)
+        r->at->text = keep(r->doc, r->text->str, r->text->len);
+    g_string_truncate(r->text, 0);
+    r->at = r->at->parent;
+    r->depth--;
 }
 
-bool xml_uuid(const struct xml_node *n, const char *attr, bool required, char **val, GError **error)
+static void characters(void *user, const xmlChar *s, int len)
 {
-    g_autofree char *v = NULL;
+    struct reader *r = user;
 
-    if (!xml_str(n, attr, required, &v, error))
-        return false;
-    if (v == NULL)
-        return true;
-    size_t len = strlen(v);
-    bool braces = len == 38 && v[0] == '{' && v[37] == '}';
-    g_autofree char *bare = braces ? g_strndup(v + 1, 36) : g_strdup(v);
-    if (!g_uuid_string_is_valid(bare) || strspn(bare, "0-") == 36) {
-        xml_fail(n, error, "%s/@%s is '%s', which is no valid UUID", xml_name(n), attr, v);
-        return false;
-    }
-    g_autofree char *lower = g_ascii_strdown(bare, -1);
-    g_free(*val);
-    *val = g_strdup_printf("{%s}", lower);
-    return true;
+    if (r->at != NULL && r->at->first == NULL)
+        g_string_append_len(r->text, (const char *)s, len);
 }
 
-bool xml_enum(const struct xml_node *n, const char *attr, const char *const *names, int *val, GError **error)
+static void document_type(void *user, const xmlChar *name, const xmlChar *external, const xmlChar *system)
 {
-    g_autofree char *v = attribute(n, attr);
+    (void)name;
+    (void)external;
+    (void)system;
+    stop(user, "A document type declaration is not allowed");
+}
 
-    if (v == NULL)
-        return true;
-    for (int k = 0; names[k] != NULL; k++) {
-        if (g_ascii_strcasecmp(v, names[k]) == 0) {
-            *val = k;
-            return true;
-        }
+static void problem(void *user, xmlErrorPtr e)
+{
+    struct reader *r = user;
+
+    if (e->level < XML_ERR_ERROR || r->problem != NULL || e->domain == XML_FROM_NAMESPACE)
+        return;
+    r->problem = g_strchomp(g_strdup(e->message != NULL ? e->message : "Not XML"));
+    r->line = e->line;
+    r->column = e->int2;
+}
+
+static const xmlSAXHandler events = {.initialized = XML_SAX2_MAGIC,
+                                     .internalSubset = document_type,
+                                     .startElementNs = start_element,
+                                     .endElementNs = end_element,
+                                     .characters = characters,
+                                     .ignorableWhitespace = characters,
+                                     .cdataBlock = characters,
+                                     .serror = problem};
+
+struct xml_doc *xml_parse(const char *path, const void *bytes, size_t size, GError **error)
+{
+    struct reader r = {0};
+
+    if (size == 0 || size > XML_MAX_BYTES) {
+        g_set_error(error, SETTINGS_ERROR, SETTINGS_ERROR_XML,
+                    size == 0 ? "The settings file '%s' is empty" : "The settings file '%s' is larger than 16 MiB",
+                    path);
+        return NULL;
     }
-    g_autofree char *all = g_strjoinv(", ", (char **)(uintptr_t)names);
-    xml_fail(n, error, "%s/@%s is '%s'; it must be one of: %s", xml_name(n), attr, v, all);
-    return false;
+    r.ctxt = xmlCreateMemoryParserCtxt(bytes, (int)size);
+    if (r.ctxt == NULL)
+        g_error("out of memory");
+    r.doc = doc_new();
+    r.text = g_string_new(NULL);
+    *r.ctxt->sax = events;
+    r.ctxt->userData = &r;
+    xmlCtxtUseOptions(r.ctxt, XML_PARSE_NONET | XML_PARSE_HUGE);
+    xmlParseDocument(r.ctxt);
+    if (r.problem == NULL && (!r.ctxt->wellFormed || r.at != NULL || r.doc->root == NULL))
+        r.problem = g_strdup("The file is not well-formed XML");
+    if (r.problem != NULL) {
+        g_set_error(error, SETTINGS_ERROR, SETTINGS_ERROR_XML, "%s%s\nLocation: '%s', line %d, column %d", r.problem,
+                    g_str_has_suffix(r.problem, ".") ? "" : ".", path, r.line, r.column);
+        g_clear_pointer(&r.doc, xml_unref);
+    }
+    xmlFreeDoc(r.ctxt->myDoc);
+    xmlFreeParserCtxt(r.ctxt);
+    g_string_free(r.text, TRUE);
+    g_free(r.problem);
+    return r.doc;
 }

@@ -10,7 +10,7 @@
 #include "devices/registry.h"
 #include "drivers/display/png.h"
 #include "machine/pc.h"
-#include "main/settings/settings.h"
+#include "main/settings/machine.h"
 #include "main/vmproc/lines.h"
 #include "main/vmproc/media.h"
 #include "rt/log.h"
@@ -18,10 +18,11 @@
 #include "vmm/vm/vm.h"
 
 #define CONSOLE_ERROR (g_quark_from_static_string("console"))
+#define MAX_CPUS      32
 
 struct console {
     struct console_options options;
-    struct settings *settings;
+    struct settings_machine *settings;
     struct media *media;
     struct lines *lines;
     struct vm *vm;
@@ -31,14 +32,14 @@ struct console {
 
 /* ---- settings to board ---- */
 
-static void fill_ports(struct pc_settings *pc, const struct settings *s, bool terminal)
+static void fill_ports(struct pc_settings *pc, const struct settings_hardware *s, bool terminal)
 {
     for (unsigned k = 0; k < G_N_ELEMENTS(s->uart); k++) {
         const struct settings_uart *u = &s->uart[k];
         pc->uart[k].enabled = u->enabled;
         pc->uart[k].io_base = (uint16_t)u->io_base;
         pc->uart[k].irq = (uint8_t)u->irq;
-        pc->uart[k].type = u->type;
+        pc->uart[k].type = settings_uart_type_names[u->type];
     }
     if (terminal && !pc->uart[0].enabled) {
         pc->uart[0].enabled = true;
@@ -60,30 +61,55 @@ static void fill_board(struct pc_settings *pc, const struct console *c)
                                         [DEVICE_DVD] = PC_BOOT_DVD,
                                         [DEVICE_HARD_DISK] = PC_BOOT_DISK,
                                         [DEVICE_NETWORK] = PC_BOOT_NET};
-    const struct settings *s = c->settings;
+    const struct settings_hardware *s = &c->settings->hardware;
 
     *pc = (struct pc_settings){
-        .name = s->name,
-        .uuid = s->uuid,
-        .cpus = s->cpus,
+        .name = c->settings->name,
+        .uuid = c->settings->uuid,
+        .cpus = s->cpu.count,
         .ram_mib = s->ram_mib,
         .vram_mib = s->vram_mib,
-        .cpu_profile = s->cpu_profile,
-        .pae = s->pae,
-        .long_mode = s->long_mode,
-        .hpet = s->hpet,
-        .acpi = s->acpi,
-        .ioapic = s->ioapic || s->cpus > 1,
-        .efi = s->efi,
-        .rtc_utc = s->rtc_utc,
-        .triple_fault_reset = s->triple_fault_reset,
-        .time_offset_ms = s->time_offset_ms,
+        .cpu_profile = s->cpu.profile,
+        .pae = s->cpu.pae,
+        .long_mode = s->cpu.long_mode != LONG_MODE_OFF,
+        .hpet = s->cpu.hpet,
+        .acpi = s->firmware.acpi,
+        .ioapic = s->firmware.ioapic || s->cpu.count > 1,
+        .efi = s->firmware.type != FIRMWARE_BIOS,
+        .rtc_utc = s->clock == CLOCK_UTC,
+        .triple_fault_reset = s->cpu.triple_fault_reset,
+        .time_offset_ms = s->firmware.time_offset_ms,
         .nvram_path = c->nvram_path,
         .ide_type = "PIIX4",
     };
     for (unsigned k = 0; k < G_N_ELEMENTS(pc->boot_order); k++)
         pc->boot_order[k] = boot[s->boot_order[k]];
     fill_ports(pc, s, c->options.serial_in >= 0);
+}
+
+/* What the file may ask for and this machine has not. */
+static bool check_available(const struct settings_machine *m, GError **error)
+{
+    const struct settings_hardware *h = &m->hardware;
+    const struct {
+        bool wanted;
+        const char *what;
+    } missing[] = {
+        {h->firmware.type == FIRMWARE_EFI32,
+         "Firmware/@type is EFI32; only 64-bit EFI firmware is available. Use EFI64 or BIOS"},
+        {h->chipset == CHIPSET_ICH9, "Chipset/@type is ICH9; this machine type is not available. Use PIIX3"},
+        {h->chipset == CHIPSET_ARMV8 || h->arch != ARCH_X86, "The machine is no x86 PC"},
+        {h->cpu.count > MAX_CPUS, "CPU/@count must be between 1 and 32 here"},
+        {h->vram_mib == 0, "Display/@VRAMSize must be at least 1"},
+    };
+
+    for (unsigned k = 0; k < G_N_ELEMENTS(missing); k++) {
+        if (missing[k].wanted) {
+            g_set_error(error, CONSOLE_ERROR, 0, "Error in '%s' -- %s", m->file.path, missing[k].what);
+            return false;
+        }
+    }
+    return true;
 }
 
 /* ---- callbacks ---- */
@@ -145,7 +171,7 @@ static char *command(void *user, const char *line)
 
 static bool open_log(struct console *c, GError **error)
 {
-    c->log_folder = g_build_filename(c->settings->folder, "Logs", NULL);
+    c->log_folder = g_build_filename(c->settings->file.folder, "Logs", NULL);
     if (g_mkdir_with_parents(c->log_folder, 0700) != 0) {
         g_set_error(error, CONSOLE_ERROR, 0,
                     "Could not create the log folder '%s': %s. Make the machine's folder writable", c->log_folder,
@@ -172,7 +198,7 @@ static bool make(struct console *c, GError **error)
     g_autofree char *nvram = g_strdup_printf("%s.nvram", c->settings->name);
     struct pc_settings pc;
 
-    c->nvram_path = g_build_filename(c->settings->folder, nvram, NULL);
+    c->nvram_path = g_build_filename(c->settings->file.folder, nvram, NULL);
     fill_board(&pc, c);
     c->media = media_open(c->settings, &pc, error);
     if (c->media == NULL || !open_log(c, error))
@@ -190,8 +216,8 @@ struct console *console_new(const char *settings_path, const struct console_opti
     struct console *c = g_new0(struct console, 1);
 
     c->options = *options;
-    c->settings = settings_load(settings_path, error);
-    if (c->settings == NULL || !make(c, error)) {
+    c->settings = settings_machine_load(fio_system(), settings_path, error);
+    if (c->settings == NULL || !check_available(c->settings, error) || !make(c, error)) {
         console_free(c);
         return NULL;
     }
@@ -210,7 +236,7 @@ void console_free(struct console *c)
         log_set_default(c->log_before);
         log_free(c->log);
     }
-    settings_free(c->settings);
+    settings_machine_free(c->settings);
     g_free(c->log_folder);
     g_free(c->nvram_path);
     g_free(c);
@@ -220,8 +246,9 @@ void console_free(struct console *c)
 
 bool console_power_on(struct console *c, GError **error)
 {
-    g_autofree char *state =
-        c->settings->state_file != NULL ? g_canonicalize_filename(c->settings->state_file, c->settings->folder) : NULL;
+    g_autofree char *state = c->settings->state_file != NULL
+                                 ? g_canonicalize_filename(c->settings->state_file, c->settings->file.folder)
+                                 : NULL;
     const char *path = c->options.state_path != NULL ? c->options.state_path : state;
 
     if (path != NULL && !vm_load(c->vm, path, error))

@@ -65,15 +65,15 @@ static bool open_line(struct lines *all, unsigned n, const char *device, unsigne
     return l->chars != NULL && pdm_attach_char(pdm, device, instance, 0, l->chars, error);
 }
 
-static bool open_all(struct lines *all, const struct settings *s, struct pdm *pdm, GError **error)
+static bool open_all(struct lines *all, const struct settings_machine *s, struct pdm *pdm, GError **error)
 {
     static const enum char_kind kinds[] = {[UART_RAW_FILE] = CHAR_RAW_FILE,
                                            [UART_HOST_PIPE] = CHAR_HOST_PIPE,
                                            [UART_HOST_DEVICE] = CHAR_HOST_DEVICE,
                                            [UART_TCP] = CHAR_TCP};
 
-    for (unsigned k = 0; k < G_N_ELEMENTS(s->uart); k++) {
-        const struct settings_uart *u = &s->uart[k];
+    for (unsigned k = 0; k < G_N_ELEMENTS(s->hardware.uart); k++) {
+        const struct settings_uart *u = &s->hardware.uart[k];
         struct char_conf conf = {.kind = kinds[u->mode], .path = u->path, .server = u->server};
         bool terminal = k == 0 && all->options.serial_in >= 0;
         if (terminal)
@@ -82,16 +82,16 @@ static bool open_all(struct lines *all, const struct settings *s, struct pdm *pd
         if (!terminal && (!u->enabled || u->mode == UART_DISCONNECTED))
             continue;
         g_autofree char *path = conf.path != NULL && (u->mode == UART_RAW_FILE || u->mode == UART_HOST_PIPE)
-                                    ? g_canonicalize_filename(conf.path, s->folder)
+                                    ? g_canonicalize_filename(conf.path, s->file.folder)
                                     : g_strdup(conf.path);
         conf.path = path;
         if (!open_line(all, k, "serial", k, &conf, pdm, error))
             return false;
     }
-    for (unsigned k = 0; k < G_N_ELEMENTS(s->lpt); k++) {
-        if (!s->lpt[k].enabled || s->lpt[k].path == NULL || *s->lpt[k].path == '\0')
+    for (unsigned k = 0; k < G_N_ELEMENTS(s->hardware.lpt); k++) {
+        if (!s->hardware.lpt[k].enabled || s->hardware.lpt[k].path == NULL || *s->hardware.lpt[k].path == '\0')
             continue;
-        g_autofree char *path = g_canonicalize_filename(s->lpt[k].path, s->folder);
+        g_autofree char *path = g_canonicalize_filename(s->hardware.lpt[k].path, s->file.folder);
         struct char_conf conf = {.kind = CHAR_RAW_FILE, .path = path};
         if (!open_line(all, 4 + k, "parallel", k, &conf, pdm, error))
             return false;
@@ -99,7 +99,8 @@ static bool open_all(struct lines *all, const struct settings *s, struct pdm *pd
     return true;
 }
 
-struct lines *lines_new(const struct settings *s, const struct console_options *o, struct pdm *pdm, GError **error)
+struct lines *lines_new(const struct settings_machine *s, const struct console_options *o, struct pdm *pdm,
+                        GError **error)
 {
     struct lines *all = g_new0(struct lines, 1);
 

@@ -4,12 +4,13 @@
 #ifndef MAIN_VMPROC_LINES_H
 #define MAIN_VMPROC_LINES_H
 
-#include "main/settings/settings.h"
+#include "main/settings/machine.h"
 #include "main/vmproc/console.h"
 #include "vmm/pdm/pdm.h"
 
 struct lines;
-struct lines *lines_new(const struct settings *s, const struct console_options *o, struct pdm *pdm, GError **error);
+struct lines *lines_new(const struct settings_machine *s, const struct console_options *o, struct pdm *pdm,
+                        GError **error);
 void lines_free(struct lines *l);
 
 #endif

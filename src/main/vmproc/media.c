@@ -23,6 +23,7 @@ struct medium {
 
 struct media {
     GPtrArray *list; /* struct medium */
+    bool has_ide;
     void (*host_error)(void *user, const char *text);
     void *user;
 };
@@ -38,56 +39,64 @@ static void medium_free(void *p)
     g_free(m);
 }
 
-static bool open_image(struct media *all, const struct settings *s, const struct settings_attachment *a,
+/* The registry calls optical images raw; they differ in not being writable and in their sector size. */
+static const char *image_format(const struct settings_medium *image, enum settings_device kind)
+{
+    bool raw = image->format == NULL || g_ascii_strcasecmp(image->format, "RAW") == 0;
+
+    return !raw ? image->format : kind == DEVICE_DVD ? "ISO" : "RAW";
+}
+
+static bool open_image(struct media *all, const struct settings_machine *s, const struct settings_attachment *a,
                        const char *device, unsigned lun, GError **error)
 {
-    const struct settings_medium *image = settings_find_medium(s, a->image_uuid);
+    enum settings_device kind = DEVICE_NONE;
+    const struct settings_medium *image = settings_media_find(&s->media, a->image_uuid, &kind);
 
     if (image == NULL) {
         g_set_error(error, MEDIA_ERROR, 0,
-                    "Error in '%s' (line %u) -- The medium %s is attached but not registered in MediaRegistry", s->file,
-                    a->line, a->image_uuid);
+                    "Error in '%s' (line %u) -- The medium %s is attached but not registered in MediaRegistry",
+                    s->file.path, a->line, a->image_uuid);
         return false;
     }
-    if (image->kind != a->kind) {
+    g_autofree char *location = g_canonicalize_filename(image->location, s->file.folder);
+    if (kind != a->kind) {
         g_set_error(error, MEDIA_ERROR, 0,
-                    "Error in '%s' (line %u) -- The medium '%s' is not of the kind it is attached as", s->file, a->line,
-                    image->location);
+                    "Error in '%s' (line %u) -- The medium '%s' is not of the kind it is attached as", s->file.path,
+                    a->line, location);
         return false;
     }
-    bool read_only = a->kind == DEVICE_DVD || (image->type != NULL && g_ascii_strcasecmp(image->type, "Readonly") == 0);
-    /* the registry calls optical images raw; they differ in not being writable and in their sector size */
-    bool raw_disc = a->kind == DEVICE_DVD && g_ascii_strcasecmp(image->format, "RAW") == 0;
-    struct vd *vd =
-        vd_open(fio_system(), raw_disc ? "ISO" : image->format, image->location, read_only ? VD_READ_ONLY : 0, error);
+    bool read_only = kind == DEVICE_DVD || image->type == MEDIUM_READONLY;
+    struct vd *vd = vd_open(fio_system(), image_format(image, kind), location, read_only ? VD_READ_ONLY : 0, error);
     if (vd == NULL)
         return false;
     if (!read_only && vd_read_only(vd))
-        log_rel("Media: '%s' is used read-only: %s", image->location, vd_read_only_reason(vd));
+        log_rel("Media: '%s' is used read-only: %s", location, vd_read_only_reason(vd));
     struct medium *m = g_new0(struct medium, 1);
     *m = (struct medium){.all = all, .vd = vd, .device = device, .lun = lun, .kind = a->kind};
     g_ptr_array_add(all->list, m);
     return true;
 }
 
-static bool open_ide(struct media *all, const struct settings *s, const struct settings_controller *c,
+static bool open_ide(struct media *all, const struct settings_machine *s, const struct settings_controller *c,
                      struct pc_settings *pc, GError **error)
 {
-    pc->ide_type = c->type;
+    all->has_ide = true;
+    pc->ide_type = settings_controller_type_names[c->type];
     for (unsigned k = 0; k < c->attachments->len; k++) {
-        const struct settings_attachment *a = &g_array_index(c->attachments, struct settings_attachment, k);
+        const struct settings_attachment *a = c->attachments->pdata[k];
         unsigned lun = 2 * a->port + a->device;
         if (a->port > 1 || (a->kind != DEVICE_HARD_DISK && a->kind != DEVICE_DVD)) {
             g_set_error(
                 error, MEDIA_ERROR, 0,
                 "Error in '%s' (line %u) -- Controller '%s' has ports 0 and 1 for hard disks and DVD drives only",
-                s->file, a->line, c->name);
+                s->file.path, a->line, c->name);
             return false;
         }
         if (a->host_drive != NULL) {
             g_set_error(error, MEDIA_ERROR, 0,
                         "Error in '%s' (line %u) -- The host drive '%s' cannot be passed through; attach an image",
-                        s->file, a->line, a->host_drive);
+                        s->file.path, a->line, a->host_drive);
             return false;
         }
         pc->ide[lun] = a->kind == DEVICE_DVD ? PC_DRIVE_DVD : PC_DRIVE_DISK;
@@ -97,15 +106,15 @@ static bool open_ide(struct media *all, const struct settings *s, const struct s
     return true;
 }
 
-static bool open_floppy(struct media *all, const struct settings *s, const struct settings_controller *c,
+static bool open_floppy(struct media *all, const struct settings_machine *s, const struct settings_controller *c,
                         struct pc_settings *pc, GError **error)
 {
     pc->floppy_controller = true;
     for (unsigned k = 0; k < c->attachments->len; k++) {
-        const struct settings_attachment *a = &g_array_index(c->attachments, struct settings_attachment, k);
+        const struct settings_attachment *a = c->attachments->pdata[k];
         if (a->port != 0 || a->kind != DEVICE_FLOPPY) {
             g_set_error(error, MEDIA_ERROR, 0,
-                        "Error in '%s' (line %u) -- Controller '%s' has port 0 for floppy drives only", s->file,
+                        "Error in '%s' (line %u) -- Controller '%s' has port 0 for floppy drives only", s->file.path,
                         a->line, c->name);
             return false;
         }
@@ -116,40 +125,45 @@ static bool open_floppy(struct media *all, const struct settings *s, const struc
     return true;
 }
 
-struct media *media_open(const struct settings *s, struct pc_settings *pc, GError **error)
+/* A controller of a kind this machine has. */
+typedef bool opener(struct media *, const struct settings_machine *, const struct settings_controller *,
+                    struct pc_settings *, GError **);
+
+static bool open_controller(struct media *all, const struct settings_machine *s, const struct settings_controller *c,
+                            struct pc_settings *pc, GError **error)
 {
-    static const struct {
-        const char *type;
-        bool (*open)(struct media *, const struct settings *, const struct settings_controller *, struct pc_settings *,
-                     GError **);
-    } controllers[] = {{"PIIX3", open_ide}, {"PIIX4", open_ide}, {"ICH6", open_ide}, {"I82078", open_floppy}};
+    static opener *const open[] = {[CONTROLLER_PIIX3] = open_ide,
+                                   [CONTROLLER_PIIX4] = open_ide,
+                                   [CONTROLLER_ICH6] = open_ide,
+                                   [CONTROLLER_I82078] = open_floppy};
+    opener *f = c->type < G_N_ELEMENTS(open) ? open[c->type] : NULL;
+
+    if (f == NULL && c->attachments->len == 0) {
+        log_rel("Media: the controller '%s' (%s) has nothing attached and is left out", c->name,
+                settings_controller_type_names[c->type]);
+        return true;
+    }
+    if (f == NULL) {
+        g_set_error(error, MEDIA_ERROR, 0,
+                    "Error in '%s' (line %u) -- Storage controllers of type %s are not available; use PIIX4 or I82078",
+                    s->file.path, c->line, settings_controller_type_names[c->type]);
+        return false;
+    }
+    if (f == open_ide && all->has_ide) {
+        g_set_error(error, MEDIA_ERROR, 0, "Error in '%s' (line %u) -- A machine has one IDE controller at most",
+                    s->file.path, c->line);
+        return false;
+    }
+    return f(all, s, c, pc, error);
+}
+
+struct media *media_open(const struct settings_machine *s, struct pc_settings *pc, GError **error)
+{
     struct media *all = g_new0(struct media, 1);
-    bool ide = false;
 
     all->list = g_ptr_array_new_with_free_func(medium_free);
-    for (unsigned k = 0; k < s->controllers->len; k++) {
-        const struct settings_controller *c = &g_array_index(s->controllers, struct settings_controller, k);
-        unsigned n = 0;
-        while (n < G_N_ELEMENTS(controllers) && g_ascii_strcasecmp(controllers[n].type, c->type) != 0)
-            n++;
-        bool ok = n < G_N_ELEMENTS(controllers);
-        if (!ok && c->attachments->len == 0) {
-            log_rel("Media: the controller '%s' (%s) has nothing attached and is left out", c->name, c->type);
-            continue;
-        }
-        if (!ok)
-            g_set_error(
-                error, MEDIA_ERROR, 0,
-                "Error in '%s' (line %u) -- Storage controllers of type %s are not available; use PIIX4 or I82078",
-                s->file, c->line, c->type);
-        if (ok && controllers[n].open == open_ide) {
-            if (ide)
-                g_set_error(error, MEDIA_ERROR, 0,
-                            "Error in '%s' (line %u) -- A machine has one IDE controller at most", s->file, c->line);
-            ok = !ide;
-            ide = true;
-        }
-        if (!ok || !controllers[n].open(all, s, c, pc, error)) {
+    for (guint k = 0; k < s->hardware.controllers->len; k++) {
+        if (!open_controller(all, s, s->hardware.controllers->pdata[k], pc, error)) {
             media_close(all);
             return NULL;
         }
