@@ -256,9 +256,12 @@ void char_stream_hang_up(struct char_stream *s)
     char_end_close(&s->out);
     s->in_count = 0;
     g_mutex_lock(&s->lock);
-    s->connected = false;
+    bool tell = s->owed; /* a device that waits for a peer that is gone would wait for ever */
+    s->connected = s->owed = false;
     s->count = 0;
     g_mutex_unlock(&s->lock);
+    if (tell)
+        s->up.writable(s->up.user);
 }
 
 static bool open_kind(struct char_stream *s, const struct char_conf *conf, GError **error)

@@ -219,6 +219,29 @@ static void test_slow_peer(void)
     teardown(&r);
 }
 
+/* A device that waits for a slow peer is told when the peer leaves: what it writes from then on goes nowhere */
+static void test_slow_peer_leaves(void)
+{
+    struct rig r;
+    setup(&r);
+    g_autofree char *path = g_build_filename(r.dir, "pipe", NULL);
+    g_autofree char *block = g_malloc0(4096);
+
+    open_line(&r, (struct char_conf){.kind = CHAR_HOST_PIPE, .path = path, .server = true});
+    const int peer = join_unix(path);
+    turn(&r);
+    while (r.line->write(r.line, block, 4096) == 4096 || loop_turn(r.loop, 0) != 0 ||
+           r.line->write(r.line, block, 1) != 0)
+        ;
+    const unsigned before = r.writable;
+    g_assert_cmpint(shutdown(peer, SHUT_WR), ==, 0); /* seen on the input; the output is still full */
+    turn(&r);
+    g_assert_cmpuint(r.writable, ==, before + 1);
+    g_assert_cmpuint(r.line->write(r.line, block, 4096), ==, 4096);
+    close(peer);
+    teardown(&r);
+}
+
 /* A TCP server and a TCP client talk to each other */
 static void test_tcp(void)
 {
@@ -444,6 +467,7 @@ int main(int argc, char **argv)
     g_test_add_func("/char/pipe-server", test_pipe_server);
     g_test_add_func("/char/slow-device", test_slow_device);
     g_test_add_func("/char/slow-peer", test_slow_peer);
+    g_test_add_func("/char/slow-peer-leaves", test_slow_peer_leaves);
     g_test_add_func("/char/tcp", test_tcp);
     g_test_add_func("/char/tty", test_tty);
     g_test_add_func("/char/stdio", test_stdio);
