@@ -116,6 +116,7 @@ static int run(struct headless *h, const struct options *o, GError **error)
                                  .serial_filter = terminal_filter,
                                  .gdb = o->gdb,
                                  .state_path = o->state,
+                                 .screenshot_path = o->screenshot,
                                  .start_paused = o->start_paused,
                                  .user = h,
                                  .ended = on_ended};

@@ -11,6 +11,7 @@
 #include "drivers/display/png.h"
 #include "machine/pc.h"
 #include "main/settings/machine.h"
+#include "main/vmproc/confine.h"
 #include "main/vmproc/lines.h"
 #include "main/vmproc/media.h"
 #include "rt/log.h"
@@ -163,7 +164,8 @@ static char *command(void *user, const char *line)
     if (g_strcmp0(words[0], "savestate") == 0 && words[1] != NULL)
         return vm_save(c->vm, words[1], &error)
                    ? g_strdup_printf("State saved to %s; the machine is paused\n", words[1])
-                   : g_strdup_printf("%s\n", error->message);
+                   : g_strdup_printf("%s. A running machine writes below its own folder '%s'\n", error->message,
+                                     c->settings->file.folder);
     return NULL;
 }
 
@@ -253,6 +255,7 @@ bool console_power_on(struct console *c, GError **error)
 
     if (path != NULL && !vm_load(c->vm, path, error))
         return false;
+    confine(c->settings->file.folder, c->log_folder, c->options.screenshot_path);
     if (path == NULL)
         vm_power_on(c->vm);
     if (c->options.start_paused)

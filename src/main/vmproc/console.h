@@ -18,8 +18,9 @@ struct console_options {
     /* sees terminal input first; returns how many of the bytes at the front the guest gets. NULL = all */
     void *serial_user;
     size_t (*serial_filter)(void *user, const char *bytes, size_t size, char *ret_bytes);
-    const char *gdb;        /* address of the debugger's socket, or NULL */
-    const char *state_path; /* start from this saved state, or NULL */
+    const char *gdb;             /* address of the debugger's socket, or NULL */
+    const char *state_path;      /* start from this saved state, or NULL */
+    const char *screenshot_path; /* where screenshots may be written beside the machine's folder, or NULL */
     bool start_paused;
     void *user;
     void (*ended)(void *user); /* the machine is off or stuck: console_end() says how */
@@ -27,7 +28,7 @@ struct console_options {
 
 /** console_new() - reads the settings, opens the media, builds the machine. Nothing runs yet; nothing was changed. */
 struct console *console_new(const char *settings_path, const struct console_options *options, GError **error);
-/** From the beginning, or from the saved state of the options or of the settings. */
+/** From the beginning, or from the saved state of the options or of the settings. Confines the process (confine.h). */
 bool console_power_on(struct console *c, GError **error);
 /** console_free() - powers off what still runs, flushes and closes the media. NULL is fine. */
 void console_free(struct console *c);

@@ -57,6 +57,21 @@ static int listen_tcp(const char *address, GError **error)
     return fd;
 }
 
+/* A socket nobody listens on any more, left by a process that could not remove it, is in the way; one in use stays. */
+static void remove_stale(const struct sockaddr_un *sa)
+{
+    struct stat st;
+    int fd;
+
+    if (lstat(sa->sun_path, &st) != 0 || !S_ISSOCK(st.st_mode))
+        return;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)sa, sizeof *sa) != 0 && errno == ECONNREFUSED)
+        unlink(sa->sun_path);
+    if (fd >= 0)
+        close(fd);
+}
+
 static int listen_unix(const char *path, GError **error)
 {
     struct sockaddr_un sa = {.sun_family = AF_UNIX};
@@ -67,6 +82,7 @@ static int listen_unix(const char *path, GError **error)
         return -1;
     }
     strcpy(sa.sun_path, path);
+    remove_stale(&sa);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     mode_t old = umask(0177);
     int rc = fd < 0 ? -1 : bind(fd, (struct sockaddr *)&sa, sizeof sa);

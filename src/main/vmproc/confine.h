@@ -1,0 +1,14 @@
+/*
+ * confine.h - what the VM process keeps of the operating system once its machine stands; doc/sandbox.md.
+ */
+#ifndef MAIN_VMPROC_CONFINE_H
+#define MAIN_VMPROC_CONFINE_H
+
+/**
+ * confine() - from here on: files only in these folders, no programs, no sockets but those that are open. Logs what the
+ *   kernel does not have.
+ * @screenshot: a file outside the machine's folder that may be replaced, or NULL.
+ */
+void confine(const char *machine_folder, const char *log_folder, const char *screenshot);
+
+#endif
