@@ -18,7 +18,7 @@
 static const struct subject {
     const char *format;
     uint32_t block_bytes;
-} subjects[] = {{"VDI", 8192}, {"VDI", 65536}};
+} subjects[] = {{"VDI", 8192}, {"VDI", 65536}, {"VMDK", 4096}, {"VMDK", 65536}};
 
 struct stack {
     struct fio_crash *disk;
@@ -297,7 +297,6 @@ static bool stop_at_once(void *ctx, unsigned permille)
 static void test_compact(void)
 {
     g_autofree uint8_t *model = g_malloc0(SIZE);
-    g_autoptr(GRand) rand = g_rand_new_with_seed(4);
 
     for (int depth = 1; depth <= 2; depth++) {
         unsigned calls = 0;

@@ -21,9 +21,8 @@ static const struct subject {
     const char *name, *format;
     unsigned depth; /* 1 = a single image */
 } subjects[] = {
-    {"VDI", "VDI", 1},
-    {"VDI child", "VDI", 2},
-    {"VDI grandchild", "VDI", 3},
+    {"VDI", "VDI", 1},   {"VDI child", "VDI", 2},   {"VDI grandchild", "VDI", 3},
+    {"VMDK", "VMDK", 1}, {"VMDK child", "VMDK", 2},
 };
 
 static const char *const paths[] = {"/d0", "/d1", "/d2"};

@@ -106,9 +106,11 @@ bool vd_create(const struct fio *io, const struct vd_create *given, GError **err
         fio_error(error, rc, "Cannot create disk image '%s'", args.path);
         return false;
     }
-    ok = row->format->create(io, fd, &args, error) && make_durable(io, fd, args.path, error);
-    fio_close(io, fd);
+    ok = row->format->create(io, fd, &args, error);
     if (!ok)
+        io->unlink(io->ctx, args.path);
+    else if (!(ok = make_durable(io, fd, args.path, error)))
         vd_remove_new(io, &args);
+    fio_close(io, fd);
     return ok;
 }

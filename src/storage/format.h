@@ -33,9 +33,9 @@ struct vd_format {
     int (*flush)(struct vd *vd);
     /** Locks the files the image has besides vd->fd. */
     int (*lock)(struct vd *vd, enum fio_lock kind);
-    /** Fills the new, empty, locked file @fd, opened under args->path. */
+    /** Fills the new, empty file @fd, opened under args->path; a failure leaves no other file behind. */
     bool (*create)(const struct fio *io, int fd, const struct vd_create *args, GError **error);
-    /** Removes what a failed create() made besides the file itself. */
+    /** Removes what a good create() made besides the file itself. */
     void (*uncreate)(const struct fio *io, const struct vd_create *args);
     bool (*resize)(struct vd *vd, uint64_t size_bytes, GError **error);
     bool (*compact)(struct vd *vd, const struct vd_progress *progress, GError **error);

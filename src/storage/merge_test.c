@@ -17,7 +17,7 @@
 static const struct subject {
     const char *format;
     uint32_t block_bytes;
-} subjects[] = {{"VDI", LEDGER_BLOCK}};
+} subjects[] = {{"VDI", LEDGER_BLOCK}, {"VMDK", LEDGER_BLOCK}};
 
 /* All ways to merge in a chain of four. */
 static const struct way {

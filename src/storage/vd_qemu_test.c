@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "rt/status.h"
+#include "storage/chain.h"
 #include "storage/copy.h"
 
 #define MIB (1u << 20)
@@ -25,9 +26,15 @@ static struct place *place_new(void)
 
 static void place_free(struct place *p)
 {
-    g_unlink(p->raw);
-    g_unlink(p->vdi);
-    g_unlink(p->back);
+    GDir *dir = g_dir_open(p->dir, 0, NULL);
+    const char *name;
+
+    while ((name = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(p->dir, name, NULL);
+
+        g_unlink(path);
+    }
+    g_dir_close(dir);
     g_rmdir(p->dir);
     g_free(p->raw);
     g_free(p->vdi);
@@ -72,21 +79,6 @@ static void make_raw(const char *path, uint64_t size)
     fclose(f);
 }
 
-static void test_ours_to_theirs(void)
-{
-    struct place *p = place_new();
-    g_autoptr(GError) error = NULL;
-
-    make_raw(p->raw, 37 * MIB + 512);
-    g_assert_true(vd_convert_from_raw(fio_system(), p->raw, p->vdi, &error));
-    g_assert_no_error(error);
-    g_assert_cmpint(run("qemu-img check -f vdi %s", p->vdi), ==, 0);
-    g_assert_cmpint(run("qemu-img compare -f raw -F vdi %s %s", p->raw, p->vdi), ==, 0);
-    g_assert_cmpint(run("qemu-img convert -f vdi -O raw %s %s", p->vdi, p->back), ==, 0);
-    g_assert_cmpint(run("cmp %s %s", p->raw, p->back), ==, 0);
-    place_free(p);
-}
-
 static void compare_with_raw(struct vd *vd, const char *raw_path)
 {
     struct vd *raw = vd_open(fio_system(), "RAW", raw_path, VD_READ_ONLY, NULL);
@@ -95,7 +87,12 @@ static void compare_with_raw(struct vd *vd, const char *raw_path)
     g_assert_cmpuint(vd_size_bytes(vd), ==, vd_size_bytes(raw));
     for (uint64_t at = 0; at < vd_size_bytes(raw); at += MIB) {
         size_t n = MIN(MIB, vd_size_bytes(raw) - at);
+        struct vd_extent x, y;
 
+        g_assert_cmpint(vd_map(vd, at, n, &x), ==, 0);
+        g_assert_cmpint(vd_map(raw, at, n, &y), ==, 0);
+        if (x.kind == VD_ZERO && y.kind == VD_ZERO && x.bytes == n && y.bytes == n)
+            continue;
         g_assert_cmpint(vd_read(vd, at, a, n), ==, 0);
         g_assert_cmpint(vd_read(raw, at, b, n), ==, 0);
         g_assert_cmpint(memcmp(a, b, n), ==, 0);
@@ -103,29 +100,120 @@ static void compare_with_raw(struct vd *vd, const char *raw_path)
     vd_close(raw);
 }
 
-static void test_theirs_to_ours(void)
+/* Our format, laid out so; what QEMU calls it and which options make it write the same. */
+static const struct kind {
+    const char *name, *format;
+    enum vd_layout layout;
+    bool fixed;
+    const char *qemu, *options;
+    bool checks, read_only; /* qemu-img check knows it; nobody writes it twice */
+} kinds[] = {
+    {"vdi", "VDI", VD_PLAIN, false, "vdi", "static=off", true},
+    {"vdi-fixed", "VDI", VD_PLAIN, true, "vdi", "static=on", true},
+    {"vmdk", "VMDK", VD_PLAIN, false, "vmdk", "subformat=monolithicSparse", true},
+    {"vmdk-flat", "VMDK", VD_PLAIN, true, "vmdk", "subformat=monolithicFlat", false},
+    {"vmdk-split", "VMDK", VD_SPLIT_2G, false, "vmdk", "subformat=twoGbMaxExtentSparse", true},
+    {"vmdk-split-flat", "VMDK", VD_SPLIT_2G, true, "vmdk", "subformat=twoGbMaxExtentFlat", false},
+    {"vmdk-stream", "VMDK", VD_STREAM, false, "vmdk", "subformat=streamOptimized", true, true},
+    {"vmdk-esx", "VMDK", VD_ESX, false, "vmdk", "subformat=monolithicFlat", false},
+};
+
+static void test_ours_to_theirs(const void *arg)
 {
-    static const char *options[] = {"static=off", "static=on"};
+    const struct kind *k = arg;
+    struct place *p = place_new();
+    const struct vd_create args = {.format = k->format, .path = p->vdi, .layout = k->layout, .fixed = k->fixed};
+    g_autoptr(GError) error = NULL;
+    struct vd *raw;
 
-    for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
-        struct place *p = place_new();
-        g_autoptr(GError) error = NULL;
-        uint8_t buf[5000];
-        struct vd *vd;
+    make_raw(p->raw, k->layout == VD_SPLIT_2G && !k->fixed ? 2100ull * MIB + 512 : 37 * MIB + 512);
+    raw = vd_open(fio_system(), "RAW", p->raw, VD_READ_ONLY, NULL);
+    g_assert_true(vd_copy(raw, fio_system(), &args, NULL, &error));
+    g_assert_no_error(error);
+    vd_close(raw);
+    if (k->checks)
+        g_assert_cmpint(run("qemu-img check -f %s %s", k->qemu, p->vdi), ==, 0);
+    g_assert_cmpint(run("qemu-img compare -f raw -F %s %s %s", k->qemu, p->raw, p->vdi), ==, 0);
+    if (!k->read_only) {
+        g_assert_cmpint(run("qemu-io -f %s -c \"write -P 0x41 3M 1536k\" %s", k->qemu, p->vdi), ==, 0);
+        g_assert_cmpint(run("qemu-io -f raw -c \"write -P 0x41 3M 1536k\" %s", p->raw), ==, 0);
+    }
+    raw = vd_open(fio_system(), k->format, p->vdi, VD_READ_ONLY, &error);
+    g_assert_no_error(error);
+    compare_with_raw(raw, p->raw);
+    vd_close(raw);
+    place_free(p);
+}
 
-        make_raw(p->raw, 16 * MIB);
-        g_assert_cmpint(run("qemu-img convert -f raw -O vdi -o %s %s %s", options[i], p->raw, p->vdi), ==, 0);
-        vd = vd_open(fio_system(), "VDI", p->vdi, 0, &error);
-        g_assert_no_error(error);
-        compare_with_raw(vd, p->raw);
+static void test_theirs_to_ours(const void *arg)
+{
+    const struct kind *k = arg;
+    struct place *p = place_new();
+    g_autoptr(GError) error = NULL;
+    uint8_t buf[5000];
+    struct vd *vd;
+
+    make_raw(p->raw, k->layout == VD_SPLIT_2G && !k->fixed ? 2100ull * MIB : 16 * MIB);
+    g_assert_cmpint(run("qemu-img convert -f raw -O %s -o %s %s %s", k->qemu, k->options, p->raw, p->vdi), ==, 0);
+    vd = vd_open(fio_system(), k->format, p->vdi, k->read_only ? VD_READ_ONLY : 0, &error);
+    g_assert_no_error(error);
+    compare_with_raw(vd, p->raw);
+    if (!k->read_only) {
+        g_assert_false(vd_read_only(vd));
         memset(buf, 0xa5, sizeof(buf));
         g_assert_cmpint(vd_write(vd, 9 * MIB - 2500, buf, sizeof(buf)), ==, 0);
         g_assert_cmpint(vd_flush(vd), ==, 0);
-        vd_close(vd);
-        g_assert_cmpint(run("qemu-img check -f vdi %s", p->vdi), ==, 0);
-        g_assert_cmpint(run("qemu-io -f vdi -c \"read -P 0xa5 %u 5000\" %s", 9 * MIB - 2500, p->vdi), ==, 0);
-        place_free(p);
     }
+    vd_close(vd);
+    if (k->checks)
+        g_assert_cmpint(run("qemu-img check -f %s %s", k->qemu, p->vdi), ==, 0);
+    if (!k->read_only)
+        g_assert_cmpint(run("qemu-io -f %s -c \"read -P 0xa5 %u 5000\" %s", k->qemu, 9 * MIB - 2500, p->vdi), ==, 0);
+    place_free(p);
+}
+
+/* Children: ours in QEMU's hands and QEMU's in ours; each writes a part, both must see the same disk. */
+static void test_children(void)
+{
+    struct place *p = place_new();
+    g_autofree char *child = g_build_filename(p->dir, "child.vmdk", NULL);
+    g_autofree char *base = g_build_filename(p->dir, "base.vmdk", NULL);
+    const struct vd_link links[] = {{"VMDK", base}, {"VMDK", child}};
+
+    for (int theirs = 0; theirs < 2; theirs++) {
+        g_autoptr(GError) error = NULL;
+        uint8_t buf[3000];
+        struct vd *vd;
+
+        make_raw(p->raw, 8 * MIB);
+        g_assert_cmpint(run("qemu-img convert -f raw -O vmdk %s %s", p->raw, base), ==, 0);
+        if (theirs) {
+            g_assert_cmpint(run("qemu-img create -q -f vmdk -b %s -F vmdk %s", base, child), ==, 0);
+        } else {
+            struct vd_create args = {.format = "VMDK", .path = child};
+
+            args.parent = vd_open(fio_system(), "VMDK", base, VD_READ_ONLY, NULL);
+            g_assert_true(vd_create(fio_system(), &args, &error));
+            vd_close(args.parent);
+        }
+        vd = vd_open_chain(fio_system(), links, 2, 0, &error);
+        g_assert_no_error(error);
+        compare_with_raw(vd, p->raw);
+        memset(buf, 0x77, sizeof(buf));
+        g_assert_cmpint(vd_write(vd, 5 * MIB + 123, buf, sizeof(buf)), ==, 0);
+        g_assert_cmpint(vd_flush(vd), ==, 0);
+        vd_close(vd);
+        g_assert_cmpint(run("qemu-io -f vmdk -c \"write -P 0x41 1M 100k\" %s", child), ==, 0);
+        g_assert_cmpint(run("qemu-img check -f vmdk %s", child), ==, 0);
+        g_assert_cmpint(run("qemu-img convert -f vmdk -O raw %s %s", child, p->back), ==, 0);
+        vd = vd_open_chain(fio_system(), links, 2, 0, &error);
+        g_assert_no_error(error);
+        compare_with_raw(vd, p->back);
+        vd_close(vd);
+        g_unlink(child);
+        g_unlink(base);
+    }
+    place_free(p);
 }
 
 static void test_created(void)
@@ -187,8 +275,14 @@ static void test_second_writer(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/vd-qemu/ours-to-theirs", test_ours_to_theirs);
-    g_test_add_func("/vd-qemu/theirs-to-ours", test_theirs_to_ours);
+    for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        g_autofree char *ours = g_strdup_printf("/vd-qemu/%s/ours-to-theirs", kinds[i].name);
+        g_autofree char *theirs = g_strdup_printf("/vd-qemu/%s/theirs-to-ours", kinds[i].name);
+
+        g_test_add_data_func(ours, &kinds[i], test_ours_to_theirs);
+        g_test_add_data_func(theirs, &kinds[i], test_theirs_to_ours);
+    }
+    g_test_add_func("/vd-qemu/children", test_children);
     g_test_add_func("/vd-qemu/created", test_created);
     g_test_add_func("/vd-qemu/second-writer", test_second_writer);
     return g_test_run();
