@@ -3,7 +3,8 @@
  *
  * Framing: $data#checksum, acknowledged by +; byte 3 interrupts a running guest. A debugger that attaches halts the
  * machine; one that leaves (detach, kill, or its connection breaks) lets it run on with all breakpoints removed.
- * Everything from the socket is bounded by GDB_PACKET_BYTES; a malformed packet is answered with '-'.
+ * Everything from the socket is bounded by GDB_PACKET_BYTES; a malformed packet is answered with '-'. A debugger that
+ * does not read its answers for SEND_S seconds has left.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,6 +19,7 @@
 
 #include "vmm/dbgf/gdb_int.h"
 
+#define SEND_S    5
 #define GDB_ERROR (g_quark_from_static_string("gdb"))
 
 struct gdb {
@@ -100,8 +102,10 @@ static void send_all(struct gdb *g, const char *bytes, size_t size)
 {
     while (size > 0) {
         ssize_t n = send(g->client, bytes, size, MSG_NOSIGNAL);
-        if (n <= 0)
-            return; /* the read side will see the end */
+        if (n <= 0) {
+            g->session.quit = true;
+            return;
+        }
         bytes += n;
         size -= (size_t)n;
     }
@@ -141,6 +145,7 @@ static void leave(struct gdb *g)
 
 static void attach(struct gdb *g)
 {
+    const struct timeval patience = {.tv_sec = SEND_S};
     int fd = accept4(g->listener, NULL, NULL, SOCK_CLOEXEC);
 
     if (fd < 0)
@@ -149,6 +154,7 @@ static void attach(struct gdb *g)
         close(fd);
         return;
     }
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     g->client = fd;
     g->session.running = g->session.quit = false;
     g->session.cpu = 0;

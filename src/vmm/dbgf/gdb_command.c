@@ -181,25 +181,47 @@ static void write_memory(struct gdb_session *s, const char *args, GString *reply
     g_string_assign(reply, "OK");
 }
 
+static bool break_known(const struct gdb_session *s, uint64_t addr, guint *ret_at)
+{
+    for (*ret_at = 0; *ret_at < s->breaks->len; ++*ret_at)
+        if (g_array_index(s->breaks, uint64_t, *ret_at) == addr)
+            return true;
+    return false;
+}
+
+static void break_remove(struct gdb_session *s, uint64_t addr, unsigned cpus)
+{
+    for (unsigned k = 0; k < cpus; k++)
+        iem_break_remove(s->machine->cpu(s->machine->user, k), addr);
+}
+
+/* On all vCPUs or on none. */
+static bool break_add(struct gdb_session *s, uint64_t addr)
+{
+    for (unsigned k = 0; k < s->machine->cpus; k++)
+        if (!iem_break_add(s->machine->cpu(s->machine->user, k), addr)) {
+            break_remove(s, addr, k);
+            return false;
+        }
+    g_array_append_val(s->breaks, addr);
+    return true;
+}
+
+/* Setting one that is set and removing one that is not are fine: a debugger may say things twice. */
 static void breakpoint(struct gdb_session *s, const char *packet, GString *reply)
 {
-    bool set = packet[0] == 'Z', ok = true;
+    guint at;
 
     if ((packet[1] != '0' && packet[1] != '1') || packet[2] != ',')
         return; /* watchpoints: not supported */
     uint64_t addr = g_ascii_strtoull(packet + 3, NULL, 16);
-    for (unsigned k = 0; k < s->machine->cpus; k++) {
-        struct vcpu *c = s->machine->cpu(s->machine->user, k);
-        if (set)
-            ok &= iem_break_add(c, addr);
-        else
-            iem_break_remove(c, addr);
+    bool known = break_known(s, addr, &at), set = packet[0] == 'Z', ok = true;
+    if (set && !known)
+        ok = break_add(s, addr);
+    if (!set && known) {
+        break_remove(s, addr, s->machine->cpus);
+        g_array_remove_index_fast(s->breaks, at);
     }
-    for (unsigned k = 0; k < s->breaks->len; k++)
-        if (g_array_index(s->breaks, uint64_t, k) == addr)
-            g_array_remove_index_fast(s->breaks, k--);
-    if (set)
-        g_array_append_val(s->breaks, addr);
     g_string_assign(reply, ok ? "OK" : "E0c");
 }
 
@@ -287,6 +309,21 @@ static void proceed(struct gdb_session *s, bool step, GString *reply)
     }
 }
 
+/* The first action of vCont: "s:2" steps the second vCPU. The machine goes on as a whole. */
+static void resume_action(struct gdb_session *s, const char *action, GString *reply)
+{
+    size_t letters = strcspn(action, ":;");
+    long id = action[letters] == ':' ? strtol(action + letters + 1, NULL, 16) : 0;
+
+    if (strchr("cCsS", action[0]) == NULL || action[0] == '\0' || id > (long)s->machine->cpus) {
+        g_string_assign(reply, "E01");
+        return;
+    }
+    if (id > 0)
+        s->cpu = (unsigned)(id - 1);
+    proceed(s, action[0] == 's' || action[0] == 'S', reply);
+}
+
 static void registers(struct gdb_session *s, const char *packet, GString *reply)
 {
     struct vcpu *c = chosen(s);
@@ -346,7 +383,7 @@ void gdb_command(struct gdb_session *s, const char *packet, GString *reply)
         if (strcmp(packet, "vCont?") == 0)
             g_string_assign(reply, "vCont;c;C;s;S");
         else if (g_str_has_prefix(packet, "vCont;"))
-            proceed(s, packet[6] == 's' || packet[6] == 'S', reply);
+            resume_action(s, packet + 6, reply);
         break;
     case 'D':
         g_string_assign(reply, "OK");
