@@ -2,7 +2,7 @@
  * file.c - see file.h: version, root element, safe replacement.
  *
  * Left out: a lock between two services saving in the same millisecond; what the loser overwrites stays as FILE-prev.
- * Invariant 1: a file whose bytes are not those of f->checksum is never overwritten.
+ * Invariant 1: a file whose bytes are not those of f->checksum (or f->attempted) is never overwritten.
  */
 #include "main/settings/file.h"
 
@@ -51,6 +51,7 @@ void file_fini(struct settings_file *f)
     g_free(f->folder);
     g_free(f->version_text);
     g_free(f->checksum);
+    g_free(f->attempted);
     kept_unref(f->kept);
 }
 
@@ -61,6 +62,7 @@ void file_copy(struct settings_file *to, const struct settings_file *from)
     to->folder = g_strdup(from->folder);
     to->version_text = g_strdup(from->version_text);
     to->checksum = g_strdup(from->checksum);
+    to->attempted = g_strdup(from->attempted);
     kept_ref(to->kept);
 }
 
@@ -139,15 +141,20 @@ static bool parse_version(struct settings_file *f, struct map_reader *r, const s
 static void keep_root(struct settings_file *f, struct map_reader *r, const struct xml_node *root,
                       const struct xml_node *top)
 {
+    const char *behind = NULL;
+
     for (unsigned k = 0; k < root->n_attrs; k++) {
         const struct xml_attr *a = &root->attrs[k];
         bool schema = strcmp(a->name, "xmlns:xsi") == 0 || g_str_has_prefix(a->name, "xsi:");
         if (strcmp(a->name, "version") != 0 && !schema)
             kept_attr(&f->kept, r->doc, "", a);
     }
-    for (const struct xml_node *n = root->first; n != NULL; n = n->next)
-        if (n != top)
-            kept_elem(&f->kept, r->doc, "", n, top->prev != NULL ? NULL : top->name, 1);
+    for (const struct xml_node *n = root->first; n != NULL; n = n->next) {
+        if (n == top)
+            behind = top->name;
+        else
+            kept_elem(&f->kept, r->doc, "", n, behind, 1);
+    }
 }
 
 static struct xml_node *find_top(struct settings_file *f, struct map_reader *r, enum settings_kind kind)
@@ -248,7 +255,7 @@ static bool read_known(const struct settings_file *f, GBytes **ret, GError **err
         set_read_error(error, f->path, rc);
         return false;
     }
-    if (g_strcmp0(sum, f->checksum) == 0)
+    if (g_strcmp0(sum, f->checksum) == 0 || (sum != NULL && g_strcmp0(sum, f->attempted) == 0))
         return true;
     if (f->checksum == NULL)
         g_set_error(error, SETTINGS_ERROR, SETTINGS_ERROR_CHANGED, "Machine settings file '%s' already exists",
@@ -306,15 +313,6 @@ static bool back_up(struct settings_file *f, GBytes *old, GError **error)
     return true;
 }
 
-static void now_saved(struct settings_file *f, GBytes *text, unsigned version)
-{
-    g_free(f->checksum);
-    f->checksum = checksum(text);
-    g_free(f->version_text);
-    f->version_text = g_strdup_printf("1.%u-linux", version);
-    f->version = version;
-}
-
 static bool store(struct settings_file *f, GBytes *text, GBytes *old, unsigned version, GError **error)
 {
     gsize size;
@@ -322,12 +320,16 @@ static bool store(struct settings_file *f, GBytes *text, GBytes *old, unsigned v
 
     if (old != NULL && version > f->version && !f->backed_up && !back_up(f, old, error))
         return false;
-    bool ok = replace(f->io, f->path, bytes, size, FIO_KEEP_PREVIOUS, error);
-    /* the directory's sync may fail with the new file already in place */
-    g_autoptr(GBytes) now = NULL;
-    if (ok || (read_bytes(f->io, f->path, &now) == 0 && g_bytes_equal(now, text)))
-        now_saved(f, text, version);
-    return ok;
+    g_free(f->attempted);
+    f->attempted = checksum(text);
+    if (!replace(f->io, f->path, bytes, size, FIO_KEEP_PREVIOUS, error))
+        return false;
+    g_free(f->checksum);
+    f->checksum = g_steal_pointer(&f->attempted);
+    g_free(f->version_text);
+    f->version_text = g_strdup_printf("1.%u-linux", version);
+    f->version = version;
+    return true;
 }
 
 bool file_save(struct settings_file *f, enum settings_kind kind, const void *model, GError **error)

@@ -36,6 +36,7 @@ struct settings_file {
     unsigned version;    /* minor version read, raised by saving; later than SETTINGS_NEWEST = cannot be saved */
     char *version_text;  /* as read, e.g. "1.16-linux"; NULL = there was no file */
     char *checksum;      /* of the bytes read or last saved; NULL = there was no file */
+    char *attempted;     /* of the bytes a failed save may have left in place after all; NULL = none */
     bool backed_up;      /* the version has risen since it was read */
     struct kept *kept;
 };

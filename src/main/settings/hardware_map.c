@@ -26,18 +26,6 @@ const struct map_type map_cpuid_leaf = {
 #undef T
 
 #define T struct settings_cpu
-static bool has_apic_off(const void *s)
-{
-    const T *c = s;
-
-    return !c->apic && !c->x2apic;
-}
-
-static bool has_long_mode(const void *s)
-{
-    return ((const T *)s)->long_mode != LONG_MODE_LEGACY;
-}
-
 #define CPU_COMMON                                                                                                     \
     U32("count", count, 1, .min = 1, .max = 64),                                                                       \
         U32("executionCap", execution_cap, 100, .since = 11, .min = 1, .max = 100),                                    \
@@ -59,11 +47,9 @@ static bool has_long_mode(const void *s)
             .since = 16),                                                                                              \
         ENABLED("NestedHWVirt", nested_hw_virt, false, .since = 17),                                                   \
         ENABLED("HardwareVirtExVirtVmsaveVmload", vmsave_vmload, true, .since = 18),                                   \
-        ONE("LongMode", WITH_ATTRS(ENUM("enabled", long_mode, long_mode, LONG_MODE_LEGACY, .when = has_long_mode)),    \
-            .since = 14),                                                                                              \
+        ONE("LongMode", WITH_ATTRS(ENUM("enabled", long_mode, long_mode, LONG_MODE_LEGACY)), .since = 14),             \
         ENABLED("TripleFaultReset", triple_fault_reset, false), ENABLED("X2APIC", x2apic, false, .since = 16),         \
-        ONE("APIC", WITH_ATTRS(BOOL("enabled", apic, true, .when = has_apic_off)), .since = 16),                       \
-        ENABLED("SyntheticCpu", synthetic, false),                                                                     \
+        ENABLED("APIC", apic, true, .since = 16), ENABLED("SyntheticCpu", synthetic, false),                           \
         ONE("HardwareVirtExLargePages", WITH_ATTRS(BOOL("enabled", large_pages, false, .flags = ATTR_ALWAYS))),        \
         ENABLED("HardwareVirtForce", hw_virt_force, false, .since = 9),                                                \
         ENABLED("HardwareVirtExUseNativeApi", native_api, false, .since = 17),                                         \
@@ -149,14 +135,14 @@ static bool has_server(const void *s)
 {
     const T *u = s;
 
-    return u->mode == UART_TCP || u->mode == UART_HOST_PIPE || u->server;
+    return u->mode == UART_TCP || u->mode == UART_HOST_PIPE;
 }
 
 static bool has_path(const void *s)
 {
     const T *u = s;
 
-    return u->mode != UART_DISCONNECTED || u->path != NULL;
+    return u->mode != UART_DISCONNECTED;
 }
 
 static char *check_uart(const void *item)
@@ -315,9 +301,10 @@ const struct map_type map_hardware = {
                        U32("VRAMSize", vram_mib, 8, .max = 256), U32("monitorCount", monitors, 1, .min = 1, .max = 64),
                        BOOL("accelerate3D", accelerate_3d, false),
                        BOOL("accelerate2DVideo", accelerate_2d, false, .since = 8))),
-        PART("RemoteDisplay", vrde, &map_vrde), PART("Firmware", firmware, &firmware_type, .since = 9, .until = 19),
+        PART("RemoteDisplay", vrde, &map_vrde),
+        PART("Firmware", firmware, &firmware_all, .since = 20, .flags = ELEM_MOVED), /* read in every version */
+        PART("Firmware", firmware, &firmware_type, .since = 9, .until = 19),
         PART("BIOS", firmware, &firmware_bios, .until = 19),
-        PART("Firmware", firmware, &firmware_all, .since = 20, .flags = ELEM_MOVED),
         ONE("TrustedPlatformModule", WITH_ALL(ENUM("type", tpm, tpm, TPM_NONE), STR("location", tpm_location)),
             .since = 19),
         ONE("USB", WITH_ELEMS(ONE("Controllers", WITH_ELEMS(LIST("Controller", usb_controllers, &map_usb_controller))),
@@ -354,52 +341,77 @@ const struct map_type map_platform = {.attrs = ATTRS(ENUM("architecture", arch, 
 
 /* ---- versions, where no row says it ---- */
 
+/* Before 1.14: OHCI, then EHCI, under these names. */
 static unsigned usb_need(const T *h)
 {
-    static const unsigned since[] = {[USB_OHCI] = 0, [USB_EHCI] = 0, [USB_XHCI] = 15};
-    unsigned need = 0, count[G_N_ELEMENTS(since)] = {0};
+    unsigned need = 0;
+    int last = -1;
 
     for (guint k = 0; k < h->usb_controllers->len; k++) {
         const struct settings_usb_controller *c = h->usb_controllers->pdata[k];
         bool plain = c->kept == NULL && g_strcmp0(c->name, settings_usb_type_names[c->type]) == 0;
-        need = MAX(need, since[c->type]);
-        if (++count[c->type] > 1 || !plain)
+        if ((int)c->type <= last || !plain)
             need = MAX(need, 14);
+        if (c->type == USB_XHCI)
+            need = 15;
+        last = (int)c->type;
     }
     return need;
 }
 
 static unsigned vrde_need(const struct settings_vrde *v)
 {
-    unsigned need = 0;
+    static const struct {
+        const char *name;
+        unsigned since; /* with an attribute of its own */
+    } old[] = {{"TCP/Ports", 7}, {"TCP/Address", 7}, {"VideoChannel/Enabled", 10}, {"VideoChannel/Quality", 10}};
+    unsigned need = 0, seen = 0;
 
     for (guint k = 0; k < v->properties->len; k++) {
-        const char *name = ((const struct settings_property *)v->properties->pdata[k])->name;
-        if (strcmp(name, "VideoChannel/Enabled") == 0 || strcmp(name, "VideoChannel/Quality") == 0)
-            need = MAX(need, 10);
-        else if (strcmp(name, "TCP/Ports") != 0 && strcmp(name, "TCP/Address") != 0)
-            need = MAX(need, 11);
+        const struct settings_property *p = v->properties->pdata[k];
+        unsigned n = 0;
+        while (n < G_N_ELEMENTS(old) && g_strcmp0(p->name, old[n].name) != 0)
+            n++;
+        bool expressible = n < G_N_ELEMENTS(old) && p->kept == NULL && !(seen >> n & 1);
+        need = MAX(need, expressible ? old[n].since : 11);
+        seen |= 1u << n;
     }
     return need;
 }
 
 /* Before 1.9: one DVD drive, as secondary master of the IDE controller, and at most one floppy drive. */
+static bool dvd_is_plain(const struct settings_controller *c, const struct settings_attachment *a)
+{
+    bool ide = c->type == CONTROLLER_PIIX3 || c->type == CONTROLLER_PIIX4 || c->type == CONTROLLER_ICH6;
+
+    return ide && a->port == 1 && a->device == 0;
+}
+
+static bool floppy_is_plain(const struct settings_controller *c)
+{
+    return strcmp(c->name, "Floppy Controller") == 0 && c->port_count == 1 && c->kept == NULL &&
+           c->attachments->len == 1 &&
+           ((struct settings_attachment *)c->attachments->pdata[0])->kind == DEVICE_FLOPPY &&
+           ((struct settings_attachment *)c->attachments->pdata[0])->port == 0 &&
+           ((struct settings_attachment *)c->attachments->pdata[0])->device == 0;
+}
+
 static unsigned drives_need(const T *h)
 {
-    unsigned dvds = 0, floppies = 0, need = 0;
+    unsigned dvds = 0, floppies = 0, odd = 0;
 
     for (guint k = 0; k < h->controllers->len; k++) {
         const struct settings_controller *c = h->controllers->pdata[k];
-        bool ide = c->type == CONTROLLER_PIIX3 || c->type == CONTROLLER_PIIX4 || c->type == CONTROLLER_ICH6;
+        odd += c->type == CONTROLLER_I82078 && !floppy_is_plain(c);
         for (guint n = 0; n < c->attachments->len; n++) {
             const struct settings_attachment *a = c->attachments->pdata[n];
             dvds += a->kind == DEVICE_DVD;
             floppies += a->kind == DEVICE_FLOPPY;
-            if (a->kind == DEVICE_DVD && (!ide || a->port != 1 || a->device != 0))
-                need = 9;
+            odd += a->kind == DEVICE_DVD && !dvd_is_plain(c, a);
+            odd += a->kind == DEVICE_FLOPPY && c->type != CONTROLLER_I82078;
         }
     }
-    return dvds != 1 || floppies > 1 ? 9 : need;
+    return dvds != 1 || floppies > 1 || odd > 0 ? 9 : 0;
 }
 
 static unsigned controllers_need(const T *h)

@@ -45,6 +45,23 @@ static void move_all(struct xml_node *from, const char *name, struct xml_node *t
     }
 }
 
+/* What an old element holds that nobody knows becomes the new one's; there it stays when the old one is made again. */
+static void merge(struct xml_doc *doc, struct xml_node *old, struct xml_node *new)
+{
+    for (unsigned k = 0; k < old->n_attrs; k++)
+        if (xml_get(new, old->attrs[k].name) == NULL)
+            xml_set(doc, new, old->attrs[k].name, old->attrs[k].value);
+    while (old->first != NULL)
+        move(old->first, new);
+    xml_unlink(old);
+}
+
+static void unlink_if_empty(struct xml_node *n)
+{
+    if (n != NULL && n->n_attrs == 0 && n->first == NULL)
+        xml_unlink(n);
+}
+
 /* ---- 1.9: DVD and floppy drives are attached devices ---- */
 
 static bool of_type(const struct xml_node *controller, const char *const *types)
@@ -173,9 +190,10 @@ static const struct {
 static void remote_up(struct xml_doc *doc, struct xml_node *state)
 {
     struct xml_node *rd = xml_child(xml_child(state, "Hardware"), "RemoteDisplay");
+    struct xml_node *channel = xml_child(rd, "VideoChannel");
 
     for (unsigned k = 0; rd != NULL && k < G_N_ELEMENTS(remote); k++) {
-        struct xml_node *from = remote[k].element != NULL ? xml_child(rd, remote[k].element) : rd;
+        struct xml_node *from = remote[k].element != NULL ? channel : rd;
         const char *value = xml_get(from, remote[k].attr);
         if (value == NULL)
             continue;
@@ -184,9 +202,8 @@ static void remote_up(struct xml_doc *doc, struct xml_node *state)
         xml_set(doc, p, "value", value);
         xml_drop(from, remote[k].attr);
     }
-    struct xml_node *channel = xml_child(rd, "VideoChannel");
-    if (channel != NULL && channel->n_attrs == 0 && channel->first == NULL)
-        xml_unlink(channel);
+    if (channel != NULL)
+        merge(doc, channel, xml_need(doc, rd, "VRDEProperties"));
 }
 
 static void remote_down(struct xml_doc *doc, struct xml_node *state)
@@ -194,13 +211,18 @@ static void remote_down(struct xml_doc *doc, struct xml_node *state)
     struct xml_node *rd = xml_child(xml_child(state, "Hardware"), "RemoteDisplay");
     struct xml_node *list = xml_child(rd, "VRDEProperties");
 
-    for (struct xml_node *p = xml_child(list, "Property"); p != NULL; p = xml_again(p))
-        for (unsigned k = 0; k < G_N_ELEMENTS(remote); k++)
-            if (g_strcmp0(xml_get(p, "name"), remote[k].property) == 0)
-                xml_set(doc, remote[k].element != NULL ? xml_need(doc, rd, remote[k].element) : rd, remote[k].attr,
-                        xml_get(p, "value"));
-    if (list != NULL)
-        xml_unlink(list);
+    for (struct xml_node *p = xml_child(list, "Property"), *next; p != NULL; p = next) {
+        unsigned k = 0;
+        next = xml_again(p);
+        while (k < G_N_ELEMENTS(remote) && g_strcmp0(xml_get(p, "name"), remote[k].property) != 0)
+            k++;
+        if (k == G_N_ELEMENTS(remote))
+            continue;
+        struct xml_node *to = remote[k].element != NULL ? xml_need(doc, rd, remote[k].element) : rd;
+        xml_set(doc, to, remote[k].attr, xml_get(p, "value"));
+        xml_unlink(p);
+    }
+    unlink_if_empty(list);
 }
 
 /* ---- 1.14: USB controllers are a list ---- */
@@ -228,32 +250,37 @@ static void usb_up(struct xml_doc *doc, struct xml_node *state)
         move_all(old, "DeviceFilter", xml_need(doc, usb, "DeviceFilters"));
     xml_drop(old, "enabled");
     xml_drop(old, "enabledEhci");
-    if (old->n_attrs == 0 && old->first == NULL)
-        xml_unlink(old);
+    merge(doc, old, usb);
 }
 
-static bool has_usb(const struct xml_node *usb, const char *type)
+/* Takes the controller out, if it is there. */
+static const char *take_usb(struct xml_node *list, const char *type)
 {
-    const struct xml_node *c = xml_child(xml_child(usb, "Controllers"), "Controller");
+    struct xml_node *c = xml_child(list, "Controller");
 
     while (c != NULL && g_strcmp0(xml_get(c, "type"), type) != 0)
         c = xml_again(c);
-    return c != NULL;
+    if (c != NULL)
+        xml_unlink(c);
+    return c != NULL ? "true" : "false";
 }
 
 static void usb_down(struct xml_doc *doc, struct xml_node *state)
 {
     struct xml_node *hw = xml_child(state, "Hardware"), *usb = xml_child(hw, "USB");
-    struct xml_node *old = xml_need(doc, hw, "USBController");
+    struct xml_node *list = xml_child(usb, "Controllers"), *filters = xml_child(usb, "DeviceFilters");
+    struct xml_node *old = xml_add(doc, hw, "USBController");
 
-    xml_set(doc, old, "enabled", has_usb(usb, "OHCI") ? "true" : "false");
-    xml_set(doc, old, "enabledEhci", has_usb(usb, "EHCI") ? "true" : "false");
-    move_all(xml_child(usb, "DeviceFilters"), "DeviceFilter", old);
+    xml_set(doc, old, "enabled", take_usb(list, "OHCI"));
+    xml_set(doc, old, "enabledEhci", take_usb(list, "EHCI"));
+    move_all(filters, "DeviceFilter", old);
     if (usb == NULL)
         return;
     xml_unlink(old);
-    xml_insert(hw, usb->prev, old);
-    xml_unlink(usb);
+    xml_insert(hw, usb, old);
+    unlink_if_empty(list);
+    unlink_if_empty(filters);
+    unlink_if_empty(usb);
 }
 
 /* ---- 1.19: what is recorded is said by screen ---- */
@@ -282,6 +309,8 @@ static void recording_up(struct xml_doc *doc, struct xml_node *state)
     struct xml_node *new = xml_need(doc, state, "Recording");
     if (xml_get(old, "enabled") != NULL)
         xml_set(doc, new, "enabled", xml_get(old, "enabled"));
+    xml_drop(old, "enabled");
+    xml_drop(old, "screens");
     for (unsigned id = 0; id < monitors(state); id++) {
         struct xml_node *screen = xml_add(doc, new, "Screen");
         g_autofree char *number = g_strdup_printf("%u", id);
@@ -291,7 +320,9 @@ static void recording_up(struct xml_doc *doc, struct xml_node *state)
             if (xml_get(old, capture[k].from) != NULL)
                 xml_set(doc, screen, capture[k].to, xml_get(old, capture[k].from));
     }
-    xml_unlink(old);
+    for (unsigned k = 0; k < G_N_ELEMENTS(capture); k++)
+        xml_drop(old, capture[k].from);
+    merge(doc, old, new);
 }
 
 /* Behind the last of these that is there. */
@@ -316,6 +347,7 @@ static void recording_down(struct xml_doc *doc, struct xml_node *state)
     struct xml_node *old = xml_add(doc, hw, "VideoCapture");
     if (xml_get(new, "enabled") != NULL)
         xml_set(doc, old, "enabled", xml_get(new, "enabled"));
+    xml_drop(new, "enabled");
     for (struct xml_node *s = first; s != NULL; s = xml_again(s))
         if (is_true(xml_get(s, "enabled")))
             mask |= (guint64)1 << (atoi(xml_get(s, "id")) & 63);
@@ -329,7 +361,9 @@ static void recording_down(struct xml_doc *doc, struct xml_node *state)
                 xml_set(doc, old, capture[k].from, xml_get(first, capture[k].to));
     xml_unlink(old);
     xml_insert(hw, before_capture(hw), old);
-    xml_unlink(new);
+    while (xml_child(new, "Screen") != NULL)
+        xml_unlink(xml_child(new, "Screen"));
+    unlink_if_empty(new);
 }
 
 static void recording_gone(struct xml_doc *doc, struct xml_node *state)

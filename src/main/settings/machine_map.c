@@ -79,9 +79,10 @@ static unsigned recording_need(const void *item)
     const T *r = item;
 
     for (guint k = 0; k < r->screens->len; k++)
-        if (beyond_capture(r->screens->pdata[k], r->screens->pdata[0]))
+        if (((const struct settings_screen *)r->screens->pdata[k])->id != k ||
+            beyond_capture(r->screens->pdata[k], r->screens->pdata[0]))
             return 19;
-    return r->enabled ? 14 : 0;
+    return r->enabled || r->screens->len > 0 ? 14 : 0;
 }
 
 static const struct map_type map_recording = {.need = recording_need,

@@ -58,7 +58,7 @@ struct map_attr {
     const char *def_text;        /* default of strings; NULL = absent */
     int64_t min, max;            /* numbers, if max != 0 */
     const char *const *names;    /* MAP_ENUM */
-    bool (*when)(const void *s); /* written always when true, never when false */
+    bool (*when)(const void *s); /* written always when true, else if not default */
 };
 
 enum map_elem_kind {

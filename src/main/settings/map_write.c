@@ -46,8 +46,8 @@ static char *value_text(const struct map_attr *a, const void *s)
 
 static bool wanted(const struct map_attr *a, const void *s, unsigned version)
 {
-    if (a->when != NULL)
-        return a->when(s);
+    if (a->when != NULL && a->when(s))
+        return true;
     return (a->flags & (ATTR_ALWAYS | ATTR_REQUIRED)) || !map_is_default(a, s, version);
 }
 

@@ -193,7 +193,7 @@ void xml_drop(struct xml_node *n, const char *attr)
 
 static struct xml_node *named(struct xml_node *n, const char *name)
 {
-    while (n != NULL && strcmp(n->name, name) != 0)
+    while (n != NULL && (n->alias != NULL || strcmp(n->name, name) != 0))
         n = n->next;
     return n;
 }
@@ -253,6 +253,24 @@ static const char *full_name(struct reader *r, const xmlChar *prefix, const xmlC
     return keep(r->doc, name, strlen(name));
 }
 
+/*
+ * Entities stay unreplaced (there are none but XML's own), and then libxml2 gives an ampersand in an attribute as
+ * "&#38;". Nothing else can begin with one.
+ */
+static const char *attr_value(struct xml_doc *doc, const char *s, size_t len)
+{
+    static const char ampersand[] = "&#38;";
+    char *to = take(doc, len + 1);
+    const char *copy = to, *end = s + len;
+
+    while (s < end) {
+        bool special = (size_t)(end - s) >= strlen(ampersand) && memcmp(s, ampersand, strlen(ampersand)) == 0;
+        *to++ = *s;
+        s += special ? strlen(ampersand) : 1;
+    }
+    return copy;
+}
+
 /* Namespaces are not followed; a declared prefix is kept as the attribute it is written as. */
 static void take_attributes(struct reader *r, struct xml_node *n, int n_spaces, const xmlChar **spaces, int n_attrs,
                             const xmlChar **attrs)
@@ -267,7 +285,7 @@ static void take_attributes(struct reader *r, struct xml_node *n, int n_spaces, 
     for (int k = 0; k < n_attrs; k++) {
         const xmlChar **a = attrs + 5 * (size_t)k; /* local name, prefix, URI, value, its end */
         n->attrs[n->n_attrs++] =
-            (struct xml_attr){full_name(r, a[1], a[0]), keep(r->doc, (const char *)a[3], (size_t)(a[4] - a[3]))};
+            (struct xml_attr){full_name(r, a[1], a[0]), attr_value(r->doc, (const char *)a[3], (size_t)(a[4] - a[3]))};
     }
 }
 

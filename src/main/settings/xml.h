@@ -47,7 +47,7 @@ struct xml_node *xml_root(const struct xml_doc *doc);
 /** xml_text() - the file's text: declaration, @comment (whole, or NULL), root; indented, ASCII only. */
 char *xml_text(const struct xml_doc *doc, const char *comment);
 
-/* ---- reading; @n may be NULL everywhere ---- */
+/* ---- reading; @n may be NULL everywhere; aliases are not found ---- */
 
 struct xml_node *xml_child(const struct xml_node *n, const char *name);
 /** The next sibling of the same name. */
