@@ -7,7 +7,7 @@
 
 #include "main/settings/fuzz.h"
 
-#define ROUNDS_A_FILE 1500
+#define ROUNDS_A_FILE 400
 
 /* Words that bring a file near an edge. */
 static const char *const words[] = {"\"\"",        "\"-1\"",     "\"4294967296\"", "\"true\"",     "\"0x\"",

@@ -303,8 +303,8 @@ const struct map_type map_hardware = {
                        BOOL("accelerate2DVideo", accelerate_2d, false, .since = 8))),
         PART("RemoteDisplay", vrde, &map_vrde),
         PART("Firmware", firmware, &firmware_all, .since = 20, .flags = ELEM_MOVED), /* read in every version */
-        PART("Firmware", firmware, &firmware_type, .since = 9, .until = 19),
-        PART("BIOS", firmware, &firmware_bios, .until = 19),
+        PART("Firmware", firmware, &firmware_type, .since = 9, .until = 19, .flags = ELEM_SAME),
+        PART("BIOS", firmware, &firmware_bios, .until = 19, .flags = ELEM_SAME),
         ONE("TrustedPlatformModule", WITH_ALL(ENUM("type", tpm, tpm, TPM_NONE), STR("location", tpm_location)),
             .since = 19),
         ONE("USB", WITH_ELEMS(ONE("Controllers", WITH_ELEMS(LIST("Controller", usb_controllers, &map_usb_controller))),
@@ -331,7 +331,7 @@ const struct map_type map_hardware = {
         ONE("Guest", WITH_ATTRS(U32("memoryBalloonSize", balloon_mib, 0))),
         ONE("GuestProperties", WITH_ELEMS(LIST("GuestProperty", guest_properties, &map_guest_property))),
         ONE("StorageControllers", WITH_ELEMS(LIST("StorageController", controllers, &map_controller)), .since = 17,
-            .flags = ELEM_MOVED))};
+            .flags = ELEM_MOVED | ELEM_SAME))};
 
 static const struct map_type platform_x86 = {.elems = ELEMS(HPET(), PART("CPU", cpu, &cpu_x86))};
 const struct map_type map_platform = {.attrs = ATTRS(ENUM("architecture", arch, arch, ARCH_X86, .flags = ATTR_ALWAYS)),

@@ -73,6 +73,7 @@ enum {
     ELEM_ALL_SLOTS = 4, /* SLOTS: all are written or none; what is missing while the element is there is zero */
     ELEM_SORTED = 8,    /* LIST: written sorted by their first string */
     ELEM_REQUIRED = 16, /* ONE: to be found when reading */
+    ELEM_SAME = 32,     /* other rows have all of its fields: no need to copy, compare or free them again */
 };
 
 struct map_type;

@@ -2,7 +2,8 @@
  * map_item.c - what every structure with a table can do: have defaults, be copied, compared, freed and checked.
  *
  * Recursion follows the tables (ONE, LIST, SLOTS), whose depth is fixed; a TREE is a list here.
- * Invariant 1: all functions may meet a field twice, because a field that moved has two rows.
+ * Invariant 1: all functions may meet a field twice, because a field that moved has two rows; ELEM_SAME only saves
+ * time.
  */
 #include <string.h>
 
@@ -90,13 +91,21 @@ static void set_default(const struct map_attr *a, void *s, unsigned version)
         map_set_number(a, s, map_default(a, version));
 }
 
+/* The elements of @t whose fields no other row has: one visit to each field is enough here (inv 1). */
+static const struct map_elem *next_elem(const struct map_elem *e)
+{
+    while (e != NULL && e->name != NULL && (e->spare || (e->flags & ELEM_SAME)))
+        e++;
+    return e != NULL && e->name != NULL ? e : NULL;
+}
+
 /* ---- making ---- */
 
 void map_defaults(const struct map_type *t, void *s, unsigned version)
 {
     for (const struct map_attr *a = t->attrs; a != NULL && a->name != NULL; a++)
         set_default(a, s, version);
-    for (const struct map_elem *e = t->elems; e != NULL && e->name != NULL; e++)
+    for (const struct map_elem *e = next_elem(t->elems); e != NULL; e = next_elem(e + 1))
         if (e->kind == ELEM_ONE) {
             map_defaults(e->type, field(s, e->at), version);
             if (e->chosen)
@@ -104,25 +113,28 @@ void map_defaults(const struct map_type *t, void *s, unsigned version)
         }
 }
 
+static void init_elem(const struct map_elem *e, void *p, unsigned version)
+{
+    if (e->kind == ELEM_ONE) {
+        map_init(e->type, p, version);
+    } else if (e->kind == ELEM_SLOTS) {
+        for (unsigned k = 0; k < e->slots; k++) {
+            void *item = (char *)p + k * e->type->size;
+            map_init(e->type, item, UINT8_MAX);
+            if (e->type->slot_init != NULL)
+                e->type->slot_init(item, k);
+        }
+    } else if (*(GPtrArray **)p == NULL) {
+        *(GPtrArray **)p = g_ptr_array_new_with_free_func(e->type->release);
+    }
+}
+
 void map_init(const struct map_type *t, void *s, unsigned version)
 {
-    map_defaults(t, s, version);
-    for (const struct map_elem *e = t->elems; e != NULL && e->name != NULL; e++) {
-        if (e->kind == ELEM_ONE) {
-            map_init(e->type, field(s, e->at), version);
-        } else if (e->kind == ELEM_SLOTS) {
-            for (unsigned k = 0; k < e->slots; k++) {
-                void *item = (char *)field(s, e->at) + k * e->type->size;
-                map_init(e->type, item, UINT8_MAX);
-                if (e->type->slot_init != NULL)
-                    e->type->slot_init(item, k);
-            }
-        } else {
-            GPtrArray **list = field(s, e->at);
-            if (*list == NULL)
-                *list = g_ptr_array_new_with_free_func(e->type->release);
-        }
-    }
+    for (const struct map_attr *a = t->attrs; a != NULL && a->name != NULL; a++)
+        set_default(a, s, version);
+    for (const struct map_elem *e = next_elem(t->elems); e != NULL; e = next_elem(e + 1))
+        init_elem(e, field(s, e->at), version);
 }
 
 void *map_new(const struct map_type *t)
@@ -140,7 +152,7 @@ void map_clear(const struct map_type *t, void *s)
     for (const struct map_attr *a = t->attrs; a != NULL && a->name != NULL; a++)
         if (is_text(a))
             map_set_string(a, s, NULL);
-    for (const struct map_elem *e = t->elems; e != NULL && e->name != NULL; e++) {
+    for (const struct map_elem *e = next_elem(t->elems); e != NULL; e = next_elem(e + 1)) {
         void *p = field(s, e->at);
         if (e->kind == ELEM_ONE)
             map_clear(e->type, p);
@@ -209,7 +221,7 @@ void map_copy(const struct map_type *t, void *to, const void *from)
         else
             map_set_number(a, to, map_number(a, from));
     }
-    for (const struct map_elem *e = t->elems; e != NULL && e->name != NULL; e++)
+    for (const struct map_elem *e = next_elem(t->elems); e != NULL; e = next_elem(e + 1))
         copy_elem(e, to, from);
     if (t->line != 0)
         *(unsigned *)field(to, t->line) = *(const unsigned *)field(from, t->line);
@@ -255,7 +267,7 @@ bool map_equal(const struct map_type *t, const void *a, const void *b)
     for (const struct map_attr *x = t->attrs; x != NULL && x->name != NULL; x++)
         if (is_text(x) ? strcmp(map_string(x, a), map_string(x, b)) != 0 : map_number(x, a) != map_number(x, b))
             return false;
-    for (const struct map_elem *e = t->elems; e != NULL && e->name != NULL; e++)
+    for (const struct map_elem *e = next_elem(t->elems); e != NULL; e = next_elem(e + 1))
         if (!elems_equal(e, a, b))
             return false;
     return !t->item || kept_equal(*kept_of(t, a), *kept_of(t, b));
@@ -333,7 +345,7 @@ char *map_check(const struct map_type *t, const void *s, const char *name)
         if (bad != NULL)
             return g_strdup_printf("%s/@%s", name, bad);
     }
-    for (const struct map_elem *e = t->elems; e != NULL && e->name != NULL; e++) {
+    for (const struct map_elem *e = next_elem(t->elems); e != NULL; e = next_elem(e + 1)) {
         char *bad = check_elem(e, s);
         if (bad != NULL)
             return bad;

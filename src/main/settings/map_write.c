@@ -137,31 +137,35 @@ static void write_tree(struct map_writer *w, const struct map_elem *e, const GPt
     }
 }
 
-static bool slot_is_default(const struct map_type *t, const void *item, unsigned slot)
+/* Which slots differ from what is read when they are absent; free with g_free(). */
+static bool *changed_slots(const struct map_elem *e, const void *array)
 {
-    void *plain = map_new(t);
+    bool *changed = g_new(bool, e->slots);
+    void *plain = map_new(e->type);
 
-    if (t->slot_init != NULL)
-        t->slot_init(plain, slot);
-    bool equal = map_equal(t, plain, item);
-    map_free(t, plain);
-    return equal;
+    for (unsigned k = 0; k < e->slots; k++) {
+        if (e->type->slot_init != NULL)
+            e->type->slot_init(plain, k);
+        changed[k] = !map_equal(e->type, plain, (const char *)array + k * e->type->size);
+    }
+    map_free(e->type, plain);
+    return changed;
 }
 
 static void write_slots(struct map_writer *w, const struct map_elem *e, const void *array, struct xml_node *parent)
 {
+    g_autofree bool *changed = changed_slots(e, array);
     bool all = false;
 
     for (unsigned k = 0; (e->flags & ELEM_ALL_SLOTS) && k < e->slots; k++)
-        all |= !slot_is_default(e->type, (const char *)array + k * e->type->size, k);
+        all |= changed[k];
     for (unsigned k = 0; k < e->slots; k++) {
-        const void *item = (const char *)array + k * e->type->size;
-        if (!all && slot_is_default(e->type, item, k))
+        if (!all && !changed[k])
             continue;
         struct xml_node *n = xml_add(w->doc, parent, e->name);
         g_autofree char *slot = g_strdup_printf("%u", k + e->slot_base);
         xml_set(w->doc, n, e->type->slot, slot);
-        write_item(w, e->type, item, n);
+        write_item(w, e->type, (const char *)array + k * e->type->size, n);
     }
 }
 
@@ -223,8 +227,9 @@ static unsigned need_of_elem(const struct map_elem *e, const void *s, unsigned v
         return map_need(e->type, p, need);
     }
     if (e->kind == ELEM_SLOTS) {
+        g_autofree bool *changed = changed_slots(e, p);
         for (unsigned k = 0; k < e->slots; k++)
-            if (!slot_is_default(e->type, (const char *)p + k * e->type->size, k))
+            if (changed[k])
                 need = map_need(e->type, (const char *)p + k * e->type->size, need);
         return need;
     }

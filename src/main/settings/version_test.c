@@ -10,6 +10,7 @@
 #include "main/settings/global.h"
 #include "main/settings/items.h"
 #include "main/settings/machine.h"
+#include "rt/fio_shim.h"
 
 static char *folder, *path;
 
@@ -50,24 +51,27 @@ static char *document(unsigned version, enum where where, const char *piece)
 #undef AT_PLACE
 }
 
+/* On a file system in memory: nothing here waits for a disk. */
 static unsigned saved_version(unsigned version, enum where where, const char *piece)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *text = document(version, where, piece);
+    struct fio_crash *disk = fio_crash_new();
+    const struct fio *io = fio_crash_io(disk);
 
-    clean();
-    g_assert_true(g_file_set_contents(path, text, -1, NULL));
-    struct settings_machine *m = settings_machine_load(fio_system(), path, &error);
+    g_assert_true(fio_atomic_replace(io, "/vm.vbox", text, strlen(text), 0, &error));
+    struct settings_machine *m = settings_machine_load(io, "/vm.vbox", &error);
     g_assert_no_error(error);
     g_assert_true(settings_machine_save(m, &error));
     g_assert_no_error(error);
     unsigned saved = m->file.version;
-    struct settings_machine *again = settings_machine_load(fio_system(), path, &error);
+    struct settings_machine *again = settings_machine_load(io, "/vm.vbox", &error);
     g_assert_no_error(error);
     g_assert_cmpuint(again->file.version, ==, saved);
     g_assert_true(settings_machine_equal(m, again));
     settings_machine_free(m);
     settings_machine_free(again);
+    fio_crash_free(disk);
     return saved;
 }
 
