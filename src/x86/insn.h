@@ -97,6 +97,8 @@ enum x86_rule {
     X86_RULE_NP = 1 << 20,       /* D: #UD with 66, F2 or F3 */
     X86_RULE_MODRM = 1 << 21,    /* D: an operand is in ModRM (rows whose operands come from a G() row lack it) */
     X86_RULE_X87 = 1 << 22,      /* E: x87: #NM if CR0.EM or CR0.TS, pending exceptions; FWAIT is not marked */
+    X86_RULE_MACHINE = 1 << 23,  /* reads or changes more than operands, registers, flags and memory: descriptors,
+                                  * segment  registers, time, entropy, the CPU's model; two machines may disagree */
 };
 
 /** One row of an opcode map. flags_*: EFLAGS bits (CF 1, PF 4, AF 10h, ZF 40h, SF 80h, TF, IF, DF 400h, OF 800h). */

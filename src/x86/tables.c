@@ -37,7 +37,8 @@ enum rules {
     DISTINCT = X86_RULE_DISTINCT,
     MOD3 = X86_RULE_MOD3,
     NP = X86_RULE_NP,
-    X87 = X86_RULE_X87
+    X87 = X86_RULE_X87,
+    MACHINE = X86_RULE_MACHINE
 };
 
 enum access {
