@@ -114,9 +114,12 @@ void iem_BOUND(struct vcpu *c, const struct iem_op *op)
     uint64_t off = iem_ea_inl(c, &op->i);
     int64_t index = (int64_t)(iem_gpr(c, op->i.op[0].reg, bytes) << shift) >> shift;
     int64_t low = (int64_t)(iem_rd(c, op->i.seg, off, bytes) << shift) >> shift;
-    int64_t high = (int64_t)(iem_rd(c, op->i.seg, iem_wrap(off + bytes, op->i.addrsize), bytes) << shift) >> shift;
+    int64_t high;
 
-    if (index < low || index > high)
+    if (index < low)
+        iem_raise(c, XCPT_BR);
+    high = (int64_t)(iem_rd(c, op->i.seg, iem_wrap(off + bytes, op->i.addrsize), bytes) << shift) >> shift;
+    if (index > high)
         iem_raise(c, XCPT_BR);
 }
 

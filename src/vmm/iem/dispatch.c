@@ -95,6 +95,8 @@ static iem_fn *guard_of(const struct x86_insn *i)
 
     if (rules & X86_RULE_VEX)
         return guard_avx;
+    if (i->mnem == X86_SYSRET)
+        return NULL; /* looks for itself: on Intel's CPUs #UD outside 64-bit mode comes first */
     if (rules & (X86_RULE_CPL0 | X86_RULE_PROT))
         return guard_rules;
     if (i->row->rules & X86_RULE_X87)
@@ -117,6 +119,8 @@ iem_fn *iem_select(struct vcpu *c, struct iem_op *op)
     }
     if (x86_mnem_engine(op->i.mnem) == X86_BY_HOST && !iem_thunk_make(c, op))
         return undefined;
+    if (op->i.mnem == X86_XCHG && op->i.opcode == 0x90 && op->i.pp == 0xf3 && !cpum_is_amd(c))
+        return handlers[X86_PAUSE]; /* F3 REX.B 90: PAUSE on Intel's CPUs, XCHG on AMD's (measured) */
     fn = guard_of(&op->i);
     if (!fn)
         fn = iem_fast_select(op);

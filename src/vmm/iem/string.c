@@ -9,6 +9,7 @@
  * Invariant 1: at least one iteration is done per dispatch, so interrupts cannot starve a string instruction.
  * Invariant 2: a bulk run never crosses a page on either side; where it reads what it has written it goes one element
  *   at a time, as REP MOVS does.
+ * Invariant 3: a fault in the middle of REP CMPS or SCAS finds the flags of before the instruction (SDM vol. 2, REP).
  */
 #include "vmm/iem/flags_int.h"
 #include "vmm/iem/mem_int.h"
@@ -153,18 +154,33 @@ static inline bool goes_on(const struct vcpu *c, const struct iem_op *op, bool c
     return !compares || ((c->ctx.rflags & CPUM_FL_ZF) != 0) == (op->i.rep == 0xf3);
 }
 
+/* With 32-bit addresses Intel's CPUs clear the registers' upper halves first, even if there is nothing to do. */
+static void narrow(struct vcpu *c, const struct iem_op *op)
+{
+    if (op->i.addrsize != 4 || cpum_is_amd(c))
+        return;
+    advance(c, op, X86_RCX, 0);
+    if (op->i.mnem == X86_MOVS)
+        advance(c, op, X86_RSI, 0);
+    if (op->i.mnem == X86_MOVS || op->i.mnem == X86_STOS)
+        advance(c, op, X86_RDI, 0);
+}
+
 IEM_INLINE void repeat(struct vcpu *c, const struct iem_op *op, unsigned bytes, element_fn *one, bulk_fn *bulk,
                        bool compares)
 {
-    uint64_t count, done;
+    uint64_t count, done, flags = c->ctx.rflags;
 
     if (!op->i.rep) {
         one(c, op, bytes);
         return;
     }
     count = index_of(c, op, X86_RCX);
+    narrow(c, op);
     while (count) {
         done = bulk ? bulk(c, op, count, bytes) : 0;
+        if (compares)
+            c->ctx.rflags = flags; /* inv 3 */
         if (!done) {
             one(c, op, bytes);
             done = 1;

@@ -26,6 +26,7 @@ static void load_flat(struct vcpu *c, uint16_t cs, uint16_t ss, bool wide, unsig
     c->ctx.cpl = (uint8_t)cpl;
 }
 
+/* Also SYSRET: on Intel's CPUs 64-bit mode only. */
 static void check_syscall(struct vcpu *c)
 {
     if (!(c->ctx.efer & CPUM_EFER_SCE) || !c->mode.pe || c->mode.v86)
