@@ -156,7 +156,7 @@ static void table_store(struct vcpu *c, const struct iem_op *op, const struct cp
     uint64_t ea = iem_ea(c, &op->i);
 
     umip(c);
-    iem_probe_write(c, op->i.seg, ea, 2);
+    iem_probe_write(c, op->i.seg, ea, 2, IEM_ALIGN_AC);
     iem_wr(c, op->i.seg, next_ea(op, ea, 2), t->base, reg_bytes(c));
     iem_wr(c, op->i.seg, ea, t->limit, 2);
 }

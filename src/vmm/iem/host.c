@@ -5,8 +5,10 @@
  * SIMD exceptions: the host runs with every exception masked. If an exception the guest has unmasked came up, the
  * instruction's register results are taken back (SDM vol. 1 11.5.2: no result is stored) and #XM is raised; an unmasked
  * pre-computation exception (IE, DE, ZE) hides the post-computation ones of the same instruction.
- * Left out: an unmasked underflow without loss of precision is not reported (masked, the host reports tiny *and*
- * inexact).
+ * Masked, the host reports underflow where a result is tiny *and* inexact; unmasked, being tiny is enough, and hides
+ * inexact (measured). So tiny results are looked for.
+ * Left out: inexact beside an unmasked overflow, or beside an unmasked underflow of another element; tiny products
+ * within DPPS and DPPD.
  */
 #include "vmm/iem/host_int.h"
 
@@ -17,6 +19,10 @@
 #define MXCSR_FLAGS   0x3fu
 #define MXCSR_MASKS   0x1f80u
 #define MXCSR_PRE     0x07u /* IE, DE, ZE */
+#define MXCSR_UE      0x10u
+#define MXCSR_PE      0x20u
+#define MXCSR_UM      0x800u
+#define MXCSR_FZ      0x8000u
 #define HOST_MXCSR    0x1f80u
 #define ARITH         ((uint64_t)CPUM_FL_ARITH)
 
@@ -150,18 +156,78 @@ static _Noreturn void simd_exception(struct vcpu *c, const struct undo *before, 
     iem_raise(c, (c->ctx.cr4 & CPUM_CR4_OSXMMEXCPT) ? XCPT_XM : XCPT_UD);
 }
 
-static void run_mxcsr(struct vcpu *c, host_thunk *fn)
+/* Operations whose result may be too small; all others give integers, or return or widen an operand. */
+static bool may_underflow(const char *name)
+{
+    static const char *const stems[] = {"ADD",   "SUB",   "MUL", "DIV",      "HADD",     "HSUB",    "DPP",
+                                        "FMADD", "FMSUB", "FNM", "CVTSD2SS", "CVTPD2PS", "CVTPS2PH"};
+
+    name += name[0] == 'V';
+    for (unsigned n = 0; n < sizeof stems / sizeof stems[0]; n++)
+        if (strncmp(name, stems[n], strlen(stems[n])) == 0)
+            return true;
+    return false;
+}
+
+static unsigned lane_bytes(const struct x86_insn *i, const char *type)
+{
+    if (i->row->feature == X86_FEAT_F16C)
+        return 2;
+    return type[1] == 'S' ? 4 : 8;
+}
+
+/* A result that is denormal though exact. */
+static bool tiny_result(const struct vcpu *c, const struct x86_insn *i)
+{
+    static const uint8_t mantissa_bits[9] = {[2] = 10, [4] = 23, [8] = 52};
+    const char *name = x86_mnem_name((enum x86_mnem)i->mnem), *type = name + strlen(name) - 2;
+    unsigned lane = lane_bytes(i, type), bytes = type[0] == 'S' ? lane : i->op[0].bytes;
+    const uint8_t *area = c->ctx.fpu.area + 16u * i->op[0].reg, *low = area + 160, *high = area + 576;
+
+    if (i->op[0].kind == X86_OP_MEM)
+        low = c->iem->thunks->io.memory;
+    if (!may_underflow(name))
+        return false;
+    for (unsigned at = 0; at < bytes; at += lane) {
+        uint64_t v = 0;
+
+        memcpy(&v, at < 16 ? low + at : high + at - 16, lane);
+        v &= (1ull << (8 * lane - 1)) - 1;
+        if (v != 0 && v >> mantissa_bits[lane] == 0)
+            return true;
+    }
+    return false;
+}
+
+static uint32_t unmask_underflow(const struct vcpu *c, const struct x86_insn *i, uint32_t raised)
+{
+    if (tiny_result(c, i))
+        raised |= MXCSR_UE;
+    return raised & MXCSR_UE ? raised & ~MXCSR_PE : raised;
+}
+
+static void run_mxcsr(struct vcpu *c, const struct iem_op *op, host_thunk *fn)
 {
     uint32_t guest = *mxcsr_of(c);
     struct undo before;
-    bool masked = (guest & MXCSR_MASKS) == MXCSR_MASKS;
+    bool masked = (guest & MXCSR_MASKS) == MXCSR_MASKS, mmx = !masked && host_is_x87(&op->i);
 
     if (!masked) {
+        if (mmx)
+            iem_fpu_sync(c); /* into what is kept */
         memcpy(before.gpr, c->ctx.gpr, sizeof before.gpr);
         before.fpu = c->ctx.fpu;
+        if (mmx)
+            host_x87_load(c);
     }
-    uint32_t raised = run_simd(c, fn, (guest & ~MXCSR_FLAGS) | MXCSR_MASKS);
+    bool trap_tiny = !(guest & MXCSR_UM);
+    uint32_t off = MXCSR_FLAGS | (trap_tiny ? MXCSR_FZ : 0); /* flushing to zero is for masked underflow only */
+    uint32_t raised = run_simd(c, fn, (guest & ~off) | MXCSR_MASKS);
+    if (trap_tiny)
+        raised = unmask_underflow(c, &op->i, raised);
     uint32_t unmasked = raised & ~(guest >> 7) & MXCSR_FLAGS;
+    if (unmasked != 0 && mmx)
+        iem_fpu_sync(c); /* nothing of it stays on the host */
     if (unmasked != 0)
         simd_exception(c, &before, raised, unmasked);
     *mxcsr_of(c) = guest | raised;
@@ -173,12 +239,69 @@ static void run_fn(struct vcpu *c, const struct iem_op *op, host_thunk *fn)
     struct host_io *io = &c->iem->thunks->io;
 
     io->flags = (c->ctx.rflags & ARITH) | CPUM_FL_1;
+    if (host_is_x87(&op->i))
+        host_x87_note(c, op);
     if (row->rules & X86_RULE_MXCSR)
-        run_mxcsr(c, fn);
+        run_mxcsr(c, op, fn);
     else
         fn(&c->ctx, io);
     if (row->flags_written != 0)
         iem_set_arith(c, io->flags, (uint64_t)(row->flags_written | row->flags_undefined) & ARITH);
+}
+
+/* Runs an x87 store into a buffer that holds @pattern. False: an unmasked exception kept it from storing, perhaps. */
+static bool try_store(struct vcpu *c, const struct iem_op *op, host_thunk *fn, uint8_t pattern)
+{
+    struct host_io *io = &c->iem->thunks->io;
+    uint8_t before[sizeof io->memory];
+
+    memset(before, pattern, sizeof before);
+    memset(io->memory, pattern, sizeof io->memory);
+    host_x87_load(c);
+    run_fn(c, op, fn);
+    return !host_x87_error() || memcmp(io->memory, before, sizeof before) != 0;
+}
+
+/* With an unmasked exception an x87 store may store nothing; then it does not touch memory at all. And one whose memory
+ * faults must not have popped ST(0). So the operation is tried first, with two patterns to be sure, and taken back. */
+static void store_x87(struct vcpu *c, const struct iem_op *op, host_thunk *fn)
+{
+    struct x87_state {
+        struct cpum_fpu fpu;
+        uint64_t fip, fdp;
+        uint16_t fcs, fds, fop;
+    } before, after;
+    const struct x86_operand *m = memory_operand(&op->i);
+    struct cpum_ctx *x = &c->ctx;
+    bool stored;
+
+    iem_fpu_sync(c);
+    before = (struct x87_state){x->fpu, x->fip, x->fdp, x->fcs, x->fds, x->fop};
+    stored = try_store(c, op, fn, 0x5a);
+    iem_fpu_sync(c);
+    if (!stored) {
+        x->fpu = before.fpu;
+        stored = try_store(c, op, fn, 0xa5);
+        iem_fpu_sync(c);
+    }
+    if (!stored)
+        return;
+    after = (struct x87_state){x->fpu, x->fip, x->fdp, x->fcs, x->fds, x->fop};
+    x->fpu = before.fpu;
+    x->fip = before.fip, x->fdp = before.fdp;
+    x->fcs = before.fcs, x->fds = before.fds, x->fop = before.fop;
+    iem_wr_bytes(c, op->i.seg, iem_ea(c, &op->i), c->iem->thunks->io.memory, m->bytes, IEM_ALIGN_AC);
+    x->fpu = after.fpu;
+    x->fip = after.fip, x->fdp = after.fdp;
+    x->fcs = after.fcs, x->fds = after.fds, x->fop = after.fop;
+}
+
+/* VCVTPH2PS and VCVTPS2PH have exceptions of type 11: no #AC (SDM vol. 2 table 2-26). */
+static enum iem_align alignment_of(const struct x86_insn *i)
+{
+    if (i->row->rules & X86_RULE_ALIGN)
+        return IEM_ALIGN_GP;
+    return i->row->feature == X86_FEAT_F16C ? IEM_ALIGN_ANY : IEM_ALIGN_AC;
 }
 
 void iem_host_insn(struct vcpu *c, const struct iem_op *op)
@@ -195,16 +318,17 @@ void iem_host_insn(struct vcpu *c, const struct iem_op *op)
         run_fn(c, op, fn);
         return;
     }
-    uint64_t off = iem_ea(c, &op->i);
-    bool aligned = (op->i.row->rules & X86_RULE_ALIGN) != 0;
-    if (m->flags & X86_OPF_READ)
-        iem_rd_bytes(c, op->i.seg, off, t->io.memory, m->bytes, aligned);
-    if (m->flags & X86_OPF_WRITE) {
-        if (aligned && (iem_gla(c, op->i.seg, off, m->bytes, PGM_WRITE) & (m->bytes - 1u)) != 0)
-            iem_gp0(c);
-        iem_probe_write(c, op->i.seg, off, m->bytes); /* a store that faults must not have popped ST(0) */
+    if (host_may_not_store(&op->i)) {
+        store_x87(c, op, fn);
+        return;
     }
+    uint64_t off = iem_ea(c, &op->i);
+    enum iem_align align = alignment_of(&op->i);
+    if (m->flags & X86_OPF_READ)
+        iem_rd_bytes(c, op->i.seg, off, t->io.memory, m->bytes, align);
+    if ((m->flags & X86_OPF_WRITE) && !(op->i.row->rules & X86_RULE_MXCSR)) /* VCVTPS2PH raises its exceptions first */
+        iem_probe_write(c, op->i.seg, off, m->bytes, align); /* a store that faults must not have popped ST(0) */
     run_fn(c, op, fn);
     if (m->flags & X86_OPF_WRITE)
-        iem_wr_bytes(c, op->i.seg, off, t->io.memory, m->bytes, aligned);
+        iem_wr_bytes(c, op->i.seg, off, t->io.memory, m->bytes, align);
 }

@@ -33,7 +33,9 @@ struct iem_thunks {
     uint32_t *index; /* open hash table of offsets + 1 */
     size_t index_entries, index_used;
     struct host_io io;
-    bool x87_live; /* the host's FPU holds the guest's x87/MMX registers */
+    bool x87_live;  /* the host's FPU holds the guest's x87/MMX registers */
+    bool fop_maybe; /* fop becomes FOP if the x87 instruction that just ran raised an unmasked exception */
+    uint16_t fop;
 };
 
 bool host_init(struct vcpu *c, GError **error);
@@ -45,8 +47,17 @@ size_t host_emit(uint8_t *code, const struct x86_insn *i);
 
 /* x87.c */
 bool host_is_x87(const struct x86_insn *i);
-/** Before an x87 or MMX instruction: brings the registers in, raises a pending #MF if it is a waiting one, notes
- * pointers. */
+/** Before an x87 or MMX instruction: brings the registers in, raises a pending #MF if it is a waiting one. */
 void host_x87_begin(struct vcpu *c, const struct iem_op *op);
+/** When it cannot fault any more: its pointers (FIP, FDP, FOP). */
+void host_x87_note(struct vcpu *c, const struct iem_op *op);
+/** What every MMX instruction begins with, in the context's area: TOP = 0, all registers in use. */
+void host_mmx_enter(struct vcpu *c);
+/** Brings the registers in. */
+void host_x87_load(struct vcpu *c);
+/** The host's x87 unit has an unmasked exception pending. */
+bool host_x87_error(void);
+/** FST, FIST, FBSTP and the like: with an unmasked exception they store nothing. */
+bool host_may_not_store(const struct x86_insn *i);
 
 #endif

@@ -126,11 +126,12 @@ uint32_t iem_rd32(struct vcpu *c, unsigned seg, uint64_t off);
 uint64_t iem_rd64(struct vcpu *c, unsigned seg, uint64_t off);
 uint64_t iem_rd(struct vcpu *c, unsigned seg, uint64_t off, unsigned bytes); /* 1, 2, 4, 8 */
 void iem_wr(struct vcpu *c, unsigned seg, uint64_t off, uint64_t val, unsigned bytes);
-void iem_rd_bytes(struct vcpu *c, unsigned seg, uint64_t off, void *buf, unsigned bytes,
-                  bool aligned); /* aligned: #GP(0) if not natural */
-void iem_wr_bytes(struct vcpu *c, unsigned seg, uint64_t off, const void *buf, unsigned bytes, bool aligned);
+/** What an unaligned operand means: #AC if EFLAGS.AC and CPL 3 ask for it, always #GP(0), nothing. */
+enum iem_align { IEM_ALIGN_AC, IEM_ALIGN_GP, IEM_ALIGN_ANY };
+void iem_rd_bytes(struct vcpu *c, unsigned seg, uint64_t off, void *buf, unsigned bytes, enum iem_align align);
+void iem_wr_bytes(struct vcpu *c, unsigned seg, uint64_t off, const void *buf, unsigned bytes, enum iem_align align);
 /** Proves a later write of @bytes cannot fault (FXSAVE, CMPXCHG16B, PUSHA ...). */
-void iem_probe_write(struct vcpu *c, unsigned seg, uint64_t off, unsigned bytes);
+void iem_probe_write(struct vcpu *c, unsigned seg, uint64_t off, unsigned bytes, enum iem_align align);
 /* By linear address, implicit supervisor accesses to descriptor tables, TSS, IDT. */
 uint64_t iem_sys_rd(struct vcpu *c, uint64_t gla, unsigned bytes);
 void iem_sys_wr(struct vcpu *c, uint64_t gla, uint64_t val, unsigned bytes);
@@ -228,6 +229,8 @@ bool iem_thunk_make(struct vcpu *c, struct iem_op *op);
 /** Brings x87 and MMX registers, which may live in the host's FPU, back into ctx.fpu.area. Before anybody looks there.
  */
 void iem_fpu_sync(struct vcpu *c);
+/** Sets ES and B of an FXSAVE area, whose control and status words were just loaded, by the exceptions there. */
+void iem_fpu_summary(uint8_t *area);
 iem_fn iem_host_insn; /* runs op->thunk with operands, MXCSR/x87 rules and #NM/#MF/#XM checks */
 
 #endif

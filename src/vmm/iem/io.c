@@ -111,7 +111,7 @@ static void one_element(struct vcpu *c, const struct run *r)
     uint64_t off = run_offset(c, r);
 
     if (r->in) {
-        iem_probe_write(c, r->seg, off, r->bytes); /* inv 1 */
+        iem_probe_write(c, r->seg, off, r->bytes, IEM_ALIGN_AC); /* inv 1 */
         iem_wr(c, r->seg, off, port_read(c, r->port, r->bytes), r->bytes);
     } else {
         port_write(c, r->port, (uint32_t)iem_rd(c, r->seg, off, r->bytes), r->bytes);

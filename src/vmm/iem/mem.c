@@ -188,12 +188,35 @@ static void scalar_write(struct vcpu *c, enum pgm_index idx, uint64_t gla, uint6
     pgm_phys_write_n(c->mmu.pgm, (x.gpa & ~PAGE_MASK) | (gla & PAGE_MASK), val, bytes);
 }
 
-/* Segment, alignment and breakpoints: everything before paging. */
-static uint64_t checked_gla(struct vcpu *c, unsigned seg, uint64_t off, unsigned bytes, enum pgm_access acc)
+/* Table 6-7: what EFLAGS.AC asks of an operand of @bytes. Vectors may lie anywhere on the CPUs there are. */
+static unsigned natural_alignment(unsigned bytes)
 {
-    uint64_t gla = iem_gla(c, seg, off, bytes, acc);
+    enum { REAL80 = 10, ENV16 = 14, ENV32 = 28, SAVE16 = 94, SAVE32 = 108 }; /* of x87 */
 
-    if (c->mode.align_check && (bytes & (bytes - 1)) == 0 && (gla & (bytes - 1)))
+    switch (bytes) {
+    case 2:
+    case 4:
+    case 8: return bytes;
+    case REAL80: return 8;
+    case ENV32:
+    case SAVE32: return 4;
+    case ENV16:
+    case SAVE16: return 2;
+    default: return 1;
+    }
+}
+
+/* Everything before paging: segment and alignment. A misplaced vector is #GP(0) even beyond the segment's limit. */
+static uint64_t checked_gla(struct vcpu *c, unsigned seg, uint64_t off, unsigned bytes, enum pgm_access acc,
+                            enum iem_align align)
+{
+    uint64_t base = c->mode.code64 && seg < X86_FS ? 0 : c->ctx.seg[seg].base;
+    uint64_t gla;
+
+    if (align == IEM_ALIGN_GP && ((base + off) & (bytes - 1)))
+        iem_gp0(c);
+    gla = iem_gla(c, seg, off, bytes, acc);
+    if (c->mode.align_check && align == IEM_ALIGN_AC && (gla & (natural_alignment(bytes) - 1)))
         iem_raise_error(c, XCPT_AC, 0);
     return gla;
 }
@@ -206,7 +229,7 @@ static inline void watch(struct vcpu *c, uint64_t gla, unsigned bytes, enum pgm_
 
 uint64_t iem_rd_slow(struct vcpu *c, unsigned seg, uint64_t off, unsigned bytes)
 {
-    uint64_t gla = checked_gla(c, seg, off, bytes, PGM_READ);
+    uint64_t gla = checked_gla(c, seg, off, bytes, PGM_READ, IEM_ALIGN_AC);
     const uint8_t *p = pgm_mmu_fast(&c->mmu, c->mode.idx, gla, bytes, PGM_READ);
     uint64_t val = p ? iem_host_load(p, bytes) : scalar_read(c, c->mode.idx, gla, bytes);
 
@@ -216,7 +239,7 @@ uint64_t iem_rd_slow(struct vcpu *c, unsigned seg, uint64_t off, unsigned bytes)
 
 void iem_wr_slow(struct vcpu *c, unsigned seg, uint64_t off, uint64_t val, unsigned bytes)
 {
-    uint64_t gla = checked_gla(c, seg, off, bytes, PGM_WRITE);
+    uint64_t gla = checked_gla(c, seg, off, bytes, PGM_WRITE, IEM_ALIGN_AC);
     uint8_t *p = pgm_mmu_fast(&c->mmu, c->mode.idx, gla, bytes, PGM_WRITE);
 
     if (p)
@@ -263,45 +286,41 @@ void iem_wr(struct vcpu *c, unsigned seg, uint64_t off, uint64_t val, unsigned b
     iem_wr_inl(c, seg, off, val, bytes);
 }
 
-void iem_rd_bytes(struct vcpu *c, unsigned seg, uint64_t off, void *buf, unsigned bytes, bool aligned)
+void iem_rd_bytes(struct vcpu *c, unsigned seg, uint64_t off, void *buf, unsigned bytes, enum iem_align align)
 {
     const uint8_t *p = iem_direct(c, seg, off, bytes, PGM_READ);
     struct span s;
     uint64_t gla;
 
-    if (G_LIKELY(p && !(aligned && ((uintptr_t)p & (bytes - 1))))) {
+    if (G_LIKELY(p && !(align == IEM_ALIGN_GP && ((uintptr_t)p & (bytes - 1))))) {
         memcpy(buf, p, bytes);
         return;
     }
-    gla = iem_gla(c, seg, off, bytes, PGM_READ);
-    if (aligned && (gla & (bytes - 1)))
-        iem_gp0(c);
+    gla = checked_gla(c, seg, off, bytes, PGM_READ, align);
     span_of(c, &s, c->mode.idx, gla, bytes, PGM_READ);
     span_read(c, &s, buf);
     watch(c, gla, bytes, PGM_READ);
 }
 
-void iem_wr_bytes(struct vcpu *c, unsigned seg, uint64_t off, const void *buf, unsigned bytes, bool aligned)
+void iem_wr_bytes(struct vcpu *c, unsigned seg, uint64_t off, const void *buf, unsigned bytes, enum iem_align align)
 {
     uint8_t *p = iem_direct(c, seg, off, bytes, PGM_WRITE);
     struct span s;
     uint64_t gla;
 
-    if (G_LIKELY(p && !(aligned && ((uintptr_t)p & (bytes - 1))))) {
+    if (G_LIKELY(p && !(align == IEM_ALIGN_GP && ((uintptr_t)p & (bytes - 1))))) {
         memcpy(p, buf, bytes);
         return;
     }
-    gla = iem_gla(c, seg, off, bytes, PGM_WRITE);
-    if (aligned && (gla & (bytes - 1)))
-        iem_gp0(c);
+    gla = checked_gla(c, seg, off, bytes, PGM_WRITE, align);
     span_of(c, &s, c->mode.idx, gla, bytes, PGM_WRITE);
     span_write(c, &s, buf);
     watch(c, gla, bytes, PGM_WRITE);
 }
 
-void iem_probe_write(struct vcpu *c, unsigned seg, uint64_t off, unsigned bytes)
+void iem_probe_write(struct vcpu *c, unsigned seg, uint64_t off, unsigned bytes, enum iem_align align)
 {
-    uint64_t gla = iem_gla(c, seg, off, bytes, PGM_WRITE);
+    uint64_t gla = checked_gla(c, seg, off, bytes, PGM_WRITE, align);
     struct span s;
 
     span_of(c, &s, c->mode.idx, gla, bytes, PGM_WRITE);
@@ -364,7 +383,7 @@ void iem_map(struct vcpu *c, unsigned seg, uint64_t off, unsigned bytes, struct 
         ret->direct = true;
         return;
     }
-    ret->gla = checked_gla(c, seg, off, bytes, PGM_WRITE);
+    ret->gla = checked_gla(c, seg, off, bytes, PGM_WRITE, IEM_ALIGN_AC);
     span_of(c, &s, c->mode.idx, ret->gla, bytes, PGM_WRITE);
     watch(c, ret->gla, bytes, PGM_WRITE);
     if (s.parts == 1 && !s.part[0].hva) {

@@ -76,9 +76,13 @@ void iem_POP(struct vcpu *c, const struct iem_op *op)
     c->ctx.gpr[X86_RSP] = sp;
 }
 
+/* A 32-bit push stores the selector only and leaves the upper half of its slot alone. */
 void iem_PUSH_SREG(struct vcpu *c, const struct iem_op *op)
 {
-    iem_push(c, c->ctx.seg[op->i.op[0].reg].sel, op->i.opsize);
+    uint64_t sp = iem_wrap(sp_now(c) - op->i.opsize, c->mode.stack_bytes);
+
+    iem_wr_inl(c, X86_SS, sp, c->ctx.seg[op->i.op[0].reg].sel, op->i.opsize == 4 ? 2 : op->i.opsize);
+    iem_set_rsp(c, sp);
 }
 
 /* A load of SS holds off interrupts and debug traps for one instruction, so that rSP can follow (SDM vol. 3 6.8.3). */
@@ -222,7 +226,7 @@ void iem_ENTER(struct vcpu *c, const struct iem_op *op)
     if (level)
         iem_push_at(c, &sp, frame, bytes);
     sp = iem_wrap(sp - (uint16_t)op->i.imm[0], c->mode.stack_bytes);
-    iem_probe_write(c, X86_SS, sp, bytes); /* the new top must be writable: #SS or #PF here, not later */
+    iem_probe_write(c, X86_SS, sp, bytes, IEM_ALIGN_AC); /* the new top must be writable: #SS or #PF here, not later */
     iem_set_gpr(c, X86_RBP, frame, bytes);
     iem_set_rsp(c, sp);
 }

@@ -1,9 +1,11 @@
 /*
  * vec.c - the vector instructions that touch more than one memory element, or every register at once: masked moves,
- * gathers, VZEROALL. Each element is an access of its own, with its own faults; what is masked off is never touched.
+ * gathers, VZEROALL. Each element is an access of its own, with its own faults but never #AC; what is masked off is
+ * never touched.
  *
  * Sources: SDM vol. 2 MASKMOVQ, MASKMOVDQU, VMASKMOV, VPMASKMOV, VGATHERxPx, VPGATHERxx, VZEROALL, VZEROUPPER.
- * Invariant 1: a gather that faults has cleared the mask of, and loaded, every element before the faulting one.
+ * Invariant 1: a gather that faults has cleared the mask of, and loaded, every element before the faulting one, and has
+ * widened the mask's sign bits to whole elements.
  */
 #include <string.h>
 
@@ -30,6 +32,19 @@ static void set_vec(struct vcpu *c, unsigned reg, const uint8_t *v, unsigned byt
 
 /* ---- byte masks: every selected byte to DS:rDI (segment override allowed) ---- */
 
+/* #AC goes by the halves of 8 bytes that have anything to store. */
+static void check_halves(struct vcpu *c, unsigned seg, uint64_t base, const uint8_t *mask, unsigned bytes,
+                         uint64_t wrap)
+{
+    if (!c->mode.align_check)
+        return;
+    for (unsigned k = 0; k < bytes; k++)
+        if (mask[k] & 0x80) {
+            iem_probe_write(c, seg, (base + (k & 8u)) & wrap, 8, IEM_ALIGN_AC);
+            k |= 7;
+        }
+}
+
 static void store_bytes(struct vcpu *c, const struct iem_op *op, const uint8_t *val, const uint8_t *mask,
                         unsigned bytes)
 {
@@ -37,9 +52,10 @@ static void store_bytes(struct vcpu *c, const struct iem_op *op, const uint8_t *
     uint64_t wrap = op->i.addrsize == 8 ? UINT64_MAX : op->i.addrsize == 4 ? UINT32_MAX : UINT16_MAX;
     uint64_t base = c->ctx.gpr[X86_RDI] & wrap;
 
+    check_halves(c, seg, base, mask, bytes, wrap);
     for (unsigned k = 0; k < bytes; k++) /* nothing is stored if any selected byte would fault */
         if (mask[k] & 0x80)
-            iem_probe_write(c, seg, (base + k) & wrap, 1);
+            iem_probe_write(c, seg, (base + k) & wrap, 1, IEM_ALIGN_ANY);
     for (unsigned k = 0; k < bytes; k++)
         if (mask[k] & 0x80)
             iem_wr(c, seg, (base + k) & wrap, val[k], 1);
@@ -50,9 +66,7 @@ void iem_MASKMOVQ(struct vcpu *c, const struct iem_op *op)
     unsigned val = (op->i.modrm >> 3) & 7u, mask = op->i.modrm & 7u;
 
     host_x87_begin(c, op);
-    iem_fpu_sync(c);
-    c->ctx.fpu.area[3] &= 0xc7; /* as every MMX instruction: TOP = 0, all tags valid */
-    c->ctx.fpu.area[4] = 0xff;
+    host_mmx_enter(c);
     store_bytes(c, op, c->ctx.fpu.area + 32 + 16 * val, c->ctx.fpu.area + 32 + 16 * mask, 8);
 }
 
@@ -94,22 +108,18 @@ static void masked_move(struct vcpu *c, const struct iem_op *op, unsigned size)
         if (!selected(mask, k, size))
             continue;
         if (store) {
-            iem_probe_write(c, op->i.seg, off + k * size, size);
+            iem_probe_write(c, op->i.seg, off + k * size, size, IEM_ALIGN_ANY);
         } else {
-            uint64_t element = iem_rd(c, op->i.seg, off + k * size, size);
-            memcpy(val + k * size, &element, size);
+            iem_rd_bytes(c, op->i.seg, off + k * size, val + k * size, size, IEM_ALIGN_ANY);
         }
     }
     if (!store) {
         set_vec(c, reg, val, bytes);
         return;
     }
-    for (unsigned k = 0; k < bytes / size; k++) {
-        uint64_t element = 0;
-        memcpy(&element, val + k * size, size);
+    for (unsigned k = 0; k < bytes / size; k++)
         if (selected(mask, k, size))
-            iem_wr(c, op->i.seg, off + k * size, element, size);
-    }
+            iem_wr_bytes(c, op->i.seg, off + k * size, val + k * size, size, IEM_ALIGN_ANY);
 }
 
 void iem_VMASKMOVPS(struct vcpu *c, const struct iem_op *op)
@@ -159,16 +169,20 @@ static void gather(struct vcpu *c, const struct iem_op *op, unsigned index_size,
     base.index = X86_REG_NONE;
     uint64_t off = iem_ea(c, &base);
     get_vec(c, op->i.index, index);
+    get_vec(c, mask_reg, mask);
+    for (unsigned k = 0; k < op->i.vex / size; k++)
+        memset(mask + k * size, selected(mask, k, size) ? 0xff : 0, size);
+    set_vec(c, mask_reg, mask, op->i.vex);
     for (unsigned k = 0; k < count; k++) {
         get_vec(c, mask_reg, mask);
-        get_vec(c, dest, val);
         if (selected(mask, k, size)) {
             uint64_t at = (off + (uint64_t)(index_at(index, k, index_size) * op->i.scale)) & wrap;
-            uint64_t element = iem_rd(c, op->i.seg, at, size); /* a fault keeps what is done (inv 1) */
-            memcpy(val + k * size, &element, size);
+            get_vec(c, dest, val);
+            iem_rd_bytes(c, op->i.seg, at, val + k * size, size,
+                         IEM_ALIGN_ANY); /* a fault keeps what is done (inv 1) */
+            set_vec(c, dest, val, op->i.vex);
         }
         memset(mask + k * size, 0, size);
-        set_vec(c, dest, val, 32);
         set_vec(c, mask_reg, mask, 32);
     }
     get_vec(c, dest, val);

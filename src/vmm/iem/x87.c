@@ -15,7 +15,11 @@
 
 #include <string.h>
 
-#define FSW_ES 0x80u
+#define FSW_ES    0x80u
+#define FSW_FLAGS 0x3fu
+#define FCW_BITS  0x1f3fu /* those that can be set; FCW_ONE always is */
+#define FCW_ONE   0x40u
+#define FCW_MASKS 0x3fu
 
 bool host_is_x87(const struct x86_insn *i)
 {
@@ -27,8 +31,29 @@ bool host_is_x87(const struct x86_insn *i)
     return i->mnem == X86_EMMS;
 }
 
+static bool all_masked(void)
+{
+    uint16_t cw;
+
+    __asm__ volatile("fnstcw %0" : "=m"(cw));
+    return (cw & FCW_MASKS) == FCW_MASKS;
+}
+
+bool host_may_not_store(const struct x86_insn *i)
+{
+    switch (i->mnem) {
+    case X86_FST:
+    case X86_FSTP:
+    case X86_FIST:
+    case X86_FISTP:
+    case X86_FISTTP:
+    case X86_FBSTP: return !all_masked();
+    default: return false;
+    }
+}
+
 /* The legacy part of the context's area has FXSAVE's layout; XMM registers and MXCSR are left alone on the host. */
-static void load(struct vcpu *c)
+void host_x87_load(struct vcpu *c)
 {
     struct iem_thunks *t = c->iem->thunks;
     uint8_t image[512] __attribute__((aligned(16))) = {0};
@@ -45,19 +70,6 @@ static void load(struct vcpu *c)
     t->x87_live = true;
 }
 
-void iem_fpu_sync(struct vcpu *c)
-{
-    struct iem_thunks *t = c->iem->thunks;
-    uint8_t image[512] __attribute__((aligned(16)));
-
-    if (t == NULL || !t->x87_live)
-        return;
-    __asm__ volatile("fxsave64 %0\n\tfninit" : "=m"(image));
-    memcpy(c->ctx.fpu.area, image, 5); /* FCW, FSW, abridged FTW */
-    memcpy(c->ctx.fpu.area + 32, image + 32, 128);
-    t->x87_live = false;
-}
-
 static uint16_t status_word(void)
 {
     uint16_t sw;
@@ -66,9 +78,45 @@ static uint16_t status_word(void)
     return sw;
 }
 
-static bool is_waiting(unsigned mnem)
+bool host_x87_error(void)
 {
-    switch (mnem) {
+    return (status_word() & FSW_ES) != 0;
+}
+
+/* FOP is that of the last instruction with an unmasked exception (SDM vol. 1 8.1.9.1). */
+static void settle_fop(struct vcpu *c, unsigned status)
+{
+    struct iem_thunks *t = c->iem->thunks;
+
+    if (t->fop_maybe && (status & FSW_ES))
+        c->ctx.fop = t->fop;
+    t->fop_maybe = false;
+}
+
+void iem_fpu_sync(struct vcpu *c)
+{
+    struct iem_thunks *t = c->iem->thunks;
+    uint8_t image[512] __attribute__((aligned(16)));
+
+    if (t == NULL || !t->x87_live)
+        return;
+    __asm__ volatile("fxsave64 %0\n\tfninit" : "=m"(image));
+    settle_fop(c, image[2]);
+    memcpy(c->ctx.fpu.area, image, 5); /* FCW, FSW, abridged FTW */
+    memcpy(c->ctx.fpu.area + 32, image + 32, 128);
+    t->x87_live = false;
+}
+
+/* DB E0, E1, E4: FNENI, FNDISI, FNSETPM, which have no work any more. */
+static bool is_idle(const struct x86_insn *i)
+{
+    return i->mnem == X86_FNOP && i->opcode == 0xdb;
+}
+
+static bool is_waiting(const struct x86_insn *i)
+{
+    switch (i->mnem) {
+    case X86_FNOP: return !is_idle(i);
     case X86_FNINIT:
     case X86_FNCLEX:
     case X86_FNSTSW:
@@ -91,15 +139,18 @@ static bool is_data(const struct x86_insn *i)
     case X86_FLDENV:
     case X86_FNSTENV:
     case X86_FNSAVE:
-    case X86_FRSTOR:
-    case X86_FNOP: return false;
+    case X86_FRSTOR: return false;
+    case X86_FNOP: return !is_idle(i);
     default: return i->map == 0;
     }
 }
 
 static void raise_pending(struct vcpu *c)
 {
-    if ((status_word() & FSW_ES) && (c->ctx.cr0 & CPUM_CR0_NE))
+    unsigned status = status_word();
+
+    settle_fop(c, status);
+    if ((status & FSW_ES) && (c->ctx.cr0 & CPUM_CR0_NE))
         iem_raise(c, XCPT_MF);
 }
 
@@ -114,11 +165,19 @@ void host_x87_begin(struct vcpu *c, const struct iem_op *op)
 {
     const struct x86_insn *i = &op->i;
 
-    load(c);
-    if (is_waiting(i->mnem)) {
+    host_x87_load(c);
+    if (is_waiting(i)) {
         raise_pending(c);
         disarm();
+    } else {
+        settle_fop(c, status_word());
     }
+}
+
+void host_x87_note(struct vcpu *c, const struct iem_op *op)
+{
+    const struct x86_insn *i = &op->i;
+
     if (i->mnem == X86_FNINIT) {
         c->ctx.fip = c->ctx.fdp = 0;
         c->ctx.fcs = c->ctx.fds = c->ctx.fop = 0;
@@ -126,7 +185,8 @@ void host_x87_begin(struct vcpu *c, const struct iem_op *op)
         bool memory = (i->modrm >> 6) != 3;
         c->ctx.fip = c->ctx.rip - i->len;
         c->ctx.fcs = c->ctx.seg[X86_CS].sel;
-        c->ctx.fop = (uint16_t)((i->opcode & 7u) << 8 | i->modrm);
+        c->iem->thunks->fop = (uint16_t)((i->opcode & 7u) << 8 | i->modrm);
+        c->iem->thunks->fop_maybe = true;
         c->ctx.fdp = memory ? iem_ea(c, i) : c->ctx.fdp;
         c->ctx.fds = memory ? c->ctx.seg[i->seg].sel : c->ctx.fds;
     }
@@ -137,7 +197,7 @@ void iem_FWAIT(struct vcpu *c, const struct iem_op *op)
     (void)op;
     if ((c->ctx.cr0 & (CPUM_CR0_MP | CPUM_CR0_TS)) == (CPUM_CR0_MP | CPUM_CR0_TS))
         iem_raise(c, XCPT_NM);
-    load(c);
+    host_x87_load(c);
     raise_pending(c);
 }
 
@@ -212,10 +272,38 @@ static unsigned put_env(struct vcpu *c, unsigned opsize, uint8_t *image)
         words[3] &= 0xffffu;
         words[5] &= 0xffffu;
     }
-    for (unsigned k = 0; k < 3; k++)
-        words[k] |= 0xffff0000u;
+    for (unsigned k = 0; k < 7; k++)
+        words[k] |= k < 3 || (k == 6 && !real) ? 0xffff0000u : 0;
     memcpy(image, words, 28);
     return 28;
+}
+
+/* The area is in the order of ST(i), registers keep their place: another TOP means another order. */
+static void set_top(uint8_t *area, unsigned top)
+{
+    unsigned shift = (top - (area[3] >> 3)) & 7u;
+    uint8_t old[128];
+
+    memcpy(old, area + ST_OFF, sizeof old);
+    for (unsigned k = 0; k < 8; k++)
+        memcpy(area + ST_OFF + 16 * k, old + 16 * ((k + shift) & 7u), 16);
+    area[3] = (uint8_t)((area[3] & 0xc7) | top << 3);
+}
+
+void host_mmx_enter(struct vcpu *c)
+{
+    iem_fpu_sync(c);
+    set_top(c->ctx.fpu.area, 0);
+    c->ctx.fpu.area[FTW_OFF] = 0xff;
+}
+
+/* ES and B are not loaded but follow from the exceptions and their masks. */
+void iem_fpu_summary(uint8_t *area)
+{
+    bool error = area[2] & ~area[0] & FSW_FLAGS;
+
+    area[2] = (uint8_t)((area[2] & ~FSW_ES) | (error ? FSW_ES : 0));
+    area[3] = (uint8_t)((area[3] & 0x7f) | (error ? 0x80 : 0)); /* B */
 }
 
 static void take_env(struct vcpu *c, unsigned opsize, const uint8_t *image)
@@ -225,8 +313,10 @@ static void take_env(struct vcpu *c, unsigned opsize, const uint8_t *image)
 
     for (unsigned k = 0; k < 7; k++)
         memcpy(&w[k], image + k * (opsize == 2 ? 2u : 4u), opsize == 2 ? 2 : 4);
-    memcpy(x->fpu.area, &w[0], 2);
+    set_top(x->fpu.area, w[1] >> 11 & 7);
+    memcpy(x->fpu.area, &(uint16_t){(uint16_t)((w[0] & FCW_BITS) | FCW_ONE)}, 2);
     memcpy(x->fpu.area + 2, &w[1], 2);
+    iem_fpu_summary(x->fpu.area);
     x->fpu.area[FTW_OFF] = abridged_tags((uint16_t)w[2]);
     if (real_form(c)) {
         x->fop = (uint16_t)(w[4] & 0x7ff);
@@ -246,6 +336,7 @@ static void init_area(struct vcpu *c)
 {
     static const uint8_t fresh[5] = {0x7f, 0x03, 0, 0, 0};
 
+    set_top(c->ctx.fpu.area, 0);
     memcpy(c->ctx.fpu.area, fresh, sizeof fresh);
     c->ctx.fip = c->ctx.fdp = 0;
     c->ctx.fcs = c->ctx.fds = c->ctx.fop = 0;
@@ -257,7 +348,7 @@ void iem_FNSTENV(struct vcpu *c, const struct iem_op *op)
 
     iem_fpu_sync(c);
     unsigned n = put_env(c, op->i.opsize, image);
-    iem_wr_bytes(c, op->i.seg, iem_ea(c, &op->i), image, n, false);
+    iem_wr_bytes(c, op->i.seg, iem_ea(c, &op->i), image, n, IEM_ALIGN_AC);
     c->ctx.fpu.area[0] |= 0x3f; /* all exceptions masked afterwards */
     c->ctx.fpu.area[2] &= 0x7f;
     c->ctx.fpu.area[3] &= 0x7f;
@@ -267,9 +358,9 @@ void iem_FLDENV(struct vcpu *c, const struct iem_op *op)
 {
     uint8_t image[28];
 
-    load(c);
+    host_x87_load(c);
     raise_pending(c);
-    iem_rd_bytes(c, op->i.seg, iem_ea(c, &op->i), image, op->i.opsize == 2 ? 14 : 28, false);
+    iem_rd_bytes(c, op->i.seg, iem_ea(c, &op->i), image, op->i.opsize == 2 ? 14 : 28, IEM_ALIGN_AC);
     iem_fpu_sync(c);
     take_env(c, op->i.opsize, image);
 }
@@ -282,7 +373,7 @@ void iem_FNSAVE(struct vcpu *c, const struct iem_op *op)
     unsigned n = put_env(c, op->i.opsize, image);
     for (unsigned k = 0; k < 8; k++)
         memcpy(image + n + 10 * k, c->ctx.fpu.area + ST_OFF + 16 * k, 10);
-    iem_wr_bytes(c, op->i.seg, iem_ea(c, &op->i), image, n + 80, false);
+    iem_wr_bytes(c, op->i.seg, iem_ea(c, &op->i), image, n + 80, IEM_ALIGN_AC);
     init_area(c);
 }
 
@@ -291,9 +382,9 @@ void iem_FRSTOR(struct vcpu *c, const struct iem_op *op)
     uint8_t image[108];
     unsigned n = op->i.opsize == 2 ? 14 : 28;
 
-    load(c);
+    host_x87_load(c);
     raise_pending(c);
-    iem_rd_bytes(c, op->i.seg, iem_ea(c, &op->i), image, n + 80, false);
+    iem_rd_bytes(c, op->i.seg, iem_ea(c, &op->i), image, n + 80, IEM_ALIGN_AC);
     iem_fpu_sync(c);
     take_env(c, op->i.opsize, image);
     for (unsigned k = 0; k < 8; k++) {

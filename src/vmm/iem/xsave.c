@@ -85,6 +85,7 @@ static void x87_load(struct vcpu *c, const struct iem_op *op, const uint8_t *img
 
     memcpy(x->fpu.area, img, OFF_FOP);
     x->fpu.area[5] = 0;
+    iem_fpu_summary(x->fpu.area);
     memcpy(&x->fop, img + OFF_FOP, 2);
     x->fop &= 0x7ff;
     x->fip = wide ? get64(img + OFF_FIP) : get32(img + OFF_FIP);
@@ -128,7 +129,7 @@ void iem_FXSAVE(struct vcpu *c, const struct iem_op *op)
     memcpy(img + OFF_MXCSR, c->ctx.fpu.area + OFF_MXCSR, 4);
     memcpy(img + OFF_MXCSR + 4, &(uint32_t){MXCSR_MASK}, 4);
     memcpy(img + OFF_XMM, c->ctx.fpu.area + OFF_XMM, OFF_XMM_END - OFF_XMM);
-    iem_wr_bytes(c, op->i.seg, ea, img, OFF_XMM + xmm_bytes(c), false);
+    iem_wr_bytes(c, op->i.seg, ea, img, OFF_XMM + xmm_bytes(c), IEM_ALIGN_ANY);
 }
 
 void iem_FXRSTOR(struct vcpu *c, const struct iem_op *op)
@@ -138,7 +139,7 @@ void iem_FXRSTOR(struct vcpu *c, const struct iem_op *op)
 
     check_ts_em(c);
     ea = aligned_ea(c, op, FX_BYTES, PGM_READ);
-    iem_rd_bytes(c, op->i.seg, ea, img, FX_BYTES, false);
+    iem_rd_bytes(c, op->i.seg, ea, img, FX_BYTES, IEM_ALIGN_ANY);
     if (get32(img + OFF_MXCSR) & ~MXCSR_MASK)
         iem_gp0(c);
     iem_fpu_sync(c);
@@ -198,18 +199,18 @@ static void store_components(struct vcpu *c, const struct iem_op *op, uint64_t e
 
     if (comps & COMP_X87) {
         x87_image(c, op, img);
-        iem_wr_bytes(c, seg, ea, img, OFF_MXCSR, false);
-        iem_wr_bytes(c, seg, ea + OFF_ST, img + OFF_ST, OFF_XMM - OFF_ST, false);
+        iem_wr_bytes(c, seg, ea, img, OFF_MXCSR, IEM_ALIGN_ANY);
+        iem_wr_bytes(c, seg, ea + OFF_ST, img + OFF_ST, OFF_XMM - OFF_ST, IEM_ALIGN_ANY);
     }
     if (with_mxcsr) {
         uint32_t pair[2] = {get32(a + OFF_MXCSR), MXCSR_MASK};
 
-        iem_wr_bytes(c, seg, ea + OFF_MXCSR, pair, sizeof(pair), false);
+        iem_wr_bytes(c, seg, ea + OFF_MXCSR, pair, sizeof(pair), IEM_ALIGN_ANY);
     }
     if (comps & COMP_SSE)
-        iem_wr_bytes(c, seg, ea + OFF_XMM, a + OFF_XMM, xmm_bytes(c), false);
+        iem_wr_bytes(c, seg, ea + OFF_XMM, a + OFF_XMM, xmm_bytes(c), IEM_ALIGN_ANY);
     if (comps & COMP_AVX)
-        iem_wr_bytes(c, seg, ea + OFF_YMM, a + OFF_YMM, c->mode.code64 ? YMM_BYTES : YMM_BYTES / 2, false);
+        iem_wr_bytes(c, seg, ea + OFF_YMM, a + OFF_YMM, c->mode.code64 ? YMM_BYTES : YMM_BYTES / 2, IEM_ALIGN_ANY);
 }
 
 /* Standard form; @skip_init: components in initial state are not written (XSAVEOPT). */
@@ -220,7 +221,7 @@ static void xsave(struct vcpu *c, const struct iem_op *op, bool skip_init)
     check_xsave(c);
     rfbm = requested(c);
     ea = aligned_ea(c, op, save_bytes(rfbm), PGM_WRITE);
-    iem_probe_write(c, op->i.seg, ea, save_bytes(rfbm));
+    iem_probe_write(c, op->i.seg, ea, save_bytes(rfbm), IEM_ALIGN_ANY);
     bv = iem_rd64(c, op->i.seg, ea + OFF_HEADER);
     iem_fpu_sync(c);
     used = in_use(c);
@@ -246,7 +247,7 @@ void iem_XSAVEC(struct vcpu *c, const struct iem_op *op)
     check_xsave(c);
     rfbm = requested(c);
     ea = aligned_ea(c, op, save_bytes(rfbm), PGM_WRITE);
-    iem_probe_write(c, op->i.seg, ea, save_bytes(rfbm));
+    iem_probe_write(c, op->i.seg, ea, save_bytes(rfbm), IEM_ALIGN_ANY);
     iem_fpu_sync(c);
     used = in_use(c) & rfbm;
     if ((rfbm & COMP_SSE) && get32(c->ctx.fpu.area + OFF_MXCSR) != MXCSR_DEFAULT)
@@ -254,7 +255,7 @@ void iem_XSAVEC(struct vcpu *c, const struct iem_op *op)
     store_components(c, op, ea, used, used & COMP_SSE);
     header[0] = used;
     header[1] = rfbm | COMPACT;
-    iem_wr_bytes(c, op->i.seg, ea + OFF_HEADER, header, sizeof(header), false);
+    iem_wr_bytes(c, op->i.seg, ea + OFF_HEADER, header, sizeof(header), IEM_ALIGN_ANY);
 }
 
 /* ---- XRSTOR ---- */
@@ -289,7 +290,7 @@ void iem_XRSTOR(struct vcpu *c, const struct iem_op *op)
     check_xsave(c);
     rfbm = requested(c);
     ea = aligned_ea(c, op, save_bytes(rfbm), PGM_READ);
-    iem_rd_bytes(c, op->i.seg, ea, img, save_bytes(rfbm), false);
+    iem_rd_bytes(c, op->i.seg, ea, img, save_bytes(rfbm), IEM_ALIGN_ANY);
     if (!header_ok(c, img + OFF_HEADER))
         iem_gp0(c);
     bv = get64(img + OFF_HEADER);
