@@ -243,10 +243,11 @@ static bool same_memory(struct compare *k, const struct trial *t, uint64_t start
 
 /* ---- one case ---- */
 
-/* FBSTP may have stored its first 8 bytes when the others fault. */
+/* This host's FBSTP may have stored its first 8 bytes when the others fault, its CALL the return address below the
+ * stack when the target faults. */
 static bool stores_in_parts(const struct trial *t, int vector)
 {
-    return t->i.mnem == X86_FBSTP && vector >= 0;
+    return vector >= 0 && (t->i.mnem == X86_FBSTP || t->i.row->flow == X86_FLOW_CALL);
 }
 
 static void run_case(struct compare *k, const struct trial *t)

@@ -93,10 +93,19 @@ struct iem {
     uint64_t breaks[IEM_BREAKS]; /* debugger breakpoints, linear */
     unsigned nbreaks;
     bool stepping; /* iem_step() */
+    bool mid_rep;  /* a REP left with iterations to go, at ctx.rip (iem_rep_again) */
     bool resumed;  /* the first instruction after a return ignores debugger breakpoints */
 };
 /** Stands for "no instruction": length 0. */
 extern const struct iem_op iem_no_op;
+
+/** Between two iterations of a REP: whatever wants to may happen now, then the instruction runs again. */
+static inline void iem_rep_again(struct vcpu *c, const struct iem_op *op)
+{
+    c->ctx.rip -= op->i.len;
+    c->iem->end_block = IEM_END;
+    c->iem->mid_rep = true;
+}
 
 /* ---- leaving a handler (xcpt.c) ---- */
 _Noreturn void iem_raise(struct vcpu *c, unsigned vector);                       /* fault without error code */

@@ -149,6 +149,7 @@ static void repeat(struct vcpu *c, const struct iem_op *op, const struct run *r)
 {
     uint64_t count = iem_wrap(c->ctx.gpr[X86_RCX], r->addrsize), done;
 
+    c->iem->mid_rep = false;
     if (!count)
         return;
     done = block(c, r, count);
@@ -164,10 +165,8 @@ static void repeat(struct vcpu *c, const struct iem_op *op, const struct run *r)
                 break;
         }
     }
-    if (count) {
-        c->ctx.rip -= op->i.len;
-        c->iem->end_block = true;
-    }
+    if (count)
+        iem_rep_again(c, op);
 }
 
 static void string_io(struct vcpu *c, const struct iem_op *op, struct run *r)

@@ -175,6 +175,7 @@ IEM_INLINE void repeat(struct vcpu *c, const struct iem_op *op, unsigned bytes, 
         one(c, op, bytes);
         return;
     }
+    c->iem->mid_rep = false;
     count = index_of(c, op, X86_RCX);
     narrow(c, op);
     while (count) {
@@ -190,8 +191,7 @@ IEM_INLINE void repeat(struct vcpu *c, const struct iem_op *op, unsigned bytes, 
         if (!goes_on(c, op, compares))
             return;
         if (count && (ff_any(&c->ff) || (c->ctx.rflags & CPUM_FL_TF))) {
-            c->ctx.rip -= op->i.len;
-            c->iem->end_block = true;
+            iem_rep_again(c, op);
             return;
         }
     }

@@ -106,12 +106,13 @@ static bool combine(const struct iem_event *first, struct iem_event *second)
     return true;
 }
 
-/* The flags image to push: RF is set for faults, but not for a code breakpoint (17.3.1.1). */
+/* The flags image to push: RF is set for faults, but not for a code breakpoint, and for everything that comes between
+ * the iterations of a REP (17.3.1.1). */
 static uint64_t flags_image(const struct vcpu *c, const struct iem_event *e)
 {
     bool breakpoint = e->vector == XCPT_DB && !(c->ctx.dr[6] & DR6_BD);
 
-    if (e->kind == IEM_EVENT_FAULT && e->vector != XCPT_DF && !breakpoint)
+    if (e->kind == IEM_EVENT_FAULT ? e->vector != XCPT_DF && !breakpoint : c->iem->mid_rep)
         return c->ctx.rflags | CPUM_FL_RF;
     return c->ctx.rflags;
 }
@@ -327,6 +328,7 @@ void iem_deliver(struct vcpu *c, const struct iem_event *event)
     if (e.vector == XCPT_DB && e.kind != IEM_EVENT_SOFT_INT && e.kind != IEM_EVENT_IRQ)
         c->ctx.dr[7] &= ~(uint64_t)DR7_GD;
     iem->delivering = false;
+    iem->mid_rep = false;
     iem->op = &iem_no_op;
     iem_mode_changed(c);
 }
