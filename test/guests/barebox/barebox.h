@@ -32,6 +32,8 @@ void verdict(const char *name, int good, u32 got, u32 want);
 /** Tries @fn and compares vector, error code and, if @eip is not 0, the faulting address. */
 void expect(const char *name, int user, void (*fn)(void), int vector, u32 error, u32 eip);
 void is(const char *name, u32 got, u32 want);
+/** Adds verdicts given elsewhere. */
+void count(u32 checks, u32 failures);
 
 /** QEMU's translator: it knows no segment limits and lets CR0.PG be set without PE, which would end the run. */
 int is_tcg(void);

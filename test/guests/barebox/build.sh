@@ -6,9 +6,18 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 flags='-m32 -march=i686 -O1 -ffreestanding -fno-pic -fno-pie -fno-stack-protector -fno-asynchronous-unwind-tables
  -mgeneral-regs-only -fcf-protection=none -fno-builtin -Wall -Wextra -Werror'
+wide='-m64 -O1 -ffreestanding -fno-pic -fno-pie -mcmodel=small -mno-red-zone -fno-stack-protector
+ -fno-asynchronous-unwind-tables -mgeneral-regs-only -fcf-protection=none -fno-builtin -Wall -Wextra -Werror'
 objs=
-for f in boot.S trap.S longmode.S main.c xcpt.c seg.c gate.c task.c v86.c debug.c code.c page.c long.c; do
-    $cc $flags -c "$src/$f" -o "$tmp/$f.o"
+for f in wide.S wide_main.c wide_call.c wide_debug.c wide_memory.c wide_register.c; do
+    $cc $wide -c "$src/$f" -o "$tmp/$f.o"
+    objs="$objs $tmp/$f.o"
+done
+ld --no-warn-rwx-segments -m elf_x86_64 -T "$src/wide.ld" -o "$tmp/wide.elf" $objs
+objcopy -O binary -j .wide "$tmp/wide.elf" "$tmp/wide.bin"
+objs=
+for f in boot.S trap.S longmode.S main.c xcpt.c seg.c gate.c task.c v86.c debug.c code.c page.c long.c wide_blob.S; do
+    $cc $flags -Wa,-I"$tmp" -c "$src/$f" -o "$tmp/$f.o"
     objs="$objs $tmp/$f.o"
 done
 ld --no-warn-rwx-segments -m elf_i386 -T "$src/barebox.ld" -o "$tmp/barebox.elf" $objs

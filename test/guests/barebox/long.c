@@ -3,12 +3,17 @@
  */
 #include "barebox.h"
 
-enum { TSS64 = 0xa0 };
-extern u32 long_results[2];
+enum { TSS64 = 0xa0, WIDE = 0x30000 };
+extern u32 long_results[2], long_is_tcg;
 extern u8 long_tss[112];
 extern u64 long_idt[128];
 extern char long_stubs[];
+extern char wide_image[], wide_image_end[];
 void long_run(void);
+struct wide_tables { /* as in wide.h */
+    u64 gdt, tss_ist1, tcg, checks, failures;
+};
+void wide_run(struct wide_tables *t);
 
 static void wrmsr(u32 msr, u32 hi, u32 lo)
 {
@@ -35,8 +40,8 @@ static void tables(void)
     for (u32 v = 0; v < 64; v++) {
         u32 off = (u32)long_stubs + 16 * v;
 
-        long_idt[2 * v] = (u64)(off & 0xffff0000) << 32 | (u64)0xee << 40 | (u64)(v == 0x32 || v == SS) << 32 |
-                          (u64)KCODE64 << 16 | (off & 0xffff);
+        long_idt[2 * v] = (u64)(off & 0xffff0000) << 32 | (u64)0xee << 40 |
+                          (u64)(v == 0x32 || v == SS || v == GP) << 32 | (u64)KCODE64 << 16 | (off & 0xffff);
         long_idt[2 * v + 1] = 0;
     }
     *(u32 *)(long_tss + 4) = 0x7e000;  /* RSP0 */
@@ -59,6 +64,7 @@ static int has_long_mode(void)
 
 static void run(void)
 {
+    struct wide_tables wide = {.gdt = (u32)gdt, .tss_ist1 = (u32)long_tss + 36, .tcg = (u32)is_tcg()};
     static struct __attribute__((packed)) {
         u16 limit;
         void *base;
@@ -76,11 +82,16 @@ static void run(void)
     wrmsr(0xc0000084, 0, 0x700);        /* SFMASK: TF IF DF */
     set_cr0(cr0() | 0x80000000);
     __asm__ volatile("lidt %0; ltr %w1" : : "m"(idtr), "r"(TSS64));
+    long_is_tcg = is_tcg();
     long_run();
+    for (char *from = wide_image, *to = (char *)WIDE; from < wide_image_end;)
+        *to++ = *from++;
+    wide_run(&wide);
     set_cr0(cr0() & 0x7fffffff);
     wrmsr(0xc0000080, 0, efer);
     set_cr4(cr4() & ~0x20u);
     reset_tables();
+    count(wide.checks, wide.failures);
 }
 
 void check_long(void)
@@ -109,6 +120,6 @@ void check_long(void)
     }
     run();
     for (u32 n = 0; n < sizeof(names) / sizeof(names[0]); n++)
-        if (names[n])
+        if (names[n] && !(is_tcg() && (n == 14 || n == 15)))
             is(names[n], long_results[0] >> n & 1, 1);
 }

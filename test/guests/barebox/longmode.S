@@ -5,7 +5,7 @@
  */
     .bss
     .balign 16
-    .globl long_results, long_tss, long_idt
+    .globl long_results, long_tss, long_idt, long_is_tcg
 long_results: .fill 2, 4, 0
 long_vec: .long 0, 0
 long_err: .long 0, 0
@@ -13,6 +13,7 @@ long_frame: .long 0, 0
 long_rsp: .long 0, 0
 long_resume: .long 0, 0
 long_esp32: .long 0
+long_is_tcg: .long 0                /* QEMU's translator would leave long mode here and be lost */
     .balign 16
 long_tss: .fill 112, 1, 0
 long_idt: .fill 64 * 16, 1, 0
@@ -237,12 +238,15 @@ compat:
     movl $0x8000, %edx
     faults 13, 13, 0, wrmsr
     /* CR0.PG cannot be cleared from 64-bit code, CR4.PAE not in long mode */
+    cmpl $0, long_is_tcg(%rip)
+    jne long_skip_pg
     movq %cr0, %rax
     btrl $31, %eax
     faults 14, 13, 0, movq %rax, %cr0
     movq %cr4, %rax
     btrl $5, %eax
     faults 15, 13, 0, movq %rax, %cr4
+long_skip_pg:
     /* NX page: the second 2 MiB */
     movl $0x200000, %ecx
     movl $8f, long_resume(%rip)
