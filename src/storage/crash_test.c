@@ -21,8 +21,8 @@ static const struct subject {
     const char *name, *format;
     unsigned depth; /* 1 = a single image */
 } subjects[] = {
-    {"VDI", "VDI", 1},   {"VDI child", "VDI", 2},   {"VDI grandchild", "VDI", 3},
-    {"VMDK", "VMDK", 1}, {"VMDK child", "VMDK", 2},
+    {"VDI", "VDI", 1},         {"VDI child", "VDI", 2}, {"VDI grandchild", "VDI", 3}, {"VMDK", "VMDK", 1},
+    {"VMDK child", "VMDK", 2}, {"VHD", "VHD", 1},       {"VHD child", "VHD", 2},
 };
 
 static const char *const paths[] = {"/d0", "/d1", "/d2"};

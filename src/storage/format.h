@@ -54,7 +54,7 @@ struct vd {
     unsigned flags; /* enum vd_flags as given */
     uint64_t size_bytes;
     uint32_t unit_bytes; /* a power of two: what is allocated at once; 0 = any range */
-    bool read_only;
+    bool read_only, opened;
     char *ro_reason;
     bool diff; /* needs a parent */
     bool has_uuid;
@@ -72,7 +72,8 @@ struct vd {
 #include "storage/formats.def"
 #undef FORMAT
 
-/** vd_downgrade() - the open image must not be written; the first reason given stays. */
+/** vd_downgrade() - the open image must not be written; the first reason given stays. After opening, flushes fail, too.
+ */
 void vd_downgrade(struct vd *vd, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 /** vd_sync() - syncs the file; remembers failure for ever. */
 int vd_sync(struct vd *vd);

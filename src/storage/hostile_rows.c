@@ -1,6 +1,10 @@
 /* hostile_rows.c - the table of hostile images; offsets are of the formats' layouts (doc/storage.md, fmt/). */
 #include "storage/hostile.h"
 
+#include <fcntl.h>
+
+#include "storage/bytes.h"
+
 #define HEAD "# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\n"
 #define FLAT HEAD "createType=\"monolithicFlat\"\n"
 
@@ -8,6 +12,8 @@ const struct hostile_base hostile_bases[] = {
     {.name = "vdi", .format = "VDI", .block_bytes = 65536},
     {.name = "vmdk", .format = "VMDK"},
     {.name = "stream", .format = "VMDK", .layout = VD_STREAM},
+    {.name = "vhd", .format = "VHD", .block_bytes = 65536},
+    {.name = "vhd-fixed", .format = "VHD", .fixed = true},
     {.name = "system file", .format = "VMDK", .text = FLAT "RW 8 FLAT \"/etc/passwd\" 0\n"},
     {.name = "up", .format = "VMDK", .text = FLAT "RW 8 FLAT \"../secret\" 0\n"},
     {.name = "below", .format = "VMDK", .text = FLAT "RW 8 FLAT \"sub/secret\" 0\n"},
@@ -29,6 +35,31 @@ const struct hostile_base hostile_bases[] = {
     {.name = "no type", .format = "VMDK", .text = HEAD "RW 8 ZERO\n"},
 };
 const size_t hostile_base_count = G_N_ELEMENTS(hostile_bases);
+
+/* Checksum of @bytes at @at, kept at @at + @sum_at: the ones' complement of the sum of the others. */
+static void fix_sum(struct fio_crash *disk, const char *path, uint64_t at, size_t bytes, size_t sum_at)
+{
+    const struct fio *io = fio_crash_io(disk);
+    g_autofree uint8_t *raw = g_malloc0(bytes);
+    uint32_t sum = 0;
+    int fd = -1;
+
+    g_assert_cmpint(fio_open(io, path, O_RDWR, 0, &fd), ==, 0);
+    g_assert_cmpint(fio_read_some(io, fd, raw, bytes, at), ==, 0);
+    for (size_t i = 0; i < bytes; i++)
+        sum += i >= sum_at && i < sum_at + 4 ? 0 : raw[i];
+    put_be32(raw, ~sum);
+    g_assert_cmpint(fio_write(io, fd, raw, 4, at + sum_at), ==, 0);
+    fio_close(io, fd);
+}
+
+static void fix_vhd(struct fio_crash *disk, const char *path)
+{
+    g_autoptr(GBytes) all = fio_crash_bytes(disk, path);
+
+    fix_sum(disk, path, 512, 1024, 36);
+    fix_sum(disk, path, g_bytes_get_size(all) - 512, 512, 64);
+}
 
 #define REFUSED(what, base, ...)                                                                                       \
     {                                                                                                                  \
@@ -83,6 +114,26 @@ const struct hostile_row hostile_rows[] = {
     FAILS("grain marker of another grain", "stream", {65536, 8, 5}),
     FAILS("grain of 2^32-1 bytes", "stream", {65536 + 8, 4, 0xffffffff}),
     FAILS("grain is no zlib stream", "stream", {65536 + 12, 8, 0xffffffffffffffff}),
+    /* VHD: footer, header at 512, table at 2048, 48 blocks, footer. The checksums of patched parts no longer fit. */
+    REFUSED("VHD header damaged", "vhd", {512 + 28, 4, 0xffffffff, true}),
+    REFUSED("VHD: both footers damaged", "vhd", {60, 4, 9, true}, {-512 + 60, 4, 9, true}),
+    REFUSED("VHD, fixed: footer damaged", "vhd-fixed", {-512 + 48, 8, 1ull << 62, true}),
+    FAILS("VHD: block far beyond the end", "vhd", {2048, 4, 0x7fffffff, true}),
+    {"VHD: two blocks in one place", "vhd", HOSTILE_READ_ONLY, {{2048, 4, 8, true}, {2052, 4, 9, true}}, NULL},
+    {"VHD: no blocks", "vhd", HOSTILE_REFUSED, {{512 + 28, 4, 0, true}}, fix_vhd},
+    {"VHD: too few blocks", "vhd", HOSTILE_REFUSED, {{512 + 28, 4, 47, true}}, fix_vhd},
+    {"VHD: 2^32-1 blocks", "vhd", HOSTILE_REFUSED, {{512 + 28, 4, 0xffffffff, true}}, fix_vhd},
+    {"VHD: block size 0", "vhd", HOSTILE_REFUSED, {{512 + 32, 4, 0, true}}, fix_vhd},
+    {"VHD: block size 3", "vhd", HOSTILE_REFUSED, {{512 + 32, 4, 3, true}}, fix_vhd},
+    {"VHD: block size 2^31", "vhd", HOSTILE_REFUSED, {{512 + 32, 4, 1u << 31, true}}, fix_vhd},
+    {"VHD: table beyond the end", "vhd", HOSTILE_REFUSED, {{512 + 16, 8, 1ull << 40, true}}, fix_vhd},
+    {"VHD: table at 2^64-512", "vhd", HOSTILE_REFUSED, {{512 + 16, 8, UINT64_MAX - 511, true}}, fix_vhd},
+    {"VHD: header beyond the end", "vhd", HOSTILE_REFUSED, {{-512 + 16, 8, 1ull << 62, true}}, fix_vhd},
+    {"VHD: size 2^63", "vhd", HOSTILE_REFUSED, {{-512 + 48, 8, 1ull << 63, true}}, fix_vhd},
+    {"VHD: size 513", "vhd", HOSTILE_REFUSED, {{-512 + 48, 8, 513, true}}, fix_vhd},
+    {"VHD: type 7", "vhd", HOSTILE_REFUSED, {{-512 + 60, 4, 7, true}}, fix_vhd},
+    {"VHD: child of nobody", "vhd", HOSTILE_REFUSED, {{-512 + 60, 4, 4, true}}, fix_vhd},
+    {"VHD, fixed: larger than its file", "vhd-fixed", HOSTILE_REFUSED, {{-512 + 48, 8, 1ull << 40, true}}, fix_vhd},
     /* descriptors */
     REFUSED("extent: a system file", "system file"),
     REFUSED("extent: ../", "up"),

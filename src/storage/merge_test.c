@@ -17,7 +17,7 @@
 static const struct subject {
     const char *format;
     uint32_t block_bytes;
-} subjects[] = {{"VDI", LEDGER_BLOCK}, {"VMDK", LEDGER_BLOCK}};
+} subjects[] = {{"VDI", LEDGER_BLOCK}, {"VMDK", LEDGER_BLOCK}, {"VHD", LEDGER_BLOCK}};
 
 /* All ways to merge in a chain of four. */
 static const struct way {
@@ -205,6 +205,7 @@ static void test_faults(const void *subject)
         f.err = errs[n % 3];
         for (unsigned tries = 0; !done && tries < 200; tries++)
             vd_merge_step(m, LEDGER_BLOCK, &done);
+        f.fail_at = 0;
         ledger_check(&l, vd, "after a fault");
         noted = done && vd_flush(vd) == 0;
         if (noted)

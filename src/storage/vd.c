@@ -60,6 +60,7 @@ struct vd *image_open(const struct fio *io, const char *format, const char *path
         image_close(vd);
         return NULL;
     }
+    vd->opened = true;
     return vd;
 }
 

@@ -2,8 +2,10 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "rt/status.h"
+#include "storage/bytes.h"
 #include "storage/chain.h"
 #include "storage/copy.h"
 
@@ -115,6 +117,8 @@ static const struct kind {
     {"vmdk-split", "VMDK", VD_SPLIT_2G, false, "vmdk", "subformat=twoGbMaxExtentSparse", true},
     {"vmdk-split-flat", "VMDK", VD_SPLIT_2G, true, "vmdk", "subformat=twoGbMaxExtentFlat", false},
     {"vmdk-stream", "VMDK", VD_STREAM, false, "vmdk", "subformat=streamOptimized", true, true},
+    {"vhd", "VHD", VD_PLAIN, false, "vpc", "subformat=dynamic,force_size=on", false},
+    {"vhd-fixed", "VHD", VD_PLAIN, true, "vpc", "subformat=fixed,force_size=on", false},
     {"vmdk-esx", "VMDK", VD_ESX, false, "vmdk", "subformat=monolithicFlat", false},
 };
 
@@ -169,6 +173,136 @@ static void test_theirs_to_ours(const void *arg)
         g_assert_cmpint(run("qemu-img check -f %s %s", k->qemu, p->vdi), ==, 0);
     if (!k->read_only)
         g_assert_cmpint(run("qemu-io -f %s -c \"read -P 0xa5 %u 5000\" %s", k->qemu, 9 * MIB - 2500, p->vdi), ==, 0);
+    place_free(p);
+}
+
+/* Formats that are only read, as QEMU writes them. */
+static const struct foreign {
+    const char *name, *format, *command;
+} foreigns[] = {
+    {"qcow2-v2", "QCOW2", "qemu-img convert -f raw -O qcow2 -o compat=0.10"},
+    {"qcow2-v3", "QCOW2", "qemu-img convert -f raw -O qcow2"},
+    {"qcow2-512", "QCOW2", "qemu-img convert -f raw -O qcow2 -o cluster_size=512"},
+    {"qcow2-2M", "QCOW2", "qemu-img convert -f raw -O qcow2 -o cluster_size=2M"},
+    {"qcow2-zlib", "QCOW2", "qemu-img convert -c -f raw -O qcow2"},
+    {"qcow2-zstd", "QCOW2", "qemu-img convert -c -f raw -O qcow2 -o compression_type=zstd"},
+    {"qcow2-prealloc", "QCOW2", "qemu-img convert -f raw -O qcow2 -o preallocation=metadata"},
+    {"qed", "QED", "qemu-img convert -f raw -O qed"},
+    {"qed-4K", "QED", "qemu-img convert -f raw -O qed -o cluster_size=4096,table_size=4"},
+    {"parallels", "Parallels", "qemu-img convert -f raw -O parallels"},
+    {"vhdx", "VHDX", "qemu-img convert -f raw -O vhdx -o subformat=dynamic"},
+    {"vhdx-fixed", "VHDX", "qemu-img convert -f raw -O vhdx -o subformat=fixed"},
+};
+
+static void test_foreign(const void *arg)
+{
+    const struct foreign *f = arg;
+    struct place *p = place_new();
+    g_autoptr(GError) error = NULL;
+    struct vd *vd;
+
+    make_raw(p->raw, 24 * MIB);
+    g_assert_cmpint(run("%s %s %s", f->command, p->raw, p->vdi), ==, 0);
+    g_assert_cmpstr(vd_probe(fio_system(), p->vdi, NULL), ==, f->format);
+    vd = vd_open(fio_system(), f->format, p->vdi, 0, &error);
+    g_assert_no_error(error);
+    g_assert_true(vd_read_only(vd));
+    compare_with_raw(vd, p->raw);
+    vd_close(vd);
+    place_free(p);
+}
+
+/* A backing file is named by the caller; the image alone is not opened. */
+static void test_backing(void)
+{
+    static const char *const names[][2] = {{"qcow2", "QCOW2"}, {"qed", "QED"}};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        struct place *p = place_new();
+        g_autofree char *child = g_build_filename(p->dir, "child", NULL);
+        const struct vd_link links[] = {{"RAW", p->raw}, {names[i][1], child}};
+        g_autoptr(GError) error = NULL;
+        struct vd *vd;
+
+        make_raw(p->raw, 8 * MIB);
+        g_assert_cmpint(run("qemu-img create -q -f %s -b %s -F raw %s", names[i][0], p->raw, child), ==, 0);
+        g_assert_cmpint(run("qemu-io -f %s -c \"write -P 0x41 1M 100k\" -c \"write -z 3M 1M\" %s", names[i][0], child),
+                        ==, 0);
+        g_assert_cmpint(run("qemu-img convert -f %s -O raw %s %s", names[i][0], child, p->back), ==, 0);
+        g_assert_null(vd_open(fio_system(), names[i][1], child, VD_READ_ONLY, &error));
+        g_assert_error(error, STATUS_ERROR, VERR_VD_UUID_MISMATCH);
+        g_clear_error(&error);
+        vd = vd_open_chain(fio_system(), links, 2, VD_READ_ONLY, &error);
+        g_assert_no_error(error);
+        g_assert_cmpstr(vd_parent_hint(vd), ==, p->raw);
+        compare_with_raw(vd, p->back);
+        vd_close(vd);
+        place_free(p);
+    }
+}
+
+static void dmg_chunk(GByteArray *table, uint32_t type, uint64_t sector, uint64_t sectors, uint64_t at, uint64_t bytes)
+{
+    uint8_t e[40] = {};
+
+    put_be32(e, type);
+    put_be64(e + 8, sector);
+    put_be64(e + 16, sectors);
+    put_be64(e + 24, at);
+    put_be64(e + 32, bytes);
+    g_byte_array_append(table, e, sizeof(e));
+}
+
+/* Nothing at hand writes DMG files: one is put together here, and QEMU says what it holds. */
+static void test_dmg(void)
+{
+    struct place *p = place_new();
+    GByteArray *table = g_byte_array_new();
+    g_autofree uint8_t *data = g_malloc(64 * 512), *packed = g_malloc(40000);
+    uint8_t head[204] = {}, trailer[512] = {};
+    g_autofree char *base64 = NULL, *xml = NULL;
+    g_autoptr(GError) error = NULL;
+    uLongf zlib_bytes = 40000;
+    FILE *f = g_fopen(p->vdi, "wb");
+    struct vd *vd;
+
+    for (unsigned i = 0; i < 64 * 512; i++)
+        data[i] = (uint8_t)(i * 7 >> 4);
+    g_assert_cmpint(compress2(packed, &zlib_bytes, data, 64 * 512, 9), ==, Z_OK);
+    memcpy(head, "mish", 4);
+    put_be32(head + 4, 1);
+    put_be64(head + 16, 256);
+    put_be32(head + 32, 64 + 8);
+    put_be32(head + 200, 5);
+    g_byte_array_append(table, head, sizeof(head));
+    dmg_chunk(table, 1, 0, 64, 0, 64 * 512);
+    dmg_chunk(table, 0, 64, 64, 0, 0);
+    dmg_chunk(table, 0x80000005, 128, 64, 64 * 512, zlib_bytes);
+    dmg_chunk(table, 2, 192, 64, 0, 0);
+    dmg_chunk(table, 0xffffffff, 256, 0, 0, 0);
+    base64 = g_base64_encode(table->data, table->len);
+    xml = g_strdup_printf("<plist><dict><key>resource-fork</key><dict><key>blkx</key><array><dict><key>Data</key>\n"
+                          "<data>%s</data></dict></array></dict></dict></plist>",
+                          base64);
+    memcpy(trailer, "koly", 4);
+    put_be32(trailer + 4, 4);
+    put_be32(trailer + 8, 512);
+    put_be64(trailer + 32, 64 * 512 + zlib_bytes);
+    put_be64(trailer + 0xd8, 64 * 512 + zlib_bytes);
+    put_be64(trailer + 0xe0, strlen(xml));
+    put_be64(trailer + 0x1ec, 256);
+    fwrite(data, 1, 64 * 512, f);
+    fwrite(packed, 1, zlib_bytes, f);
+    fwrite(xml, 1, strlen(xml), f);
+    fwrite(trailer, 1, sizeof(trailer), f);
+    fclose(f);
+    g_byte_array_unref(table);
+    g_assert_cmpint(run("qemu-img convert -f dmg -O raw %s %s", p->vdi, p->back), ==, 0);
+    g_assert_cmpstr(vd_probe(fio_system(), p->vdi, NULL), ==, "DMG");
+    vd = vd_open(fio_system(), "DMG", p->vdi, 0, &error);
+    g_assert_no_error(error);
+    compare_with_raw(vd, p->back);
+    vd_close(vd);
     place_free(p);
 }
 
@@ -282,6 +416,13 @@ int main(int argc, char **argv)
         g_test_add_data_func(ours, &kinds[i], test_ours_to_theirs);
         g_test_add_data_func(theirs, &kinds[i], test_theirs_to_ours);
     }
+    for (size_t i = 0; i < G_N_ELEMENTS(foreigns); i++) {
+        g_autofree char *path = g_strdup_printf("/vd-qemu/foreign/%s", foreigns[i].name);
+
+        g_test_add_data_func(path, &foreigns[i], test_foreign);
+    }
+    g_test_add_func("/vd-qemu/backing", test_backing);
+    g_test_add_func("/vd-qemu/dmg", test_dmg);
     g_test_add_func("/vd-qemu/children", test_children);
     g_test_add_func("/vd-qemu/created", test_created);
     g_test_add_func("/vd-qemu/second-writer", test_second_writer);

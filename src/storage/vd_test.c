@@ -355,7 +355,8 @@ static void test_format_is_pinned(void)
     g_assert_cmpuint(vd_size_bytes(vd), ==, 1024);
     vd_close(vd);
     g_assert_cmpstr(vd_probe(io, "/d.raw", NULL), ==, "VDI");
-    g_assert_null(vd_open(io, "qcow2", "/d.raw", 0, &error));
+    g_assert_null(vd_open(io, "QCOW2", "/d.raw", 0, NULL));
+    g_assert_null(vd_open(io, "qcow9", "/d.raw", 0, &error));
     g_assert_error(error, STATUS_ERROR, VERR_NOT_SUPPORTED);
     fio_crash_free(disk);
 }

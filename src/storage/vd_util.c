@@ -11,6 +11,8 @@ void vd_downgrade(struct vd *vd, const char *fmt, ...)
 {
     va_list ap;
 
+    if (vd->opened && vd->sync_failed == 0)
+        vd->sync_failed = VERR_VD_IMAGE_READ_ONLY; /* what waits in memory will not reach the disk */
     vd->read_only = true;
     if (vd->ro_reason)
         return;

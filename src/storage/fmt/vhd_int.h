@@ -1,0 +1,75 @@
+/* vhd_int.h - a VHD's footer and header as numbers, and the open image's state. Only for fmt/vhd*.c. */
+#ifndef STORAGE_FMT_VHD_INT_H
+#define STORAGE_FMT_VHD_INT_H
+
+#include "storage/format.h"
+#include "storage/tcache.h"
+
+#define VHD_FOOTER_BYTES 512
+#define VHD_HEADER_BYTES 1024
+#define VHD_BLOCK_BYTES  (2u << 20) /* of images we make, if not told otherwise */
+#define VHD_MAX_ENTRIES  (8u << 20)
+#define VHD_MAX_BYTES    (2040ull << 30)
+#define VHD_FREE         0xffffffffu
+#define VHD_NAME_UNITS   256
+
+enum vhd_type { VHD_FIXED = 2, VHD_DYNAMIC = 3, VHD_DIFF = 4 };
+
+struct vhd_footer {
+    enum vhd_type type;
+    uint64_t header_at; /* dynamic header; UINT64_MAX in fixed images */
+    uint64_t size_bytes;
+    uint32_t timestamp;
+    uint8_t uuid[VD_UUID_BYTES]; /* RFC 4122 order */
+};
+
+struct vhd_header {
+    uint64_t bat_at;
+    uint32_t entries, block_bytes;
+    uint8_t parent[VD_UUID_BYTES];
+    char *parent_name;
+    uint64_t locator_at; /* when built: where the relative name stands, as UTF-16LE; 0 = none */
+    uint32_t locator_bytes;
+};
+
+struct vhd {
+    struct vhd_footer f;
+    struct vhd_header h;
+    uint32_t *bat; /* host byte order: sector of a block's bitmap */
+    uint32_t bitmap_bytes;
+    struct tcache *bitmaps;
+    uint64_t end_bytes;   /* where the next block goes and the footer stands */
+    uint64_t stale_bytes; /* before it new data may meet old bytes */
+    GArray *new_blocks;   /* uint32_t: BAT entries in memory only */
+};
+
+/* ---- vhd_header.c ---- */
+
+bool vhd_footer_valid(const uint8_t raw[VHD_FOOTER_BYTES]);
+bool vhd_footer_parse(const char *path, const uint8_t raw[VHD_FOOTER_BYTES], struct vhd_footer *ret, GError **error);
+void vhd_footer_build(const struct vhd_footer *f, uint8_t raw[VHD_FOOTER_BYTES]);
+/** vhd_header_parse() - sizes against each other and the file; @ret->parent_name is new. */
+bool vhd_header_parse(const char *path, const uint8_t raw[VHD_HEADER_BYTES], uint64_t size_bytes, uint64_t file_bytes,
+                      struct vhd_header *ret, GError **error);
+void vhd_header_build(const struct vhd_header *h, uint8_t raw[VHD_HEADER_BYTES]);
+/** vhd_header_repoint() - another table; only the first sector changes. */
+void vhd_header_repoint(uint8_t raw[VHD_HEADER_BYTES], uint64_t bat_at, uint32_t entries);
+
+static inline uint32_t vhd_bitmap_bytes(uint32_t block_bytes)
+{
+    return (block_bytes / 512 / 8 + 511) / 512 * 512;
+}
+
+/* ---- vhd.c ---- */
+
+int vhd_flush(struct vd *vd);
+/** vhd_put_footer() - at the end of the file, where it counts, and its copy at the beginning. Syncs between. */
+int vhd_put_footer(struct vd *vd);
+
+/* ---- vhd_create.c ---- */
+
+bool vhd_create(const struct fio *io, int fd, const struct vd_create *args, GError **error);
+bool vhd_resize(struct vd *vd, uint64_t size_bytes, GError **error);
+bool vhd_set_parent(struct vd *vd, struct vd *parent, GError **error);
+
+#endif
