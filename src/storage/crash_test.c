@@ -114,7 +114,7 @@ static void test_kills(const void *arg)
 {
     const struct subject *s = arg;
 
-    for (unsigned n = 1, hit = 1; hit; n += g_test_slow() ? 1 : 5) {
+    for (unsigned n = 1, hit = 1; hit; n += g_test_slow() ? 1 : 17) {
         g_autoptr(GRand) rand = g_rand_new_with_seed(9);
         struct fio_crash *disk = fio_crash_new();
         struct ledger l = {};
@@ -178,7 +178,7 @@ static void test_faults(const void *arg)
     for (unsigned kind = 0; kind < 3 * G_N_ELEMENTS(errs); kind++) {
         bool hit = true;
 
-        for (unsigned n = 1; hit; n += g_test_slow() ? 1 : 11 + kind % 3) {
+        for (unsigned n = 1; hit; n += g_test_slow() ? 1 : 29 + kind % 3) {
             g_autoptr(GRand) rand = g_rand_new_with_seed(5);
             struct fio_crash *disk = fio_crash_new();
             struct ledger l = {};

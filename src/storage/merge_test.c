@@ -142,7 +142,7 @@ static void test_crashes(const void *subject)
     const struct subject *s = subject;
 
     for (size_t i = 0; i < G_N_ELEMENTS(ways); i++) {
-        unsigned stride = g_test_slow() ? 1 : 13;
+        unsigned stride = g_test_slow() ? 1 : 61;
 
         for (unsigned n = 1 + (unsigned)i, hit = 1; hit; n += stride) {
             g_autoptr(GRand) rand = g_rand_new_with_seed((guint32)i);
@@ -186,7 +186,7 @@ static void test_faults(const void *subject)
 {
     static const int errs[] = {ENOSPC, EIO, EINTR};
 
-    for (unsigned n = 1; n < 200; n += g_test_slow() ? 1 : 17) {
+    for (unsigned n = 1; n < 200; n += g_test_slow() ? 1 : 23) {
         g_autoptr(GRand) rand = g_rand_new_with_seed(n);
         struct fio_crash *disk = fio_crash_new();
         const struct way *w = &ways[n % G_N_ELEMENTS(ways)];
@@ -291,7 +291,7 @@ static void *guest(void *arg)
 /* A guest on another thread, and all images merged away under it. */
 static void test_threads(const void *subject)
 {
-    for (unsigned round = 0; round < 6; round++) {
+    for (unsigned round = 0; round < (g_test_slow() ? 20u : 2u); round++) {
         struct shared s = {.rand = g_rand_new_with_seed(round)};
         struct fio_crash *disk = fio_crash_new();
         const struct way *order = (const struct way[]){{round % 2 ? 3 : 0, round % 2 ? 0 : 3}};
