@@ -1,5 +1,5 @@
-/* global_map.c - tables of the global settings. Numbers of networks are written as 1 and 0 where others have true and
- * false. */
+/* global_map.c - tables of the global settings. Numbers of networks are written
+ * as 1 and 0 where others have true and false. */
 #include "main/settings/global.h"
 #include "main/settings/map_rows.h"
 
@@ -141,10 +141,21 @@ static const struct map_type map_platform_properties = {
 #undef T
 
 #define T struct settings_global
+/* Before 4.0 this word was the default; it still means the default. */
+static void global_loaded(void *item, unsigned version)
+{
+    T *g = item;
+
+    (void)version;
+    if (g_strcmp0(g->system.machine_folder, "Machines") == 0)
+        g_clear_pointer(&g->system.machine_folder, g_free);
+}
+
 const struct map_type map_global = {
     .size = sizeof(T),
     .item = true,
     .kept = offsetof(T, kept),
+    .loaded = global_loaded,
     .elems = ELEMS(
         ONE("ExtraData", WITH_ELEMS(LIST("ExtraDataItem", extra_data, &map_property, .flags = ELEM_SORTED)),
             .flags = ELEM_ALWAYS),

@@ -1,4 +1,5 @@
-/* machine.c - see machine.h: a machine's life in memory; the work is done by file.c and the tables. */
+/* machine.c - see machine.h: a machine's life in memory; the work is done by
+ * file.c and the tables. */
 #include "main/settings/machine.h"
 
 #include <string.h>
@@ -24,27 +25,12 @@ struct settings_machine *settings_machine_new(const struct fio *io, const char *
     return m;
 }
 
-/* What can be done about a file that cannot be read. */
-static void offer_previous(const struct settings_file *f, enum settings_kind kind, GError **error)
-{
-    g_autofree char *previous = settings_previous(f->io, f->path, kind);
-
-    if (previous == NULL || error == NULL)
-        return;
-    g_autofree char *text =
-        g_strdup_printf("%s\nIts previous version '%s' can be read: copy it to '%s' to go back to it",
-                        (*error)->message, previous, f->path);
-    g_free((*error)->message);
-    (*error)->message = g_steal_pointer(&text);
-}
-
 struct settings_machine *settings_machine_load(const struct fio *io, const char *path, GError **error)
 {
     struct settings_machine *m = g_new0(struct settings_machine, 1);
 
     file_init(&m->file, io, path);
     if (!file_load(&m->file, SETTINGS_MACHINE, m, error)) {
-        offer_previous(&m->file, SETTINGS_MACHINE, error);
         settings_machine_free(m);
         return NULL;
     }

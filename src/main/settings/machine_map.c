@@ -1,8 +1,9 @@
 /*
  * machine_map.c - tables of a machine and its snapshots.
  *
- * Versions: storage controllers stand beside Hardware up to 1.16; Platform stands beside it since 1.20. What is
- * recorded is written here as Recording, which layout.c turns into the VideoCapture of Hardware up to 1.18.
+ * Versions: storage controllers stand beside Hardware up to 1.16; Platform
+ * stands beside it since 1.20. What is recorded is written here as Recording,
+ * which layout.c turns into the VideoCapture of Hardware up to 1.18.
  */
 #include "main/settings/machine.h"
 
@@ -158,12 +159,16 @@ static char *check_machine(const void *item)
     return bad != NULL ? bad : check_snapshots(m);
 }
 
-/* "/" alone is what every machine is in. */
+/* "/" alone is what every machine is in. Some builds wrote Debian_x64 for
+ * Debian_64 in 1.20. */
 static void machine_loaded(void *item, unsigned version)
 {
     T *m = item;
 
-    (void)version;
+    if (version == 20 && m->os_type != NULL && g_str_has_suffix(m->os_type, "_x64")) {
+        g_autofree char *old = m->os_type;
+        m->os_type = g_strdup_printf("%.*s_64", (int)(strlen(old) - strlen("_x64")), old);
+    }
     if (m->groups->len == 1 && strcmp(((struct settings_group *)m->groups->pdata[0])->name, "/") == 0)
         g_ptr_array_set_size(m->groups, 0);
 }

@@ -260,6 +260,7 @@ static void test_registry(void)
     g_assert_cmpstr(settings_property_get(iscsi->properties, "LUN"), ==, "1");
     g_assert_cmpuint(g->dhcp_servers->len, ==, 1); /* what 2.2 added */
     g_assert_cmpstr(g->system.hard_disk_folder, ==, "VDI");
+    g_assert_null(g->system.machine_folder); /* "Machines" stood for the default */
     g_assert_cmpstr(g->system.vrde_auth_library, ==, "VRDPAuth");
     settings_global_free(g);
 }

@@ -1,11 +1,15 @@
 /*
- * save_test.c - saving survives: power cuts and failing calls at every step, other programs' changes, corrupt files.
+ * save_test.c - saving survives: power cuts and failing calls at every step,
+ * other programs' changes, corrupt files.
  *
- * Oracle: the file found afterwards is read by the loader and must be exactly the machine before or after the change.
+ * Oracle: the file found afterwards is read by the loader and must be exactly
+ * the machine before or after the change.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "main/settings/machine.h"
 #include "rt/fio_shim.h"
@@ -49,7 +53,8 @@ static uint32_t ram_on(struct fio_crash *disk)
 
 /* ---- power cuts ---- */
 
-/* A table that looks, after each call passed on, at everything the disk could hold if the power failed now. */
+/* A table that looks, after each call passed on, at everything the disk could
+ * hold if the power failed now. */
 struct watch {
     struct fio io;
     struct fio_crash *disk;
@@ -123,12 +128,17 @@ static int watch_ftruncate(void *ctx, int fd, uint64_t size_bytes)
 {
     WATCHED(ftruncate, fd, size_bytes)
 }
+static int watch_lock(void *ctx, int fd, enum fio_lock kind)
+{
+    WATCHED(lock, fd, kind)
+}
 static int watch_stat(void *ctx, int fd, struct fio_stat *ret)
 {
     WATCHED(stat, fd, ret)
 }
 
-/* The version rises too, so that the copy of the old file is part of what is cut. */
+/* The version rises too, so that the copy of the old file is part of what is
+ * cut. */
 static void test_power(void)
 {
     g_autoptr(GError) error = NULL;
@@ -147,6 +157,7 @@ static void test_power(void)
                         .link = watch_link,
                         .unlink = watch_unlink,
                         .dir_sync = watch_dir_sync,
+                        .lock = watch_lock,
                         .stat = watch_stat};
     struct settings_machine *m = load(&w.io);
     m->hardware.ram_mib = 128;
@@ -244,6 +255,52 @@ static void test_changed(void)
     fio_crash_free(disk);
 }
 
+/* Processes that count up as fast as they can: each save that succeeds must be
+ * in the end result. */
+static void count_up(const char *path, unsigned times)
+{
+    for (unsigned done = 0; done < times;) {
+        struct settings_machine *m = settings_machine_load(fio_system(), path, NULL);
+        if (m == NULL)
+            _exit(2); /* never a moment without a whole file */
+        m->hardware.ram_mib++;
+        g_autoptr(GError) error = NULL;
+        if (settings_machine_save(m, &error))
+            done++;
+        else if (!g_error_matches(error, SETTINGS_ERROR, SETTINGS_ERROR_CHANGED))
+            _exit(3);
+        settings_machine_free(m);
+    }
+    _exit(0);
+}
+
+static void test_together(void)
+{
+    enum { PROCESSES = 4, TIMES = 25 };
+    g_autofree char *folder = g_dir_make_tmp("settings-save-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(folder, "vm.vbox", NULL), *previous = g_strconcat(path, "-prev", NULL);
+    pid_t children[PROCESSES];
+
+    g_assert_true(g_file_set_contents(path, first_text, -1, NULL));
+    for (unsigned k = 0; k < PROCESSES; k++) {
+        children[k] = fork();
+        g_assert_cmpint(children[k], >=, 0);
+        if (children[k] == 0)
+            count_up(path, TIMES);
+    }
+    for (unsigned k = 0; k < PROCESSES; k++) {
+        int status = -1;
+        g_assert_cmpint(waitpid(children[k], &status, 0), ==, children[k]);
+        g_assert_cmpint(status, ==, 0);
+    }
+    struct settings_machine *m = settings_machine_load(fio_system(), path, NULL);
+    g_assert_cmpuint(m->hardware.ram_mib, ==, 64 + PROCESSES * TIMES);
+    settings_machine_free(m);
+    unlink(path);
+    unlink(previous);
+    g_assert_cmpint(rmdir(folder), ==, 0); /* nothing else was left */
+}
+
 static void test_exists(void)
 {
     g_autoptr(GError) error = NULL;
@@ -257,7 +314,8 @@ static void test_exists(void)
     fio_crash_free(disk);
 }
 
-/* Nothing to say: nothing is written, the previous file stays the previous one. */
+/* Nothing to say: nothing is written, the previous file stays the previous one.
+ */
 static void test_unchanged(void)
 {
     g_autoptr(GError) error = NULL;
@@ -333,6 +391,7 @@ int main(int argc, char **argv)
     g_test_add_func("/settings/save/power", test_power);
     g_test_add_func("/settings/save/faults", test_faults);
     g_test_add_func("/settings/save/changed", test_changed);
+    g_test_add_func("/settings/save/together", test_together);
     g_test_add_func("/settings/save/exists", test_exists);
     g_test_add_func("/settings/save/unchanged", test_unchanged);
     g_test_add_func("/settings/save/invalid", test_invalid);

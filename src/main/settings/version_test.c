@@ -259,6 +259,25 @@ static void test_global(void)
     }
 }
 
+/* Some builds of 7.1 renamed the 64-bit guest types in 1.20, and back. */
+static void test_types(void)
+{
+    static const struct {
+        unsigned version;
+        const char *type, *read;
+    } types[] = {{20, "Debian_x64", "Debian_64"}, {20, "Debian_64", "Debian_64"}, {19, "Debian_x64", "Debian_x64"}};
+
+    for (unsigned k = 0; k < G_N_ELEMENTS(types); k++) {
+        g_autofree char *attr = g_strdup_printf("OSType=\"%s\"", types[k].type);
+        g_autofree char *text = document(types[k].version, ATTR, attr);
+        clean();
+        g_assert_true(g_file_set_contents(path, text, -1, NULL));
+        struct settings_machine *m = settings_machine_load(fio_system(), path, NULL);
+        g_assert_cmpstr(m->os_type, ==, types[k].read);
+        settings_machine_free(m);
+    }
+}
+
 static void test_new(void)
 {
     g_autoptr(GError) error = NULL;
@@ -288,6 +307,7 @@ int main(int argc, char **argv)
     g_test_add_func("/settings/version/backup", test_backup);
     g_test_add_func("/settings/version/future", test_future);
     g_test_add_func("/settings/version/global", test_global);
+    g_test_add_func("/settings/version/types", test_types);
     g_test_add_func("/settings/version/new", test_new);
     int rc = g_test_run();
     clean();
