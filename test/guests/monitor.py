@@ -11,23 +11,22 @@ class Monitor:
     def __init__(self, path, seconds=30):
         self.path = path
         self.seconds = seconds
-        self.data = b""
 
     def _packet(self, s, text):
         s.sendall(f"${text}#{sum(text.encode()) & 255:02x}".encode())
 
     def _reply(self, s):
+        data = b""
         while True:
-            start = self.data.find(b"$")
-            end = self.data.find(b"#", start)
-            if start >= 0 and end >= 0 and len(self.data) >= end + 3:
+            start = data.find(b"$")
+            end = data.find(b"#", start)
+            if start >= 0 and end >= 0 and len(data) >= end + 3:
                 s.sendall(b"+")
-                reply, self.data = self.data[start + 1:end].decode(), self.data[end + 3:]
-                return reply
+                return data[start + 1:end].decode()
             more = s.recv(65536)
             if not more:
                 raise Failure("the debugger's socket was closed")
-            self.data += more
+            data += more
 
     def _connect(self):
         end = time.monotonic() + self.seconds
@@ -46,11 +45,6 @@ class Monitor:
         """The answer to a monitor command."""
         with self._connect() as s:
             s.settimeout(self.seconds)
-            self.data = b""
             self._packet(s, "qRcmd," + command.encode().hex())
-            text = ""
-            while (reply := self._reply(s)) != "OK":
-                text += bytes.fromhex(reply.removeprefix("O")).decode()
-                if not reply.startswith("O"):  # a short text is the answer itself
-                    break
-            return text
+            reply = self._reply(s)
+            return "" if reply == "OK" else bytes.fromhex(reply).decode()

@@ -28,8 +28,12 @@ static uint8_t *to_rgb(const struct pdm_frame *f)
     return rgb;
 }
 
-static void *encode(const struct pdm_frame *f, size_t *ret_bytes, GError **error)
+void *png_encode_frame(const struct pdm_frame *f, size_t *ret_bytes, GError **error)
 {
+    if (!f->width || !f->height) {
+        g_set_error(error, PNG_ERROR, 0, "there is no picture yet");
+        return NULL;
+    }
     g_autofree uint8_t *rgb = to_rgb(f);
     png_image image = {.version = PNG_IMAGE_VERSION, .width = f->width, .height = f->height, .format = PNG_FORMAT_RGB};
     png_alloc_size_t bytes = PNG_IMAGE_PNG_SIZE_MAX(image);
@@ -53,11 +57,9 @@ bool png_write_frame(const struct pdm_frame *f, const char *path, GError **error
     g_autofree void *png = NULL;
     size_t bytes;
 
-    if (!f->width || !f->height) {
-        g_set_error(error, PNG_ERROR, 0, "cannot write \"%s\": there is no picture yet", path);
-        return false;
-    }
-    png = encode(f, &bytes, error);
+    png = png_encode_frame(f, &bytes, error);
+    if (!png)
+        g_prefix_error(error, "cannot write \"%s\": ", path);
     return png && fio_atomic_replace(fio_system(), path, png, bytes, 0, error);
 }
 

@@ -13,11 +13,13 @@
 
 #include "frontends/VBoxHeadless/terminal.h"
 #include "main/vmproc/console.h"
+#include "main/vmproc/runtime.h"
 #include "rt/loop.h"
 
 struct headless {
     struct loop *loop;
     struct console *console;
+    struct runtime *runtime;
     struct terminal terminal;
     char *screenshot_path;
     bool paused, by_signal;
@@ -26,6 +28,8 @@ struct headless {
 struct options {
     char *startvm, *vrde, *gdb, *screenshot, *state, *comment;
     char **vrde_properties;
+    char *runtime_socket;       /* started by VBoxSVC: where it calls us, ... */
+    int runtime_lock, ready_fd; /* the lock that says we live, and where "ok" or the reason goes */
     gboolean serial_console, start_paused, version;
 };
 
@@ -65,7 +69,7 @@ static void on_signal(void *user, int fd, unsigned events)
         return;
     switch (info.ssi_signo) {
     case SIGUSR1: screenshot(h); break;
-    case SIGUSR2: console_power_button(h->console); break;
+    case SIGUSR2: console_power_button(h->console, false); break;
     default:
         h->by_signal = true;
         console_power_off(h->console);
@@ -77,7 +81,29 @@ static void on_ended(void *user)
 {
     struct headless *h = user;
 
+    if (h->runtime != NULL && strcmp(console_state(h->console), "Stuck") == 0)
+        return; /* stays for whoever wants to look at it, until it is powered off */
     loop_quit(h->loop);
+}
+
+static void on_state(void *user, const char *state)
+{
+    struct headless *h = user;
+    struct runtime *runtime = g_atomic_pointer_get(&h->runtime);
+
+    if (runtime != NULL)
+        runtime_state(runtime, state, "");
+}
+
+/* The first and only line to whoever started us. */
+static void say(int fd, const char *line)
+{
+    if (fd < 0)
+        return;
+    g_autofree char *text = g_strconcat(line, "\n", NULL);
+    if (write(fd, text, strlen(text)) < 0)
+        fprintf(stderr, "VBoxHeadless: warning: nobody waits for the start\n");
+    close(fd);
 }
 
 static bool watch_signals(struct headless *h, GError **error)
@@ -107,6 +133,14 @@ static int report_end(struct headless *h)
     }
 }
 
+static void start_runtime(struct headless *h, int listen_fd)
+{
+    struct runtime *runtime = runtime_new(listen_fd, h->console, h->loop);
+
+    g_atomic_pointer_set(&h->runtime, runtime);
+    runtime_state(runtime, console_state(h->console), ""); /* what changed meanwhile */
+}
+
 static int run(struct headless *h, const struct options *o, GError **error)
 {
     struct console_options co = {.loop = h->loop,
@@ -119,23 +153,38 @@ static int run(struct headless *h, const struct options *o, GError **error)
                                  .screenshot_path = o->screenshot,
                                  .start_paused = o->start_paused,
                                  .user = h,
-                                 .ended = on_ended};
+                                 .ended = on_ended,
+                                 .state_changed = on_state};
 
     h->console = console_new(o->startvm, &co, error);
     if (h->console == NULL)
         return 1;
+    int listen_fd = o->runtime_socket != NULL ? runtime_listen(o->runtime_socket, error) : -1;
+    if (o->runtime_socket != NULL && listen_fd < 0) {
+        console_free(h->console);
+        return 1;
+    }
     h->terminal.user = h;
     h->terminal.key = on_key;
     if (o->serial_console)
         terminal_start(&h->terminal);
     int rc = 1;
     if (console_power_on(h->console, error)) {
+        if (listen_fd >= 0)
+            start_runtime(h, listen_fd);
+        say(o->ready_fd, "ok");
         rc = loop_run(h->loop);
         terminal_stop(&h->terminal);
         rc = rc != 0 ? 1 : report_end(h);
     }
     terminal_stop(&h->terminal);
-    console_free(h->console);
+    struct runtime *runtime = h->runtime;
+    if (runtime != NULL)
+        runtime_state(runtime, "PoweredOff", "");
+    if (o->runtime_lock >= 0 && rc == 0 && write(o->runtime_lock, RUNTIME_END, strlen(RUNTIME_END)) < 0)
+        rc = 1;
+    console_free(h->console); /* nothing tells the runtime any more */
+    runtime_free(runtime);
     return rc;
 }
 
@@ -154,6 +203,10 @@ static bool parse(int *argc, char ***argv, struct options *o, GError **error)
         {"screenshot", 0, 0, G_OPTION_ARG_FILENAME, &o->screenshot,
          "Where SIGUSR1 writes the screen (default: Logs/screenshot.png)", "FILE"},
         {"state", 0, 0, G_OPTION_ARG_FILENAME, &o->state, "Continue from this saved state", "FILE"},
+        {"runtime-socket", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_FILENAME, &o->runtime_socket, "Control socket",
+         "FILE"},
+        {"runtime-lock", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_INT, &o->runtime_lock, "Lock held while alive", "FD"},
+        {"runtime-ready", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_INT, &o->ready_fd, "Told about the start", "FD"},
         {"comment", 0, 0, G_OPTION_ARG_STRING, &o->comment, "Ignored; makes the process easy to find", "TEXT"},
         {"version", 'V', 0, G_OPTION_ARG_NONE, &o->version, "Print the version", NULL},
         {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL},
@@ -181,7 +234,7 @@ int main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
     struct headless h = {0};
-    struct options o = {0};
+    struct options o = {.runtime_lock = -1, .ready_fd = -1};
     int rc = 1;
 
     if (parse(&argc, &argv, &o, &error)) {
@@ -195,8 +248,11 @@ int main(int argc, char **argv)
             rc = run(&h, &o, &error);
         loop_free(h.loop);
     }
-    if (error != NULL)
+    if (error != NULL) {
         fprintf(stderr, "VBoxHeadless: error: %s\n", error->message);
+        say(o.ready_fd, error->message);
+    }
+    g_free(o.runtime_socket);
     g_free(o.startvm);
     g_free(o.vrde);
     g_strfreev(o.vrde_properties);

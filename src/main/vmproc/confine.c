@@ -43,9 +43,9 @@ static void enter(const struct sandbox_folder *folders, GString *words)
         ANY(renameat2), ANY(link), ANY(linkat), ANY(unlink), ANY(unlinkat), ANY(mkdir), ANY(mkdirat), ANY(access),
         ANY(faccessat), ANY(faccessat2), ANY(readlink), ANY(readlinkat), ANY(getdents64), ANY(getcwd), ANY(umask),
         ANY(statfs), ANY(fstatfs),
-        /* sockets that are open: a debugger or a serial line's peer comes, talks, goes */
-        ANY(accept4), ANY(recvfrom), ANY(sendto), ANY(recvmsg), ANY(sendmsg), ANY(shutdown), ANY(getsockopt),
-        ANY(setsockopt), ANY(getsockname), ANY(getpeername),
+        /* sockets that are open: the service, a debugger or a serial line's peer comes, talks, goes */
+        ANY(accept), ANY(accept4), ANY(recvfrom), ANY(sendto), ANY(recvmsg), ANY(sendmsg), ANY(shutdown),
+        ANY(getsockopt), ANY(setsockopt), ANY(getsockname), ANY(getpeername),
         /* the event loop and timers */
         ANY(epoll_create1), ANY(epoll_ctl), ANY(epoll_wait), ANY(epoll_pwait), ANY(eventfd2), ANY(timerfd_create),
         ANY(timerfd_settime), ANY(timerfd_gettime), ANY(timer_create), ANY(timer_settime), ANY(timer_delete),

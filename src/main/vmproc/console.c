@@ -71,7 +71,7 @@ static void fill_board(struct pc_settings *pc, const struct console *c)
         .ram_mib = s->ram_mib,
         .vram_mib = s->vram_mib,
         .cpu_profile = s->cpu.profile,
-        .pae = s->cpu.pae,
+        .pae = s->cpu.pae || s->cpu.long_mode != LONG_MODE_OFF, /* a 64-bit processor always has it */
         .long_mode = s->cpu.long_mode != LONG_MODE_OFF,
         .hpet = s->cpu.hpet,
         .acpi = s->firmware.acpi,
@@ -115,6 +115,15 @@ static bool check_available(const struct settings_machine *m, GError **error)
 
 /* ---- callbacks ---- */
 
+/* VirtualBox's MachineState of each state of ours. */
+static const char *const state_words[VM_STATE_COUNT] = {
+    [VM_CREATING] = "Starting",     [VM_CREATED] = "Starting",   [VM_POWERING_ON] = "Starting",
+    [VM_RUNNING] = "Running",       [VM_SUSPENDING] = "Running", [VM_SUSPENDED] = "Paused",
+    [VM_RESUMING] = "Paused",       [VM_RESETTING] = "Running",  [VM_SAVING] = "Saving",
+    [VM_LOADING] = "Restoring",     [VM_LOAD_FAILURE] = "Stuck", [VM_GURU_MEDITATION] = "Stuck",
+    [VM_POWERING_OFF] = "Stopping", [VM_OFF] = "PoweredOff",     [VM_DESTROYING] = "PoweredOff",
+};
+
 static const struct pdm_devreg *find_device(void *user, const char *name)
 {
     (void)user;
@@ -132,6 +141,8 @@ static void state_changed(void *user, enum vm_state state)
 {
     struct console *c = user;
 
+    if (c->options.state_changed != NULL)
+        c->options.state_changed(c->options.user, state_words[state]);
     if (state == VM_OFF || state == VM_GURU_MEDITATION)
         loop_post(c->options.loop, ended, c);
 }
@@ -272,13 +283,14 @@ const char *console_name(const struct console *c)
 
 void console_pause(struct console *c)
 {
-    vm_pause(c->vm, false);
+    vm_pause(c->vm, true);
 }
 
 void console_resume(struct console *c)
 {
     media_resume(c->media);
     vm_resume(c->vm);
+    vm_settle(c->vm);
 }
 
 void console_power_off(struct console *c)
@@ -286,9 +298,52 @@ void console_power_off(struct console *c)
     vm_power_off(c->vm);
 }
 
-bool console_power_button(struct console *c)
+const char *console_uuid(const struct console *c)
 {
-    return pdm_press_power_button(vm_pdm(c->vm), false);
+    return c->settings->uuid;
+}
+
+const char *console_state(struct console *c)
+{
+    return state_words[vm_state_get(c->vm)];
+}
+
+void console_reset(struct console *c)
+{
+    vm_reset(c->vm);
+    vm_settle(c->vm);
+}
+
+bool console_power_button(struct console *c, bool sleep)
+{
+    return pdm_press_power_button(vm_pdm(c->vm), sleep);
+}
+
+bool console_save(struct console *c, const char *path, GError **error)
+{
+    return vm_save(c->vm, path, error);
+}
+
+bool console_key(struct console *c, uint8_t code)
+{
+    return pdm_keyboard_put(vm_pdm(c->vm), &code, 1);
+}
+
+char *console_debug(struct console *c, const char *line)
+{
+    return vm_debug_command(c->vm, line);
+}
+
+bool console_screen_size(struct console *c, unsigned *ret_width, unsigned *ret_height)
+{
+    struct pdm_frame frame = {0};
+
+    if (!pdm_display_render(vm_pdm(c->vm), &frame))
+        return false;
+    *ret_width = frame.width;
+    *ret_height = frame.height;
+    pdm_frame_fini(&frame);
+    return true;
 }
 
 char *console_screenshot(struct console *c, const char *path, GError **error)
@@ -303,6 +358,19 @@ char *console_screenshot(struct console *c, const char *path, GError **error)
     bool ok = png_write_frame(&frame, target, error);
     pdm_frame_fini(&frame);
     return ok ? g_steal_pointer(&target) : NULL;
+}
+
+void *console_picture(struct console *c, size_t *ret_bytes, GError **error)
+{
+    struct pdm_frame frame = {0};
+
+    if (!pdm_display_render(vm_pdm(c->vm), &frame)) {
+        g_set_error(error, CONSOLE_ERROR, 0, "The machine '%s' has no screen", c->settings->name);
+        return NULL;
+    }
+    void *png = png_encode_frame(&frame, ret_bytes, error);
+    pdm_frame_fini(&frame);
+    return png;
 }
 
 char *console_screen_text(struct console *c)

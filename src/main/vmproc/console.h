@@ -8,6 +8,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct loop;
 struct console;
@@ -23,7 +24,8 @@ struct console_options {
     const char *screenshot_path; /* where screenshots may be written beside the machine's folder, or NULL */
     bool start_paused;
     void *user;
-    void (*ended)(void *user); /* the machine is off or stuck: console_end() says how */
+    void (*ended)(void *user);                            /* the machine is off or stuck: console_end() says how */
+    void (*state_changed)(void *user, const char *state); /* MachineState's name; any thread; may be NULL */
 };
 
 /** console_new() - reads the settings, opens the media, builds the machine. Nothing runs yet; nothing was changed. */
@@ -34,12 +36,26 @@ bool console_power_on(struct console *c, GError **error);
 void console_free(struct console *c);
 
 const char *console_name(const struct console *c);
+const char *console_uuid(const struct console *c);
+/** console_state() - the machine's state as a MachineState's name. */
+const char *console_state(struct console *c);
 void console_pause(struct console *c);
 void console_resume(struct console *c);
+void console_reset(struct console *c);
 void console_power_off(struct console *c);
-bool console_power_button(struct console *c);
+/** @sleep: the sleep button. false: the machine has no such button. */
+bool console_power_button(struct console *c, bool sleep);
+/** console_save() - the state goes to @path; the machine is paused then. */
+bool console_save(struct console *c, const char *path, GError **error);
+/** console_key() - one byte of PC set 1; false: the keyboard's buffer is full, or there is none. */
+bool console_key(struct console *c, uint8_t code);
+/** console_debug() - a line for the debugger's monitor: its answer; g_free. */
+char *console_debug(struct console *c, const char *line);
+bool console_screen_size(struct console *c, unsigned *ret_width, unsigned *ret_height);
 /** The screen as a PNG file; @path NULL: "screenshot.png" in the log folder. Return: the path, or NULL. g_free. */
 char *console_screenshot(struct console *c, const char *path, GError **error);
+/** console_picture() - the same in memory; g_free. */
+void *console_picture(struct console *c, size_t *ret_bytes, GError **error);
 /** The screen's text in a text mode, or NULL. g_free. */
 char *console_screen_text(struct console *c);
 

@@ -372,6 +372,14 @@ void vm_resume(struct vm *vm)
     vm_ask(vm, REQ_RESUME, 0, false, NULL);
 }
 
+void vm_settle(struct vm *vm)
+{
+    g_mutex_lock(&vm->state_lock);
+    uint64_t number = vm->asked;
+    g_mutex_unlock(&vm->state_lock);
+    vm_wait(vm, number);
+}
+
 void vm_reset(struct vm *vm)
 {
     vm_ask(vm, REQ_RESET, 0, false, "asked by the user");

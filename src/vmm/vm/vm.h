@@ -61,6 +61,8 @@ void vm_pause(struct vm *vm, bool wait);
 void vm_resume(struct vm *vm);
 void vm_reset(struct vm *vm);
 void vm_power_off(struct vm *vm);
+/** vm_settle() - until every request made so far was carried out. */
+void vm_settle(struct vm *vm);
 /** vm_save() - a running machine is paused first and stays so. The file at @path is the old one or the whole new one.
  */
 bool vm_save(struct vm *vm, const char *path, GError **error);

@@ -1,0 +1,21 @@
+/*
+ * commands.h - the command groups' rows, and the few functions one group has for another.
+ */
+#ifndef FRONTENDS_VBOXMANAGE_COMMANDS_H
+#define FRONTENDS_VBOXMANAGE_COMMANDS_H
+
+#include "frontends/VBoxManage/manage.h"
+
+extern const struct command createvm_command, registervm_command, unregistervm_command, startvm_command,
+    controlvm_command, discardstate_command, adoptstate_command, storagectl_command, storageattach_command,
+    createmedium_command, closemedium_command, showmediuminfo_command, showvminfo_command, list_command,
+    modifyvm_command, setextradata_command, getextradata_command, setproperty_command, sharedfolder_command,
+    bandwidthctl_command, debugvm_command;
+
+/* medium.c */
+void medium_show(struct cmd *c, GVariant *medium, bool details);
+int medium_list(struct cmd *c, const char *kind, bool details);
+/* bandwidthctl.c */
+void bandwidth_print(GVariant *group, unsigned number, bool machine_readable);
+
+#endif

@@ -1,0 +1,243 @@
+/*
+ * controlvm.c - controlvm, discardstate, adoptstate. One row per verb; see struct verb.
+ */
+#include <string.h>
+
+#include "frontends/VBoxManage/commands.h"
+#include "frontends/VBoxManage/keyboard.h"
+
+struct target {
+    const char *name; /* as the user wrote it */
+    char *machine, *console;
+};
+
+struct verb {
+    const char *name;
+    int (*run)(struct cmd *c, const struct target *t);
+};
+
+static int done(bool ok)
+{
+    return ok ? RC_OK : RC_FAILURE;
+}
+
+/* ---- power ---- */
+
+static int do_pause(struct cmd *c, const struct target *t)
+{
+    return done(TRY(c, iconsole_pause(c->client, t->console, &error)));
+}
+
+static int do_resume(struct cmd *c, const struct target *t)
+{
+    return done(TRY(c, iconsole_resume(c->client, t->console, &error)));
+}
+
+static int do_reset(struct cmd *c, const struct target *t)
+{
+    return done(TRY(c, iconsole_reset(c->client, t->console, &error)));
+}
+
+static int do_power_off(struct cmd *c, const struct target *t)
+{
+    char *progress = NULL;
+
+    if (!TRY(c, imachine_power_down(c->client, t->machine, &progress, &error)))
+        return RC_FAILURE;
+    g_autofree char *object = progress;
+    return done(cmd_progress(c, object));
+}
+
+static int do_save(struct cmd *c, const struct target *t)
+{
+    char *progress = NULL;
+
+    if (!TRY(c, imachine_save_state(c->client, t->machine, &progress, &error)))
+        return RC_FAILURE;
+    g_autofree char *object = progress;
+    return done(cmd_progress(c, object));
+}
+
+static int do_power_button(struct cmd *c, const struct target *t)
+{
+    return done(TRY(c, iconsole_power_button(c->client, t->console, &error)));
+}
+
+static int do_sleep_button(struct cmd *c, const struct target *t)
+{
+    return done(TRY(c, iconsole_sleep_button(c->client, t->console, &error)));
+}
+
+/* ---- screen ---- */
+
+static int do_screenshot(struct cmd *c, const struct target *t)
+{
+    const char *file = cmd_word(c);
+
+    if (file == NULL)
+        return cmd_syntax(c, "Missing argument to 'screenshotpng'");
+    GVariant *reply = NULL;
+    if (!TRY(c, idisplay_take_screen_shot_to_array(c->client, t->console, 0, &reply, &error)))
+        return RC_FAILURE;
+    g_autoptr(GVariant) picture = reply;
+    gsize size;
+    const char *bytes = g_variant_get_fixed_array(picture, &size, 1);
+    GError *failed = NULL;
+    if (g_file_set_contents(file, bytes, (gssize)size, &failed))
+        return RC_OK;
+    int rc = cmd_error("Cannot create file '%s': %s", file, failed->message);
+    g_error_free(failed);
+    return rc;
+}
+
+/* ---- keyboard ---- */
+
+/* The keyboard takes what fits; the rest a little later. */
+static int put_codes(struct cmd *c, const struct target *t, const GByteArray *codes)
+{
+    guint at = 0;
+
+    for (unsigned tries = 0; at < codes->len && tries < 5000; tries++) {
+        guint32 taken = 0;
+        guint n = MIN(codes->len - at, 16);
+        GVariant *bytes = g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, codes->data + at, n, 1);
+        if (!TRY(c, ikeyboard_put_scancodes(c->client, t->console, bytes, &taken, &error)))
+            return RC_FAILURE;
+        at += taken;
+        tries = taken > 0 ? 0 : tries;
+        if (at < codes->len)
+            g_usleep(taken == n ? 2000 : 10000);
+    }
+    return at == codes->len ? RC_OK : cmd_error("Could not send all characters: the guest does not read its keyboard");
+}
+
+static int do_scancodes(struct cmd *c, const struct target *t)
+{
+    g_autoptr(GByteArray) codes = g_byte_array_new();
+    const char *word;
+
+    while ((word = cmd_word(c)) != NULL) {
+        char *end;
+        guint64 n = g_ascii_strtoull(word, &end, 16);
+        guint8 code = (guint8)n;
+        if (*word == '\0' || *end != '\0' || n > 0xff)
+            return cmd_error("Converting '%s' returned VERR_INVALID_PARAMETER", word);
+        g_byte_array_append(codes, &code, 1);
+    }
+    if (codes->len == 0)
+        return cmd_syntax(c,
+                          "Missing argument to 'keyboardputscancode'. Expected IBM PC AT set 2 keyboard scancode(s)");
+    return put_codes(c, t, codes);
+}
+
+static int do_string(struct cmd *c, const struct target *t)
+{
+    g_autoptr(GByteArray) codes = g_byte_array_new();
+    const char *word = cmd_word(c);
+
+    if (word == NULL)
+        return cmd_syntax(c, "Missing argument to 'keyboardputstring'. Expected ASCII string(s)");
+    for (; word != NULL; word = cmd_word(c))
+        keyboard_type(codes, word, strlen(word));
+    return put_codes(c, t, codes);
+}
+
+static int do_file(struct cmd *c, const struct target *t)
+{
+    g_autoptr(GByteArray) codes = g_byte_array_new();
+    const char *file = cmd_word(c);
+    g_autofree char *text = NULL;
+    gsize size = 0;
+
+    if (file == NULL)
+        return cmd_syntax(c, "Missing argument to 'keyboardputfile'. Expected file name");
+    if (!g_file_get_contents(file, &text, &size, NULL))
+        return cmd_error("Cannot open file '%s'", file);
+    keyboard_type(codes, text, MIN(size, 64 * 1024));
+    return put_codes(c, t, codes);
+}
+
+/* ---- the command ---- */
+
+static const struct verb verbs[] = {
+    {"pause", do_pause},
+    {"resume", do_resume},
+    {"reset", do_reset},
+    {"poweroff", do_power_off},
+    {"savestate", do_save},
+    {"acpipowerbutton", do_power_button},
+    {"shutdown", do_power_button},
+    {"acpisleepbutton", do_sleep_button},
+    {"screenshotpng", do_screenshot},
+    {"keyboardputscancode", do_scancodes},
+    {"keyboardputstring", do_string},
+    {"keyboardputfile", do_file},
+};
+
+static const struct verb *verb_find(const char *name)
+{
+    for (unsigned k = 0; k < G_N_ELEMENTS(verbs); k++)
+        if (strcmp(verbs[k].name, name) == 0)
+            return &verbs[k];
+    return NULL;
+}
+
+static int controlvm(struct cmd *c)
+{
+    const char *name = cmd_word(c), *word = cmd_word(c);
+
+    if (name == NULL || word == NULL)
+        return cmd_syntax(c, "Not enough parameters");
+    const struct verb *verb = verb_find(word);
+    if (verb == NULL)
+        return cmd_syntax(c, "Invalid parameter '%s'", word);
+    struct target t = {.name = name, .machine = cmd_find_machine(c, name)};
+    int rc = RC_FAILURE;
+    if (t.machine != NULL && cmd_console(c, t.machine, name, &t.console))
+        rc = verb->run(c, &t);
+    g_free(t.machine);
+    g_free(t.console);
+    return rc;
+}
+
+const struct command controlvm_command = {
+    "controlvm", "Change state and settings for a running virtual machine",
+    (const char *const[]){
+        "<uuid | vmname> pause", "<uuid | vmname> resume", "<uuid | vmname> reset", "<uuid | vmname> poweroff",
+        "<uuid | vmname> savestate", "<uuid | vmname> acpipowerbutton", "<uuid | vmname> acpisleepbutton",
+        "<uuid | vmname> shutdown", "<uuid | vmname> keyboardputscancode <hex> [hex...]",
+        "<uuid | vmname> keyboardputstring <string> [string...]", "<uuid | vmname> keyboardputfile <filename>",
+        "<uuid | vmname> screenshotpng <filename>", NULL},
+    NULL, controlvm};
+
+/* ---- saved states ---- */
+
+static int discardstate(struct cmd *c)
+{
+    const char *name = cmd_word(c);
+
+    if (name == NULL)
+        return cmd_syntax(c, "Incorrect number of parameters");
+    g_autofree char *machine = cmd_find_machine(c, name);
+    return done(machine != NULL && cmd_lock(c, machine) &&
+                TRY(c, imachine_discard_saved_state(c->client, c->session_machine, true, &error)));
+}
+
+const struct command discardstate_command = {"discardstate", "Discard the saved state of a virtual machine",
+                                             (const char *const[]){"<uuid | vmname>", NULL}, NULL, discardstate};
+
+static int adoptstate(struct cmd *c)
+{
+    const char *name = cmd_word(c), *file = cmd_word(c);
+
+    if (file == NULL)
+        return cmd_syntax(c, "Incorrect number of parameters");
+    g_autofree char *path = cmd_absolute(file);
+    g_autofree char *machine = cmd_find_machine(c, name);
+    return done(machine != NULL && cmd_lock(c, machine) &&
+                TRY(c, imachine_adopt_saved_state(c->client, c->session_machine, path, &error)));
+}
+
+const struct command adoptstate_command = {"adoptstate", "Change a virtual machine's state based on a saved state file",
+                                           (const char *const[]){"<uuid | vmname> <state-filename>", NULL}, NULL,
+                                           adoptstate};

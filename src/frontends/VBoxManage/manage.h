@@ -1,0 +1,136 @@
+/*
+ * manage.h - VBoxManage: commands as tables.
+ *
+ * A command is a row (struct command): names, options, synopsis, function. Help, usage errors, the manual page and the
+ * shell completion are made from the rows. A command reads its arguments with cmd_next(), like getopt.
+ *
+ * Result codes of the program: 0 done, 1 failed, 2 wrong arguments.
+ */
+#ifndef FRONTENDS_VBOXMANAGE_MANAGE_H
+#define FRONTENDS_VBOXMANAGE_MANAGE_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "client/api.h"
+#include "client/client.h"
+
+enum { RC_OK = 0, RC_FAILURE = 1, RC_SYNTAX = 2, RC_INIT = 3 };
+
+enum option_kind {
+    OPTION_NONE, /* stands alone */
+    OPTION_TEXT,
+    OPTION_U32,
+    OPTION_U64,
+    OPTION_ON_OFF /* on, off, enable, disable, yes, no, true, false, 1, 0 */
+};
+struct option {
+    int id;            /* > 0; what cmd_next() returns */
+    const char *names; /* "--name|-n"; a single dash is understood for each */
+    enum option_kind kind;
+    bool indexed;    /* a number follows the name directly: --nic1 */
+    const char *arg; /* in the synopsis */
+    const char *help;
+};
+
+struct cmd;
+struct command {
+    const char *names;            /* "createmedium|createhd" */
+    const char *brief;            /* "Create a new medium" */
+    const char *const *synopsis;  /* without the command's name; end: NULL */
+    const struct option *options; /* end: names NULL; may be NULL */
+    int (*run)(struct cmd *c);
+};
+
+/* One argument. */
+struct value {
+    const char *text; /* option's argument or the word itself */
+    guint64 number;
+    bool on;
+    unsigned index;   /* of indexed options */
+    const char *name; /* as it was written */
+};
+#define CMD_END   0
+#define CMD_WORD  (-1)
+#define CMD_ERROR (-2) /* said already: return RC_SYNTAX */
+
+struct cmd {
+    const struct command *command;
+    struct client *client; /* cmd_client() */
+    char **argv;
+    int argc, at;
+    bool words_only; /* after "--" */
+    bool json, details;
+    char *session_machine; /* cmd_lock() */
+};
+
+extern const struct command *const commands[]; /* end: NULL */
+
+/* ---- arguments: parse.c ---- */
+int cmd_next(struct cmd *c, struct value *v);
+/** The next argument if there is one, whatever it looks like. */
+const char *cmd_word(struct cmd *c);
+/** cmd_syntax() - usage and message to stderr. Return: RC_SYNTAX. */
+int cmd_syntax(struct cmd *c, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+bool parse_on_off(const char *text, bool *ret);
+
+/* ---- usage.c ---- */
+void usage_print(const struct command *command, FILE *out);
+const struct command *command_find(const char *name);
+void usage_all(FILE *out);
+void usage_man(FILE *out);
+void usage_completion(FILE *out);
+
+/* ---- service: com.c ---- */
+/** Connected, or NULL and said why. */
+struct client *cmd_client(struct cmd *c);
+/** "VBoxManage: error: ..." and RC_FAILURE */
+int cmd_error(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
+/** The three lines about a failed call; frees *error. Return: RC_FAILURE. */
+int cmd_com_error(struct cmd *c, GError **error, const char *call, int line, const char *file);
+/** TRY(c, call) - a call with `&error`; false: it failed and that was said. */
+#define TRY(c, call)                                                                                                   \
+    ({                                                                                                                 \
+        GError *error = NULL;                                                                                          \
+        bool ok_ = (call);                                                                                             \
+        if (!ok_)                                                                                                      \
+            cmd_com_error((c), &error, #call, __LINE__, __FILE__);                                                     \
+        ok_;                                                                                                           \
+    })
+/** The machine's object by name, id or settings file; g_free. NULL: said. */
+char *cmd_find_machine(struct cmd *c, const char *name);
+/** Locks for writing; c->session_machine is the copy to change. */
+bool cmd_lock(struct cmd *c, const char *machine);
+/** Saves and unlocks. */
+bool cmd_save(struct cmd *c);
+void cmd_unlock(struct cmd *c);
+bool cmd_set(struct cmd *c, const char *object, const char *interface, const char *property, GVariant *val);
+/** Object of a part of the session's machine: "adapter", 0. g_free */
+char *cmd_slot(struct cmd *c, const char *kind, unsigned slot);
+char *cmd_controller(struct cmd *c, const char *name);
+/** Waits with 0%...10%...; on stderr. */
+bool cmd_progress(struct cmd *c, const char *progress);
+/** Everything about an object: a{sv}. */
+GVariant *cmd_describe(struct cmd *c, const char *object, const char *interface);
+char *cmd_absolute(const char *path);
+/** A medium by id or file; g_free. */
+char *cmd_open_medium(struct cmd *c, const char *location, const char *device_type, bool fresh_uuid);
+/** Is the machine's process there? If not, says so. @ret_console: g_free */
+bool cmd_console(struct cmd *c, const char *machine, const char *name, char **ret_console);
+
+/* ---- dictionaries ---- */
+const char *dict_str(GVariant *dict, const char *key);
+bool dict_bool(GVariant *dict, const char *key);
+gint64 dict_int(GVariant *dict, const char *key);
+/** An array; g_variant_unref. Empty if it is not there. */
+GVariant *dict_list(GVariant *dict, const char *key);
+void print_json(GVariant *val);
+
+/* ---- machines as text: info.c ---- */
+/** "Running" as showvminfo says it: "running". */
+const char *state_word(const char *state, bool human);
+int show_machine(struct cmd *c, const char *object, bool machine_readable);
+void show_snapshots(GVariant *machine, bool machine_readable, bool details);
+
+#endif

@@ -1,0 +1,151 @@
+/*
+ * modifyvm.c - modifyvm: a table of options (modifyvm.def), most of them one property of one object.
+ *
+ * All options of one command are carried out in their order on a copy; it becomes real when all could be.
+ */
+#include "frontends/VBoxManage/modifyvm.h"
+
+#include <string.h>
+
+enum target { TARGET_MACHINE, TARGET_ADAPTER, TARGET_SERIAL, TARGET_PARALLEL, TARGET_FUNCTION };
+struct action {
+    enum target target;
+    const char *property;
+    modify_fn function;
+};
+
+#define M_(property)                                                                                                   \
+    {                                                                                                                  \
+        TARGET_MACHINE, property, NULL                                                                                 \
+    }
+#define A_(property)                                                                                                   \
+    {                                                                                                                  \
+        TARGET_ADAPTER, property, NULL                                                                                 \
+    }
+#define S_(property)                                                                                                   \
+    {                                                                                                                  \
+        TARGET_SERIAL, property, NULL                                                                                  \
+    }
+#define P_(property)                                                                                                   \
+    {                                                                                                                  \
+        TARGET_PARALLEL, property, NULL                                                                                \
+    }
+#define F_(function)                                                                                                   \
+    {                                                                                                                  \
+        TARGET_FUNCTION, NULL, function                                                                                \
+    }
+
+/* A row's number is its line in the table. */
+static const struct {
+    enum option_kind kind;
+    struct action action;
+} actions[] = {
+#define MODIFY(names, kind, indexed, action, arg, help) [__LINE__] = {OPTION_##kind, action},
+#include "frontends/VBoxManage/modifyvm.def"
+#undef MODIFY
+};
+
+#define MODIFY(names, kind, indexed, action, arg, help) {__LINE__, names, OPTION_##kind, indexed, arg, help},
+static const struct option options[] = {
+#include "frontends/VBoxManage/modifyvm.def"
+    {0},
+};
+#undef MODIFY
+
+/* Words that differ from the API's. */
+static const struct {
+    const char *property, *word, *api;
+} words[] = {
+    {"GraphicsControllerType", "none", "Null"},
+    {"PointingHIDType", "ps2", "PS2Mouse"},
+    {"PointingHIDType", "usb", "USBMouse"},
+    {"PointingHIDType", "usbmtscreenpluspad", "USBMultiTouchScreenPlusPad"},
+    {"KeyboardHIDType", "ps2", "PS2Keyboard"},
+    {"KeyboardHIDType", "usb", "USBKeyboard"},
+    {"PromiscModePolicy", "allow-vms", "AllowNetwork"},
+    {"PromiscModePolicy", "allow-all", "AllowAll"},
+    {"AdapterType", "82540EM", "I82540EM"},
+    {"AdapterType", "82543GC", "I82543GC"},
+    {"AdapterType", "82545EM", "I82545EM"},
+    {"AdapterType", "3C503", "ELNK2"},
+    {"AdapterType", "3C501", "ELNK1"},
+    {"UartType", "16450", "U16450"},
+    {"UartType", "16550A", "U16550A"},
+    {"UartType", "16750", "U16750"},
+    {"MACAddress", "auto", ""},
+    {"BandwidthGroup", "none", ""},
+    {"NATNetworkCIDR", "default", ""},
+    {"SnapshotFolder", "default", ""},
+    {"DefaultFrontend", "default", ""},
+    {"AudioDriver", "none", "Null"},
+};
+
+static const char *api_word(const char *property, const char *word)
+{
+    for (unsigned k = 0; k < G_N_ELEMENTS(words); k++)
+        if (strcmp(words[k].property, property) == 0 && g_ascii_strcasecmp(words[k].word, word) == 0)
+            return words[k].api;
+    return word;
+}
+
+static GVariant *value_of(enum option_kind kind, const char *property, const struct value *v)
+{
+    switch (kind) {
+    case OPTION_ON_OFF: return g_variant_new_boolean(v->on);
+    case OPTION_U32: return g_variant_new_uint32((guint32)v->number);
+    default: return g_variant_new_string(api_word(property, v->text));
+    }
+}
+
+int modify_slot(struct cmd *c, const char *kind, const char *interface, unsigned number, const char *property,
+                GVariant *val)
+{
+    g_autoptr(GVariant) kept = g_variant_ref_sink(val);
+
+    if (number == 0)
+        return cmd_syntax(c, "Numbers start at 1");
+    g_autofree char *object = cmd_slot(c, kind, number - 1);
+    return cmd_set(c, object, interface, property, kept) ? RC_OK : RC_FAILURE;
+}
+
+static int carry_out(struct cmd *c, int id, const struct value *v)
+{
+    static const char *const parts[][2] = {[TARGET_ADAPTER] = {"adapter", "INetworkAdapter"},
+                                           [TARGET_SERIAL] = {"serial", "ISerialPort"},
+                                           [TARGET_PARALLEL] = {"parallel", "IParallelPort"}};
+    const struct action *a = &actions[id].action;
+
+    if (a->target == TARGET_FUNCTION)
+        return a->function(c, v);
+    GVariant *val = value_of(actions[id].kind, a->property, v);
+    if (a->target == TARGET_MACHINE)
+        return cmd_set(c, c->session_machine, "IMachine", a->property, val) ? RC_OK : RC_FAILURE;
+    return modify_slot(c, parts[a->target][0], parts[a->target][1], v->index, a->property, val);
+}
+
+static int modifyvm(struct cmd *c)
+{
+    struct value v;
+    int id = cmd_next(c, &v);
+
+    if (id == CMD_ERROR)
+        return RC_SYNTAX;
+    if (id != CMD_WORD)
+        return cmd_syntax(c, "Not enough parameters");
+    g_autofree char *machine = cmd_find_machine(c, v.text);
+    if (machine == NULL || !cmd_lock(c, machine))
+        return RC_FAILURE;
+    while ((id = cmd_next(c, &v)) != CMD_END) {
+        if (id == CMD_ERROR)
+            return RC_SYNTAX;
+        if (id == CMD_WORD)
+            return cmd_syntax(c, "Invalid parameter '%s'", v.text);
+        int rc = carry_out(c, id, &v);
+        if (rc != RC_OK)
+            return rc;
+    }
+    return cmd_save(c) ? RC_OK : RC_FAILURE;
+}
+
+const struct command modifyvm_command = {"modifyvm", "Change settings for a virtual machine that is stopped",
+                                         (const char *const[]){"<uuid | vmname> [options]", NULL}, options, modifyvm};

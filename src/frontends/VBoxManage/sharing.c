@@ -1,0 +1,262 @@
+/*
+ * sharing.c - sharedfolder, bandwidthctl.
+ */
+#include <string.h>
+
+#include "frontends/VBoxManage/commands.h"
+
+/* Locks, changes by @change, saves. */
+static int edit(struct cmd *c, const char *name, bool (*change)(struct cmd *c, const void *what), const void *what)
+{
+    g_autofree char *machine = cmd_find_machine(c, name);
+
+    return machine != NULL && cmd_lock(c, machine) && change(c, what) && cmd_save(c) ? RC_OK : RC_FAILURE;
+}
+
+/* ---- sharedfolder ---- */
+
+enum { NAME = 1, HOST_PATH, READ_ONLY, AUTOMOUNT, MOUNT_POINT, TRANSIENT };
+static const struct option folder_options[] = {
+    {NAME, "--name", OPTION_TEXT, false, "name", "Its name in the guest"},
+    {HOST_PATH, "--hostpath", OPTION_TEXT, false, "folder", "The folder of the host"},
+    {READ_ONLY, "--readonly", OPTION_NONE, false, NULL, "The guest cannot write"},
+    {AUTOMOUNT, "--automount", OPTION_NONE, false, NULL, "The guest mounts it"},
+    {MOUNT_POINT, "--auto-mount-point", OPTION_TEXT, false, "path", "Where"},
+    {TRANSIENT, "--transient", OPTION_NONE, false, NULL, "Until the machine ends"},
+    {0},
+};
+
+struct folder {
+    const char *machine, *name, *path, *mount_point;
+    bool read_only, automount, transient;
+};
+
+static bool folder_add(struct cmd *c, const void *what)
+{
+    const struct folder *f = what;
+    g_autofree char *path = cmd_absolute(f->path);
+
+    return TRY(c, imachine_create_shared_folder(c->client, c->session_machine, f->name, path, !f->read_only,
+                                                f->automount, f->mount_point, &error));
+}
+
+static bool folder_remove(struct cmd *c, const void *what)
+{
+    const struct folder *f = what;
+
+    return TRY(c, imachine_remove_shared_folder(c->client, c->session_machine, f->name, &error));
+}
+
+static int parse_folder(struct cmd *c, struct folder *f)
+{
+    struct value v;
+
+    f->mount_point = "";
+    for (int id; (id = cmd_next(c, &v)) != CMD_END;) {
+        switch (id) {
+        case NAME: f->name = v.text; break;
+        case HOST_PATH: f->path = v.text; break;
+        case READ_ONLY: f->read_only = true; break;
+        case AUTOMOUNT: f->automount = true; break;
+        case MOUNT_POINT: f->mount_point = v.text; break;
+        case TRANSIENT: f->transient = true; break;
+        case CMD_WORD:
+            if (f->machine != NULL)
+                return cmd_syntax(c, "Invalid parameter '%s'", v.text);
+            f->machine = v.text;
+            break;
+        default: return RC_SYNTAX;
+        }
+    }
+    if (f->machine == NULL)
+        return cmd_syntax(c, "Not enough parameters");
+    return f->name != NULL ? RC_OK : cmd_syntax(c, "Parameter --name is required");
+}
+
+static int sharedfolder(struct cmd *c)
+{
+    struct folder f = {0};
+    const char *verb = cmd_word(c);
+    bool add = g_strcmp0(verb, "add") == 0;
+
+    if (verb == NULL)
+        return cmd_syntax(c, "Not enough parameters");
+    if (!add && strcmp(verb, "remove") != 0)
+        return cmd_syntax(c, "Invalid parameter '%s'", verb);
+    int rc = parse_folder(c, &f);
+    if (rc != RC_OK)
+        return rc;
+    if (add && f.path == NULL)
+        return cmd_syntax(c, "Parameter --hostpath is required");
+    if (f.transient)
+        return cmd_error("Transient shared folders are not available");
+    return edit(c, f.machine, add ? folder_add : folder_remove, &f);
+}
+
+const struct command sharedfolder_command = {
+    "sharedfolder", "Add and remove shared folders",
+    (const char *const[]){"add <uuid | vmname> <--name=name> <--hostpath=hostpath> [--readonly] [--automount] "
+                          "[--auto-mount-point=path]",
+                          "remove <uuid | vmname> <--name=name>", NULL},
+    folder_options, sharedfolder};
+
+/* ---- bandwidthctl ---- */
+
+enum { TYPE = 1, LIMIT, MACHINE_READABLE };
+static const struct option bandwidth_options[] = {
+    {TYPE, "--type", OPTION_TEXT, false, "disk | network", "What it limits"},
+    {LIMIT, "--limit", OPTION_TEXT, false, "n[k|m|g|K|M|G]", "Small letters: bits, capitals: bytes; 0: none"},
+    {MACHINE_READABLE, "--machinereadable", OPTION_NONE, false, NULL, "For scripts"},
+    {0},
+};
+
+struct bandwidth {
+    const char *machine, *name, *type;
+    gint64 limit;
+    bool limited;
+};
+
+/* Bytes a second; without a letter megabytes. */
+static bool parse_limit(const char *text, gint64 *ret)
+{
+    static const struct {
+        char letter;
+        gint64 unit;
+        gint64 divisor;
+    } units[] = {{'k', 1000, 8},    {'m', 1000000, 8}, {'g', 1000000000, 8}, {'K', 1 << 10, 1},
+                 {'M', 1 << 20, 1}, {'G', 1 << 30, 1}, {'\0', 1 << 20, 1}};
+    char *end;
+    guint64 n = g_ascii_strtoull(text, &end, 10);
+
+    if (end == text || *text == '-' || (*end != '\0' && end[1] != '\0') || n > (G_MAXINT64 >> 31))
+        return false;
+    for (unsigned k = 0; k < G_N_ELEMENTS(units); k++)
+        if (units[k].letter == *end) {
+            *ret = (gint64)n * units[k].unit / units[k].divisor;
+            return true;
+        }
+    return false;
+}
+
+static bool bandwidth_add(struct cmd *c, const void *what)
+{
+    const struct bandwidth *b = what;
+    const char *type = g_ascii_strcasecmp(b->type, "disk") == 0 ? "Disk" : "Network";
+
+    return TRY(c, imachine_add_bandwidth_group(c->client, c->session_machine, b->name, type, b->limit, &error));
+}
+
+static bool bandwidth_set(struct cmd *c, const void *what)
+{
+    const struct bandwidth *b = what;
+
+    return TRY(c, imachine_set_bandwidth_group(c->client, c->session_machine, b->name, b->limit, &error));
+}
+
+static bool bandwidth_remove(struct cmd *c, const void *what)
+{
+    const struct bandwidth *b = what;
+
+    return TRY(c, imachine_remove_bandwidth_group(c->client, c->session_machine, b->name, &error));
+}
+
+void bandwidth_print(GVariant *group, unsigned number, bool machine_readable)
+{
+    static const struct {
+        gint64 unit;
+        const char *name;
+    } units[] = {{1 << 30, "GiB/s"}, {1 << 20, "MiB/s"}, {1 << 10, "KiB/s"}, {1, "B/s"}};
+    gint64 limit = dict_int(group, "MaxBytesPerSec");
+
+    if (machine_readable) {
+        printf("BandwidthGroup%u=%s,%s,%" G_GINT64_FORMAT "\n", number, dict_str(group, "Name"),
+               dict_str(group, "Type"), limit);
+        return;
+    }
+    printf("#%u: Name: '%s', Type: %s, Limit: ", number, dict_str(group, "Name"), dict_str(group, "Type"));
+    unsigned k = 0;
+    while (k + 1 < G_N_ELEMENTS(units) && limit % units[k].unit != 0)
+        k++;
+    if (limit == 0)
+        printf("none (disabled)\n");
+    else
+        printf("%" G_GINT64_FORMAT " %s (%" G_GINT64_FORMAT " bits/s)\n", limit / units[k].unit, units[k].name,
+               limit * 8);
+}
+
+static int bandwidth_list(struct cmd *c, const char *name, bool machine_readable)
+{
+    g_autofree char *machine = cmd_find_machine(c, name);
+    g_autoptr(GVariant) d = machine != NULL ? cmd_describe(c, machine, "IMachine") : NULL;
+
+    if (d == NULL)
+        return RC_FAILURE;
+    g_autoptr(GVariant) list = dict_list(d, "BandwidthGroups");
+    if (c->json) {
+        print_json(list);
+        return RC_OK;
+    }
+    if (g_variant_n_children(list) == 0 && !machine_readable)
+        printf("no bandwidth groups\n");
+    for (gsize k = 0; k < g_variant_n_children(list); k++) {
+        g_autoptr(GVariant) g = g_variant_get_child_value(list, k);
+        bandwidth_print(g, (unsigned)k, machine_readable);
+    }
+    return RC_OK;
+}
+
+static int bandwidthctl(struct cmd *c)
+{
+    struct bandwidth b = {0};
+    const char *verb = NULL;
+    bool machine_readable = false;
+    struct value v;
+
+    for (int id; (id = cmd_next(c, &v)) != CMD_END;) {
+        switch (id) {
+        case TYPE: b.type = v.text; break;
+        case LIMIT:
+            b.limited = true;
+            if (!parse_limit(v.text, &b.limit))
+                return cmd_syntax(c, "Invalid bandwidth limit specifier: '%s'", v.text);
+            break;
+        case MACHINE_READABLE: machine_readable = true; break;
+        case CMD_WORD:
+            if (b.machine == NULL)
+                b.machine = v.text;
+            else if (verb == NULL)
+                verb = v.text;
+            else
+                b.name = v.text;
+            break;
+        default: return RC_SYNTAX;
+        }
+    }
+    if (verb == NULL)
+        return cmd_syntax(c, "Not enough parameters");
+    if (strcmp(verb, "list") == 0)
+        return bandwidth_list(c, b.machine, machine_readable);
+    if (b.name == NULL)
+        return cmd_syntax(c, "Missing bandwidth group name");
+    if (strcmp(verb, "remove") == 0)
+        return edit(c, b.machine, bandwidth_remove, &b);
+    if (!b.limited)
+        return cmd_syntax(c, "Missing required option: --limit");
+    if (strcmp(verb, "set") == 0)
+        return edit(c, b.machine, bandwidth_set, &b);
+    if (strcmp(verb, "add") != 0)
+        return cmd_syntax(c, "Invalid parameter '%s'", verb);
+    if (b.type == NULL)
+        return cmd_syntax(c, "Missing required option: --type");
+    if (g_ascii_strcasecmp(b.type, "disk") != 0 && g_ascii_strcasecmp(b.type, "network") != 0)
+        return cmd_syntax(c, "Invalid bandwidth group type: %s\n", b.type);
+    return edit(c, b.machine, bandwidth_add, &b);
+}
+
+const struct command bandwidthctl_command = {
+    "bandwidthctl", "Manage bandwidth groups",
+    (const char *const[]){"<uuid | vmname> add <bandwidth-group-name> <--limit=bandwidth-limit[k|m|g|K|M|G]> "
+                          "<--type= disk | network>",
+                          "<uuid | vmname> list [--machinereadable]", "<uuid | vmname> remove <bandwidth-group-name>",
+                          "<uuid | vmname> set <bandwidth-group-name> <--limit=bandwidth-limit[k|m|g|K|M|G]>", NULL},
+    bandwidth_options, bandwidthctl};

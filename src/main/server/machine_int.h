@@ -1,0 +1,58 @@
+/*
+ * machine_int.h - shared by the files that make up IMachine.
+ */
+#ifndef MAIN_SERVER_MACHINE_INT_H
+#define MAIN_SERVER_MACHINE_INT_H
+
+#include "main/server/service_int.h"
+
+extern const struct bus_property machine_properties[]; /* machine_fields.c */
+extern const struct bus_method machine_methods[];      /* machine_object.c */
+bool machine_set_groups(struct settings_machine *s, const char *const *names, GError **error);
+
+/* machine_file.c: methods about the file and the registry */
+bool machine_save_settings(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_discard_settings(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_unregister(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_delete_config(struct bus_call *call, GVariant **ret, GError **error);
+
+/* machine_run.c */
+bool machine_launch(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_save_state(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_power_down(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_discard_state(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_adopt_state(struct bus_call *call, GVariant **ret, GError **error);
+
+/* storage_methods.c */
+bool storage_add_controller(struct bus_call *call, GVariant **ret, GError **error);
+bool storage_remove_controller(struct bus_call *call, GVariant **ret, GError **error);
+bool storage_get_controllers(struct bus_call *call, GVariant **ret, GError **error);
+bool storage_attach(struct bus_call *call, GVariant **ret, GError **error);
+bool storage_detach(struct bus_call *call, GVariant **ret, GError **error);
+bool storage_mount(struct bus_call *call, GVariant **ret, GError **error);
+bool storage_flags(struct bus_call *call, GVariant **ret, GError **error);
+
+/* lists.c: small lists below a machine */
+bool list_add_usb(struct bus_call *call, GVariant **ret, GError **error);
+bool list_remove_usb(struct bus_call *call, GVariant **ret, GError **error);
+bool list_set_vrde(struct bus_call *call, GVariant **ret, GError **error);
+bool list_add_forward(struct bus_call *call, GVariant **ret, GError **error);
+bool list_remove_forward(struct bus_call *call, GVariant **ret, GError **error);
+bool list_set_generic(struct bus_call *call, GVariant **ret, GError **error);
+bool list_add_folder(struct bus_call *call, GVariant **ret, GError **error);
+bool list_remove_folder(struct bus_call *call, GVariant **ret, GError **error);
+bool list_add_bandwidth(struct bus_call *call, GVariant **ret, GError **error);
+bool list_set_bandwidth(struct bus_call *call, GVariant **ret, GError **error);
+bool list_remove_bandwidth(struct bus_call *call, GVariant **ret, GError **error);
+
+/* Finds an item by its name member in a list of settings items; G_MAXUINT: none. */
+#define LIST_FIND(list_, type_, name_)                                                                                 \
+    ({                                                                                                                 \
+        guint found_ = G_MAXUINT;                                                                                      \
+        for (guint k_ = 0; k_ < (list_)->len && found_ == G_MAXUINT; k_++)                                             \
+            if (g_strcmp0(((const struct type_ *)(list_)->pdata[k_])->name, (name_)) == 0)                             \
+                found_ = k_;                                                                                           \
+        found_;                                                                                                        \
+    })
+
+#endif

@@ -1,0 +1,252 @@
+/*
+ * service_int.h - the service's objects as plain structures; who owns what is in doc/main.md.
+ *
+ * Everything here belongs to the one main thread. UUIDs are without braces as the API has them; settings have them
+ * with.
+ */
+#ifndef MAIN_SERVER_SERVICE_INT_H
+#define MAIN_SERVER_SERVICE_INT_H
+
+#include "main/api/api.h"
+#include "main/api/infos.h"
+#include "main/bus/bus.h"
+#include "main/server/service.h"
+#include "main/settings/global.h"
+#include "main/settings/items.h"
+#include "main/settings/machine.h"
+
+struct machine;
+struct session;
+struct vmproc;
+
+/* What a path below a machine means during one call: the machine's or a session's settings, and a part of them. */
+struct part {
+    struct service *service;
+    struct machine *machine;
+    struct session *session; /* NULL: the machine itself */
+    struct settings_machine *s;
+    void *base; /* where the object's fields are */
+    unsigned slot;
+};
+
+struct service {
+    struct service_config config;
+    struct bus *bus;
+    GMainLoop *loop;
+    guint idle_source;
+    char *global_path;
+    struct settings_global *global;
+    GPtrArray *machines;   /* struct machine, in the order of registration */
+    GPtrArray *media;      /* struct medium */
+    GPtrArray *sessions;   /* struct session, one a peer */
+    GPtrArray *progresses; /* struct progress */
+    unsigned next_progress;
+    struct part part; /* of the call being answered */
+};
+
+struct machine {
+    struct service *service;
+    char id[API_UUID_SIZE];
+    char *path;
+    struct settings_machine *settings; /* NULL: inaccessible */
+    char *access_error;
+    bool registered;
+    struct bus_peer *owner; /* of a machine not registered */
+    int state;              /* MachineState_ */
+    int64_t changed_ms;
+    struct session *writer; /* write lock */
+    bool launching;
+    struct vmproc *vm; /* its process, NULL: none */
+    char *session_name;
+};
+
+struct session {
+    struct service *service;
+    struct bus_peer *peer;
+    unsigned number;
+    struct machine *machine; /* NULL: unlocked */
+    int type;                /* SessionType_ */
+    struct settings_machine *copy;
+    bool modified;
+};
+
+/* ---- service.c ---- */
+/** Saves the global settings; on failure they are as they were on disk. */
+/** Where new machines go; g_free. */
+char *service_machine_folder(const struct service *s);
+/** FOLDER/GROUP/NAME/NAME.vbox; @base "": the usual folder. g_free */
+char *service_settings_path(const struct service *s, const char *base, const char *group, const char *name);
+bool service_save(struct service *s, GError **error);
+void service_emit(struct service *s, const char *name, GVariant *args); /* a signal of IVirtualBox */
+void service_idle_check(struct service *s);
+
+/* ---- machine.c ---- */
+struct machine *machine_find(struct service *s, const char *id);
+struct machine *machine_find_name(struct service *s, const char *name_or_id);
+struct machine *machine_at(struct service *s, const char *path);
+const char *machine_name(const struct machine *m);
+char *machine_object_path(const struct machine *m); /* g_free */
+struct machine *machine_new(struct service *s, const char *path, struct settings_machine *settings, const char *id);
+void machine_free(struct machine *m);
+void machine_load_all(struct service *s);
+void machine_drop_unregistered(struct service *s, struct bus_peer *owner);
+void machine_state_set(struct machine *m, int state);
+/** The state a machine without a process has by its settings. */
+int machine_state_at_rest(const struct machine *m);
+char *machine_log_folder(const struct machine *m);
+char *machine_snapshot_folder(const struct settings_machine *s);
+bool machine_running(const struct machine *m);
+/** Writes the machine's settings now. */
+bool machine_save(struct machine *m, GError **error);
+
+/* ---- session.c ---- */
+struct session *session_of(struct service *s, struct bus_peer *peer);
+void session_close(struct session *s);
+bool session_lock(struct session *s, struct machine *m, const char *lock_type, GError **error);
+void session_machine_gone(struct machine *m);
+
+/* ---- part.c ---- */
+/** The machine part of a node; @ret_rest: what stands behind "_", or NULL. NULL when there is none for this peer. */
+struct part *part_find(struct service *s, struct bus_peer *peer, const char *node, const char **ret_rest);
+/** May the part's settings be changed now? Marks the session modified. */
+bool part_change(struct part *p, GError **error);
+/** "/org/virtualbox/KIND/MACHINE[_REST]" for the same machine or session copy. g_free */
+char *part_path(const struct part *p, const char *kind, const char *rest);
+
+/* ---- field.c: properties that are kept in settings ---- */
+enum field_kind { FIELD_BOOL, FIELD_U32, FIELD_I64, FIELD_STR, FIELD_ENUM };
+struct field {
+    enum field_kind kind;
+    size_t offset;
+    int64_t min, max;
+    const char *const *words; /* settings' words of an enumeration */
+    const char *type;         /* the API's enumeration */
+    const char *what;         /* for messages: "RAM size", and its unit */
+    const char *unit;
+    const char *empty; /* FIELD_STR: what NULL reads as; set to it or "", it becomes NULL */
+};
+GVariant *field_get(const struct bus_call *call, const struct bus_property *row);
+bool field_set(struct bus_call *call, const struct bus_property *row, GVariant *val, GError **error);
+const char *field_word_to_api(const char *type, const char *word);
+/** Index in @words, or -1. */
+int field_api_to_word(const char *type, const char *const *words, const char *name);
+
+#define FIELD_ROW(name_, ...)                                                                                          \
+    {                                                                                                                  \
+        .name = (name_), .get = field_get, .set = field_set, .data = &(const struct field)                             \
+        {                                                                                                              \
+            __VA_ARGS__                                                                                                \
+        }                                                                                                              \
+    }
+#define FIELD_B(name, s, member) FIELD_ROW(name, .kind = FIELD_BOOL, .offset = offsetof(s, member))
+#define FIELD_T(name, s, member, default_)                                                                             \
+    FIELD_ROW(name, .kind = FIELD_STR, .offset = offsetof(s, member), .empty = (default_))
+#define FIELD_U(name, s, member, lo, hi, what_, unit_)                                                                 \
+    FIELD_ROW(name, .kind = FIELD_U32, .offset = offsetof(s, member), .min = (lo), .max = (hi), .what = (what_),       \
+              .unit = (unit_))
+#define FIELD_E(name, s, member, words_, type_)                                                                        \
+    FIELD_ROW(name, .kind = FIELD_ENUM, .offset = offsetof(s, member), .words = settings_##words_##_names,             \
+              .type = (type_))
+
+/* ---- progress.c ---- */
+struct progress;
+struct progress *progress_new(struct service *s, struct bus_peer *peer, const char *description);
+char *progress_path(const struct progress *p); /* g_free */
+void progress_percent(struct progress *p, unsigned percent);
+/** @error NULL: done. Taken. */
+void progress_end(struct progress *p, GError *error);
+bool progress_ended(const struct progress *p);
+/** Called when a client wants it stopped; NULL: it cannot be. */
+void progress_cancelable(struct progress *p, void (*cancel)(void *user), void *user);
+void progress_peer_gone(struct service *s, struct bus_peer *peer);
+void progress_free(struct progress *p);
+/** progress_thread() - @work runs on a thread of its own, @done in the main one, before the progress ends. */
+typedef bool (*progress_work_fn)(void *data, GError **error);
+typedef bool (*progress_done_fn)(void *data, bool ok, GError **error);
+void progress_thread(struct progress *p, progress_work_fn work, progress_done_fn done, void *data);
+GVariant *progress_reply(struct progress *p); /* "(o)" */
+
+/* ---- medium.c ---- */
+struct medium {
+    struct service *service;
+    char id[API_UUID_SIZE];
+    enum settings_device kind;
+    char *location, *format, *description;
+    int type;  /* enum settings_medium_type */
+    int state; /* MediumState_ */
+    bool fixed, auto_reset, temporary_uuid;
+    char *access_error;
+    uint64_t size_bytes, logical_bytes;
+    struct medium *parent;
+    GPtrArray *children; /* struct medium, not owned */
+};
+struct medium *medium_find(struct service *s, const char *id, enum settings_device kind);
+struct medium *medium_at(struct service *s, const char *location);
+struct medium *medium_from_path(struct service *s, const char *object_path);
+char *medium_object_path(const struct medium *m); /* g_free; "/" for NULL */
+const char *medium_id_braced(const struct medium *m, char ret[40]);
+void medium_free(struct medium *m);
+/** Takes over what a settings file's registry lists. */
+void medium_load(struct service *s, const struct settings_media *media, const char *folder);
+struct medium *medium_new(struct service *s, const char *id, enum settings_device kind, const char *location,
+                          const char *format);
+/** The medium's chain, base first, is in @settings' own registry or the global one; otherwise it is added. */
+void medium_register_in(struct medium *m, struct settings_machine *settings);
+/** Ids of the machines it is attached to, with snapshots. */
+GPtrArray *medium_users(const struct medium *m);
+void medium_refresh(struct medium *m);
+void medium_forget(struct medium *m);
+bool medium_settings_uses(const struct settings_machine *s, const char *braced);
+
+/* ---- vmprocess.c ---- */
+/** Starts the machine's process; @progress ends when it runs. */
+bool vmproc_launch(struct machine *m, struct progress *progress, const char *frontend, const char *const *environment,
+                   GError **error);
+/** Finds VM processes that outlived an earlier service. */
+void vmproc_adopt_all(struct service *s);
+void vmproc_free(struct vmproc *vm);
+typedef void (*vmproc_reply_fn)(void *user, GVariant *ret, GError *error); /* both taken by the callee */
+/** Calls the process; @reply may be NULL. */
+void vmproc_call(struct vmproc *vm, const char *interface, const char *method, GVariant *args, vmproc_reply_fn reply,
+                 void *user);
+/** @end is told when the process is gone and the machine's state final. */
+void vmproc_when_gone(struct vmproc *vm, void (*fn)(void *user), void *user);
+void vmproc_expect_saved(struct vmproc *vm);
+int vmproc_pid(const struct vmproc *vm);
+
+/* ---- describe.c ---- */
+GVariant *machine_describe(struct part *p);
+
+/* ---- attach.c ---- */
+struct settings_controller *controller_find(const struct settings_machine *s, const char *name);
+struct settings_attachment *attachment_find(const struct settings_controller *c, uint32_t port, uint32_t device);
+struct controller_rule {
+    enum settings_controller_type type;
+    const char *bus;
+    uint32_t min_ports, max_ports, default_ports, devices;
+    bool first_of_bus; /* the one a new controller of that bus gets */
+};
+const struct controller_rule *controller_rule_of(enum settings_controller_type type);
+/** The rule a new controller of @bus gets, NULL: no such bus. */
+const struct controller_rule *controller_rule_for_bus(const char *bus);
+
+/* ---- classes ---- */
+extern const struct bus_class virtualbox_class, host_class, properties_class, machine_class, session_class,
+    progress_class, console_class, medium_class, controller_class, adapter_class, serial_class, parallel_class;
+extern const struct bus_interface machine_interface, controller_interface, adapter_interface, serial_interface,
+    parallel_interface, medium_interface;
+
+/* ---- guest_types.c ---- */
+struct guest_type {
+    const char *id, *description, *family, *family_description;
+    bool is_64_bit;
+    uint32_t cpus, ram_mib, vram_mib, disk_gib;
+    const char *graphics, *adapter, *dvd_controller, *disk_controller, *chipset, *audio, *hints;
+};
+GVariant *guest_types(void);
+/** NULL: no such type. Any case. */
+const struct guest_type *guest_type_find(const char *id);
+bool guest_type_hint(const struct guest_type *t, const char *hint);
+const char *guest_type_description(const char *id);
+
+#endif

@@ -1,0 +1,442 @@
+/*
+ * runtime.c - see runtime.h.
+ */
+#include "main/vmproc/runtime.h"
+
+#include <string.h>
+
+#include "main/api/api.h"
+#include "main/api/infos.h"
+#include "main/bus/bus.h"
+#include "main/vmproc/console.h"
+#include "rt/loop.h"
+
+#define KEYS_MAX 4096u
+
+struct runtime {
+    GMainContext *context;
+    GMainLoop *main;
+    GThread *thread;
+    struct bus *bus;
+    struct console *console;
+    struct loop *loop;
+    char *node, *path;
+    GMutex lock;
+    const char *state; /* a MachineState's name; under the lock */
+    gint64 started_ns;
+};
+
+/* A call on its way to the loop's thread. */
+struct request {
+    struct runtime *runtime;
+    GDBusMethodInvocation *invocation;
+};
+
+typedef GVariant *(*command_fn)(struct runtime *r, GVariant *args, GError **error);
+
+/* ---- commands; on the loop's thread ---- */
+
+static bool must_be(struct runtime *r, const char *state, GError **error)
+{
+    const char *is = console_state(r->console);
+
+    return strcmp(is, state) == 0 ||
+           api_fail(error, VBOX_E_INVALID_VM_STATE, "Invalid machine state: %s (must be %s)", is, state);
+}
+
+static bool must_live(struct runtime *r, GError **error)
+{
+    const char *is = console_state(r->console);
+
+    return strcmp(is, "Running") == 0 || strcmp(is, "Paused") == 0 ||
+           api_fail(error, VBOX_E_INVALID_VM_STATE, "Invalid machine state: %s (must be Running or Paused)", is);
+}
+
+static GVariant *pause_machine(struct runtime *r, GVariant *args, GError **error)
+{
+    (void)args;
+    if (must_be(r, "Running", error))
+        console_pause(r->console);
+    return NULL;
+}
+
+static GVariant *resume_machine(struct runtime *r, GVariant *args, GError **error)
+{
+    (void)args;
+    if (must_be(r, "Paused", error))
+        console_resume(r->console);
+    return NULL;
+}
+
+static GVariant *reset_machine(struct runtime *r, GVariant *args, GError **error)
+{
+    (void)args;
+    if (must_live(r, error))
+        console_reset(r->console);
+    return NULL;
+}
+
+static GVariant *power_down(struct runtime *r, GVariant *args, GError **error)
+{
+    (void)args, (void)error;
+    console_power_off(r->console);
+    return NULL;
+}
+
+static GVariant *save_state(struct runtime *r, GVariant *args, GError **error)
+{
+    const char *path;
+
+    g_variant_get(args, "(&s)", &path);
+    if (must_live(r, error) && !console_save(r->console, path, error))
+        api_wrap(error, VBOX_E_FILE_ERROR);
+    return NULL;
+}
+
+static GVariant *power_button(struct runtime *r, GVariant *args, GError **error)
+{
+    (void)args;
+    if (must_be(r, "Running", error) && !console_power_button(r->console, false))
+        api_fail(error, VBOX_E_PDM_ERROR, "Controlled power off failed (the machine has no ACPI)");
+    return NULL;
+}
+
+static GVariant *sleep_button(struct runtime *r, GVariant *args, GError **error)
+{
+    (void)args;
+    if (must_be(r, "Running", error) && !console_power_button(r->console, true))
+        api_fail(error, VBOX_E_PDM_ERROR, "Sending sleep button event failed (the machine has no ACPI)");
+    return NULL;
+}
+
+static GVariant *put_scancodes(struct runtime *r, GVariant *args, GError **error)
+{
+    g_autoptr(GVariant) codes = g_variant_get_child_value(args, 0);
+    gsize count;
+    const guint8 *bytes = g_variant_get_fixed_array(codes, &count, 1);
+
+    if (!must_live(r, error))
+        return NULL;
+    if (count > KEYS_MAX) {
+        api_fail(error, E_INVALIDARG, "At most %u scan codes at once", KEYS_MAX);
+        return NULL;
+    }
+    guint32 taken = 0;
+    while (taken < count && console_key(r->console, bytes[taken]))
+        taken++;
+    return g_variant_new("(u)", taken);
+}
+
+static GVariant *put_cad(struct runtime *r, GVariant *args, GError **error)
+{
+    static const guint8 codes[] = {0x1d, 0x38, 0xe0, 0x53, 0xe0, 0xd3, 0xb8, 0x9d};
+
+    (void)args;
+    if (must_live(r, error))
+        for (unsigned k = 0; k < G_N_ELEMENTS(codes); k++)
+            console_key(r->console, codes[k]);
+    return NULL;
+}
+
+static GVariant *resolution(struct runtime *r, GVariant *args, GError **error)
+{
+    unsigned width, height;
+
+    (void)args;
+    if (!must_live(r, error))
+        return NULL;
+    if (!console_screen_size(r->console, &width, &height)) {
+        api_fail(error, VBOX_E_NOT_SUPPORTED, "The machine has no screen");
+        return NULL;
+    }
+    return g_variant_new("(uuu)", width, height, 32);
+}
+
+static GVariant *screenshot(struct runtime *r, GVariant *args, GError **error)
+{
+    size_t bytes;
+
+    (void)args;
+    if (!must_live(r, error))
+        return NULL;
+    void *png = console_picture(r->console, &bytes, error);
+    if (png == NULL) {
+        api_wrap(error, VBOX_E_IPRT_ERROR);
+        return NULL;
+    }
+    GVariant *picture = g_variant_new_from_data(G_VARIANT_TYPE_BYTESTRING, png, bytes, TRUE, g_free, png);
+    return g_variant_new_tuple(&picture, 1);
+}
+
+static GVariant *screen_text(struct runtime *r, GVariant *args, GError **error)
+{
+    (void)args;
+    if (!must_live(r, error))
+        return NULL;
+    g_autofree char *text = console_screen_text(r->console);
+    return g_variant_new("(s)", text != NULL ? text : "");
+}
+
+static GVariant *debug_line(struct runtime *r, const char *line)
+{
+    g_autofree char *text = console_debug(r->console, line);
+    g_autofree char *valid = g_utf8_make_valid(text != NULL ? text : "", -1);
+
+    return g_variant_new("(s)", valid);
+}
+
+static GVariant *debug_info(struct runtime *r, GVariant *args, GError **error)
+{
+    const char *name, *more;
+
+    (void)error;
+    g_variant_get(args, "(&s&s)", &name, &more);
+    g_autofree char *line = g_strconcat("info ", name, *more != '\0' ? " " : "", more, NULL);
+    return debug_line(r, line);
+}
+
+static GVariant *debug_stats(struct runtime *r, GVariant *args, GError **error)
+{
+    const char *pattern;
+
+    (void)error;
+    g_variant_get(args, "(&s)", &pattern);
+    g_autofree char *line = g_strconcat("info stats ", *pattern != '\0' ? pattern : "*", NULL);
+    return debug_line(r, line);
+}
+
+static GVariant *debug_command(struct runtime *r, GVariant *args, GError **error)
+{
+    const char *line;
+
+    (void)error;
+    g_variant_get(args, "(&s)", &line);
+    return debug_line(r, line);
+}
+
+static const struct command {
+    const char *interface, *method;
+    command_fn run;
+} commands[] = {
+    {"IConsole", "Pause", pause_machine},
+    {"IConsole", "Resume", resume_machine},
+    {"IConsole", "Reset", reset_machine},
+    {"IConsole", "PowerDown", power_down},
+    {"IConsole", "SaveState", save_state},
+    {"IConsole", "PowerButton", power_button},
+    {"IConsole", "SleepButton", sleep_button},
+    {"IKeyboard", "PutScancodes", put_scancodes},
+    {"IKeyboard", "PutCAD", put_cad},
+    {"IDisplay", "GetScreenResolution", resolution},
+    {"IDisplay", "TakeScreenShotToArray", screenshot},
+    {"IDisplay", "GetScreenText", screen_text},
+    {"IMachineDebugger", "Info", debug_info},
+    {"IMachineDebugger", "GetStats", debug_stats},
+    {"IMachineDebugger", "Command", debug_command},
+};
+
+static const struct command *command_find(const char *interface, const char *method)
+{
+    for (unsigned k = 0; k < G_N_ELEMENTS(commands); k++)
+        if (strcmp(commands[k].interface, interface + strlen(API_PREFIX)) == 0 &&
+            strcmp(commands[k].method, method) == 0)
+            return &commands[k];
+    return NULL;
+}
+
+/* An answer goes through the bus's thread, behind the state changes that led to it. */
+struct answer {
+    GDBusMethodInvocation *invocation;
+    GVariant *ret;
+    GError *error;
+};
+
+static gboolean answer(void *user)
+{
+    struct answer *a = user;
+
+    bus_answer(a->invocation, a->ret, a->error);
+    g_free(a);
+    return G_SOURCE_REMOVE;
+}
+
+static void carry_out(void *user)
+{
+    struct request *q = user;
+    GDBusMethodInvocation *i = q->invocation;
+    const struct command *c =
+        command_find(g_dbus_method_invocation_get_interface_name(i), g_dbus_method_invocation_get_method_name(i));
+    GError *error = NULL;
+    GVariant *ret = NULL;
+
+    if (c != NULL)
+        ret = c->run(q->runtime, g_dbus_method_invocation_get_parameters(i), &error);
+    else
+        api_fail(&error, E_NOTIMPL, "%s is not available", g_dbus_method_invocation_get_method_name(i));
+    struct answer *a = g_new0(struct answer, 1);
+    *a = (struct answer){i, ret, error};
+    g_main_context_invoke_full(q->runtime->context, G_PRIORITY_DEFAULT, answer, a, NULL);
+    g_free(q);
+}
+
+/* ---- the bus's thread ---- */
+
+static bool on_any(struct bus_call *call, GVariant **ret, GError **error)
+{
+    struct runtime *r = call->user;
+    struct request *q = g_new0(struct request, 1);
+
+    (void)ret;
+    q->runtime = r;
+    q->invocation = call->invocation;
+    call->later = loop_post(r->loop, carry_out, q);
+    if (call->later)
+        return true;
+    g_free(q);
+    return api_fail(error, VBOX_E_INVALID_OBJECT_STATE, "The machine has too much to do; try again");
+}
+
+static void *find(void *user, struct bus_peer *peer, const char *node)
+{
+    struct runtime *r = user;
+
+    (void)peer;
+    return strcmp(node, r->node) == 0 ? r : NULL;
+}
+
+static GVariant *get_id(const struct bus_call *call, const struct bus_property *row)
+{
+    const struct runtime *r = call->object;
+    char id[API_UUID_SIZE];
+
+    (void)row;
+    return g_variant_new_string(api_node_to_uuid(r->node, id) ? id : "");
+}
+
+static GVariant *get_state(const struct bus_call *call, const struct bus_property *row)
+{
+    struct runtime *r = call->object;
+
+    (void)row;
+    g_mutex_lock(&r->lock);
+    const char *state = r->state;
+    g_mutex_unlock(&r->lock);
+    return g_variant_new_string(state);
+}
+
+static GVariant *get_start(const struct bus_call *call, const struct bus_property *row)
+{
+    (void)row;
+    return g_variant_new_uint64((guint64)((const struct runtime *)call->object)->started_ns);
+}
+
+static const struct bus_property control_properties[] = {{"MachineId", get_id, NULL, NULL},
+                                                         {"State", get_state, NULL, NULL},
+                                                         {"StartTime", get_start, NULL, NULL},
+                                                         {NULL, NULL, NULL, NULL}};
+static const struct bus_interface control = {.info = (GDBusInterfaceInfo *)&api_iinternal_session_control_interface,
+                                             .properties = control_properties};
+static const struct bus_interface console = {.info = (GDBusInterfaceInfo *)&api_iconsole_interface, .any = on_any};
+static const struct bus_interface keyboard = {.info = (GDBusInterfaceInfo *)&api_ikeyboard_interface, .any = on_any};
+static const struct bus_interface display = {.info = (GDBusInterfaceInfo *)&api_idisplay_interface, .any = on_any};
+static const struct bus_interface debugger = {.info = (GDBusInterfaceInfo *)&api_imachine_debugger_interface,
+                                              .any = on_any};
+static const struct bus_class class = {
+    .folder = API_ROOT "/console", .interfaces = {&control, &console, &keyboard, &display, &debugger}, .find = find};
+
+static gboolean quit_main(void *user)
+{
+    g_main_loop_quit(user);
+    return G_SOURCE_REMOVE;
+}
+
+static void *serve(void *user)
+{
+    struct runtime *r = user;
+
+    g_main_context_push_thread_default(r->context);
+    g_main_loop_run(r->main);
+    bus_free(r->bus);
+    g_main_context_pop_thread_default(r->context);
+    return NULL;
+}
+
+int runtime_listen(const char *path, GError **error)
+{
+    return bus_listen(path, error);
+}
+
+struct runtime *runtime_new(int listen_fd, struct console *c, struct loop *loop)
+{
+    static const struct bus_class *const classes[] = {&class, NULL};
+    struct runtime *r = g_new0(struct runtime, 1);
+    char id[API_UUID_SIZE] = "", node[API_UUID_SIZE];
+
+    api_uuid_parse(console_uuid(c), id);
+    api_node_from_uuid(id, node);
+    r->node = g_strdup(node);
+    r->path = g_strconcat(API_ROOT "/console/", node, NULL);
+    r->console = c;
+    r->loop = loop;
+    r->state = console_state(c);
+    r->started_ns = g_get_real_time() * 1000;
+    g_mutex_init(&r->lock);
+    r->context = g_main_context_new();
+    r->main = g_main_loop_new(r->context, FALSE);
+    const struct bus_config config = {.listen_fd = listen_fd, .classes = classes, .user = r};
+    g_main_context_push_thread_default(r->context);
+    r->bus = bus_new(&config);
+    g_main_context_pop_thread_default(r->context);
+    r->thread = g_thread_new("runtime", serve, r);
+    return r;
+}
+
+struct news {
+    struct runtime *runtime;
+    const char *state;
+    char *detail;
+};
+
+static gboolean emit(void *user)
+{
+    struct news *n = user;
+
+    bus_emit(n->runtime->bus, NULL, n->runtime->path, API_PREFIX "IInternalSessionControl", "StateChanged",
+             g_variant_new("(ss)", n->state, n->detail));
+    return G_SOURCE_REMOVE;
+}
+
+static void news_free(void *user)
+{
+    struct news *n = user;
+
+    g_free(n->detail);
+    g_free(n);
+}
+
+void runtime_state(struct runtime *r, const char *state, const char *detail)
+{
+    g_mutex_lock(&r->lock);
+    bool same = strcmp(r->state, state) == 0;
+    r->state = state;
+    g_mutex_unlock(&r->lock);
+    if (same)
+        return;
+    struct news *n = g_new0(struct news, 1);
+    *n = (struct news){r, state, g_strdup(detail != NULL ? detail : "")};
+    g_main_context_invoke_full(r->context, G_PRIORITY_HIGH, emit, n, news_free);
+}
+
+void runtime_free(struct runtime *r)
+{
+    if (r == NULL)
+        return;
+    g_main_context_invoke_full(r->context, G_PRIORITY_LOW, quit_main, r->main, NULL);
+    g_thread_join(r->thread);
+    g_main_loop_unref(r->main);
+    g_main_context_unref(r->context);
+    g_mutex_clear(&r->lock);
+    g_free(r->node);
+    g_free(r->path);
+    g_free(r);
+}
