@@ -55,9 +55,9 @@ static void check_syscall(void)
 
 SNIP(on_sysenter, "on_sysenter_f: int $0x31");
 SNIP(c_sysenter, "c_sysenter_f: sysenter");
-SNIP(c_sysexit, "mov $user_done, %edx; mov $0x6f000, %ecx; rex.w sysexit; c_sysexit_f: nop");
-SNIP(c_sysexit_bad, "mov $user_done, %edx; mov $1, %ecx; shl $47, %rcx; c_sysexit_bad_f: rex.w sysexit");
-SNIP(c_sysexit_user, "c_sysexit_user_f: rex.w sysexit");
+SNIP(c_sysexit, "mov $user_done, %edx; mov $0x6f000, %ecx; .byte 0x48, 0x0f, 0x35; c_sysexit_f: nop");
+SNIP(c_sysexit_bad, "mov $user_done, %edx; mov $1, %ecx; shl $47, %rcx; c_sysexit_bad_f: .byte 0x48, 0x0f, 0x35");
+SNIP(c_sysexit_user, "c_sysexit_user_f: .byte 0x48, 0x0f, 0x35");
 
 static void check_sysenter(void)
 {
@@ -92,7 +92,7 @@ struct __attribute__((packed)) far {
 } gate_pointer = {0, GATE | 3};
 
 SNIP(on_gate, "on_gate_f: int $0x31");
-SNIP(c_gate, "c_gate_f: rex.w lcall *gate_pointer");
+SNIP(c_gate, "c_gate_f: .byte 0x48; lcall *gate_pointer");
 SNIP(on_gate_return, "pop %rax; pop %rcx; pop %rdx; push %rdx; push %rcx; push %rax; on_gate_return_f: lretq");
 
 static void set_call_gate(void *to, u32 attr, u64 high)
