@@ -249,11 +249,13 @@ static bool same_memory(struct compare *k, const struct trial *t, uint64_t start
 
 /* ---- one case ---- */
 
-/* This host's stores of 10 bytes may have stored 8 when the others fault, its CALL the return address below the stack
- * when the target faults. */
+/* This host's stores of 10 bytes, and MOVBE with 66 and REX.W, may have stored some when others fault; its CALL the
+ * return address below the stack when the target faults. */
 static bool stores_in_parts(const struct trial *t, int vector)
 {
-    return vector >= 0 && (t->i.op[0].bytes == 10 || t->i.row->flow == X86_FLOW_CALL);
+    bool movbe = t->i.mnem == X86_MOVBE && t->i.opsize == 8;
+
+    return vector >= 0 && (t->i.op[0].bytes == 10 || movbe || t->i.row->flow == X86_FLOW_CALL);
 }
 
 static void run_case(struct compare *k, const struct trial *t)

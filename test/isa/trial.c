@@ -298,13 +298,13 @@ static bool aim_indirect(struct trial *t)
     const struct x86_insn *i = &t->i;
     uint64_t target = branch_target(t), at = (t->spot & ~7ull) - t->start;
 
-    if (i->row->flow == X86_FLOW_RET && at + 8 <= t->bytes)
-        memcpy(t->memory + at, &target, 8);
+    if (i->row->flow == X86_FLOW_RET && at < t->bytes)
+        memcpy(t->memory + at, &target, MIN(8, t->bytes - at));
     if (i->row->flow != X86_FLOW_JUMP && i->row->flow != X86_FLOW_CALL)
         return true;
     at = t->spot - t->start;
-    if (i->op[0].kind == X86_OP_MEM && at + 8 <= t->bytes)
-        memcpy(t->memory + at, &target, 8);
+    if (i->op[0].kind == X86_OP_MEM && at < t->bytes)
+        memcpy(t->memory + at, &target, MIN(8, t->bytes - at));
     if (i->op[0].kind == X86_OP_GPR)
         t->in.gpr[i->op[0].reg] = target;
     return i->op[0].kind != X86_OP_GPR || i->op[0].reg != X86_RSP; /* CALL would push onto the code */
