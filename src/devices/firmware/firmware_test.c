@@ -189,6 +189,31 @@ static void test_flash_file(void)
     g_rmdir(dir);
 }
 
+/* A folder that is gone is said once, not at every change; the machine runs on and stops. */
+static void test_flash_unwritable(void)
+{
+    const uint64_t base = UINT64_C(0x100000000) - 3653632 - 540672;
+    const char *first;
+    struct rig *r;
+
+    if (!g_file_test("/usr/share/OVMF/OVMF_CODE_4M.fd", G_FILE_TEST_EXISTS)) {
+        g_test_skip("package ovmf is not installed");
+        return;
+    }
+    r = rig_new(&efi_flash_device, "NvramPath=/no/such/folder/nvram");
+    for (unsigned i = 0; i < 3; i++) {
+        rig_mmio_write(r, base + i, 0x10, 1);
+        rig_mmio_write(r, base + i, 0x00, 1);
+        rig_mmio_write(r, base + i, 0xff, 1);
+        pdm_suspend(rig_pdm(r)); /* waits for the file */
+        pdm_resume(rig_pdm(r));
+    }
+    first = strstr(rig_log(r), "not saved: Cannot write '/no/such/folder/nvram'");
+    g_assert_nonnull(first);
+    g_assert_null(strstr(first + 1, "not saved"));
+    rig_free(r);
+}
+
 /* ---- SMBIOS ---- */
 
 static void build(GByteArray **ret_tables, GByteArray **ret_anchor)
@@ -236,6 +261,7 @@ int main(int argc, char **argv)
     g_test_add_func("/bios/places", test_bios_places);
     g_test_add_func("/flash/commands", test_flash_commands);
     g_test_add_func("/flash/file", test_flash_file);
+    g_test_add_func("/flash/unwritable", test_flash_unwritable);
     g_test_add_func("/smbios/walk", test_smbios_walk);
     return g_test_run();
 }

@@ -199,6 +199,60 @@ static void test_requests(void)
                                     "from 'RUNNING' to 'RESETTING'", NULL});
 }
 
+/* ---- device RAM ---- */
+
+#define CANVAS_GPA   0xa0000u
+#define CANVAS_PAGES 16u
+#define CANVAS_BYTES (CANVAS_PAGES * PGM_PAGE_BYTES)
+#define ROUNDS       400u
+#define FREEZES      20u
+
+/* Copies the pages that were written. @frozen: nobody writes now, so the others must be as they were copied. */
+static unsigned canvas_collect(struct vm *vm, pgm_range r, uint8_t *copy, const uint8_t *mem, bool frozen)
+{
+    uint64_t bits;
+    unsigned found = pgm_dirty_collect(vm->pgm, r, &bits, CANVAS_PAGES);
+
+    for (unsigned n = 0; n < CANVAS_PAGES; n++, copy += PGM_PAGE_BYTES, mem += PGM_PAGE_BYTES) {
+        if (bits >> n & 1)
+            memcpy(copy, mem, PGM_PAGE_BYTES);
+        else if (frozen)
+            g_assert_cmpmem(copy, PGM_PAGE_BYTES, mem, PGM_PAGE_BYTES);
+    }
+    return found;
+}
+
+/* A guest that stores all over a frame buffer, directly, and a display that collects: nothing is lost (pgm.h inv 3). */
+static void test_canvas(void)
+{
+    /* mov ax,a000h; mov es,ax; again: imul eax,eax,1664525; add eax,1013904223; mov edi,eax; shr edi,16; and di,-4;
+     * mov es:[di],eax; jmp again */
+    static const char guest[] = "\xb8\x00\xa0\x8e\xc0"
+                                "\x66\x69\xc0\x0d\x66\x19\x00\x66\x05\x5f\xf3\x6e\x3c"
+                                "\x66\x89\xc7\x66\xc1\xef\x10\x83\xe7\xfc\x26\x66\x89\x05\xeb\xe3";
+    g_autofree uint8_t *copy = g_malloc0(CANVAS_BYTES);
+    unsigned found = 0;
+    pgm_range range;
+    struct rig r;
+    void *mem;
+
+    rig_start(&r, guest, sizeof guest - 1, 1, false);
+    g_assert_true(pgm_devram_add(r.vm->pgm, "canvas", CANVAS_BYTES, &mem, &range, NULL));
+    pgm_map(r.vm->pgm, range, CANVAS_GPA);
+    vm_power_on(r.vm);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        found += canvas_collect(r.vm, range, copy, mem, false);
+        g_usleep(100);
+        if (round % (ROUNDS / FREEZES) != 0)
+            continue;
+        vm_pause(r.vm, true);
+        found += canvas_collect(r.vm, range, copy, mem, true);
+        vm_resume(r.vm);
+    }
+    g_assert_cmpuint(found, >, ROUNDS);
+    g_free(rig_end(&r));
+}
+
 /* ---- words and numbers ---- */
 
 static char *ask(struct rig *r, const char *line)
@@ -299,6 +353,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/vm/state-table", test_state_table);
     g_test_add_func("/vm/requests", test_requests);
+    g_test_add_func("/vm/canvas", test_canvas);
     g_test_add_func("/vm/words", test_words);
     g_test_add_func("/vm/triple-fault", test_triple_fault);
     g_test_add_func("/vm/triple-fault-reset", test_triple_fault_reset);
