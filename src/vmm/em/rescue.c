@@ -42,11 +42,10 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 static void own_stack(void)
 {
     static _Thread_local char stack[STACK_BYTES] __attribute__((aligned(16)));
-    static _Thread_local bool done;
+    stack_t now;
 
-    if (!done)
+    if (sigaltstack(NULL, &now) == 0 && now.ss_flags & SS_DISABLE) /* else somebody has made one already */
         sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
-    done = true;
 }
 
 sigjmp_buf *rescue_arm(void)

@@ -447,7 +447,8 @@ static void test_hammer(void)
 
 #define CANVAS_PAGES 8u
 #define CANVAS_GPA   UINT64_C(0xe0000000)
-#define CANVAS_TURNS 3000
+#define CANVAS_FOUND 6000u /* pages, so that writers and collector have met often enough */
+#define CANVAS_S     120.0
 
 struct canvas {
     struct pgm *pgm;
@@ -538,17 +539,19 @@ static void test_canvas(void)
     pgm_map(v.pgm, r, CANVAS_GPA);
     for (int i = 0; i < HAMMER_WRITERS; i++)
         t[i] = g_thread_new("writer", canvas_writer, &v);
-    for (unsigned turn = 0; turn < CANVAS_TURNS; turn++) {
+    g_test_timer_start();
+    while (pages < CANVAS_FOUND) {
+        g_assert_cmpfloat(g_test_timer_elapsed(), <, CANVAS_S);
         pages += canvas_collect(&v, r, copy, mem);
-        g_thread_yield();
+        g_usleep(10);
         canvas_freeze(&v, true);
         pages += canvas_collect(&v, r, copy, mem);
         canvas_freeze(&v, false);
+        g_usleep(10);
     }
     g_atomic_int_set(&v.stop, 1);
     for (int i = 0; i < HAMMER_WRITERS; i++)
         g_thread_join(t[i]);
-    g_assert_cmpuint(pages, >, CANVAS_TURNS);
     g_test_message("%" G_GUINT64_FORMAT " stores, %u pages collected", v.stores[0] + v.stores[1], pages);
     pgm_free(v.pgm);
 }
