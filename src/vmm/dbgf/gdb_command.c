@@ -287,9 +287,9 @@ static void query(struct gdb_session *s, const char *packet, GString *reply)
 
 static void choose_thread(struct gdb_session *s, const char *packet, GString *reply)
 {
-    long id = strtol(packet + 2, NULL, 16);
+    long id = packet[1] != '\0' ? strtol(packet + 2, NULL, 16) : -1;
 
-    if (id > (long)s->machine->cpus) {
+    if (packet[1] == '\0' || id > (long)s->machine->cpus) {
         g_string_assign(reply, "E01");
         return;
     }

@@ -347,7 +347,7 @@ static void test_hostile(void)
         {"G", "OK"},
         {"G0", "E01"},
         {"Gzz", "E01"},
-        {"H", "OK"},
+        {"H", "E01"},
         {"Hg", "OK"},
         {"Hg7fffffff", "E01"},
         {"Hgzz", "OK"},
