@@ -11,22 +11,23 @@ class Monitor:
     def __init__(self, path, seconds=30):
         self.path = path
         self.seconds = seconds
+        self.data = b""
 
     def _packet(self, s, text):
         s.sendall(f"${text}#{sum(text.encode()) & 255:02x}".encode())
 
     def _reply(self, s):
-        data = b""
         while True:
-            start = data.find(b"$")
-            end = data.find(b"#", start)
-            if start >= 0 and end >= 0 and len(data) >= end + 3:
+            start = self.data.find(b"$")
+            end = self.data.find(b"#", start)
+            if start >= 0 and end >= 0 and len(self.data) >= end + 3:
                 s.sendall(b"+")
-                return data[start + 1:end].decode()
+                reply, self.data = self.data[start + 1:end].decode(), self.data[end + 3:]
+                return reply
             more = s.recv(65536)
             if not more:
                 raise Failure("the debugger's socket was closed")
-            data += more
+            self.data += more
 
     def _connect(self):
         end = time.monotonic() + self.seconds
@@ -45,6 +46,11 @@ class Monitor:
         """The answer to a monitor command."""
         with self._connect() as s:
             s.settimeout(self.seconds)
+            self.data = b""
             self._packet(s, "qRcmd," + command.encode().hex())
-            reply = self._reply(s)
-            return "" if reply == "OK" else bytes.fromhex(reply).decode()
+            text = ""
+            while (reply := self._reply(s)) != "OK":
+                text += bytes.fromhex(reply.removeprefix("O")).decode()
+                if not reply.startswith("O"):  # a short text is the answer itself
+                    break
+            return text

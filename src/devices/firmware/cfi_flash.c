@@ -75,6 +75,11 @@ static void second_cycle(struct cfi_flash *c, uint64_t off, uint64_t val, unsign
     }
 }
 
+bool cfi_flash_settled(const struct cfi_flash *c)
+{
+    return c->mode == CMD_READ_ARRAY;
+}
+
 void cfi_flash_write(struct cfi_flash *c, uint64_t off, uint64_t val, unsigned size)
 {
     if (!inside(c, off, size))

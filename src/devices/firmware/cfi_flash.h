@@ -23,5 +23,7 @@ void cfi_flash_reset(struct cfi_flash *c);
 /** cfi_flash_read(), cfi_flash_write() - @size 1-8 bytes; offsets beyond the array read ones and write nothing. */
 uint64_t cfi_flash_read(const struct cfi_flash *c, uint64_t off, unsigned size);
 void cfi_flash_write(struct cfi_flash *c, uint64_t off, uint64_t val, unsigned size);
+/** cfi_flash_settled() - the last command is done with: reads give the array. */
+bool cfi_flash_settled(const struct cfi_flash *c);
 
 #endif

@@ -4,7 +4,8 @@
  *
  * The code and the template of the variables are Debian's OVMF, found at run time; the two must be a pair. The
  * variables live in the machine's NVRAM file, made from the template when it does not exist. The file is replaced as a
- * whole when the machine stops, is saved or resets, if something changed: between these, variables live in memory only.
+ * whole, at once and without making the guest wait, each time the firmware has finished a change and put the part back
+ * into reading; whatever is still on its way is waited for when the machine stops, is saved or resets.
  * Locks: every callback runs under the device lock.
  * Invariant 1: code and variables together end at 4 GiB.
  */
@@ -20,6 +21,8 @@ enum { MAX_VARS_BYTES = 4 << 20 };
 struct efi_flash {
     struct cfi_flash chip;
     pdm_region region;
+    pdm_file file;
+    bool kept; /* there is a file */
     uint64_t writes;
 };
 
@@ -92,18 +95,23 @@ static bool load_variables(struct pdm_dev *dev, GError **error)
     return s->chip.bytes != NULL;
 }
 
-static void store_variables(struct pdm_dev *dev)
+static void hand_over(struct pdm_dev *dev)
 {
     struct efi_flash *s = pdm_state(dev);
-    const char *nvram = pdm_cfg_str(dev, "NvramPath");
-    g_autoptr(GError) error = NULL;
 
-    if (!s->chip.dirty || !*nvram)
+    if (!s->chip.dirty || !s->kept)
         return;
-    if (pdm_file_replace(dev, nvram, s->chip.bytes, s->chip.size, &error))
-        s->chip.dirty = false;
-    else
-        pdm_log(dev, "EFI variables are not saved: %s", error->message);
+    s->chip.dirty = false;
+    pdm_file_changed(dev, s->file);
+}
+
+static void store_variables(struct pdm_dev *dev)
+{
+    const struct efi_flash *s = pdm_state(dev);
+
+    hand_over(dev);
+    if (s->kept)
+        pdm_file_flush(dev, s->file);
 }
 
 static uint64_t vars_read(struct pdm_dev *dev, uint64_t off, unsigned size)
@@ -119,6 +127,8 @@ static void vars_write(struct pdm_dev *dev, uint64_t off, uint64_t val, unsigned
 
     cfi_flash_write(&s->chip, off, val, size);
     s->writes++;
+    if (cfi_flash_settled(&s->chip))
+        hand_over(dev);
 }
 
 static void flash_reset(struct pdm_dev *dev)
@@ -141,6 +151,9 @@ static bool flash_construct(struct pdm_dev *dev, GError **error)
         return false;
     vars.size_bytes = s->chip.size;
     vars.base_gpa = FOUR_GIB - code_bytes - s->chip.size; /* inv 1 */
+    s->kept = *pdm_cfg_str(dev, "NvramPath");
+    if (s->kept)
+        pdm_file_new(dev, pdm_cfg_str(dev, "NvramPath"), s->chip.bytes, s->chip.size, &s->file);
     pdm_stat(dev, &s->writes, "Writes", "times");
     return pdm_rom_add(dev, "efi-code", FOUR_GIB - code_bytes, code, code_bytes, error) &&
            pdm_mmio_add(dev, &vars, &s->region, error);

@@ -162,7 +162,21 @@ static void test_flash_commands(void)
     cfi_flash_write(&c, UINT64_MAX, 0x10, 8);
 }
 
-/* Variables written are in the file when the machine stops; a file of another size is refused. */
+static void wait_for_byte(const char *path, size_t off, uint8_t val)
+{
+    for (unsigned ms = 0;; ms++) {
+        g_autofree char *now = NULL;
+        gsize size;
+
+        if (g_file_get_contents(path, &now, &size, NULL) && off < size && (uint8_t)now[off] == val)
+            return;
+        g_assert_cmpuint(ms, <, 20000);
+        g_usleep(1000);
+    }
+}
+
+/* Variables written are in the file as soon as the firmware is back to reading, and at the latest when the machine
+ * stops; a file of another size is refused. */
 static void test_flash_file(void)
 {
     g_autofree char *dir = g_dir_make_tmp("flash-XXXXXX", NULL);
@@ -177,8 +191,15 @@ static void test_flash_file(void)
     g_assert_cmphex(rig_mmio_read(r, base, 8), ==, 0);
     rig_mmio_write(r, base + 0x28, 0x10, 1);
     rig_mmio_write(r, base + 0x28, 0x00, 1);
-    g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+    g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS)); /* it may have more to say */
+    rig_mmio_write(r, base + 0x28, 0xff, 1);
+    wait_for_byte(path, 0x28, 0);
+    rig_mmio_write(r, base + 0x30, 0x10, 1);
+    rig_mmio_write(r, base + 0x30, 0x12, 1);
     pdm_power_off(rig_pdm(r));
+    g_assert_true(g_file_get_contents(path, &kept, NULL, NULL));
+    g_assert_cmphex(kept[0x30] & ~0x12, ==, 0);
+    g_clear_pointer(&kept, g_free);
     rig_free(r);
     g_assert_true(g_file_get_contents(path, &kept, NULL, NULL));
     g_assert_cmphex(kept[0x28], ==, 0);

@@ -4,8 +4,10 @@
  * Sources: Motorola MC146818A data sheet [DS]; IBM PC/AT Technical Reference, CMOS map [AT]; Intel 82371SB (PIIX3) data
  * sheet, RTC extended RAM [PIIX]; SeaBIOS src/hw/rtc.h for the bytes above 2Fh, which are firmware's own business [SB].
  * Left out: the NMI mask in port 70h bit 7 (no NMI source asks). CMOS contents live as long as the machine.
- * Locks: every callback runs under the device lock. Time: virtual nanoseconds; the wall clock is read once, at set-up.
- * Invariant 1: IRQ 8 follows the chip's pin; the timer stands at its next possible rise.
+ * Locks: every callback runs under the device lock. Time: virtual nanoseconds; the wall clock is read at set-up, and
+ * when the machine stops and goes on: as with a battery, the time in between has passed for the guest's clock, be it a
+ * pause or a saved state of last year. What the guest made of the clock (zone, a wrong date) stays. Invariant 1: IRQ 8
+ * follows the chip's pin; the timer stands at its next possible rise.
  */
 #include "devices/rtc/mc146818.h"
 #include "vmm/pdm/dev.h"
@@ -13,6 +15,8 @@
 #include <string.h>
 
 enum { BANK_BYTES = 128, RTC_IRQ = 8 };
+#define SECOND_NS  UINT64_C(1000000000)
+#define AWAY_MAX_S (UINT64_C(100) * 366 * 86400) /* as many years as the register has */
 enum cmos_reg {
     CMOS_FLOPPIES = 0x10,
     CMOS_EQUIPMENT = 0x14,
@@ -35,6 +39,8 @@ struct isa_rtc {
     uint8_t index[2]; /* of each bank */
     pdm_irq irq;
     pdm_timer tick;
+    uint64_t stopped_utc_ns; /* wall clock when the machine stopped; 0 = it runs */
+    uint64_t skipped_ns;     /* less than a second, from earlier stops */
 };
 
 static void rtc_drive(struct pdm_dev *dev)
@@ -80,6 +86,30 @@ static void rtc_reset(struct pdm_dev *dev)
 
     mc146818_run(&s->chip, pdm_now_ns(dev));
     mc146818_reset(&s->chip);
+}
+
+/* ---- stopping and going on ---- */
+
+static void rtc_suspend(struct pdm_dev *dev)
+{
+    struct isa_rtc *s = pdm_state(dev);
+
+    mc146818_run(&s->chip, pdm_now_ns(dev));
+    if (s->stopped_utc_ns == 0) /* a state that was loaded stopped when it was saved */
+        s->stopped_utc_ns = (uint64_t)MAX(pdm_utc_ns(dev), 1);
+}
+
+static void rtc_resume(struct pdm_dev *dev)
+{
+    struct isa_rtc *s = pdm_state(dev);
+    const uint64_t now_ns = (uint64_t)MAX(pdm_utc_ns(dev), 1);
+    const uint64_t away_ns = s->stopped_utc_ns && now_ns > s->stopped_utc_ns ? now_ns - s->stopped_utc_ns : 0;
+
+    s->stopped_utc_ns = 0;
+    s->skipped_ns += MIN(away_ns, AWAY_MAX_S * SECOND_NS); /* never back: the host's clock may have been set */
+    mc146818_skip(&s->chip, s->skipped_ns / SECOND_NS);
+    s->skipped_ns %= SECOND_NS;
+    rtc_drive(dev);
 }
 
 /* ---- CMOS contents ---- */
@@ -196,7 +226,8 @@ static bool rtc_state_check(void *state)
 {
     const struct isa_rtc *s = state;
 
-    return s->index[0] < BANK_BYTES && s->index[1] < BANK_BYTES && s->chip.second_ns < INT64_MAX;
+    return s->index[0] < BANK_BYTES && s->index[1] < BANK_BYTES && s->chip.second_ns < INT64_MAX &&
+           s->stopped_utc_ns < INT64_MAX && s->skipped_ns < SECOND_NS;
 }
 
 static const struct ssm_field chip_fields[] = {
@@ -208,9 +239,11 @@ static const struct ssm_field chip_fields[] = {
 static const struct ssm_field rtc_fields[] = {
     SSM_STRUCT(struct isa_rtc, chip, chip_fields),
     SSM_U8S(struct isa_rtc, index),
+    SSM_FIELD_(struct isa_rtc, stopped_utc_ns, SSM_KIND_UINT, 8, 1, 2, NULL), /* since 2; 1 went on where it stopped */
+    SSM_FIELD_(struct isa_rtc, skipped_ns, SSM_KIND_UINT, 8, 1, 2, NULL),
     SSM_END,
 };
-static const struct ssm_desc rtc_desc = {.version = 1, .oldest = 1, .fields = rtc_fields, .check = rtc_state_check};
+static const struct ssm_desc rtc_desc = {.version = 2, .oldest = 1, .fields = rtc_fields, .check = rtc_state_check};
 
 static const struct pdm_cfg_key rtc_config[] = {
     {.name = "UseUTC", .type = PDM_CFG_BOOL, .def = true},
@@ -232,4 +265,6 @@ const struct pdm_devreg isa_rtc_device = {
     .construct = rtc_construct,
     .reset = rtc_reset,
     .drive = rtc_drive,
+    .suspend = rtc_suspend,
+    .resume = rtc_resume,
 };

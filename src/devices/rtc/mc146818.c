@@ -213,6 +213,13 @@ void mc146818_run(struct mc146818 *c, uint64_t now_ns)
     update_irqf(c);
 }
 
+void mc146818_skip(struct mc146818 *c, uint64_t seconds)
+{
+    if (seconds && !divider_held(c) && !(c->cmos[RTC_REG_B] & RTC_B_SET))
+        update_seconds(c, seconds);
+    update_irqf(c);
+}
+
 static bool update_in_progress(const struct mc146818 *c, uint64_t now_ns)
 {
     if (divider_held(c) || c->cmos[RTC_REG_B] & RTC_B_SET)

@@ -49,6 +49,9 @@ void mc146818_init(struct mc146818 *c);
 void mc146818_reset(struct mc146818 *c);
 /** mc146818_set_time() - @utc_s seconds since 1970 are now, in the format register B selects; a second begins now. */
 void mc146818_set_time(struct mc146818 *c, int64_t utc_s, uint64_t now_ns);
+/** mc146818_skip() - @seconds pass at once; an alarm that lay in them is flagged. A clock the guest has stopped stands.
+ */
+void mc146818_skip(struct mc146818 *c, uint64_t seconds);
 /** mc146818_time() - what the registers say, seconds since 1970. */
 int64_t mc146818_time(const struct mc146818 *c);
 uint8_t mc146818_read(struct mc146818 *c, uint8_t index, uint64_t now_ns);

@@ -180,6 +180,7 @@ struct vcpu {
     struct tm_machine *tm;
     const struct cpum_profile *profile; /* CPUID leaves and features */
     struct iem *iem;                    /* interpreter's own state */
+    struct trpm *trpm;                  /* events on their way */
     const struct cpum_outside *outside; /* how the engine reaches ports, APIC, PIC */
     void *outside_user;
     _Atomic uint32_t tlb_sync_done; /* last FF_TLB_SYNC request carried out */

@@ -130,6 +130,11 @@ static void send_packet(struct gdb *g, const GString *text)
     send_all(g, framed->str, framed->len);
 }
 
+static void send_part(void *user, const GString *text)
+{
+    send_packet(user, text);
+}
+
 static void leave(struct gdb *g)
 {
     if (g->client < 0)
@@ -283,6 +288,8 @@ struct gdb *gdb_new(const char *address, const struct dbgf_machine *machine, GEr
     struct gdb *g = g_new0(struct gdb, 1);
     g->machine = *machine;
     g->session.machine = &g->machine;
+    g->session.part = send_part;
+    g->session.part_user = g;
     g->session.breaks = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     g->listener = fd;
     g->client = -1;

@@ -12,6 +12,8 @@
 #include "vmm/dbgf/gdb_int.h"
 #include "vmm/iem/iem.h"
 
+#define TEXT_MAX (GDB_PACKET_BYTES / 2 - 16) /* characters of a text, two digits each */
+
 const char gdb_target_xml[] =
     "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target><architecture>i386:x86-64</architecture>"
     "<feature name=\"org.gnu.gdb.i386.core\">"
@@ -233,6 +235,16 @@ void gdb_clear_breaks(struct gdb_session *s)
     g_array_set_size(s->breaks, 0);
 }
 
+/* As console output, in as many packets as it takes; the answer comes after it. */
+static void long_text(struct gdb_session *s, const char *text, size_t size)
+{
+    for (size_t at = 0; at < size; at += TEXT_MAX) {
+        g_autoptr(GString) part = g_string_new("O");
+        put_hex(part, text + at, MIN(size - at, TEXT_MAX));
+        s->part(s->part_user, part);
+    }
+}
+
 static void monitor(struct gdb_session *s, const char *hex, GString *reply)
 {
     g_autoptr(GString) command = g_string_new(NULL);
@@ -241,10 +253,15 @@ static void monitor(struct gdb_session *s, const char *hex, GString *reply)
     while (get_hex(&hex, &b, 1))
         g_string_append_c(command, (char)b);
     g_autofree char *answer = s->machine->monitor(s->machine->user, command->str);
-    if (answer == NULL || *answer == '\0')
+    size_t size = answer != NULL ? strlen(answer) : 0;
+    if (size > TEXT_MAX) {
+        long_text(s, answer, size);
+        size = 0;
+    }
+    if (size == 0)
         g_string_assign(reply, "OK");
     else
-        put_hex(reply, answer, MIN(strlen(answer), GDB_PACKET_BYTES / 2 - 16));
+        put_hex(reply, answer, size);
 }
 
 static void target_xml(const char *args, GString *reply)

@@ -15,6 +15,9 @@ struct gdb_session {
     bool running;   /* the guest runs: no answer until it stops */
     bool quit;      /* detach or kill */
     GArray *breaks; /* uint64_t linear addresses set by us */
+    /* sends a packet that is not the answer yet: a part of a long text */
+    void (*part)(void *user, const GString *packet);
+    void *part_user;
 };
 
 /** Answers @packet (without framing) into @reply; an empty reply means "not supported". */

@@ -14,8 +14,9 @@
 
 #include "harness.h"
 
-#define CPUS    2u
-#define WAIT_MS 10000
+#define CPUS       2u
+#define WAIT_MS    10000
+#define LONG_BYTES 20000u /* more than two packets hold */
 
 struct rig {
     struct isa *t[CPUS];
@@ -52,6 +53,8 @@ static void rig_step(void *user, unsigned cpu)
 static char *rig_monitor(void *user, const char *command)
 {
     (void)user;
+    if (strcmp(command, "long") == 0)
+        return g_strnfill(LONG_BYTES, 'x');
     return strcmp(command, "quiet") ? g_strdup_printf("<%s>", command) : NULL;
 }
 
@@ -295,6 +298,27 @@ static void test_breakpoints(void)
     rig_fini(&r);
 }
 
+/* A text longer than a packet comes as console output, then OK. */
+static void test_long_text(void)
+{
+    g_autoptr(GString) all = g_string_new(NULL);
+    struct rig r;
+
+    rig_init(&r);
+    put(&r, "qRcmd,6c6f6e67");
+    for (;;) {
+        g_autofree char *part = hear(&r);
+        if (strcmp(part, "OK") == 0)
+            break;
+        g_assert_cmpuint(strlen(part), <=, GDB_PACKET_BYTES);
+        g_assert_cmpint(part[0], ==, 'O');
+        g_string_append(all, part + 1);
+    }
+    g_assert_cmpuint(all->len, ==, 2 * LONG_BYTES);
+    g_assert_true(g_str_has_prefix(all->str, "7878"));
+    rig_fini(&r);
+}
+
 /* ---- what no debugger sends ---- */
 
 static void test_framing(void)
@@ -490,6 +514,7 @@ int main(int argc, char **argv)
     g_test_add_func("/gdb/all-registers", test_all_registers);
     g_test_add_func("/gdb/running", test_running);
     g_test_add_func("/gdb/breakpoints", test_breakpoints);
+    g_test_add_func("/gdb/long-text", test_long_text);
     g_test_add_func("/gdb/framing", test_framing);
     g_test_add_func("/gdb/hostile", test_hostile);
     g_test_add_func("/gdb/fuzz", test_fuzz);

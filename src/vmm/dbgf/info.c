@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 #include "vmm/dbgf/dbgf.h"
+#include "vmm/selm/selm.h"
+#include "vmm/trpm/trpm.h"
 
 static struct vcpu *named(void *user, const char *args)
 {
@@ -61,6 +63,55 @@ static void info_mode(void *user, const char *args, GString *out)
                                          : "");
 }
 
+static void info_gdt(void *user, const char *args, GString *out)
+{
+    selm_info_gdt(named(user, args), out);
+}
+
+static void info_ldt(void *user, const char *args, GString *out)
+{
+    selm_info_ldt(named(user, args), out);
+}
+
+static void info_idt(void *user, const char *args, GString *out)
+{
+    selm_info_idt(named(user, args), out);
+}
+
+static void info_tss(void *user, const char *args, GString *out)
+{
+    selm_info_tss(named(user, args), out);
+}
+
+static void info_event(void *user, const char *args, GString *out)
+{
+    trpm_info(named(user, args), out);
+}
+
+/* "CPU VECTOR [ERROR-CODE]": an NMI, an exception or an interrupt by the vector's number. */
+static void inject(void *user, const char *args, GString *out)
+{
+    const struct dbgf_machine *m = user;
+    g_auto(GStrv) words = g_strsplit(args, " ", 4);
+    unsigned count = g_strv_length(words);
+    uint64_t cpu = 0, vector = 0, error = 0;
+
+    if (count < 2 || count > 3 || !g_ascii_string_to_unsigned(words[0], 10, 0, m->cpus - 1, &cpu, NULL) ||
+        !g_ascii_string_to_unsigned(words[1], 16, 0, 255, &vector, NULL) ||
+        (count == 3 && !g_ascii_string_to_unsigned(words[2], 16, 0, UINT32_MAX, &error, NULL))) {
+        g_string_append(out, "inject needs a vCPU, a vector and perhaps an error code (hexadecimal): inject 0 20\n");
+        return;
+    }
+    const struct trpm_event e = {.vector = (uint8_t)vector,
+                                 .kind = vector == 2   ? TRPM_NMI
+                                         : vector < 32 ? TRPM_FAULT
+                                                       : TRPM_IRQ,
+                                 .has_error = count == 3,
+                                 .error = (uint32_t)error};
+    if (!trpm_inject(m->cpu(m->user, (unsigned)cpu), &e))
+        g_string_append(out, "an injected event is waiting already\n");
+}
+
 void dbgf_register(const struct dbgf_machine *m, struct info *info)
 {
     static const struct {
@@ -73,6 +124,12 @@ void dbgf_register(const struct dbgf_machine *m, struct info *info)
         {"exithistory", "[cpu]  last exceptions, interrupts, halts and exits", info_history},
         {"cpuid", "[cpu]  what CPUID says", info_cpuid},
         {"mode", "[cpu]  paging and code mode", info_mode},
+        {"gdt", "[cpu]  global descriptor table", info_gdt},
+        {"ldt", "[cpu]  local descriptor table", info_ldt},
+        {"idt", "[cpu]  interrupt descriptor table", info_idt},
+        {"tss", "[cpu]  stacks of the task state segment", info_tss},
+        {"trpmevent", "[cpu]  events on their way to the guest", info_event},
+        {"inject", "cpu vector [error]  raise an event, numbers hexadecimal", inject},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)

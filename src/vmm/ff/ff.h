@@ -20,6 +20,7 @@ enum ff_bit {
     FF_TLB_SYNC = 1u << 5, /* drop write translations of pages that became watched; then acknowledge */
     FF_REQUEST = 1u << 6,  /* the VM wants this vCPU out of its loop: pause, reset, power off, debugger */
     FF_TRAP = 1u << 7,     /* single step or data breakpoint hit: deliver #DB after this instruction */
+    FF_EVENT = 1u << 9,    /* a debugger injected an event: trpm_take() */
     FF_SHADOW = 1u << 8,   /* one-instruction interrupt shadow (STI, MOV SS) is active */
 };
 

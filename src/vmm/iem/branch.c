@@ -86,26 +86,26 @@ void iem_LOOPNE(struct vcpu *c, const struct iem_op *op)
 
 void iem_INT(struct vcpu *c, const struct iem_op *op)
 {
-    iem_raise_trap(c, (uint8_t)op->i.imm[0], IEM_EVENT_SOFT_INT);
+    iem_raise_trap(c, (uint8_t)op->i.imm[0], TRPM_SOFT_INT);
 }
 
 void iem_INT3(struct vcpu *c, const struct iem_op *op)
 {
     (void)op;
-    iem_raise_trap(c, XCPT_BP, IEM_EVENT_TRAP);
+    iem_raise_trap(c, XCPT_BP, TRPM_TRAP);
 }
 
 void iem_INT1(struct vcpu *c, const struct iem_op *op)
 {
     (void)op;
-    iem_raise_trap(c, XCPT_DB, IEM_EVENT_ICEBP);
+    iem_raise_trap(c, XCPT_DB, TRPM_ICEBP);
 }
 
 void iem_INTO(struct vcpu *c, const struct iem_op *op)
 {
     (void)op;
     if (c->ctx.rflags & CPUM_FL_OF)
-        iem_raise_trap(c, XCPT_OF, IEM_EVENT_TRAP);
+        iem_raise_trap(c, XCPT_OF, TRPM_TRAP);
 }
 
 void iem_BOUND(struct vcpu *c, const struct iem_op *op)

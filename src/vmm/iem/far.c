@@ -71,11 +71,11 @@ static void enter(struct vcpu *c, uint16_t sel, uint64_t d, uint64_t off, unsign
 
 /* ---- call gates ---- */
 
-static void fetch_call_gate(struct vcpu *c, uint16_t sel, uint64_t d, struct iem_gate *ret)
+static void fetch_call_gate(struct vcpu *c, uint16_t sel, uint64_t d, struct selm_gate *ret)
 {
     uint64_t high = c->mode.long_mode ? iem_desc_get_high(c, sel, XCPT_GP) : 0;
 
-    iem_gate_decode(ret, d, high, c->mode.long_mode);
+    selm_gate_decode(ret, d, high, c->mode.long_mode);
     ret->ist = 0;
     if (ret->dpl < c->ctx.cpl || ret->dpl < (sel & SEG_RPL))
         iem_raise_sel(c, XCPT_GP, sel);
@@ -84,12 +84,12 @@ static void fetch_call_gate(struct vcpu *c, uint16_t sel, uint64_t d, struct iem
 }
 
 /* The gate's code segment. @call: inner levels allowed. */
-static uint64_t check_gate_cs(struct vcpu *c, const struct iem_gate *g, bool call)
+static uint64_t check_gate_cs(struct vcpu *c, const struct selm_gate *g, bool call)
 {
     uint64_t d;
     bool bad;
 
-    if (iem_sel_null(g->sel))
+    if (selm_null(g->sel))
         iem_gp0(c);
     d = iem_desc_get(c, g->sel, XCPT_GP);
     bad = !desc_is_code(d) || desc_dpl(d) > c->ctx.cpl;
@@ -119,7 +119,7 @@ static void copy_params(struct vcpu *c, struct iem_frame *f, unsigned count, uns
 static void call_gate(struct vcpu *c, uint16_t sel, uint64_t gate)
 {
     struct iem_frame f;
-    struct iem_gate g;
+    struct selm_gate g;
     unsigned bytes, cpl;
     uint64_t d;
 
@@ -149,7 +149,7 @@ static void call_gate(struct vcpu *c, uint16_t sel, uint64_t gate)
 
 static void jump_gate(struct vcpu *c, uint16_t sel, uint64_t gate)
 {
-    struct iem_gate g;
+    struct selm_gate g;
     uint64_t d;
 
     fetch_call_gate(c, sel, gate, &g);
@@ -214,7 +214,7 @@ void iem_far_jump(struct vcpu *c, uint16_t sel, uint64_t off, unsigned opsize)
         transfer_real(c, sel, off);
         return;
     }
-    if (iem_sel_null(sel))
+    if (selm_null(sel))
         iem_gp0(c);
     d = iem_desc_get(c, sel, XCPT_GP);
     if (!desc_is_code(d)) {
@@ -238,7 +238,7 @@ void iem_far_call(struct vcpu *c, uint16_t sel, uint64_t off, unsigned opsize)
         call_real(c, sel, off, opsize);
         return;
     }
-    if (iem_sel_null(sel))
+    if (selm_null(sel))
         iem_gp0(c);
     d = iem_desc_get(c, sel, XCPT_GP);
     if (!desc_is_code(d)) {
@@ -306,11 +306,11 @@ static void retf_outer(struct vcpu *c, uint16_t sel, uint64_t rip, uint64_t sp, 
     to64 = c->mode.long_mode && (desc_attr(d) & CPUM_SEG_L);
     new_sp = iem_pop_at(c, &sp, bytes);
     ss_sel = (uint16_t)iem_pop_at(c, &sp, bytes);
-    if (iem_sel_null(ss_sel) && to64 && cpl != 3) {
-        ss = iem_seg_null(ss_sel);
+    if (selm_null(ss_sel) && to64 && cpl != 3) {
+        ss = selm_seg_null(ss_sel);
     } else {
         ss_desc = iem_check_ss(c, ss_sel, cpl, XCPT_GP);
-        ss = iem_seg_make(ss_sel, ss_desc);
+        ss = selm_seg(ss_sel, ss_desc);
     }
     iem_check_target(c, d, rip);
     iem_load_cs(c, sel, d, cpl);

@@ -36,7 +36,7 @@ static uint64_t tss_read(struct vcpu *c, uint32_t off, unsigned bytes)
 static void frame64(struct vcpu *c, struct iem_frame *ret, uint64_t rsp, unsigned cpl)
 {
     *ret = (struct iem_frame){
-        .ss = iem_seg_null((uint16_t)cpl), .sp = rsp, .width = 8, .cpl = (uint8_t)cpl, .error = iem_ext(c)};
+        .ss = selm_seg_null((uint16_t)cpl), .sp = rsp, .width = 8, .cpl = (uint8_t)cpl, .error = iem_ext(c)};
     if (!cpum_canonical(rsp))
         iem_raise_error(c, XCPT_SS, iem_ext(c));
 }
@@ -66,7 +66,7 @@ void iem_frame_inner(struct vcpu *c, struct iem_frame *ret, unsigned cpl)
         ss = (uint16_t)tss_read(c, TSS16_SP0 + 4 * cpl + 2, 2);
     }
     d = iem_check_ss(c, ss, cpl, XCPT_TS);
-    *ret = (struct iem_frame){.ss = iem_seg_make(ss, d),
+    *ret = (struct iem_frame){.ss = selm_seg(ss, d),
                               .width = desc_attr(d) & CPUM_SEG_D ? 4 : 2,
                               .cpl = (uint8_t)cpl,
                               .error = iem_sel_error(c, ss)};

@@ -19,6 +19,7 @@
 #include <setjmp.h>
 
 #include "vmm/iem/iem.h"
+#include "vmm/trpm/trpm.h"
 #include "x86/insn.h"
 
 struct iem_op;
@@ -53,22 +54,6 @@ enum {
     XCPT_XM
 };
 
-/** An event being delivered. */
-enum iem_event_kind {
-    IEM_EVENT_FAULT,
-    IEM_EVENT_TRAP /* #DB trap, #BP, #OF */,
-    IEM_EVENT_SOFT_INT /* INT n */,
-    IEM_EVENT_IRQ,
-    IEM_EVENT_NMI,
-    IEM_EVENT_ICEBP
-};
-struct iem_event {
-    uint8_t vector;
-    uint8_t kind;
-    bool has_error;
-    uint32_t error;
-};
-
 struct iem_block;
 /** After a jump only force flags need be looked at before the next block; after anything else, everything. */
 enum iem_end { IEM_GO_ON = false, IEM_END = true, IEM_END_JUMP };
@@ -81,10 +66,7 @@ struct iem {
     jmp_buf unwind;          /* armed by the run loop */
     const struct iem_op *op; /* running now: a fault takes its length back from rip; &iem_no_op between instructions */
     const struct iem_block *block; /* where op is from; NULL between blocks */
-    struct iem_event event;        /* set by iem_raise() */
     uint8_t end_block;             /* enum iem_end; handlers just set it to true */
-    bool delivering;               /* inside event delivery: a further fault may be a double fault */
-    struct iem_event current;      /* what is being delivered (xcpt.c) */
     uint8_t bounce[64] __attribute__((aligned(64)));
     struct iem_cache *cache;     /* decoded blocks, cache.c */
     struct iem_jump *jump;       /* IEM_JUMPS of them, part of the cache */
@@ -112,7 +94,7 @@ _Noreturn void iem_raise(struct vcpu *c, unsigned vector);                      
 _Noreturn void iem_raise_error(struct vcpu *c, unsigned vector, uint32_t error); /* fault with error code */
 _Noreturn void iem_raise_pf(struct vcpu *c, uint64_t gla, uint32_t error);       /* sets CR2 */
 _Noreturn void iem_raise_trap(struct vcpu *c, unsigned vector,
-                              enum iem_event_kind kind); /* rip stays behind the instruction */
+                              enum trpm_kind kind); /* rip stays behind the instruction */
 static inline _Noreturn void iem_gp0(struct vcpu *c)
 {
     iem_raise_error(c, XCPT_GP, 0);
@@ -121,8 +103,9 @@ static inline _Noreturn void iem_ud(struct vcpu *c)
 {
     iem_raise(c, XCPT_UD);
 }
-/** Pushes the frame and enters the handler for c->iem->event; double and triple faults are settled inside (xcpt.c). */
-void iem_deliver(struct vcpu *c, const struct iem_event *e);
+/** Pushes the frame and enters the handler for c->c->trpm->raised; double and triple faults are settled inside
+ * (xcpt.c). */
+void iem_deliver(struct vcpu *c, const struct trpm_event *e);
 
 /* ---- memory (mem.c); offsets are effective addresses, the segment's rules are applied here ---- */
 /** Effective address of op's memory operand (offset in segment, wrapped to the address size). */

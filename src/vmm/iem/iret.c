@@ -91,9 +91,9 @@ static void iret_to_v86(struct vcpu *c, struct popped *p)
     if (p->rip > 0xffff)
         iem_gp0(c);
     for (unsigned i = 0; i < G_N_ELEMENTS(order); i++)
-        c->ctx.seg[order[i]] = iem_seg_v86(sel[i]);
-    c->ctx.seg[X86_SS] = iem_seg_v86(ss);
-    c->ctx.seg[X86_CS] = iem_seg_v86(p->cs);
+        c->ctx.seg[order[i]] = selm_seg_v86(sel[i]);
+    c->ctx.seg[X86_SS] = selm_seg_v86(ss);
+    c->ctx.seg[X86_CS] = selm_seg_v86(p->cs);
     c->ctx.gpr[X86_RSP] = (uint32_t)esp;
     c->ctx.rip = p->rip;
     c->ctx.cpl = 3;
@@ -117,13 +117,13 @@ static void check_outer_ss(struct vcpu *c, uint16_t sel, unsigned cpl, uint64_t 
 {
     bool to64 = c->mode.long_mode && (desc_attr(cs_desc) & CPUM_SEG_L);
 
-    if (iem_sel_null(sel) && to64 && cpl != 3) {
+    if (selm_null(sel) && to64 && cpl != 3) {
         if ((sel & SEG_RPL) != cpl)
             iem_raise_sel(c, XCPT_GP, sel);
-        *ret = iem_seg_null(sel);
+        *ret = selm_seg_null(sel);
         return;
     }
-    *ret = iem_seg_make(sel, iem_check_ss(c, sel, cpl, XCPT_GP));
+    *ret = selm_seg(sel, iem_check_ss(c, sel, cpl, XCPT_GP));
 }
 
 static void iret_protected(struct vcpu *c, unsigned bytes)

@@ -25,10 +25,12 @@ enum care { CARE_NONE, CARE_SINGLE, CARE_EVENT, CARE_EXIT };
 bool iem_init(struct vcpu *c, GError **error)
 {
     c->iem = g_new0(struct iem, 1);
+    trpm_init(c);
     c->iem->op = &iem_no_op;
     if (iem_cache_new(c, error) && host_init(c, error))
         return true;
     iem_cache_free(c);
+    trpm_fini(c);
     g_clear_pointer(&c->iem, g_free);
     return false;
 }
@@ -39,6 +41,7 @@ void iem_fini(struct vcpu *c)
         return;
     iem_cache_free(c);
     host_fini(c);
+    trpm_fini(c);
     g_clear_pointer(&c->iem, g_free);
 }
 
@@ -92,9 +95,9 @@ static bool at_break(const struct vcpu *c)
 
 /* ---- events between instructions ---- */
 
-static void deliver(struct vcpu *c, unsigned vector, enum iem_event_kind kind)
+static void deliver(struct vcpu *c, unsigned vector, enum trpm_kind kind)
 {
-    const struct iem_event e = {.vector = (uint8_t)vector, .kind = (uint8_t)kind};
+    const struct trpm_event e = {.vector = (uint8_t)vector, .kind = (uint8_t)kind};
 
     c->iem->op = &iem_no_op;
     c->iem->block = NULL;
@@ -111,7 +114,7 @@ static bool deliver_trap(struct vcpu *c)
     if (!hits)
         return false;
     c->ctx.dr[6] |= (hits & DB_BREAKS) | (hits & DB_STEP ? DR6_BS : 0);
-    deliver(c, XCPT_DB, IEM_EVENT_TRAP);
+    deliver(c, XCPT_DB, TRPM_TRAP);
     return true;
 }
 
@@ -128,7 +131,7 @@ static bool deliver_irq(struct vcpu *c)
     ff_set(&c->ff, FF_INTR); /* there may be another one behind it */
     c->ctx.activity = CPUM_RUNNING;
     c->stat_irqs++;
-    deliver(c, (unsigned)vector, IEM_EVENT_IRQ);
+    deliver(c, (unsigned)vector, TRPM_IRQ);
     return true;
 }
 
@@ -136,8 +139,21 @@ static bool deliver_nmi(struct vcpu *c)
 {
     ff_clear(&c->ff, FF_NMI);
     c->ctx.activity = CPUM_RUNNING;
-    deliver(c, XCPT_NMI, IEM_EVENT_NMI);
+    deliver(c, XCPT_NMI, TRPM_NMI);
     c->ctx.nmi_blocked = 1;
+    return true;
+}
+
+static bool deliver_injected(struct vcpu *c, bool irqs)
+{
+    struct trpm_event e;
+
+    if (!trpm_take(c, irqs, &e))
+        return false;
+    c->iem->op = &iem_no_op;
+    c->iem->block = NULL;
+    c->ctx.activity = CPUM_RUNNING;
+    iem_deliver(c, &e);
     return true;
 }
 
@@ -150,6 +166,8 @@ static bool events(struct vcpu *c, uint32_t flags, bool shadow)
         return true;
     if ((flags & FF_NMI) && !c->ctx.nmi_blocked && !ss)
         return deliver_nmi(c);
+    if ((flags & FF_EVENT) && !ss && deliver_injected(c, (c->ctx.rflags & CPUM_FL_IF) && !shadow))
+        return true;
     return (flags & FF_INTR) && (c->ctx.rflags & CPUM_FL_IF) && !shadow && deliver_irq(c);
 }
 
@@ -306,12 +324,12 @@ static enum iem_exit run(struct vcpu *c)
 static void unwound(struct vcpu *c)
 {
     struct iem *iem = c->iem;
-    struct iem_event e = iem->event;
+    struct trpm_event e = c->trpm->raised;
 
     if (iem->block)
         c->stat_insns += (uint64_t)(iem->op - iem->block->ops);
     iem->block = NULL;
-    if (e.kind == IEM_EVENT_FAULT)
+    if (e.kind == TRPM_FAULT)
         c->ctx.pending_db = 0;
     else
         c->stat_insns++; /* INT n and the like are executed by being delivered */

@@ -8,17 +8,15 @@
  */
 #include "vmm/iem/seg_int.h"
 
-enum { ATTR_V86 = 0xf3 /* present, DPL 3, data, writable, accessed */, ATTR_REAL = 0x93 };
+enum { ATTR_REAL = 0x93 /* present, data, writable, accessed */ };
 
 /* ---- error codes ---- */
 
 uint32_t iem_ext(const struct vcpu *c)
 {
-    const struct iem *iem = c->iem;
-
-    if (!iem->delivering || iem->current.kind == IEM_EVENT_SOFT_INT)
+    if (!c->trpm->delivering || c->trpm->current.kind == TRPM_SOFT_INT)
         return 0;
-    return !(iem->current.kind == IEM_EVENT_TRAP && iem->current.vector != XCPT_DB); /* INT3, INTO are software's */
+    return !(c->trpm->current.kind == TRPM_TRAP && c->trpm->current.vector != XCPT_DB); /* INT3, INTO are software's */
 }
 
 uint32_t iem_sel_error(const struct vcpu *c, uint16_t sel)
@@ -33,26 +31,11 @@ void iem_raise_sel(struct vcpu *c, unsigned vector, uint16_t sel)
 
 /* ---- tables ---- */
 
-bool iem_desc_gla(const struct vcpu *c, uint16_t sel, unsigned bytes, uint64_t *ret)
-{
-    const struct cpum_ctx *x = &c->ctx;
-    uint32_t off = sel & SEG_INDEX;
-
-    if (sel & SEG_TI) {
-        if ((x->ldtr.attr & CPUM_SEG_UNUSABLE) || off + bytes - 1 > x->ldtr.limit)
-            return false;
-        *ret = x->ldtr.base + off;
-        return true;
-    }
-    *ret = x->gdtr.base + off;
-    return off + bytes - 1 <= x->gdtr.limit;
-}
-
 uint64_t iem_desc_get(struct vcpu *c, uint16_t sel, unsigned vector)
 {
     uint64_t gla;
 
-    if (!iem_desc_gla(c, sel, 8, &gla))
+    if (!selm_desc_gla(c, sel, 8, &gla))
         iem_raise_sel(c, vector, sel);
     return iem_sys_rd(c, gla, 8);
 }
@@ -61,7 +44,7 @@ uint64_t iem_desc_get_high(struct vcpu *c, uint16_t sel, unsigned vector)
 {
     uint64_t gla, high;
 
-    if (!iem_desc_gla(c, sel, 16, &gla))
+    if (!selm_desc_gla(c, sel, 16, &gla))
         iem_raise_sel(c, vector, sel);
     high = iem_sys_rd(c, gla + 8, 8);
     if (high >> 40 & SEG_T_MASK) /* must be 0: it would be a type if read as a descriptor */
@@ -74,7 +57,7 @@ void iem_desc_accessed(struct vcpu *c, uint16_t sel, uint64_t *d)
     const uint64_t accessed = 1ull << 40;
     uint64_t gla;
 
-    if ((*d & accessed) || !iem_desc_gla(c, sel, 8, &gla))
+    if ((*d & accessed) || !selm_desc_gla(c, sel, 8, &gla))
         return;
     *d |= accessed;
     iem_sys_wr(c, gla + 5, (uint8_t)(*d >> 40), 1);
@@ -84,49 +67,19 @@ void iem_tss_busy(struct vcpu *c, uint16_t sel, bool busy)
 {
     uint64_t gla, type;
 
-    if (!iem_desc_gla(c, sel, 8, &gla))
+    if (!selm_desc_gla(c, sel, 8, &gla))
         return;
     type = iem_sys_rd(c, gla + 5, 1);
     iem_sys_wr(c, gla + 5, busy ? type | SEG_TSS_BUSY : type & ~(uint64_t)SEG_TSS_BUSY, 1);
 }
 
-struct cpum_seg iem_seg_make(uint16_t sel, uint64_t d)
-{
-    return (struct cpum_seg){.sel = sel, .attr = desc_attr(d), .limit = desc_limit(d), .base = desc_base(d)};
-}
-
-struct cpum_seg iem_seg_null(uint16_t sel)
-{
-    return (struct cpum_seg){.sel = sel, .attr = CPUM_SEG_UNUSABLE};
-}
-
-struct cpum_seg iem_seg_v86(uint16_t sel)
-{
-    return (struct cpum_seg){.sel = sel, .attr = ATTR_V86, .limit = 0xffff, .base = (uint64_t)sel << 4};
-}
-
 struct cpum_seg iem_seg_make_sys(struct vcpu *c, uint16_t sel, uint64_t d, unsigned vector)
 {
-    struct cpum_seg s = iem_seg_make(sel, d);
+    struct cpum_seg s = selm_seg(sel, d);
 
     if (c->mode.long_mode)
         s.base |= iem_desc_get_high(c, sel, vector) << 32;
     return s;
-}
-
-void iem_gate_decode(struct iem_gate *ret, uint64_t lo, uint64_t hi, bool wide)
-{
-    *ret = (struct iem_gate){.sel = (uint16_t)(lo >> 16),
-                             .off = (lo & 0xffff) | (lo >> 32 & 0xffff0000),
-                             .type = (uint8_t)desc_type(lo),
-                             .dpl = (uint8_t)desc_dpl(lo),
-                             .ist = wide ? lo >> 32 & 7 : 0,
-                             .params = wide ? 0 : lo >> 32 & 0x1f,
-                             .present = desc_present(lo)};
-    if (wide)
-        ret->off |= hi << 32;
-    else if (!(ret->type & 8)) /* 16-bit gate: the upper half of the offset does not exist */
-        ret->off &= 0xffff;
 }
 
 /* ---- for far transfers ---- */
@@ -136,7 +89,7 @@ uint64_t iem_check_return_cs(struct vcpu *c, uint16_t sel)
     unsigned rpl = sel & SEG_RPL;
     uint64_t d;
 
-    if (iem_sel_null(sel))
+    if (selm_null(sel))
         iem_gp0(c);
     d = iem_desc_get(c, sel, XCPT_GP);
     if (!desc_is_code(d) || rpl < c->ctx.cpl)
@@ -155,7 +108,7 @@ uint64_t iem_check_ss(struct vcpu *c, uint16_t sel, unsigned cpl, unsigned vecto
 {
     uint64_t d;
 
-    if (iem_sel_null(sel))
+    if (selm_null(sel))
         iem_raise_error(c, vector, iem_ext(c));
     d = iem_desc_get(c, sel, vector);
     if ((sel & SEG_RPL) != cpl || !desc_is_writable(d) || desc_dpl(d) != cpl)
@@ -176,7 +129,7 @@ void iem_check_target(struct vcpu *c, uint64_t cs_desc, uint64_t off)
 
 void iem_load_cs(struct vcpu *c, uint16_t sel, uint64_t d, unsigned cpl)
 {
-    c->ctx.seg[X86_CS] = iem_seg_make((uint16_t)((sel & ~SEG_RPL) | cpl), d);
+    c->ctx.seg[X86_CS] = selm_seg((uint16_t)((sel & ~SEG_RPL) | cpl), d);
     c->ctx.cpl = (uint8_t)cpl;
 }
 
@@ -190,7 +143,7 @@ void iem_drop_segs(struct vcpu *c)
 
         if ((s->attr & CPUM_SEG_UNUSABLE) || conforming || (s->attr & CPUM_SEG_DPL) >> 5 >= c->ctx.cpl)
             continue;
-        *s = iem_seg_null(0);
+        *s = selm_seg_null(0);
     }
 }
 
@@ -201,7 +154,7 @@ static void load_real(struct vcpu *c, unsigned sreg, uint16_t sel)
     struct cpum_seg *s = &c->ctx.seg[sreg];
 
     if (c->mode.v86) {
-        *s = iem_seg_v86(sel);
+        *s = selm_seg_v86(sel);
         return;
     }
     if (s->attr & CPUM_SEG_UNUSABLE) { /* null from protected mode: becomes an ordinary one */
@@ -216,14 +169,14 @@ static void load_ss(struct vcpu *c, uint16_t sel)
 {
     uint64_t d;
 
-    if (iem_sel_null(sel)) {
+    if (selm_null(sel)) {
         if (!c->mode.code64 || c->ctx.cpl == 3 || (sel & SEG_RPL) != c->ctx.cpl)
             iem_gp0(c);
-        c->ctx.seg[X86_SS] = iem_seg_null(sel);
+        c->ctx.seg[X86_SS] = selm_seg_null(sel);
         return;
     }
     d = iem_check_ss(c, sel, c->ctx.cpl, XCPT_GP);
-    c->ctx.seg[X86_SS] = iem_seg_make(sel, d);
+    c->ctx.seg[X86_SS] = selm_seg(sel, d);
 }
 
 static void load_data(struct vcpu *c, unsigned sreg, uint16_t sel)
@@ -231,8 +184,8 @@ static void load_data(struct vcpu *c, unsigned sreg, uint16_t sel)
     unsigned rpl = sel & SEG_RPL;
     uint64_t d;
 
-    if (iem_sel_null(sel)) {
-        c->ctx.seg[sreg] = iem_seg_null(sel);
+    if (selm_null(sel)) {
+        c->ctx.seg[sreg] = selm_seg_null(sel);
         return;
     }
     d = iem_desc_get(c, sel, XCPT_GP);
@@ -243,7 +196,7 @@ static void load_data(struct vcpu *c, unsigned sreg, uint16_t sel)
     if (!desc_present(d))
         iem_raise_sel(c, XCPT_NP, sel);
     iem_desc_accessed(c, sel, &d);
-    c->ctx.seg[sreg] = iem_seg_make(sel, d);
+    c->ctx.seg[sreg] = selm_seg(sel, d);
 }
 
 void iem_load_sreg(struct vcpu *c, unsigned sreg, uint16_t sel)

@@ -32,13 +32,13 @@ static bool visible(struct vcpu *c, uint16_t sel, uint32_t sys_types, uint64_t *
     uint64_t gla, d;
     unsigned level = MAX(c->ctx.cpl, sel & SEG_RPL);
 
-    if (iem_sel_null(sel) || !iem_desc_gla(c, sel, 8, &gla))
+    if (selm_null(sel) || !selm_desc_gla(c, sel, 8, &gla))
         return false;
     d = iem_sys_rd(c, gla, 8);
     if (!(desc_attr(d) & CPUM_SEG_S)) {
         if (!(sys_types >> desc_type(d) & 1))
             return false;
-        if (c->mode.long_mode && !iem_desc_gla(c, sel, 16, &gla))
+        if (c->mode.long_mode && !selm_desc_gla(c, sel, 16, &gla))
             return false;
     }
     if (!desc_is_conforming(d) && level > desc_dpl(d))
@@ -142,8 +142,8 @@ void iem_LLDT(struct vcpu *c, const struct iem_op *op)
     struct cpum_seg s;
     uint64_t d;
 
-    if (iem_sel_null(sel)) {
-        c->ctx.ldtr = iem_seg_null(sel);
+    if (selm_null(sel)) {
+        c->ctx.ldtr = selm_seg_null(sel);
         return;
     }
     if (sel & SEG_TI)
@@ -164,7 +164,7 @@ void iem_LTR(struct vcpu *c, const struct iem_op *op)
     struct cpum_seg s;
     uint64_t d;
 
-    if (iem_sel_null(sel))
+    if (selm_null(sel))
         iem_gp0(c);
     if (sel & SEG_TI)
         iem_raise_sel(c, XCPT_GP, sel);

@@ -50,7 +50,7 @@ static void check_tss(struct vcpu *c, uint16_t sel, enum iem_task_cause cause, s
     unsigned want = cause == IEM_TASK_IRET ? SEG_TSS_BUSY : 0;
     uint64_t d;
 
-    if (iem_sel_null(sel) || (sel & SEG_TI))
+    if (selm_null(sel) || (sel & SEG_TI))
         iem_raise_sel(c, vector, sel);
     d = iem_desc_get(c, sel, vector);
     if ((desc_type(d) & ~(8u | SEG_TSS_BUSY)) != SEG_T_TSS16 || (desc_type(d) & SEG_TSS_BUSY) != want)
@@ -58,7 +58,7 @@ static void check_tss(struct vcpu *c, uint16_t sel, enum iem_task_cause cause, s
     if (!desc_present(d))
         iem_raise_sel(c, XCPT_NP, sel);
     t->sel = sel;
-    t->tss = iem_seg_make(sel, d);
+    t->tss = selm_seg(sel, d);
     t->wide = is_wide(&t->tss);
     if (t->tss.limit < (t->wide ? TSS32_BYTES : TSS16_BYTES) - 1)
         iem_raise_sel(c, XCPT_TS, sel);
@@ -94,7 +94,7 @@ static void save_old(struct vcpu *c, enum iem_task_cause cause)
 
     if (cause == IEM_TASK_IRET)
         image &= ~(uint64_t)CPUM_FL_NT;
-    if (cause == IEM_TASK_INT && c->iem->current.kind == IEM_EVENT_FAULT)
+    if (cause == IEM_TASK_INT && c->trpm->current.kind == TRPM_FAULT)
         image |= CPUM_FL_RF;
     iem_sys_wr(c, at, x->rip, n);
     iem_sys_wr(c, at + n, image, n);
@@ -123,8 +123,8 @@ static void commit(struct vcpu *c, const struct task *t, enum iem_task_cause cau
         x->gpr[i] = t->gpr[i] | high;
     x->dr[7] &= ~(uint64_t)DR7_LOCALS;
     for (unsigned i = 0; i < X86_SREG_COUNT; i++)
-        x->seg[i] = iem_seg_null(t->sreg[i]);
-    x->ldtr = iem_seg_null(t->ldt);
+        x->seg[i] = selm_seg_null(t->sreg[i]);
+    x->ldtr = selm_seg_null(t->ldt);
     x->cpl = x->rflags & CPUM_FL_VM ? 3 : t->sreg[X86_CS] & SEG_RPL;
     if (t->wide && (x->cr0 & CPUM_CR0_PG) && !cpum_cr3_write(c, t->cr3))
         iem_raise_sel(c, XCPT_GP, t->sel);
@@ -137,14 +137,14 @@ static void load_ldt(struct vcpu *c, uint16_t sel)
 {
     uint64_t d;
 
-    if (iem_sel_null(sel))
+    if (selm_null(sel))
         return;
     if (sel & SEG_TI)
         iem_raise_sel(c, XCPT_TS, sel);
     d = iem_desc_get(c, sel, XCPT_TS);
     if (desc_type(d) != SEG_T_LDT || !desc_present(d))
         iem_raise_sel(c, XCPT_TS, sel);
-    c->ctx.ldtr = iem_seg_make(sel, d);
+    c->ctx.ldtr = selm_seg(sel, d);
 }
 
 static void load_code(struct vcpu *c, uint16_t sel)
@@ -152,7 +152,7 @@ static void load_code(struct vcpu *c, uint16_t sel)
     unsigned rpl = sel & SEG_RPL;
     uint64_t d;
 
-    if (iem_sel_null(sel))
+    if (selm_null(sel))
         iem_raise_sel(c, XCPT_TS, sel);
     d = iem_desc_get(c, sel, XCPT_TS);
     if (!desc_is_code(d) || (desc_is_conforming(d) ? desc_dpl(d) > rpl : desc_dpl(d) != rpl))
@@ -160,7 +160,7 @@ static void load_code(struct vcpu *c, uint16_t sel)
     if (!desc_present(d))
         iem_raise_sel(c, XCPT_NP, sel);
     iem_desc_accessed(c, sel, &d);
-    c->ctx.seg[X86_CS] = iem_seg_make(sel, d);
+    c->ctx.seg[X86_CS] = selm_seg(sel, d);
 }
 
 static void load_data(struct vcpu *c, unsigned sreg, uint16_t sel)
@@ -168,7 +168,7 @@ static void load_data(struct vcpu *c, unsigned sreg, uint16_t sel)
     unsigned level = MAX(c->ctx.cpl, sel & SEG_RPL);
     uint64_t d;
 
-    if (iem_sel_null(sel))
+    if (selm_null(sel))
         return;
     d = iem_desc_get(c, sel, XCPT_TS);
     if (!(desc_attr(d) & CPUM_SEG_S) || (desc_is_code(d) && !(desc_attr(d) & CPUM_SEG_WR)))
@@ -178,7 +178,7 @@ static void load_data(struct vcpu *c, unsigned sreg, uint16_t sel)
     if (!desc_present(d))
         iem_raise_sel(c, XCPT_NP, sel);
     iem_desc_accessed(c, sel, &d);
-    c->ctx.seg[sreg] = iem_seg_make(sel, d);
+    c->ctx.seg[sreg] = selm_seg(sel, d);
 }
 
 static void load_segments(struct vcpu *c, const struct task *t)
@@ -188,11 +188,11 @@ static void load_segments(struct vcpu *c, const struct task *t)
     load_ldt(c, t->ldt);
     if (c->ctx.rflags & CPUM_FL_VM) {
         for (unsigned i = 0; i < X86_SREG_COUNT; i++)
-            c->ctx.seg[i] = iem_seg_v86(t->sreg[i]);
+            c->ctx.seg[i] = selm_seg_v86(t->sreg[i]);
         return;
     }
     load_code(c, t->sreg[X86_CS]);
-    c->ctx.seg[X86_SS] = iem_seg_make(t->sreg[X86_SS], iem_check_ss(c, t->sreg[X86_SS], c->ctx.cpl, XCPT_TS));
+    c->ctx.seg[X86_SS] = selm_seg(t->sreg[X86_SS], iem_check_ss(c, t->sreg[X86_SS], c->ctx.cpl, XCPT_TS));
     cpum_mode_update(c); /* a fault from here on is delivered on the new stack */
     for (unsigned i = 0; i < G_N_ELEMENTS(data); i++)
         load_data(c, data[i], t->sreg[data[i]]);

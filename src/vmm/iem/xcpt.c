@@ -2,8 +2,8 @@
  * xcpt.c - exceptions and interrupts: leaving a handler, and entering the guest's.
  *
  * iem_raise*() unwinds to iem_run(), which calls iem_deliver(). A fault on the way into the guest's handler unwinds
- * there too and comes back to iem_deliver() with iem->delivering still set: that is where double and triple faults are
- * settled (table 6-5). rip is taken back by the length of iem->op once only: after a fault op is iem_no_op.
+ * there too and comes back to iem_deliver() with c->trpm->delivering still set: that is where double and triple faults
+ * are settled (table 6-5). rip is taken back by the length of iem->op once only: after a fault op is iem_no_op.
  *
  *            iem_raise ----longjmp----> iem_run: unwound() --> iem_deliver() --> handler entered
  *                ^                                                 |
@@ -24,34 +24,34 @@
 
 /* ---- leaving a handler ---- */
 
-static _Noreturn void leave(struct vcpu *c, unsigned vector, enum iem_event_kind kind, bool has_error, uint32_t error)
+static _Noreturn void leave(struct vcpu *c, unsigned vector, enum trpm_kind kind, bool has_error, uint32_t error)
 {
     struct iem *iem = c->iem;
 
-    if (kind == IEM_EVENT_FAULT)
+    if (kind == TRPM_FAULT)
         c->ctx.rip -= iem->op->i.len;
-    iem->event =
-        (struct iem_event){.vector = (uint8_t)vector, .kind = (uint8_t)kind, .has_error = has_error, .error = error};
+    c->trpm->raised =
+        (struct trpm_event){.vector = (uint8_t)vector, .kind = (uint8_t)kind, .has_error = has_error, .error = error};
     longjmp(iem->unwind, 1);
 }
 
 void iem_raise(struct vcpu *c, unsigned vector)
 {
-    leave(c, vector, IEM_EVENT_FAULT, false, 0);
+    leave(c, vector, TRPM_FAULT, false, 0);
 }
 
 void iem_raise_error(struct vcpu *c, unsigned vector, uint32_t error)
 {
-    leave(c, vector, IEM_EVENT_FAULT, true, error);
+    leave(c, vector, TRPM_FAULT, true, error);
 }
 
 void iem_raise_pf(struct vcpu *c, uint64_t gla, uint32_t error)
 {
     c->ctx.cr2 = gla;
-    leave(c, XCPT_PF, IEM_EVENT_FAULT, true, error);
+    leave(c, XCPT_PF, TRPM_FAULT, true, error);
 }
 
-void iem_raise_trap(struct vcpu *c, unsigned vector, enum iem_event_kind kind)
+void iem_raise_trap(struct vcpu *c, unsigned vector, enum trpm_kind kind)
 {
     leave(c, vector, kind, false, 0);
 }
@@ -59,17 +59,17 @@ void iem_raise_trap(struct vcpu *c, unsigned vector, enum iem_event_kind kind)
 /* ---- what kind of event it is ---- */
 
 /* INT n, INT3, INTO: the gate's DPL counts. INT1 is as from outside. */
-static bool by_software(const struct iem_event *e)
+static bool by_software(const struct trpm_event *e)
 {
-    return e->kind == IEM_EVENT_SOFT_INT || (e->kind == IEM_EVENT_TRAP && e->vector != XCPT_DB);
+    return e->kind == TRPM_SOFT_INT || (e->kind == TRPM_TRAP && e->vector != XCPT_DB);
 }
 
 enum severity { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE };
 
 /* Table 6-5. Only exceptions the CPU found itself are anything but benign. */
-static enum severity severity(const struct iem_event *e)
+static enum severity severity(const struct trpm_event *e)
 {
-    if (e->kind != IEM_EVENT_FAULT)
+    if (e->kind != TRPM_FAULT)
         return BENIGN;
     switch (e->vector) {
     case XCPT_DE:
@@ -85,7 +85,7 @@ static enum severity severity(const struct iem_event *e)
 
 static void shut_down(struct vcpu *c)
 {
-    c->iem->delivering = false;
+    c->trpm->delivering = false;
     c->iem->end_block = true;
     c->ctx.activity = CPUM_SHUTDOWN;
     cpum_note(c, CPUM_EVENT_SHUTDOWN, 0, 0);
@@ -94,7 +94,7 @@ static void shut_down(struct vcpu *c)
 }
 
 /* @second happened while @first was being delivered. Return: false = shutdown. */
-static bool combine(const struct iem_event *first, struct iem_event *second)
+static bool combine(const struct trpm_event *first, struct trpm_event *second)
 {
     enum severity was = severity(first), is = severity(second);
 
@@ -102,17 +102,17 @@ static bool combine(const struct iem_event *first, struct iem_event *second)
         return true;
     if (was == DOUBLE)
         return false;
-    *second = (struct iem_event){.vector = XCPT_DF, .kind = IEM_EVENT_FAULT, .has_error = true};
+    *second = (struct trpm_event){.vector = XCPT_DF, .kind = TRPM_FAULT, .has_error = true};
     return true;
 }
 
 /* The flags image to push: RF is set for faults, but not for a code breakpoint, and for everything that comes between
  * the iterations of a REP (17.3.1.1). */
-static uint64_t flags_image(const struct vcpu *c, const struct iem_event *e)
+static uint64_t flags_image(const struct vcpu *c, const struct trpm_event *e)
 {
     bool breakpoint = e->vector == XCPT_DB && !(c->ctx.dr[6] & DR6_BD);
 
-    if (e->kind == IEM_EVENT_FAULT ? e->vector != XCPT_DF && !breakpoint : c->iem->mid_rep)
+    if (e->kind == TRPM_FAULT ? e->vector != XCPT_DF && !breakpoint : c->iem->mid_rep)
         return c->ctx.rflags | CPUM_FL_RF;
     return c->ctx.rflags;
 }
@@ -133,7 +133,7 @@ static void enter_by_vector(struct vcpu *c, unsigned vector, uint64_t table, uin
     c->ctx.rip = (uint16_t)target;
 }
 
-static void deliver_real(struct vcpu *c, const struct iem_event *e)
+static void deliver_real(struct vcpu *c, const struct trpm_event *e)
 {
     if (4u * e->vector + 3 > c->ctx.idtr.limit)
         iem_raise_error(c, XCPT_GP, 8u * e->vector + 2);
@@ -157,7 +157,7 @@ static bool vme_redirects(struct vcpu *c, unsigned vector)
 }
 
 /* INT n in V86 mode. Return: true if it went to the program's own vector; false: through the IDT. */
-static bool deliver_v86_soft(struct vcpu *c, const struct iem_event *e)
+static bool deliver_v86_soft(struct vcpu *c, const struct trpm_event *e)
 {
     bool iopl3 = (c->ctx.rflags & CPUM_FL_IOPL) == CPUM_FL_IOPL;
     uint64_t image = c->ctx.rflags, clear = CPUM_FL_TF | CPUM_FL_RF;
@@ -186,7 +186,7 @@ static _Noreturn void raise_idt(struct vcpu *c, unsigned xcpt, unsigned vector)
     iem_raise_error(c, xcpt, vector << 3 | 2 | iem_ext(c));
 }
 
-static void fetch_gate(struct vcpu *c, const struct iem_event *e, struct iem_gate *ret)
+static void fetch_gate(struct vcpu *c, const struct trpm_event *e, struct selm_gate *ret)
 {
     unsigned bytes = c->mode.long_mode ? 16 : 8;
     uint64_t gla = c->ctx.idtr.base + (uint64_t)bytes * e->vector, lo, hi = 0;
@@ -199,7 +199,7 @@ static void fetch_gate(struct vcpu *c, const struct iem_event *e, struct iem_gat
     lo = iem_sys_rd(c, gla, 8);
     if (c->mode.long_mode)
         hi = iem_sys_rd(c, gla + 8, 8);
-    iem_gate_decode(ret, lo, hi, c->mode.long_mode);
+    selm_gate_decode(ret, lo, hi, c->mode.long_mode);
     if (!(types >> ret->type & 1) || (by_software(e) && ret->dpl < c->ctx.cpl))
         raise_idt(c, XCPT_GP, e->vector);
     if (!ret->present)
@@ -207,12 +207,12 @@ static void fetch_gate(struct vcpu *c, const struct iem_event *e, struct iem_gat
 }
 
 /* The handler's code segment; #GP or #NP with its selector. */
-static uint64_t check_handler_cs(struct vcpu *c, const struct iem_gate *g)
+static uint64_t check_handler_cs(struct vcpu *c, const struct selm_gate *g)
 {
     uint64_t d;
     bool bad;
 
-    if (iem_sel_null(g->sel))
+    if (selm_null(g->sel))
         iem_raise_error(c, XCPT_GP, iem_ext(c));
     d = iem_desc_get(c, g->sel, XCPT_GP);
     bad = !desc_is_code(d) || desc_dpl(d) > c->ctx.cpl;
@@ -226,7 +226,7 @@ static uint64_t check_handler_cs(struct vcpu *c, const struct iem_gate *g)
     return d;
 }
 
-static void choose_frame(struct vcpu *c, const struct iem_gate *g, unsigned cpl, struct iem_frame *ret)
+static void choose_frame(struct vcpu *c, const struct selm_gate *g, unsigned cpl, struct iem_frame *ret)
 {
     if (g->ist)
         iem_frame_ist(c, ret, g->ist, cpl);
@@ -242,7 +242,7 @@ static void choose_frame(struct vcpu *c, const struct iem_gate *g, unsigned cpl,
     }
 }
 
-static void push_frame(struct vcpu *c, const struct iem_event *e, struct iem_frame *f, unsigned bytes, bool outer)
+static void push_frame(struct vcpu *c, const struct trpm_event *e, struct iem_frame *f, unsigned bytes, bool outer)
 {
     const struct cpum_ctx *x = &c->ctx;
 
@@ -263,7 +263,7 @@ static void push_frame(struct vcpu *c, const struct iem_event *e, struct iem_fra
         iem_frame_push(c, f, e->error, bytes);
 }
 
-static void deliver_gate(struct vcpu *c, const struct iem_event *e, const struct iem_gate *g)
+static void deliver_gate(struct vcpu *c, const struct trpm_event *e, const struct selm_gate *g)
 {
     uint64_t d = check_handler_cs(c, g);
     unsigned cpl = desc_is_conforming(d) ? c->ctx.cpl : desc_dpl(d);
@@ -279,7 +279,7 @@ static void deliver_gate(struct vcpu *c, const struct iem_event *e, const struct
         static const uint8_t data[] = {X86_ES, X86_DS, X86_FS, X86_GS};
 
         for (unsigned i = 0; i < G_N_ELEMENTS(data); i++)
-            c->ctx.seg[data[i]] = iem_seg_null(0);
+            c->ctx.seg[data[i]] = selm_seg_null(0);
     }
     iem_frame_load(c, &f);
     iem_load_cs(c, g->sel, d, cpl);
@@ -289,11 +289,11 @@ static void deliver_gate(struct vcpu *c, const struct iem_event *e, const struct
         c->ctx.rflags &= ~(uint64_t)CPUM_FL_IF;
 }
 
-static void deliver_protected(struct vcpu *c, const struct iem_event *e)
+static void deliver_protected(struct vcpu *c, const struct trpm_event *e)
 {
-    struct iem_gate g;
+    struct selm_gate g;
 
-    if (c->mode.v86 && e->kind == IEM_EVENT_SOFT_INT && deliver_v86_soft(c, e))
+    if (c->mode.v86 && e->kind == TRPM_SOFT_INT && deliver_v86_soft(c, e))
         return;
     fetch_gate(c, e, &g);
     if (g.type == SEG_T_TASK)
@@ -302,32 +302,32 @@ static void deliver_protected(struct vcpu *c, const struct iem_event *e)
         deliver_gate(c, e, &g);
 }
 
-void iem_deliver(struct vcpu *c, const struct iem_event *event)
+void iem_deliver(struct vcpu *c, const struct trpm_event *event)
 {
     static const uint8_t notes[] = {
-        [IEM_EVENT_FAULT] = CPUM_EVENT_FAULT, [IEM_EVENT_TRAP] = CPUM_EVENT_TRAP, [IEM_EVENT_SOFT_INT] = CPUM_EVENT_INT,
-        [IEM_EVENT_IRQ] = CPUM_EVENT_IRQ,     [IEM_EVENT_NMI] = CPUM_EVENT_NMI,   [IEM_EVENT_ICEBP] = CPUM_EVENT_TRAP};
+        [TRPM_FAULT] = CPUM_EVENT_FAULT, [TRPM_TRAP] = CPUM_EVENT_TRAP, [TRPM_SOFT_INT] = CPUM_EVENT_INT,
+        [TRPM_IRQ] = CPUM_EVENT_IRQ,     [TRPM_NMI] = CPUM_EVENT_NMI,   [TRPM_ICEBP] = CPUM_EVENT_TRAP};
     struct iem *iem = c->iem;
-    struct iem_event e = *event;
+    struct trpm_event e = *event;
 
-    if (iem->delivering && !combine(&iem->current, &e)) {
+    if (c->trpm->delivering && !combine(&c->trpm->current, &e)) {
         shut_down(c);
         return;
     }
-    iem->delivering = true;
-    iem->current = e;
+    c->trpm->delivering = true;
+    c->trpm->current = e;
     cpum_note(c, notes[e.kind], e.vector, e.error);
-    if (e.kind == IEM_EVENT_FAULT)
+    if (e.kind == TRPM_FAULT)
         iem->op = &iem_no_op; /* its length has been taken back */
-    if (e.kind == IEM_EVENT_NMI)
+    if (e.kind == TRPM_NMI)
         c->ctx.nmi_blocked = 1;
     if (c->mode.pe)
         deliver_protected(c, &e);
     else
         deliver_real(c, &e);
-    if (e.vector == XCPT_DB && e.kind != IEM_EVENT_SOFT_INT && e.kind != IEM_EVENT_IRQ)
+    if (e.vector == XCPT_DB && e.kind != TRPM_SOFT_INT && e.kind != TRPM_IRQ)
         c->ctx.dr[7] &= ~(uint64_t)DR7_GD;
-    iem->delivering = false;
+    c->trpm->delivering = false;
     iem->mid_rep = false;
     iem->op = &iem_no_op;
     iem_mode_changed(c);

@@ -6,8 +6,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "rt/fio.h"
-
 /* Of one device's guest errors this many are logged, then only every power of two. */
 #define GUEST_ERRORS_SHOWN 8u
 
@@ -146,12 +144,6 @@ void pdm_stat(struct pdm_dev *dev, const uint64_t *counter, const char *stat, co
 }
 
 /* ---- the machine ---- */
-
-bool pdm_file_replace(struct pdm_dev *dev, const char *path, const void *bytes, size_t size, GError **error)
-{
-    (void)dev;
-    return fio_atomic_replace(fio_system(), path, bytes, size, 0, error);
-}
 
 void pdm_power_request(struct pdm_dev *dev, enum pdm_power what, const char *why)
 {

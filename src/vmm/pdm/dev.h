@@ -309,9 +309,18 @@ uint64_t pdm_tsc_hz(struct pdm_dev *dev);
 
 /* ---- the machine ---- */
 
-/** Replaces a small file that belongs to the machine, durably: old bytes or new ones. Blocks: only in suspend,
- * power_off, reset. */
-bool pdm_file_replace(struct pdm_dev *dev, const char *path, const void *bytes, size_t size, GError **error);
+/**
+ * A small file that belongs to the machine and holds what [@bytes, + @size) of the device holds, memory that lives as
+ * long as the device. After pdm_file_changed() it is replaced, durably - old content or new - on a thread of PDM's, at
+ * once, and again if more changed meanwhile; failures are logged. pdm_file_flush() waits for that: only in suspend,
+ * power_off and reset. It releases the device's lock meanwhile.
+ */
+typedef struct {
+    unsigned id;
+} pdm_file;
+void pdm_file_new(struct pdm_dev *dev, const char *path, const void *bytes, size_t size, pdm_file *ret);
+void pdm_file_changed(struct pdm_dev *dev, pdm_file file);
+void pdm_file_flush(struct pdm_dev *dev, pdm_file file);
 enum pdm_power { PDM_POWER_OFF, PDM_POWER_RESET, PDM_POWER_SLEEP };
 /** Asks for it; happens after the current instruction, on no lock of the caller's. @why goes to the log. */
 void pdm_power_request(struct pdm_dev *dev, enum pdm_power what, const char *why);

@@ -36,6 +36,7 @@ struct pdm *pdm_new(const struct pdm_host *host)
     pdm->ports = g_ptr_array_new_with_free_func(g_free);
     pdm->ranges = g_ptr_array_new_with_free_func(g_free);
     pdm->clocks = g_ptr_array_new_with_free_func(g_free);
+    pdm_files_init(pdm);
     pdm->counters = g_ptr_array_new_with_free_func(source_free);
     pdm->luns = g_ptr_array_new_with_free_func(lun_free);
     pdm->blobs = g_ptr_array_new_with_free_func(g_free);
@@ -96,6 +97,7 @@ static void forget_roles(struct pdm_dev *dev)
 static void dev_destroy(struct pdm_dev *dev)
 {
     pdm_io_undo(dev); /* timers first: after this nothing comes in */
+    pdm_files_undo(dev);
     pdm_lock(dev);
     dev->constructed = false;
     if (dev->reg->destruct)
@@ -122,6 +124,7 @@ void pdm_free(struct pdm *pdm)
     if (!pdm)
         return;
     destroy_all(pdm);
+    pdm_files_fini(pdm);
     g_ptr_array_unref(pdm->devs);
     g_ptr_array_unref(pdm->counters);
     iom_free(pdm->iom);

@@ -119,6 +119,12 @@ struct pdm {
     void (*route)(struct pdm_dev *dev, unsigned pirq, bool level);
     struct pdm_dev *pci_at[PDM_PCI_SLOTS][8];
 
+    GMutex files_lock; /* files, their state */
+    GCond files_cond;
+    GPtrArray *files; /* struct pdm_kept, file.c; index = pdm_file.id */
+    GThread *files_thread;
+    bool files_quit;
+
     struct pdm_dev *dmac;
     const struct pdm_dmac_ops *dmac_ops;
     struct pdm_dev *dma_dev[PDM_DMA_CHANNELS];
@@ -142,6 +148,9 @@ bool pdm_nested(void);
 /* ---- parts ---- */
 bool pdm_cfg_check(const struct pdm_devreg *reg, struct cfgm_node *config, GError **error);
 void pdm_io_undo(struct pdm_dev *dev);
+void pdm_files_init(struct pdm *pdm);
+void pdm_files_fini(struct pdm *pdm);
+void pdm_files_undo(struct pdm_dev *dev); /* waits for what is on its way */
 void pdm_drive_all(struct pdm *pdm);
 void pdm_irq_push(struct pdm *pdm);  /* irq.c: after quiet */
 void pdm_pirq_push(struct pdm *pdm); /* pci.c */

@@ -1,4 +1,5 @@
-/* tm_test.c - clocks and timers on stepped time; the thread with real time, without measuring any. */
+/* tm_test.c - clocks and timers on stepped time; the thread and the host's TSC with real time, whose length is only
+ * compared, never assumed. */
 #include "vmm/tm/tm.h"
 
 #include <string.h>
@@ -271,6 +272,37 @@ static void test_thread(void)
     tm_free(tm);
 }
 
+static uint64_t mono_ns(void)
+{
+    return (uint64_t)g_get_monotonic_time() * US;
+}
+
+/* The guest's TSC goes at the frequency it is told, by the host's clock, and is the same on all vCPUs. */
+static void test_tsc_rate(void)
+{
+    struct tm_machine *tm = tm_new(2, 0, NULL);
+    uint64_t before_ns, from_ns, to_ns, after_ns, from, to, other;
+    double least, most, seconds;
+
+    tm_resume(tm);
+    before_ns = mono_ns();
+    from = tm_tsc(tm, 0);
+    from_ns = mono_ns();
+    g_usleep(200000);
+    to_ns = mono_ns();
+    to = tm_tsc(tm, 0);
+    other = tm_tsc(tm, 1);
+    g_assert_cmpuint(other, >=, to);
+    g_assert_cmpuint(tm_tsc(tm, 0), >=, other);
+    after_ns = mono_ns();
+    seconds = (double)(to - from) / (double)tm_tsc_hz(tm);
+    least = (double)(to_ns - from_ns) / NS_SEC;
+    most = (double)(after_ns - before_ns) / NS_SEC;
+    g_assert_cmpfloat(seconds, >, least * 0.998);
+    g_assert_cmpfloat(seconds, <, most * 1.002);
+    tm_free(tm);
+}
+
 /* Freed while its callback may be running, again and again. */
 static void test_free_race(void)
 {
@@ -312,6 +344,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tm/give-up", test_give_up);
     g_test_add_func("/tm/info", test_info);
     g_test_add_func("/tm/thread", test_thread);
+    g_test_add_func("/tm/tsc-rate", test_tsc_rate);
     g_test_add_func("/tm/free-race", test_free_race);
     g_test_add_func("/tm/offset", test_offset);
     return g_test_run();

@@ -101,5 +101,8 @@ void check_debug(void);
 void check_paging(void);
 void check_code(void);
 void check_long(void);
+void check_events(void);
+/** Triple fault, where somebody starts us again. */
+void shut_down(void);
 
 #endif

@@ -16,7 +16,7 @@ done
 ld --no-warn-rwx-segments -m elf_x86_64 -T "$src/wide.ld" -o "$tmp/wide.elf" $objs
 objcopy -O binary -j .wide "$tmp/wide.elf" "$tmp/wide.bin"
 objs=
-for f in boot.S trap.S longmode.S main.c xcpt.c seg.c gate.c task.c v86.c debug.c code.c page.c long.c wide_blob.S; do
+for f in boot.S trap.S longmode.S main.c xcpt.c seg.c gate.c task.c v86.c debug.c code.c page.c event.c long.c wide_blob.S; do
     $cc $flags -Wa,-I"$tmp" -c "$src/$f" -o "$tmp/$f.o"
     objs="$objs $tmp/$f.o"
 done

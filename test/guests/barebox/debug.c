@@ -45,6 +45,7 @@ void check_debug(void)
 {
     step("TF", d_tf, AT(d_tf), 0x4000);
     step("TF behind MOV SS", d_tf_ss, AT(d_tf_ss), 0x4000);
+    /* vol. 2 INT1: #DB, no DR6 bit */
     step("INT1", d_icebp, AT(d_icebp), 0);
     set_dr(0, AT(d_exec));
     set_dr(7, 0x402);
@@ -65,6 +66,7 @@ void check_debug(void)
     expect("DR4 with CR4.DE", 0, d_dr4, UD, 0, AT(d_dr4));
     set_cr4(cr4() & ~8u);
     expect("DR4 without CR4.DE", 0, d_dr4, NONE, 0, 0);
+    /* 17.2.4: any MOV DR faults, BD is set; GD is cleared on entry */
     step("DR7.GD", d_gd, AT(d_gd), 0x2000);
     is("  GD cleared on entry", get_dr7() & 0x2000, 0);
     set_dr(7, 0x400);

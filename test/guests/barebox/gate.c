@@ -78,6 +78,7 @@ static void check_idt(void)
     set_gate(0x31, 0, stub, 0x8e);
     expect("interrupt gate to null", 0, g_int, GP, 0, AT(g_int));
     set_gate(UD, KCODE, (u32)stubs + 16 * UD, 0x0e);
+    /* 6.13: EXT, for the event was no INT n */
     expect("EXT set when an exception's gate is absent", 0, g_ud, NP, UD * 8 + 3, AT(g_ud));
     set_gate(UD, KCODE, (u32)stubs + 16 * UD, 0x8e);
     set_gate(GP, KCODE, (u32)stubs + 16 * GP, 0x0e);

@@ -125,6 +125,7 @@ static void check_large(void)
     is("D in a 4 MiB entry after read", PD[1] & (A | D), A);
     PD[1] = 0x200000 | P | W | U | PS;
     flush();
+    /* 4.7: RSVD comes with P */
     expect("reserved bit 21 of a 4 MiB entry", 0, p_read, PF, 9, AT(p_read));
     PD[1] = 0x42000 | P | W | U;
     set_cr4(cr4() & ~0x10u);
@@ -176,6 +177,7 @@ static void check_pae(void)
     expect("PAE: fetch from an NX page, CPL 3", 1, p_exec, PF, 0x15, LINEAR);
     pt1[0] = TARGET | P | W | U | 1ull << 55;
     set_cr3(0x44000);
+    /* 4.7, table 4-20 */
     expect("PAE: reserved bit 55", 0, p_read, PF, 9, AT(p_read));
     pt1[0] = 0;
     set_cr3(0x44000);

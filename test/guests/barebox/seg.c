@@ -68,12 +68,16 @@ SNIP(l_xo, "mov $0x40, %eax; mov %ax, %es; l_xo_f: nop");
 static void check_limits(void)
 {
     gdt[FREE / 8] = desc(0, 0x1000, 0x4097);
+    /* 5.3: up to and with the limit is outside */
     expect("expand-down limit", 0, l_down, GP, 0, AT(l_down));
     gdt[FREE / 8] = desc(0, 0xfff, 0x4093);
+    /* 5.3 */
     expect("expand-up limit", 0, l_up, GP, 0, AT(l_up));
     gdt[FREE / 8] = desc(0, 0xfff, 0x40f3);
+    /* 5.3, 6.15: #SS for the stack segment */
     expect("stack limit", 1, l_ss, SS, 0, AT(l_ss));
     gdt[FREE / 8] = desc(0, 0xfff, 0x4091);
+    /* 5.5 */
     expect("write to read-only data", 0, l_ro, GP, 0, AT(l_ro));
 }
 

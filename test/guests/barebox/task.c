@@ -77,6 +77,7 @@ static void check_new_task_fault(void)
     task_new(task_b);
     tss_b.ds = 0xfff8;
     tss_b.esp0 = 0x7a000, tss_b.ss0 = KDATA;
+    /* 7.3: in the new task, before its first instruction */
     expect("bad DS in the new TSS", 0, t_call, TS, 0xfff8, (u32)task_b);
     is("  faults in the new task", trap.tr, TSS_B);
     reset_tables();

@@ -72,8 +72,10 @@ static void check_vme(void)
     handler[0] = 0xcf; /* IRET */
     tss.redirect[0x60 / 8] = 0;
     set_cr4(cr4() | 1);
+    /* 20.3.3.4, table 20-2 method 5: by the program's own vector, VIF for IF */
     V86("VME: INT 60h redirected, IOPL 0", VIF, GP, 0, 2, 0xcd, 0x60);
     is("VME: VIF came back", trap.eflags & VIF, VIF);
+    /* 20.3.2, 20.4: CLI and STI act on VIF */
     V86("VME: CLI clears VIF", VIF, GP, 0, 1, 0xfa);
     is("VME: VIF", trap.eflags & VIF, 0);
     V86("VME: STI with VIP", VIP, GP, 0, 0, 0xfb);

@@ -58,10 +58,12 @@ static void user_only(void)
     expect("UD2 at CPL 3", 1, x_ud, UD, 0, AT(x_ud));
     is("CS pushed from CPL 3", trap.cs, UCODE);
     is("SS pushed from CPL 3", trap.ss & 0xffff, UDATA);
+    /* 17.3.1.1 */
     is("RF pushed by a fault", trap.eflags >> 16 & 1, 1);
     expect("POPF at CPL 3", 1, x_popf, DONE, 0, AT(x_popf));
     is("POPF at CPL 3 leaves IF and IOPL", trap.eax & 0x3200, 0);
     set_cr0(cr0() | 0x40000);
+    /* 6.15, interrupt 17: AM, AC and CPL 3 */
     expect("#AC at CPL 3", 1, x_ac, AC, 0, AT(x_ac));
     expect("no #AC at CPL 0", 0, x_ac, NONE, 0, 0);
     set_cr0(cr0() & ~0x40000u);
@@ -80,16 +82,19 @@ void check_exceptions(void)
     expect("BOUND in range", 0, x_bound_in, NONE, 0, 0);
     expect("INT 31h", 0, x_int, 0x31, 0, AT(x_int));
     expect("INT beyond the IDT", 0, x_int_beyond, GP, 0x77 * 8 + 2, AT(x_int_beyond));
+    /* 5.4.1 */
     expect("use of a null segment", 0, x_null, GP, 0, AT(x_null));
     expect("SS with RPL 3 at CPL 0", 0, x_load_rpl, GP, 0x10, AT(x_load_rpl));
     expect("selector beyond the GDT", 0, x_beyond, GP, 0xfff8, AT(x_beyond));
     expect("selector in no LDT", 0, x_ldtr, GP, 0x0c, AT(x_ldtr));
+    /* 5.5: code is never writable */
     expect("write through CS", 0, x_code_write, GP, 0, AT(x_code_write));
     if (!is_tcg()) {
         expect("CR0 PG without PE", 0, x_cr0_bad, GP, 0, AT(x_cr0_bad));
         expect("CR0 NW without CD", 0, x_cr0_nw, GP, 0, AT(x_cr0_nw));
         expect("CR4 reserved bit", 0, x_cr4_bad, GP, 0, AT(x_cr4_bad));
     }
+    /* vol. 2 RDMSR: unimplemented */
     expect("unknown MSR", 0, x_msr, GP, 0, AT(x_msr));
     expect("16 bytes of instruction", 0, x_long, GP, 0, AT(x_long));
     with_cr0("x87 with TS", 8, x_fpu, NM, AT(x_fpu));
