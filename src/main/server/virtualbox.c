@@ -161,6 +161,7 @@ static void apply_type(struct settings_machine *s, const struct guest_type *t)
     h->pointing = guest_type_hint(t, "USBTABLET") ? POINTING_USB_TABLET : POINTING_PS2;
     for (unsigned k = 0; k < SETTINGS_ADAPTERS; k++)
         h->adapter[k].type = adapter >= 0 ? (enum settings_nic_type)adapter : h->adapter[k].type;
+    h->audio.use_default = true;
     h->adapter[0].enabled = true;
     h->adapter[0].attachment = ATTACH_NAT;
     h->adapter[0].cable = true;

@@ -405,9 +405,11 @@ static void refused(struct vmproc *vm, GError *error)
     service_idle_check(m->service);
 }
 
+/* Who listens at the other end; only the accepting side of a D-Bus connection is told by the protocol. */
 static int pid_behind(GDBusConnection *connection)
 {
-    GCredentials *credentials = g_dbus_connection_get_peer_credentials(connection);
+    GSocket *socket = g_socket_connection_get_socket(G_SOCKET_CONNECTION(g_dbus_connection_get_stream(connection)));
+    g_autoptr(GCredentials) credentials = g_socket_get_credentials(socket, NULL);
 
     return credentials != NULL ? (int)g_credentials_get_unix_pid(credentials, NULL) : -1;
 }

@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""commands_test.py - what VBoxManage prints and returns: output, errors and exit codes, word for word where scripts parse it."""
+import json
+import os
+import re
+
+from manage import check, main
+
+UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+
+def same(got, wanted):
+    check(got == wanted, f"got\n{got!r}\nwanted\n{wanted!r}")
+
+
+def com_error(r, text, code, component, interface):
+    """The three lines of a failed call."""
+    lines = r.err.splitlines()
+    check(r.rc == 1 and len(lines) == 3, repr(r))
+    same(lines[0], f"VBoxManage: error: {text}")
+    same(lines[1], f"VBoxManage: error: Details: code {code}, component {component}, interface {interface}, callee nsISupports")
+    check(re.fullmatch(r'VBoxManage: error: Context: ".*" at line \d+ of file \w+\.c', lines[2]), lines[2])
+
+
+def syntax_error(r, text):
+    check(r.rc == 2 and r.out == "", repr(r))
+    check(r.err.startswith(f"VBoxManage: error: {text}\n\nUsage - ") and r.err.endswith(f"\nVBoxManage: error: {text}\n"), repr(r))
+
+
+def global_options(h):
+    for option in ("--version", "-v", "-V"):
+        r = h(option)
+        check(r.rc == 0 and re.fullmatch(r"7\.0\.\d+r\d+\n", r.out) and r.err == "", repr(r))
+    h.env["VBOX_REPORT_VERSION"] = "6.1.50r161033"
+    same(h.ok("--version"), "6.1.50r161033\n")
+    r = h("nonsense")
+    check(r.rc == 2 and r.err.endswith("VBoxManage: error: Invalid command 'nonsense'\n"), repr(r))
+    check(h("help", "createvm").out.startswith("Usage - Create a new virtual machine:\n\n  VBoxManage createvm"), "help")
+    for name in h.ok("commands").split():
+        check(f".SS {name}\n" in h.ok("--dump-man"), f"{name} is not in the manual page")
+
+
+def create_and_list(h):
+    same(h.ok("list", "vms"), "")
+    out = h.ok("createvm", "--name", "A b", "--ostype", "Debian_64", "--register")
+    check(re.fullmatch(f"Virtual machine 'A b' is created and registered\\.\nUUID: {UUID}\nSettings file: "
+                       f"'{h.vms}/A b/A b\\.vbox'\n", out), out)
+    check(re.fullmatch(f'"A b" {{{UUID}}}\n', h.ok("list", "vms")), "list vms")
+    same(h.ok("--nologo", "list", "runningvms"), "")
+    com_error(h("createvm", "--name", "A b"), f"Machine settings file '{h.vms}/A b/A b.vbox' already exists",
+              "VBOX_E_FILE_ERROR (0x80bb0004)", "VirtualBoxWrap", "IVirtualBox")
+    r = h("createvm", "--name", "x", "--ostype", "Nonsense")
+    same((r.rc, r.out, r.err), (1, "", "VBoxManage: error: Unknown or invalid guest OS type given.\n"))
+    syntax_error(h("createvm"), "Parameter --name is required")
+    syntax_error(h("createvm", "--frob"), "Unknown option: --frob")
+    check(os.path.exists(f"{h.vms}/A b/A b.vbox") and not os.path.exists(f"{h.vms}/x"), "files")
+    same([m["Name"] for m in json.loads(h.ok("list", "vms", "--json"))], ["A b"])
+
+
+def not_found(h):
+    for command in (("showvminfo", "x"), ("showvminfo", "--machinereadable", "--", "x"), ("startvm", "x"), ("controlvm", "x", "pause"),
+                    ("modifyvm", "x", "--memory", "64"), ("unregistervm", "x")):
+        com_error(h(*command), "Could not find a registered machine named 'x'", "VBOX_E_OBJECT_NOT_FOUND (0x80bb0001)",
+                  "VirtualBoxWrap", "IVirtualBox")
+    uuid = "01234567-89ab-cdef-0123-456789abcdef"
+    com_error(h("showvminfo", uuid), f"Could not find a registered machine with UUID {{{uuid}}}",
+              "VBOX_E_OBJECT_NOT_FOUND (0x80bb0001)", "VirtualBoxWrap", "IVirtualBox")
+    h.ok("createvm", "--name", "m", "--register")
+    r = h("controlvm", "m", "poweroff")
+    same((r.rc, r.err), (1, "VBoxManage: error: Machine 'm' is not currently running.\n"))
+
+
+def modify(h):
+    h.ok("createvm", "--name", "m", "--register")
+    h.ok("modifyvm", "m", "--memory", "300", "--cpus=2", "--natpf1", "ssh,tcp,127.0.0.1,2222,,22", "--macaddress1", "080027ABCDEF",
+         "--uart1", "0x3F8", "4", "--uartmode1", "file", "/tmp/x", "--firmware", "EFI64", "--boot1", "net", "--audio-enabled", "on",
+         "--groups", "/a,/b/c", "--mouse", "ps2", "--nic2", "intnet", "--intnet2", "lab", "--vrde", "on", "--vrdeport", "5001",
+         "--usbxhci", "on", "--description", 'say "hi"', "--x2apic", "off")
+    i = h.info("m")
+    wanted = {"memory": "300", "cpus": "2", "Forwarding(0)": "ssh,tcp,127.0.0.1,2222,,22", "macaddress1": "080027ABCDEF", "uart1": "0x03f8,4",
+              "uartmode1": "file,/tmp/x", "firmware": "EFI64", "boot1": "net", "audio": "default", "groups": "/a,/b/c",
+              "hidpointing": "ps2mouse", "nic2": "intnet", "intnet2": "lab", "vrde": "on", "vrdeports": "5001", "xhci": "on",
+              "description": 'say \\"hi\\', "x2apic": "off"}
+    for key, val in wanted.items():
+        check(i.get(key) == val, f"{key} is {i.get(key)!r}, not {val!r}")
+    h.ok("modifyvm", "m", "--natpf1", "delete", "ssh")
+    check("Forwarding(0)" not in h.info("m"), "the rule is still there")
+    com_error(h("modifyvm", "m", "--cpus", "3", "--memory", "3"), "Invalid RAM size: 3 MB (must be in range [4, 2097152] MB)",
+              "E_INVALIDARG (0x80070057)", "SessionMachine", "IMachine")
+    same(h.info("m")["cpus"], "2")  # all or nothing
+    syntax_error(h("modifyvm", "m", "--memory", "abc"), "Invalid value 'abc' for option '--memory': a number")
+    h.ok("modifyvm", "m", "--name", "other")
+    check(os.path.exists(f"{h.vms}/other/other.vbox") and not os.path.exists(f"{h.vms}/m"), "folder and file follow the name")
+    h.ok("createvm", "--name", "m", "--register")
+    r = h("modifyvm", "m", "--name", "other")
+    check(r.rc == 1 and "VBOX_E_OBJECT_IN_USE" in r.err, repr(r))
+
+
+def storage(h):
+    h.ok("createvm", "--name", "m", "--register")
+    h.ok("createvm", "--name", "n", "--register")
+    for m in ("m", "n"):
+        h.ok("storagectl", m, "--name", "SATA Controller", "--add", "sata", "--portcount", "2")
+    disk = os.path.join(h.top, "d.vdi")
+    out = h.ok("createhd", "--filename", os.path.join(h.top, "d"), "--size", "10")
+    uuid = re.fullmatch(f"Medium created\\. UUID: ({UUID})\n", out).group(1)
+    r = h("createmedium", "--filename", disk, "--size", "10")
+    check(r.rc == 1 and "already exists" in r.err, repr(r))
+    attach = ("--storagectl", "SATA Controller", "--port", "0", "--device", "0", "--type", "hdd", "--medium", disk)
+    h.ok("storageattach", "m", *attach)
+    i = h.info("m")
+    same((i["SATA Controller-0-0"], i["SATA Controller-ImageUUID-0-0"], i["SATA Controller-1-0"]), (disk, uuid, "none"))
+    r = h("storageattach", "n", *attach)
+    check(r.rc == 1 and "is attached to the machine 'm' already" in r.err, repr(r))
+    com_error(h("closemedium", "disk", disk), f"Medium '{disk}' cannot be closed because it is still attached to 1 virtual machines",
+              "VBOX_E_OBJECT_IN_USE (0x80bb000c)", "MediumWrap", "IMedium")
+    com_error(h("storagectl", "m", "--name", "SATA Controller", "--add", "sata"), "Storage controller named 'SATA Controller' already exists",
+              "VBOX_E_OBJECT_IN_USE (0x80bb000c)", "SessionMachine", "IMachine")
+    com_error(h("showmediuminfo", "/no/such.vdi"), "Could not find file for the medium '/no/such.vdi' (VERR_FILE_NOT_FOUND)",
+              "VBOX_E_FILE_ERROR (0x80bb0004)", "VirtualBoxWrap", "IVirtualBox")
+    check(f"In use by VMs:  m (UUID: {i['UUID']})\n" in h.ok("showmediuminfo", disk), "users of the medium")
+    h.ok("storageattach", "m", "--storagectl", "SATA Controller", "--port", "0", "--device", "0", "--medium", "none")
+    h.ok("closemedium", uuid, "--delete")
+    check(not os.path.exists(disk) and h.ok("list", "hdds") == "", "the disk is still there")
+
+
+def extra_data(h):
+    h.ok("createvm", "--name", "m", "--register")
+    for target in ("global", "m"):
+        same(h.ok("getextradata", target, "k"), "No value set!\n")
+        h.ok("setextradata", target, "k", "v w")
+        same(h.ok("getextradata", target, "k"), "Value: v w\n")
+        same(h.ok("getextradata", target, "enumerate"), "Key: k, Value: v w\n")
+        h.ok("setextradata", target, "k")
+        same(h.ok("getextradata", target, "k"), "No value set!\n")
+    h.ok("setproperty", "machinefolder", os.path.join(h.top, "elsewhere"))
+    check(re.search(r"^Default machine folder: +" + re.escape(h.top) + "/elsewhere$", h.ok("list", "systemproperties"), re.M), "machinefolder")
+
+
+def unregister(h):
+    h.ok("createvm", "--name", "m", "--register", "--default")
+    h.ok("unregistervm", "m")
+    same(h.ok("list", "vms"), "")
+    h.ok("registervm", f"{h.vms}/m/m.vbox")
+    h.ok("unregistervm", "--delete", "m")
+    check(not os.path.exists(f"{h.vms}/m"), "the folder is still there")
+
+
+main(global_options, create_and_list, not_found, modify, storage, extra_data, unregister)
