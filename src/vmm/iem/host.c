@@ -8,7 +8,7 @@
  * Masked, the host reports underflow where a result is tiny *and* inexact; unmasked, being tiny is enough, and hides
  * inexact (measured). So tiny results are looked for.
  * Left out: inexact beside an unmasked overflow, or beside an unmasked underflow of another element; tiny products
- * within DPPS and DPPD.
+ * within DPPS and DPPD, and what else these had met when #XM stops them.
  */
 #include "vmm/iem/host_int.h"
 
