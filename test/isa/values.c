@@ -135,7 +135,7 @@ void value_x87(struct rng *r, uint8_t *out)
     memcpy(out + 8, &exponent, 2);
 }
 
-/* Control, status and tag words; that ES and B agree with the exceptions is not so certain if @loose. */
+/* Control, status and tag words; if @loose, with reserved bits and an ES and B that agree with no exception. */
 static void fill_control(struct rng *r, uint8_t *out, bool loose)
 {
     uint16_t fcw = 0x037f, fsw = (uint16_t)rng_next(r) & 0x7f40;
@@ -149,8 +149,10 @@ static void fill_control(struct rng *r, uint8_t *out, bool loose)
         fsw |= (uint16_t)(rng_next(r) & FSW_FLAGS);
     if (fsw & ~fcw & FSW_FLAGS)
         fsw |= FSW_ES | FSW_B;
-    if (loose && rng_one_in(r, 4))
+    if (loose && rng_one_in(r, 4)) {
         fsw ^= FSW_ES | (uint16_t)(rng_next(r) & FSW_B);
+        fcw ^= (uint16_t)(rng_next(r) & 0xe0c0); /* reserved */
+    }
     if (rng_one_in(r, 2))
         tags = 0xff;
     memcpy(out, &fcw, 2);

@@ -221,7 +221,7 @@ bool iem_thunk_make(struct vcpu *c, struct iem_op *op);
 /** Brings x87 and MMX registers, which may live in the host's FPU, back into ctx.fpu.area. Before anybody looks there.
  */
 void iem_fpu_sync(struct vcpu *c);
-/** Sets ES and B of an FXSAVE area, whose control and status words were just loaded, by the exceptions there. */
+/** Of an FXSAVE area whose control and status words were just loaded: what the CPU makes of them. */
 void iem_fpu_summary(uint8_t *area);
 iem_fn iem_host_insn; /* runs op->thunk with operands, MXCSR/x87 rules and #NM/#MF/#XM checks */
 

@@ -297,11 +297,13 @@ void host_mmx_enter(struct vcpu *c)
     c->ctx.fpu.area[FTW_OFF] = 0xff;
 }
 
-/* ES and B are not loaded but follow from the exceptions and their masks. */
+/* Reserved bits of FCW are not loaded; ES and B follow from the exceptions and their masks. */
 void iem_fpu_summary(uint8_t *area)
 {
+    uint16_t control = (uint16_t)(((area[0] | area[1] << 8) & FCW_BITS) | FCW_ONE);
     bool error = area[2] & ~area[0] & FSW_FLAGS;
 
+    memcpy(area, &control, 2);
     area[2] = (uint8_t)((area[2] & ~FSW_ES) | (error ? FSW_ES : 0));
     area[3] = (uint8_t)((area[3] & 0x7f) | (error ? 0x80 : 0)); /* B */
 }
@@ -314,7 +316,7 @@ static void take_env(struct vcpu *c, unsigned opsize, const uint8_t *image)
     for (unsigned k = 0; k < 7; k++)
         memcpy(&w[k], image + k * (opsize == 2 ? 2u : 4u), opsize == 2 ? 2 : 4);
     set_top(x->fpu.area, w[1] >> 11 & 7);
-    memcpy(x->fpu.area, &(uint16_t){(uint16_t)((w[0] & FCW_BITS) | FCW_ONE)}, 2);
+    memcpy(x->fpu.area, &w[0], 2);
     memcpy(x->fpu.area + 2, &w[1], 2);
     iem_fpu_summary(x->fpu.area);
     x->fpu.area[FTW_OFF] = abridged_tags((uint16_t)w[2]);
