@@ -66,6 +66,7 @@ struct vd {
     struct vd *parent;
     struct chain_index *index; /* of the last image of a chain */
     struct vd_merge *merge;    /* of the last image: going on */
+    struct vd_crypt *crypt;    /* of the last image: unlocked */
 };
 
 #define FORMAT(name, descriptor) extern const struct vd_format descriptor;
@@ -103,6 +104,8 @@ int image_flush(struct vd *vd);
 struct vd *image_open(const struct fio *io, const char *format, const char *path, unsigned flags, GError **error);
 void image_close(struct vd *vd);
 int image_lock(struct vd *vd, enum fio_lock kind);
+/** vd_write_plain() - vd_write() below the encryption; the range was checked. */
+int vd_write_plain(struct vd *vd, uint64_t off_bytes, const uint8_t *buf, size_t bytes);
 
 /* ---- a chain seen from its last image ---- */
 

@@ -267,6 +267,21 @@ static struct vd_merge *plan(struct vd *disk, size_t from, size_t to)
     return m;
 }
 
+/* A block that is copied in part would be completed with zeros, which are not the cipher text of zeros. */
+static bool same_units(struct vd *vd)
+{
+    for (; vd->parent; vd = vd->parent)
+        if (vd->parent->unit_bytes != vd->unit_bytes)
+            return false;
+    return true;
+}
+
+static void drop(struct vd_merge *m)
+{
+    g_free(m->buf);
+    g_free(m);
+}
+
 static bool enlarge_target(struct vd_merge *m, GError **error)
 {
     struct vd *t = m->target;
@@ -299,14 +314,18 @@ struct vd_merge *vd_merge_start(struct vd *disk, size_t from, size_t to, GError 
                                                  : disk)
                                              ->format->set_parent == NULL) {
         vd_refuse(m->target->path, VERR_NOT_SUPPORTED, error, "images of this format cannot be merged into");
-        g_free(m->buf);
-        g_free(m);
+        drop(m);
+        return NULL;
+    }
+    if (disk->crypt && !same_units(disk)) {
+        vd_refuse(disk->path, VERR_NOT_SUPPORTED, error,
+                  "encrypted images with blocks of different sizes cannot be merged");
+        drop(m);
         return NULL;
     }
     if (!check_room(m, error) || !make_writable(m->target, error) || (m->child && !make_writable(m->child, error)) ||
         !enlarge_target(m, error)) {
-        g_free(m->buf);
-        g_free(m);
+        drop(m);
         return NULL;
     }
     disk->merge = m;

@@ -11,6 +11,7 @@
 
 #include "rt/status.h"
 #include "storage/create.h"
+#include "storage/crypt_int.h"
 #include "storage/format.h"
 
 static bool open_and_lock(struct vd *vd, struct fio_stat *ret_stat, GError **error)
@@ -71,6 +72,7 @@ void image_close(struct vd *vd)
     vd->format->close(vd);
     fio_close(vd->io, vd->fd);
     chain_index_free(vd);
+    crypt_free(vd->crypt);
     g_free(vd->path);
     g_free(vd->ro_reason);
     g_free(vd->hint);
@@ -163,14 +165,21 @@ int vd_read(struct vd *vd, uint64_t off_bytes, void *buf, size_t bytes)
         return VERR_OUT_OF_RANGE;
     if (bytes == 0)
         return 0;
+    if (vd->crypt)
+        return crypt_read(vd, off_bytes, buf, bytes);
     return vd->parent ? chain_read(vd, off_bytes, buf, bytes) : image_read(vd, off_bytes, buf, bytes);
 }
 
 int vd_map(struct vd *vd, uint64_t off_bytes, uint64_t bytes, struct vd_extent *ret)
 {
+    int rc;
+
     if (!in_range(vd, off_bytes, bytes) || bytes == 0)
         return VERR_OUT_OF_RANGE;
-    return chain_map(vd, off_bytes, bytes, ret);
+    rc = chain_map(vd, off_bytes, bytes, ret);
+    if (rc == 0 && vd->crypt)
+        ret->fd = -1; /* what lies there is cipher text */
+    return rc;
 }
 
 /* Why @vd cannot be written to in the range, or 0. */
@@ -187,7 +196,13 @@ int vd_write(struct vd *vd, uint64_t off_bytes, const void *buf, size_t bytes)
 
     if (rc || bytes == 0)
         return rc;
-    rc = vd->parent ? chain_write(vd, off_bytes, buf, bytes) : image_write(vd, off_bytes, buf, bytes);
+    return vd->crypt ? crypt_write(vd, off_bytes, buf, bytes) : vd_write_plain(vd, off_bytes, buf, bytes);
+}
+
+int vd_write_plain(struct vd *vd, uint64_t off_bytes, const uint8_t *buf, size_t bytes)
+{
+    int rc = vd->parent ? chain_write(vd, off_bytes, buf, bytes) : image_write(vd, off_bytes, buf, bytes);
+
     if (rc == 0 && vd->merge)
         rc = merge_mirror_write(vd, off_bytes, buf, bytes);
     return rc;
@@ -197,8 +212,8 @@ int vd_discard(struct vd *vd, uint64_t off_bytes, uint64_t bytes)
 {
     int rc = may_change(vd, off_bytes, bytes);
 
-    if (rc || bytes == 0 || !vd->format->discard)
-        return rc;
+    if (rc || bytes == 0 || !vd->format->discard || (vd->crypt && vd->unit_bytes == 0))
+        return rc; /* a hole in a raw image is no cipher text */
     chain_forget(vd, off_bytes, bytes);
     rc = vd->format->discard(vd, off_bytes, bytes);
     if (rc == 0 && vd->merge)
