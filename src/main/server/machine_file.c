@@ -95,10 +95,33 @@ static bool rename_files(struct machine *m, struct settings_machine *copy, GErro
     return set_registry_path(m, path, error);
 }
 
+static void replace_text(char **to, const char *from)
+{
+    g_free(*to);
+    *to = g_strdup(from);
+}
+
+/*
+ * What was saved without this session's lock since the copy was made: the file is another one, and run-time states.
+ * (Extra data and media are written into the copies when they change.)
+ */
+static void catch_up(struct settings_machine *copy, const struct settings_machine *now)
+{
+    copy->file.version = now->file.version;
+    copy->file.backed_up = now->file.backed_up;
+    replace_text(&copy->file.version_text, now->file.version_text);
+    replace_text(&copy->file.checksum, now->file.checksum);
+    replace_text(&copy->file.attempted, now->file.attempted);
+    replace_text(&copy->state_file, now->state_file);
+    copy->aborted = now->aborted;
+    copy->last_state_change_s = now->last_state_change_s;
+}
+
 static bool commit(struct machine *m, struct session *session, GError **error)
 {
     struct settings_machine *copy = session->copy;
 
+    catch_up(copy, m->settings);
     if (g_strcmp0(copy->name, m->settings->name) != 0 && !rename_files(m, copy, error))
         return false;
     if (!settings_machine_save(copy, error))
