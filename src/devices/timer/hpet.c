@@ -2,10 +2,10 @@
  * hpet.c - joins the high precision event timers to FED00000h and the interrupt lines.
  *
  * Source: IA-PC HPET specification 1.0a [HPET] 2.3.4 (legacy replacement), 3.2.4 (base address).
- * In legacy replacement mode the spec wires the 8254 and the RTC off their lines; here the lines are or-ed, and guests
- * that choose the mode stop those two. Locks: every callback runs under the device lock. Time: virtual nanoseconds from
- * PDM. Invariant 1: the timer stands at the chip's next match. Invariant 2: edge-triggered timers rest with their line
- * high between pulses, low before the first and when off.
+ * In legacy replacement mode the 8254 and the RTC are wired off their lines (inv 3). Locks: every callback runs under
+ * the device lock. Time: virtual nanoseconds from PDM. Invariant 1: the timer stands at the chip's next match.
+ * Invariant 2: edge-triggered timers rest with their line high between pulses, low before the first and when off.
+ * Invariant 3: lines 0 and 8 carry the HPET alone <=> legacy mode.
  */
 #include "devices/timer/hpet_chip.h"
 #include "vmm/pdm/dev.h"
@@ -50,7 +50,9 @@ static void drive_lines(struct pdm_dev *dev)
     struct hpet_dev *s = pdm_state(dev);
     const struct outputs o = gather(&s->chip);
 
-    s->resting = (s->resting & o.edge) | o.pulse; /* inv 2 */
+    s->resting = (s->resting & o.edge) | o.pulse;          /* inv 2 */
+    pdm_irq_alone(dev, s->line[0], hpet_legacy(&s->chip)); /* inv 3 */
+    pdm_irq_alone(dev, s->line[8], hpet_legacy(&s->chip));
     for (unsigned line = 0; line < LINES; line++) {
         if (!(CLAIMABLE >> line & 1))
             continue;

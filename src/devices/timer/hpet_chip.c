@@ -103,6 +103,11 @@ uint64_t hpet_next_ns(const struct hpet *c, uint64_t now_ns)
                : now_ns;
 }
 
+bool hpet_legacy(const struct hpet *c)
+{
+    return (c->config & (CONFIG_ENABLE | CONFIG_LEGACY)) == (CONFIG_ENABLE | CONFIG_LEGACY);
+}
+
 /* [HPET 2.3.4]: legacy replacement gives timer 0 IRQ 0 and timer 1 IRQ 8, whatever their routes say. */
 int hpet_line(const struct hpet *c, unsigned n)
 {
@@ -110,7 +115,7 @@ int hpet_line(const struct hpet *c, unsigned n)
 
     if (!(c->timer[n].config & T_ENABLE) || !(c->config & CONFIG_ENABLE))
         return -1;
-    if (c->config & CONFIG_LEGACY && n < 2)
+    if (hpet_legacy(c) && n < 2)
         return n ? 8 : 0;
     return ROUTES >> route & 1 ? (int)route : -1;
 }

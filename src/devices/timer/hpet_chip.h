@@ -31,6 +31,8 @@ void hpet_write(struct hpet *c, unsigned off, uint64_t val, unsigned size, uint6
 void hpet_run(struct hpet *c, uint64_t now_ns);
 /** hpet_next_ns() - when the next match of an enabled timer comes, or HPET_NEVER. */
 uint64_t hpet_next_ns(const struct hpet *c, uint64_t now_ns);
+/** hpet_legacy() - whether lines 0 and 8 are the HPET's, and not the 8254's and the RTC's. */
+bool hpet_legacy(const struct hpet *c);
 /** hpet_line() - ISA line timer @n drives, or -1: none. hpet_level(): the level of a level-triggered timer. */
 int hpet_line(const struct hpet *c, unsigned n);
 bool hpet_level(const struct hpet *c, unsigned n);

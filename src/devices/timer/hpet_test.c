@@ -104,6 +104,36 @@ static void test_32_bit(void)
     rig_free(r);
 }
 
+/* 2.3.4: with legacy replacement timer 0 has line 0 and timer 1 line 8, and the 8254 and the RTC have them not. */
+static void test_legacy_replacement(void)
+{
+    struct rig *r = rig_new(&hpet_device, NULL);
+
+    rig_irq_drive(r, 0, true);
+    rig_irq_drive(r, 8, true);
+    g_assert_true(rig_irq(r, 0) && rig_irq(r, 8));
+    set(r, CONFIG, 2);
+    g_assert_true(rig_irq(r, 0) && rig_irq(r, 8)); /* not enabled */
+    set(r, T0, 1 << 6 | 1 << 3 | 4);
+    set(r, T0 + CMP, 1000);
+    set(r, T1, 4);
+    set(r, T1 + CMP, 1500);
+    set(r, CONFIG, 3);
+    g_assert_false(rig_irq(r, 0) || rig_irq(r, 8));
+    rig_irq_edges(r, 0);
+    rig_irq_edges(r, 8);
+    for (unsigned k = 0; k < 10; k++) {
+        rig_irq_drive(r, 0, k & 1);
+        rig_step_ns(r, 5000);
+    }
+    g_assert_cmpuint(rig_irq_edges(r, 0), ==, 5);
+    g_assert_cmpuint(rig_irq_edges(r, 8), ==, 1);
+    set(r, CONFIG, 0);
+    rig_irq_drive(r, 0, false);
+    g_assert_true(!rig_irq(r, 0) && rig_irq(r, 8)); /* the others are back */
+    rig_free(r);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -112,5 +142,6 @@ int main(int argc, char **argv)
     g_test_add_func("/hpet/periodic", test_periodic);
     g_test_add_func("/hpet/level", test_level);
     g_test_add_func("/hpet/32-bit", test_32_bit);
+    g_test_add_func("/hpet/legacy-replacement", test_legacy_replacement);
     return g_test_run();
 }

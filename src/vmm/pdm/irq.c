@@ -1,10 +1,11 @@
 /*
  * irq.c - interrupt lines, controllers and the processors' side of them.
  *
- * An ISA line is the or of its sources. PIC and IOAPIC are told every change of a line, in order: the lines' lock is
- * held over the call. While a reset or a load drives all devices, changes are only collected; pdm_irq_push() then tells
- * every line's level once, so that no controller sees an edge that did not happen. Invariant 1: outside quiet times
- * isa_level[n] == or of the sources of n == what PIC and IOAPIC were told last.
+ * An ISA line is the or of its sources, or of those alone that have wired the others off. PIC and IOAPIC are told every
+ * change of a line, in order: the lines' lock is held over the call. While a reset or a load drives all devices,
+ * changes are only collected; pdm_irq_push() then tells every line's level once, so that no controller sees an edge
+ * that did not happen. Invariant 1: outside quiet times isa_level[n] == line_level(n) == what PIC and IOAPIC were told
+ * last.
  */
 #include "vmm/pdm/pdm_int.h"
 
@@ -31,13 +32,18 @@ bool pdm_irq_claim(struct pdm_dev *dev, unsigned isa_irq, pdm_irq *ret, GError *
 
 static bool line_level(const struct pdm *pdm, unsigned line)
 {
+    bool all = false, chosen = false, alone = false;
+
     for (unsigned i = 0; i < pdm->sources->len; i++) {
         const struct pdm_source *s = &g_array_index(pdm->sources, struct pdm_source, i);
 
-        if (s->line == line && s->level)
-            return true;
+        if (s->line != line)
+            continue;
+        all |= s->level;
+        alone |= s->alone;
+        chosen |= s->alone && s->level;
     }
-    return false;
+    return alone ? chosen : all;
 }
 
 /* The lines' lock is held. */
@@ -60,19 +66,39 @@ static void line_out(struct pdm *pdm, unsigned line, bool level)
     }
 }
 
+/* A source of the line has changed; the lines' lock is held. */
+static void line_changed(struct pdm *pdm, unsigned line)
+{
+    const bool now = line_level(pdm, line);
+
+    if (!pdm->quiet && now != pdm->isa_level[line])
+        line_out(pdm, line, now); /* inv 1 */
+}
+
 void pdm_irq_set(struct pdm_dev *dev, pdm_irq irq, bool level)
 {
     struct pdm *pdm = dev->pdm;
     struct pdm_source *s;
-    bool now;
 
     g_mutex_lock(&pdm->irq_lock);
     s = irq.id < pdm->sources->len ? &g_array_index(pdm->sources, struct pdm_source, irq.id) : NULL;
     if (s && s->level != level) {
         s->level = level;
-        now = level || line_level(pdm, s->line);
-        if (!pdm->quiet && now != pdm->isa_level[s->line])
-            line_out(pdm, s->line, now); /* inv 1 */
+        line_changed(pdm, s->line);
+    }
+    g_mutex_unlock(&pdm->irq_lock);
+}
+
+void pdm_irq_alone(struct pdm_dev *dev, pdm_irq irq, bool alone)
+{
+    struct pdm *pdm = dev->pdm;
+    struct pdm_source *s;
+
+    g_mutex_lock(&pdm->irq_lock);
+    s = irq.id < pdm->sources->len ? &g_array_index(pdm->sources, struct pdm_source, irq.id) : NULL;
+    if (s && s->alone != alone) {
+        s->alone = alone;
+        line_changed(pdm, s->line);
     }
     g_mutex_unlock(&pdm->irq_lock);
 }
@@ -81,7 +107,8 @@ void pdm_irq_forget(struct pdm *pdm)
 {
     g_mutex_lock(&pdm->irq_lock);
     for (unsigned i = 0; i < pdm->sources->len; i++)
-        g_array_index(pdm->sources, struct pdm_source, i).level = false;
+        g_array_index(pdm->sources, struct pdm_source, i).level =
+            g_array_index(pdm->sources, struct pdm_source, i).alone = false;
     g_mutex_unlock(&pdm->irq_lock);
 }
 

@@ -20,7 +20,7 @@
 /* One interrupt source; the line is the or of its sources. */
 struct pdm_source {
     unsigned line;
-    bool level;
+    bool level, alone;
 };
 
 struct pdm_lun {
