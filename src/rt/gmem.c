@@ -20,8 +20,13 @@
 
 static bool refuse(const char *name, uint64_t size_bytes, int err, GError **error)
 {
-    g_set_error(error, STATUS_ERROR, status_from_errno(err), "not enough memory for %s (%" G_GUINT64_FORMAT " MB): %s",
-                name, size_bytes >> 20, g_strerror(err));
+    const bool small = size_bytes < 1u << 20;
+
+    g_set_error(error, STATUS_ERROR, status_from_errno(err),
+                "not enough memory for %s (%" G_GUINT64_FORMAT
+                " %s): %s; close other programs, raise the limit of this "
+                "process (ulimit -v), or give the machine less",
+                name, size_bytes >> (small ? 10 : 20), small ? "KB" : "MB", g_strerror(err));
     return false;
 }
 

@@ -77,7 +77,8 @@ struct log *log_new(const struct log_config *config, GError **error)
         log->fd = open_file(log);
         if (log->fd < 0) {
             int err = errno;
-            g_set_error(error, STATUS_ERROR, status_from_errno(err), "cannot create the log file '%s': %s", log->path,
+            g_set_error(error, STATUS_ERROR, status_from_errno(err),
+                        "cannot create the log file '%s': %s; make its folder writable for this user", log->path,
                         g_strerror(err));
             log_free(log);
             return NULL;

@@ -14,12 +14,25 @@
 #include "storage/crypt_int.h"
 #include "storage/format.h"
 
+/* What a person can do about an image that does not open. */
+static const char *remedy(int status)
+{
+    switch (status) {
+    case VERR_FILE_NOT_FOUND:
+    case VERR_PATH_NOT_FOUND: return "; correct its location in the settings, or detach it";
+    case VERR_WRITE_PROTECT:
+    case VERR_ACCESS_DENIED: return "; make the file and its folder writable for this user";
+    default: return "";
+    }
+}
+
 static bool open_and_lock(struct vd *vd, struct fio_stat *ret_stat, GError **error)
 {
     int rc = fio_open(vd->io, vd->path, vd->read_only ? O_RDONLY : O_RDWR, 0, &vd->fd);
 
     if (rc) {
-        fio_error(error, rc, "Cannot open disk image '%s'%s", vd->path, vd->read_only ? "" : " for writing");
+        fio_error(error, rc, "Cannot open disk image '%s'%s%s", vd->path, vd->read_only ? "" : " for writing",
+                  remedy(rc));
         return false;
     }
     rc = fio_stat(vd->io, vd->fd, ret_stat);

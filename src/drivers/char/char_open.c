@@ -16,8 +16,10 @@ bool char_open_file(struct char_stream *s, const struct char_conf *conf, GError 
     const int fd = open(conf->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0644);
 
     if (fd < 0) {
-        g_set_error(error, CHAR_ERROR, 0, "cannot open the serial output file \"%s\": %s", conf->path,
-                    g_strerror(errno));
+        g_set_error(error, CHAR_ERROR, 0,
+                    "cannot open the serial output file \"%s\": %s; correct the port's path in the settings, or make "
+                    "it writable",
+                    conf->path, g_strerror(errno));
         return false;
     }
     return char_stream_connect(s, -1, fd, error);
@@ -41,7 +43,9 @@ bool char_open_tty(struct char_stream *s, const struct char_conf *conf, GError *
     int in_fd;
 
     if (fd < 0) {
-        g_set_error(error, CHAR_ERROR, 0, "cannot open the serial device \"%s\": %s", conf->path, g_strerror(errno));
+        g_set_error(error, CHAR_ERROR, 0,
+                    "cannot open the serial device \"%s\": %s; correct the port's path in the settings", conf->path,
+                    g_strerror(errno));
         return false;
     }
     if (!set_raw(s, fd)) {
