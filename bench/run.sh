@@ -1,26 +1,24 @@
 #!/usr/bin/env bash
 # bench/run.sh [FIGURE...] - hvbench natively, in QEMU's TCG and in Ringbox, with the same kernel and initramfs, in one go: a
-# table of rates and ratios. SCALE (default 0.02) sizes the work. QEMU is a yardstick here, nothing else.
+# table of rates and ratios, and one of boots with the engine's instructions per second over them. SCALE (default 0.02) sizes
+# the work; BOOTS (default "cloud amd64") names the kernels to boot; FIGURE none: boots only. QEMU is a yardstick here, nothing else.
 set -euo pipefail
 cd "$(dirname "$(realpath "$0")")/.."
 figures=${*:-loop sieve sha256 lz qsort interp call div smc nbody matmul x87 libm memcpy chase getpid clock pipe fork signal fault mprotect}
 scale=${SCALE:-0.02}
+boots=${BOOTS:-cloud amd64}
 dir=$PWD/build/bench-run
 mkdir -p "$dir"
-tools/guest/fetch-kernel amd64 "$PWD/build/guests/kernel-amd64"
-kernel=$(echo build/guests/kernel-amd64/root/boot/vmlinuz-*)
 gcc -O2 -static -o "$dir/hvbench" bench/hvbench.c -lm -lpthread 2> /dev/null
-EXTRA="$dir/hvbench" tools/guest/mkinitramfs "$PWD/build/guests/kernel-amd64" "$dir/initramfs"
-words=$(echo $figures | tr ' ' ,)
-args="console=ttyS0 quiet rb.run=echo,started;cat,/proc/uptime;HVB_SCALE=$scale,hvbench,$words"
-tools/guest/mkdisk "$kernel" "$dir/initramfs" "$args" "$dir/bench.img"
-rm -f "$dir/bench.vdi"
-build/tools/mkvdi "$dir/bench.img" "$dir/bench.vdi"
-tools/guest/mkvbox "$dir/bench.vbox" bench bench.vdi
 
-load=$(cut -d' ' -f1-3 /proc/loadavg)
-# shellcheck disable=SC2086
-HVB_SCALE=$scale "$dir/hvbench" $figures > "$dir/native.txt"
+guest() { # NAME KERNEL COMMAND-WITH-COMMAS: NAME.img and the machine NAME.vbox
+    tools/guest/fetch-kernel "$2" "$PWD/build/guests/kernel-$2"
+    EXTRA="$dir/hvbench" tools/guest/mkinitramfs "$PWD/build/guests/kernel-$2" "$dir/initramfs"
+    tools/guest/mkdisk "build/guests/kernel-$2"/root/boot/vmlinuz-* "$dir/initramfs" "console=ttyS0 quiet rb.run=echo,started;$3" "$dir/$1.img"
+    rm -f "$dir/$1.vdi"
+    build/tools/mkvdi "$dir/$1.img" "$dir/$1.vdi"
+    tools/guest/mkvbox "$dir/$1.vbox" "$1" "$1.vdi"
+}
 timed() { # NAME COMMAND...: output to NAME.txt with the seconds since start before each line
     local out=$dir/$1.txt start=$EPOCHREALTIME
     shift
@@ -28,15 +26,31 @@ timed() { # NAME COMMAND...: output to NAME.txt with the seconds since start bef
         printf '%s %s\n' "$(echo "$EPOCHREALTIME - $start" | bc)" "$line"
     done > "$out"
 }
-timed qemu qemu-system-x86_64 -accel tcg -cpu max -m 256 -display none -no-reboot -serial stdio -drive "file=$dir/bench.img,format=raw,if=ide,snapshot=on"
-timed ringbox build/bin/VBoxHeadless --startvm "$dir/bench.vbox" --serial-console
-python3 - "$dir" "$load" << 'EOF'
+both() { # NAME: the guest in QEMU and in Ringbox
+    timed "$1-qemu" qemu-system-x86_64 -accel tcg -cpu max -m 256 -display none -no-reboot -serial stdio -drive "file=$dir/$1.img,format=raw,if=ide,snapshot=on"
+    timed "$1-ringbox" build/bin/VBoxHeadless --startvm "$dir/$1.vbox" --serial-console
+    cp "$dir/Logs/VBox.log" "$dir/$1-ringbox.log"
+}
+
+load=$(cut -d' ' -f1-3 /proc/loadavg)
+for kernel in $boots; do
+    guest "boot-$kernel" "$kernel" true
+    both "boot-$kernel"
+done
+rm -f "$dir/native.txt"
+if [ "$figures" != none ]; then
+    guest bench cloud "HVB_SCALE=$scale,hvbench,${figures// /,}"
+    # shellcheck disable=SC2086
+    HVB_SCALE=$scale "$dir/hvbench" $figures > "$dir/native.txt"
+    both bench
+fi
+python3 - "$dir" "$load" "$boots" << 'EOF'
 import math
 import os
 import re
 import sys
 
-folder, load = sys.argv[1:]
+folder, load, kernels = sys.argv[1:]
 
 
 def rates(name):
@@ -55,9 +69,22 @@ def boot(name):
     return float("nan")
 
 
-native, qemu, ours = rates("native"), rates("qemu"), rates("ringbox")
+def speed(name):
+    """Millions of guest instructions and of them per second of host CPU time, from the log's line at power-off."""
+    log = open(os.path.join(folder, name + ".log"), encoding="utf-8", errors="replace").read()
+    m = re.search(r"EM: CPU0: (\d+) million guest instructions in [0-9.]+ s of host CPU time: ([0-9.]+) million/s", log)
+    return float(m.group(1)), float(m.group(2))
+
+
 print(f"host load before the run: {load}; work scaled\n")
-print("| figure | unit | native | QEMU TCG | Ringbox | native / Ringbox | Ringbox / QEMU |\n|---|---|---|---|---|---|---|")
+print("| boot to user land | QEMU TCG, s | Ringbox, s | guest instructions, M | M/s of CPU time |\n|---|---|---|---|---|")
+for kernel in kernels.split():
+    insns, rate = speed(f"boot-{kernel}-ringbox")
+    print(f"| {kernel} | {boot(f'boot-{kernel}-qemu'):.1f} | {boot(f'boot-{kernel}-ringbox'):.1f} | {insns:.0f} | {rate:.1f} |")
+if not os.path.exists(os.path.join(folder, "native.txt")):
+    sys.exit()
+native, qemu, ours = rates("native"), rates("bench-qemu"), rates("bench-ringbox")
+print("\n| figure | unit | native | QEMU TCG | Ringbox | native / Ringbox | Ringbox / QEMU |\n|---|---|---|---|---|---|---|")
 logs = []
 for name in native:
     n, unit = native[name]
@@ -66,5 +93,4 @@ for name in native:
         logs.append(math.log(r / q))
     print(f"| {name} | {unit} | {n:.2f} | {q:.2f} | {r:.2f} | {n / r if r else float('nan'):.1f} | {r / q if q else float('nan'):.3f} |")
 print(f"\ngeometric mean Ringbox / QEMU: {math.exp(sum(logs) / len(logs)) if logs else float('nan'):.3f}")
-print(f"start to user land: QEMU {boot('qemu'):.1f} s, Ringbox {boot('ringbox'):.1f} s")
 EOF
