@@ -1,56 +1,60 @@
-"""monitor.py - asks a machine's debugger socket questions; the machine stands still for each and runs on after it."""
+"""monitor.py - asks a machine's debugger socket questions. The machine stands still while a Monitor is open."""
+import os
 import socket
+import tempfile
 import time
 
 from guest import Failure
 
 
-class Monitor:
-    """For a machine started with --gdb PATH. The path must be short: a socket's name has 107 bytes at most."""
+def address():
+    """A path for --gdb: a socket's name has 107 bytes at most, a build folder's may have more."""
+    return os.path.join(tempfile.mkdtemp(prefix="ringbox-"), "gdb")
 
+
+class Monitor:
     def __init__(self, path, seconds=30):
-        self.path = path
         self.seconds = seconds
         self.data = b""
+        end = time.monotonic() + seconds
+        while True:
+            self.socket = socket.socket(socket.AF_UNIX)
+            try:
+                self.socket.connect(path)
+                break
+            except OSError as why:
+                self.socket.close()
+                if time.monotonic() > end:
+                    raise Failure(f"no debugger's socket at {path}: {why}") from why
+                time.sleep(0.2)
 
-    def _packet(self, s, text):
-        s.sendall(f"${text}#{sum(text.encode()) & 255:02x}".encode())
+    def __enter__(self):
+        return self
 
-    def _reply(self, s):
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def _reply(self):
         while True:
             start = self.data.find(b"$")
             end = self.data.find(b"#", start)
             if start >= 0 and end >= 0 and len(self.data) >= end + 3:
-                s.sendall(b"+")
+                self.socket.sendall(b"+")
                 reply, self.data = self.data[start + 1:end].decode(), self.data[end + 3:]
                 return reply
-            more = s.recv(65536)
+            more = self.socket.recv(65536)
             if not more:
                 raise Failure("the debugger's socket was closed")
             self.data += more
 
-    def _connect(self):
-        end = time.monotonic() + self.seconds
-        while True:
-            s = socket.socket(socket.AF_UNIX)
-            try:
-                s.connect(self.path)
-                return s
-            except OSError as why:
-                s.close()
-                if time.monotonic() > end:
-                    raise Failure(f"no debugger's socket at {self.path}: {why}") from why
-                time.sleep(0.2)
-
-    def ask(self, command):
+    def ask(self, command, seconds=None):
         """The answer to a monitor command."""
-        with self._connect() as s:
-            s.settimeout(self.seconds)
-            self.data = b""
-            self._packet(s, "qRcmd," + command.encode().hex())
-            text = ""
-            while (reply := self._reply(s)) != "OK":
-                text += bytes.fromhex(reply.removeprefix("O")).decode()
-                if not reply.startswith("O"):  # a short text is the answer itself
-                    break
-            return text
+        text = "qRcmd," + command.encode().hex()
+        self.socket.settimeout(seconds or self.seconds)
+        self.socket.sendall(f"${text}#{sum(text.encode()) & 255:02x}".encode())
+        answer = ""
+        while (reply := self._reply()) != "OK":
+            answer += bytes.fromhex(reply.removeprefix("O")).decode()
+            if not reply.startswith("O"):  # a short text is the answer itself
+                break
+        return answer
