@@ -23,24 +23,28 @@ def machine(name, **settings):
     return vbox
 
 
-def looks_like(name, golden, boxes, seconds, **settings):
+def wait_picture(m, golden, boxes, seconds):
     """The named boxes of the screen reach the golden fingerprint in time; the last picture stays as evidence."""
+    end = time.monotonic() + seconds
+    while True:
+        shot = m.screenshot(30)
+        try:
+            seen = picture.fingerprint(shot, boxes)
+        except (IndexError, AssertionError):
+            seen = "another size"
+        if seen == golden:
+            return shot
+        if time.monotonic() > end:
+            raise Failure(f"{shot} has {seen}, not {golden}, after {seconds} s")
+        time.sleep(1)
+
+
+def looks_like(name, golden, boxes, seconds, **settings):
     def test():
         m = Machine(machine(name, **settings))
         try:
-            end = time.monotonic() + seconds
             time.sleep(3)  # a signal before the program listens would end it
-            while True:
-                shot = m.screenshot(30)
-                try:
-                    seen = picture.fingerprint(shot, boxes)
-                except (IndexError, AssertionError):
-                    seen = "another size"
-                if seen == golden:
-                    return
-                if time.monotonic() > end:
-                    raise Failure(f"{shot} has {seen}, not {golden}, after {seconds} s")
-                time.sleep(1)
+            wait_picture(m, golden, boxes, seconds)
         finally:
             m.kill()
 
