@@ -3,6 +3,9 @@
  */
 #include "harness.h"
 
+#include "vmm/em/em.h"
+#include "vmm/rem/rem.h"
+
 #include <string.h>
 
 #define GDT      0x1000u
@@ -117,6 +120,24 @@ static void sync_writes(void *user, uint64_t gpa)
     pgm_mmu_drop_writes(&t->c->mmu, gpa);
 }
 
+static void changed(void *user, uint64_t gpa)
+{
+    struct isa *t = user;
+
+    rem_code_changed(t->c, gpa);
+    ff_set(&t->c->ff, FF_CODE);
+}
+
+void isa_recompile(struct isa *t, uint32_t heat)
+{
+    GError *error = NULL;
+
+    em_rescue_init();
+    rem_init(t->c, 1, &error);
+    g_assert_no_error(error);
+    rem_set_threshold(t->c, heat);
+}
+
 struct isa *isa_new(void)
 {
     struct isa *t = g_new0(struct isa, 1);
@@ -129,21 +150,26 @@ struct isa *isa_new(void)
     t->ram = pgm_ram_hva(t->pgm, &bytes);
     t->profile = cpum_profile_new("host", 1, true, true, &error);
     g_assert_no_error(error);
-    t->c = g_aligned_alloc0(1, sizeof(struct vcpu), 64);
+    t->c = cpum_vcpu_new();
+    g_assert_nonnull(t->c);
     t->c->profile = t->profile;
     t->c->outside = &outside;
     t->c->outside_user = t;
     pgm_mmu_init(&t->c->mmu, t->pgm, cpum_profile_phys_bits(t->profile));
     pgm_sync_callback(t->pgm, sync_writes, t);
     g_assert_true(iem_init(t->c, &error));
+    pgm_changed_callback(t->pgm, changed, t);
+    if (g_getenv("ISA_ENGINE") != NULL && g_str_equal(g_getenv("ISA_ENGINE"), "rem"))
+        isa_recompile(t, 0);
     return t;
 }
 
 void isa_free(struct isa *t)
 {
+    rem_fini(t->c);
     iem_fini(t->c);
     cpum_profile_free(t->profile);
-    g_aligned_free(t->c);
+    cpum_vcpu_free(t->c);
     pgm_free(t->pgm);
     g_free(t);
 }

@@ -9,6 +9,7 @@
 #include "vmm/cpum/cpum_int.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 enum { ATTR_DATA = 0x93, ATTR_LDT = 0x82, ATTR_TSS_BUSY32 = 0x8b };
 
@@ -177,4 +178,20 @@ void cpum_register(struct vcpu *c, struct stam *stam)
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
         stam_addf(stam, STAM_COUNTER, rows[i].value, "times", rows[i].desc, "/CPUM/CPU%u/%s", c->id, rows[i].name);
     pgm_mmu_register(&c->mmu, stam, c->id);
+}
+
+struct vcpu *cpum_vcpu_new(void)
+{
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    void *p = mmap(NULL, sizeof(struct vcpu), PROT_READ | PROT_WRITE, flags | MAP_32BIT, -1, 0);
+
+    if (p == MAP_FAILED)
+        p = mmap(NULL, sizeof(struct vcpu), PROT_READ | PROT_WRITE, flags, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+void cpum_vcpu_free(struct vcpu *c)
+{
+    if (c != NULL)
+        munmap(c, sizeof *c);
 }

@@ -165,6 +165,7 @@ enum {
 
 struct tm_machine;
 struct iem;
+struct rem;
 struct trpm;
 struct cpum_profile;
 struct vm;
@@ -181,6 +182,7 @@ struct vcpu {
     const struct cpum_profile *profile; /* CPUID leaves and features */
     struct iem *iem;                    /* interpreter's own state */
     struct trpm *trpm;                  /* events on their way */
+    struct rem *rem;                    /* recompiler's; NULL = none */
     const struct cpum_outside *outside; /* how the engine reaches ports, APIC, PIC */
     void *outside_user;
     _Atomic uint32_t tlb_sync_done; /* last FF_TLB_SYNC request carried out */
@@ -224,6 +226,9 @@ struct cpum_outside {
     void (*triple_fault)(void *user, unsigned cpu);
 };
 
+/** Zeroed, below 2 GiB where the host has room there (translated code then reaches it by 32-bit addresses). */
+struct vcpu *cpum_vcpu_new(void);
+void cpum_vcpu_free(struct vcpu *c);
 /** Reset state of a PC's processor (SDM table 9-1); @bsp false: wait for SIPI. INIT keeps what INIT keeps. */
 void cpum_reset(struct vcpu *c, bool bsp);
 void cpum_init(struct vcpu *c, bool bsp);

@@ -28,7 +28,7 @@ static void futex(_Atomic uint32_t *word, int op, uint32_t val)
 
 void em_post(struct vcpu *c, uint32_t flags)
 {
-    uint32_t old = atomic_fetch_or(&c->ff.bits, flags);
+    uint32_t old = ff_raise(&c->ff, flags);
 
     if ((old & flags) != flags && !atomic_load(&c->in_guest))
         futex(&c->ff.bits, FUTEX_WAKE_PRIVATE, INT_MAX);
@@ -53,7 +53,7 @@ void em_sync(struct vcpu *const *cpus, unsigned count, struct vcpu *self)
         if (cpus[k] == self)
             continue;
         seen[k] = atomic_load(&cpus[k]->tlb_sync_done);
-        atomic_fetch_or(&cpus[k]->ff.bits, FF_TLB_SYNC);
+        ff_set(&cpus[k]->ff, FF_TLB_SYNC);
         if (atomic_load(&cpus[k]->in_guest))
             waiting |= UINT64_C(1) << k;
     }

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <ucontext.h>
 
+#include "vmm/rem/rem.h"
+
 #define STACK_BYTES 65536
 
 /* The linker's: what addr2line wants is relative to it. */
@@ -25,6 +27,8 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 {
     const ucontext_t *u = context;
 
+    if (rem_fault(sig, context))
+        return;
     if (!rescue_armed) {
         signal(sig, SIG_DFL);
         raise(sig);

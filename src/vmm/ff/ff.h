@@ -21,16 +21,31 @@ enum ff_bit {
     FF_REQUEST = 1u << 6,  /* the VM wants this vCPU out of its loop: pause, reset, power off, debugger */
     FF_TRAP = 1u << 7,     /* single step or data breakpoint hit: deliver #DB after this instruction */
     FF_EVENT = 1u << 9,    /* a debugger injected an event: trpm_take() */
+    FF_CODE = 1u << 10,    /* translated code has changed: leave it and look (the recompiler's inbox) */
     FF_SHADOW = 1u << 8,   /* one-instruction interrupt shadow (STI, MOV SS) is active */
 };
 
 struct ff {
     _Atomic uint32_t bits;
+    _Atomic uint32_t quiet; /* for translated code: 0 if a bit has been set since ff_quiet() */
 };
 
+/** Sets bits; returns the word as it was. */
+static inline uint32_t ff_raise(struct ff *f, uint32_t bits)
+{
+    uint32_t old = atomic_fetch_or(&f->bits, bits);
+
+    atomic_store_explicit(&f->quiet, 0, memory_order_release);
+    return old;
+}
 static inline void ff_set(struct ff *f, uint32_t bits)
 {
-    atomic_fetch_or_explicit(&f->bits, bits, memory_order_release);
+    (void)ff_raise(f, bits);
+}
+/** The owner's: from here on a bit that is set clears quiet. Look at the bits afterwards. */
+static inline void ff_quiet(struct ff *f)
+{
+    atomic_store(&f->quiet, 1);
 }
 static inline void ff_clear(struct ff *f, uint32_t bits)
 {

@@ -183,6 +183,7 @@ static void decode_run(struct vcpu *c, const struct fetch *f, struct iem_block *
     unsigned pos = 0;
 
     b->nops = 0;
+    b->heat = 0;
     while (b->nops < MAX_OPS && pos < f->avail) {
         struct iem_op *op = &b->ops[b->nops];
 
@@ -221,7 +222,7 @@ static void arena_keep(struct vcpu *c, struct iem_block *b, const uint8_t *code)
 }
 
 /* One instruction over two pages: every byte of the first part is there, the second page may be missing (#PF there). */
-static const struct iem_block *decode_crossing(struct vcpu *c, struct fetch *f, bool cacheable)
+static struct iem_block *decode_crossing(struct vcpu *c, struct fetch *f, bool cacheable)
 {
     struct iem_block *b = cacheable ? arena_room(c) : once_block(c);
     unsigned first = f->avail;
@@ -250,6 +251,7 @@ static const struct iem_block *decode_crossing(struct vcpu *c, struct fetch *f, 
     }
     b->gpa = f->gpa;
     b->key = c->mode.key;
+    b->heat = 0;
     b->nops = 1;
     b->system = is_system(&b->ops[0]);
     b->bytes = (uint16_t)op_bytes(&b->ops[0], first + X86_MAX_LEN);
@@ -261,7 +263,7 @@ static const struct iem_block *decode_crossing(struct vcpu *c, struct fetch *f, 
 }
 
 /* Device registers as code: one instruction, decoded anew each time (inv 2). */
-static const struct iem_block *decode_once(struct vcpu *c, struct fetch *f)
+static struct iem_block *decode_once(struct vcpu *c, struct fetch *f)
 {
     struct iem_block *b = once_block(c);
 
@@ -272,6 +274,7 @@ static const struct iem_block *decode_once(struct vcpu *c, struct fetch *f)
     b->gpa = f->gpa;
     b->gen = b->gen2 = NULL;
     b->key = c->mode.key;
+    b->heat = 0;
     b->nops = 1;
     b->system = is_system(&b->ops[0]);
     b->bytes = (uint16_t)op_bytes(&b->ops[0], f->avail);
@@ -280,7 +283,7 @@ static const struct iem_block *decode_once(struct vcpu *c, struct fetch *f)
 
 /* Decodes from a first look at the bytes to learn how many to watch, then makes sure they were still the same (inv 1).
  */
-static const struct iem_block *decode_block(struct vcpu *c, struct fetch *f)
+static struct iem_block *decode_block(struct vcpu *c, struct fetch *f)
 {
     struct iem_block *b = arena_room(c);
     uint8_t look[MAX_BYTES];
@@ -352,7 +355,7 @@ static bool second_page_ok(struct vcpu *c, const struct iem_block *b, uint64_t g
     return code_page(c, gla2, &gpa2, &hva, &error) && gpa2 == b->gpa2;
 }
 
-const struct iem_block *iem_block_find(struct vcpu *c, uint64_t gla)
+struct iem_block *iem_block_find(struct vcpu *c, uint64_t gla)
 {
     struct fetch f = {.gla = gla};
     struct iem_block *b;
@@ -367,7 +370,7 @@ const struct iem_block *iem_block_find(struct vcpu *c, uint64_t gla)
     b = find_block(c, &f);
     if (b && b->gen2)
         return second_page_ok(c, b, gla) ? b : decode_block(c, &f);
-    if (b || ((b = (struct iem_block *)decode_block(c, &f)) && b->gen && !b->gen2)) {
+    if (b || ((b = decode_block(c, &f)) && b->gen && !b->gen2)) {
         *iem_jump_slot(c, gla) = (struct iem_jump){gla, b};
     }
     return b;

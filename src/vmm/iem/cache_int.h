@@ -16,6 +16,7 @@ struct iem_block {
     uint32_t key;                     /* c->mode.key */
     uint16_t nops;
     uint16_t bytes;
+    uint32_t heat; /* executions until the other engine is asked */
     bool system;         /* its last instruction is more than data or a jump: afterwards everything must be looked at */
     const uint8_t *code; /* the bytes it was made from */
     struct iem_block *next;
@@ -57,12 +58,12 @@ static inline bool iem_block_is_mapped(const struct vcpu *c, uint64_t gla, const
     return e->tag[PGM_EXEC] == ((gla & ~in_page) | c->mmu.gen) && ((e->gpa ^ b->gpa) & ~in_page) == 0;
 }
 /** The current block at CS:RIP; raises what fetching its first instruction raises. */
-const struct iem_block *iem_block_find(struct vcpu *c, uint64_t gla);
-static inline const struct iem_block *iem_block_get(struct vcpu *c)
+struct iem_block *iem_block_find(struct vcpu *c, uint64_t gla);
+static inline struct iem_block *iem_block_get(struct vcpu *c)
 {
     uint64_t gla = iem_code_gla(c);
     const struct iem_jump *j = iem_jump_slot(c, gla);
-    const struct iem_block *b = j->block;
+    struct iem_block *b = j->block;
 
     if (__builtin_expect(
             j->gla == gla && b->key == c->mode.key && iem_block_is_mapped(c, gla, b) && iem_block_is_current(b), 1))

@@ -18,6 +18,7 @@
 
 #include <setjmp.h>
 
+#include "vmm/iem/assist.h"
 #include "vmm/iem/iem.h"
 #include "vmm/trpm/trpm.h"
 #include "x86/insn.h"
@@ -77,6 +78,8 @@ struct iem {
     bool stepping; /* iem_step() */
     bool mid_rep;  /* a REP left with iterations to go, at ctx.rip (iem_rep_again) */
     bool resumed;  /* the first instruction after a return ignores debugger breakpoints */
+    iem_fast_fn *fast; /* assist.h: asked for blocks that ran hot_at times */
+    uint32_t hot_at;
 };
 /** Stands for "no instruction": length 0. */
 extern const struct iem_op iem_no_op;

@@ -27,6 +27,7 @@ bool iem_init(struct vcpu *c, GError **error)
     c->iem = g_new0(struct iem, 1);
     trpm_init(c);
     c->iem->op = &iem_no_op;
+    c->iem->hot_at = UINT32_MAX;
     if (iem_cache_new(c, error) && host_init(c, error))
         return true;
     iem_cache_free(c);
@@ -186,6 +187,8 @@ static enum care take_care(struct vcpu *c, enum iem_exit *ret_why)
     }
     if ((flags & FF_SHADOW) && !shadow)
         ff_clear(&c->ff, FF_SHADOW);
+    if (flags & FF_CODE) /* the other engine looks when it is asked next */
+        ff_clear(&c->ff, FF_CODE);
     if (events(c, flags, shadow))
         return CARE_EVENT;
     if (c->ctx.activity == CPUM_HALTED) {
@@ -257,14 +260,33 @@ static void run_one(struct vcpu *c)
     }
 }
 
+/* A hot block belongs to the other engine. False: it does not want it, interpret. */
+static bool run_fast(struct vcpu *c, struct iem_block *b, bool *ret_go_on)
+{
+    enum iem_fast_result result = IEM_FAST_COLD;
+
+    if (b->gen != NULL && b->gen2 == NULL)
+        result = c->iem->fast(c, b->gpa);
+    if (result == IEM_FAST_COLD)
+        b->heat = 0;
+    if (result == IEM_FAST_COLD || result == IEM_FAST_BUSY)
+        return false;
+    c->stat_insns++; /* not counted over there, but the budget must end some time */
+    *ret_go_on = result == IEM_FAST_JUMP;
+    return true;
+}
+
 /* Runs a block; false: something other than a jump ended it. */
 static inline bool run_block(struct vcpu *c)
 {
     struct iem *iem = c->iem;
-    const struct iem_block *b = iem_block_get(c);
+    struct iem_block *b = iem_block_get(c);
     const struct iem_op *op = b->ops, *end = op + b->nops;
     uint64_t rip = c->ctx.rip; /* kept in a register: only the last instruction of a block changes it */
+    bool go_on;
 
+    if (b->heat++ >= iem->hot_at && run_fast(c, b, &go_on))
+        return go_on;
     if (G_UNLIKELY(!within_limit(c, b->bytes))) {
         run_one(c);
         return false;

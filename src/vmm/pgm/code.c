@@ -35,20 +35,22 @@ static uint64_t chunk_mask(uint64_t off, uint64_t bytes)
 }
 
 /* Clears watches and announces it, in the order that loses nothing (see above). */
-static void announce(struct page_state *page, uint64_t mask)
+static void announce(struct pgm *pgm, struct page_state *page, uint64_t gpa, uint64_t mask)
 {
     atomic_fetch_add(&page->busy, 1);
     atomic_fetch_and(&page->watch, ~mask);
     atomic_fetch_add(&page->gen, 1);
     atomic_fetch_sub(&page->busy, 1);
+    if (pgm->changed)
+        pgm->changed(pgm->changed_user, gpa & PAGE_MASK);
 }
 
-static void page_stored(struct page_state *page, uint64_t mask)
+static void page_stored(struct pgm *pgm, struct page_state *page, uint64_t gpa, uint64_t mask)
 {
     uint64_t watch = atomic_load(&page->watch);
 
     if ((watch & mask) || atomic_load(&page->busy))
-        announce(page, mask);
+        announce(pgm, page, gpa, mask);
 }
 
 void pgm_stored(struct range *r, uint64_t off, uint64_t bytes)
@@ -58,7 +60,7 @@ void pgm_stored(struct range *r, uint64_t off, uint64_t bytes)
         uint64_t n = MIN(bytes, PGM_PAGE_BYTES - (off & (PGM_PAGE_BYTES - 1))), page = off >> PGM_PAGE_SHIFT;
         if (r->dirty)
             pgm_dirty_mark(r, page);
-        page_stored(&r->pages[page], chunk_mask(off, n));
+        page_stored(r->pgm, &r->pages[page], r->gpa + off, chunk_mask(off, n));
         off += n, bytes -= n;
     }
 }
@@ -81,7 +83,7 @@ void pgm_code_forget(struct range *r, uint64_t off, uint64_t bytes)
         return;
     for (uint64_t p = off >> PGM_PAGE_SHIFT; p <= (off + bytes - 1) >> PGM_PAGE_SHIFT; p++)
         if (atomic_load_explicit(&r->pages[p].watch, memory_order_relaxed))
-            announce(&r->pages[p], UINT64_MAX);
+            announce(r->pgm, &r->pages[p], r->gpa + (p << PGM_PAGE_SHIFT), UINT64_MAX);
 }
 
 static struct page_state *page_at(struct pgm *pgm, unsigned view, uint64_t gpa)
@@ -132,11 +134,17 @@ void pgm_code_written(struct pgm *pgm, uint64_t gpa, unsigned bytes)
 
     atomic_thread_fence(memory_order_seq_cst);
     if (page)
-        page_stored(page, chunk_mask(gpa, bytes));
+        page_stored(pgm, page, pgm_a20_apply(pgm, gpa), chunk_mask(gpa, bytes));
 }
 
 void pgm_sync_callback(struct pgm *pgm, void (*sync)(void *user, uint64_t gpa), void *user)
 {
     pgm->sync = sync;
     pgm->sync_user = user;
+}
+
+void pgm_changed_callback(struct pgm *pgm, void (*changed)(void *user, uint64_t gpa), void *user)
+{
+    pgm->changed = changed;
+    pgm->changed_user = user;
 }

@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "vmm/pgm/flat.h"
 #include "vmm/pgm/pgm_int.h"
 #include "vmm/pgm/walk_int.h"
 #include "vmm/stam/stam.h"
@@ -47,6 +48,8 @@ static void wipe(struct pgm_mmu *m)
         entry_kill(&e[i]);
     memset(m->pcid_gen, 0, sizeof(m->pcid_gen));
     memset(m->large_filter, 0, sizeof(m->large_filter));
+    if (m->flat)
+        flat_kill_all(m->flat); /* generations begin anew */
     m->last_gen = m->gen = 1;
     m->pcid_gen[m->cr4 & WALK_CR4_PCIDE ? m->cr3 & CR3_PCID : 0] = 1;
 }
@@ -163,6 +166,18 @@ static void kill_large(struct pgm_mmu *m, uint64_t gla)
     }
 }
 
+static void flat_kill_page(struct pgm_mmu *m, uint64_t gla)
+{
+    static const unsigned shifts[] = {SHIFT_2M, SHIFT_4M, SHIFT_1G};
+
+    if (!m->flat)
+        return;
+    flat_kill(m->flat, gla);
+    for (unsigned i = 0; i < G_N_ELEMENTS(shifts); i++)
+        if (filter_has(m, gla, shifts[i]))
+            flat_kill_large(m->flat, gla >> shifts[i] << shifts[i], UINT64_C(1) << shifts[i]);
+}
+
 /* ---- invalidation by address ---- */
 
 /* Entries of @gen and global ones. */
@@ -178,6 +193,7 @@ static void kill_address(struct pgm_mmu *m, uint64_t gla, uint64_t gen, bool glo
     }
     if (filter_has(m, gla, SHIFT_2M) || filter_has(m, gla, SHIFT_4M) || filter_has(m, gla, SHIFT_1G))
         kill_large(m, gla);
+    flat_kill_page(m, gla);
 }
 
 void pgm_mmu_invlpg(struct pgm_mmu *m, uint64_t gla)
@@ -218,6 +234,15 @@ static void follow_map(struct pgm_mmu *m)
     pgm_mmu_flush(m, true);
 }
 
+static void flat_drop_page_writes(struct pgm_mmu *m, uint64_t gpa)
+{
+    struct pgm_page page;
+
+    pgm_page_get(m->pgm, gpa & PAGE_MASK, false, &page);
+    if (page.hva)
+        flat_kill_writes_to(m->flat, page.hva);
+}
+
 void pgm_mmu_drop_writes(struct pgm_mmu *m, uint64_t gpa)
 {
     struct pgm_tlb_entry *e = &m->tlb[0][0];
@@ -226,6 +251,10 @@ void pgm_mmu_drop_writes(struct pgm_mmu *m, uint64_t gpa)
     for (unsigned i = 0; i < ALL_ENTRIES; i++)
         if (gpa == UINT64_MAX || (e[i].gpa & PAGE_MASK) == (gpa & PAGE_MASK))
             e[i].tag[PGM_WRITE] = NEVER;
+    if (m->flat && gpa == UINT64_MAX)
+        flat_kill_writes(m->flat);
+    else if (m->flat)
+        flat_drop_page_writes(m, gpa);
 }
 
 /* ---- lookup ---- */

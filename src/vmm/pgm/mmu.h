@@ -39,8 +39,11 @@ struct pgm_tlb_entry {
 /* Bits 0-2 of .gpa: access by enum pgm_access allowed (for write: and D is set); the size of the guest's page. */
 enum pgm_tlb_flag { PGM_TLB_MEMORY = 8, PGM_TLB_2M = 16, PGM_TLB_4M = 32, PGM_TLB_1G = 64 };
 
+struct flat;
+
 struct pgm_mmu {
     struct pgm *pgm;
+    struct flat *flat;   /* flat.h: translations for translated code; NULL = none. Killed together with the TLB's */
     uint64_t gen;        /* low 12 bits of the tags; 1..PGM_GEN_MAX */
     uint64_t global_gen; /* from 1 */
     uint64_t last_gen;   /* last one given out; after PGM_GEN_MAX everything is wiped */

@@ -30,13 +30,15 @@ static void add_ram_ranges(struct pgm *pgm)
 {
     uint64_t low_pages = pgm->low_bytes >> PGM_PAGE_SHIFT;
 
-    pgm->range[RANGE_LOW_RAM] = (struct range){.name = g_strdup("RAM"),
+    pgm->range[RANGE_LOW_RAM] = (struct range){.pgm = pgm,
+                                               .name = g_strdup("RAM"),
                                                .kind = PGM_KIND_RAM,
                                                .order = 1,
                                                .size_bytes = pgm->low_bytes,
                                                .hva = pgm->ram.hva,
                                                .pages = pgm->ram_pages};
-    pgm->range[RANGE_HIGH_RAM] = (struct range){.name = g_strdup("RAM above 4G"),
+    pgm->range[RANGE_HIGH_RAM] = (struct range){.pgm = pgm,
+                                                .name = g_strdup("RAM above 4G"),
                                                 .kind = PGM_KIND_RAM,
                                                 .order = pgm->high_bytes != 0,
                                                 .gpa = HIGH_GPA,
@@ -136,7 +138,7 @@ static struct range *range_new(struct pgm *pgm, const char *name, enum pgm_kind 
         return NULL;
     }
     r = &pgm->range[pgm->range_count];
-    *r = (struct range){.name = g_strdup(name), .kind = kind, .size_bytes = size_bytes};
+    *r = (struct range){.pgm = pgm, .name = g_strdup(name), .kind = kind, .size_bytes = size_bytes};
     return r;
 }
 

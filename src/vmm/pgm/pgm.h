@@ -112,6 +112,12 @@ void pgm_sync_callback(struct pgm *pgm, void (*sync)(void *user, uint64_t gpa), 
  */
 void pgm_flush_callback(struct pgm *pgm, void (*flush)(void *user), void *user);
 
+/**
+ * @changed(user, gpa): watched code in the page at @gpa was written (or what the page is has changed); its generation
+ * has moved. Called by the writer's thread, after the bytes changed and before its next access: it must set flags only.
+ */
+void pgm_changed_callback(struct pgm *pgm, void (*changed)(void *user, uint64_t gpa), void *user);
+
 /* ---- dirty tracking of device RAM, by pages of 4 KiB ---- */
 /**
  * pgm_dirty_collect() - which of the first @pages of @r were written since they were last collected: bit n % 64 of

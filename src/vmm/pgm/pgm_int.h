@@ -32,6 +32,7 @@ struct page_state {
 };
 
 struct range {
+    struct pgm *pgm;
     char *name;
     enum pgm_kind kind;
     uint64_t size_bytes, gpa;
@@ -77,6 +78,9 @@ struct pgm {
     void (*flush)(void *user);
     void *flush_user;
     _Atomic uint64_t stat_rom_writes, stat_unmapped, stat_code_syncs, stat_collects, stat_dirty_pages;
+    void (*changed)(void *user, uint64_t gpa);
+    void *changed_user;
+    _Atomic uint64_t stat_rom_writes, stat_unmapped;
 };
 
 /* What one end of an access reaches: @bytes from here on are in the same place. */

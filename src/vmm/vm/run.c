@@ -11,6 +11,7 @@
 #include "rt/log.h"
 #include "vmm/em/em.h"
 #include "vmm/iem/iem.h"
+#include "vmm/rem/rem.h"
 #include "vmm/vm/vm_int.h"
 
 /* ---- state ---- */
@@ -194,6 +195,7 @@ static void do_reset(struct vm *vm, const char *why)
         cpum_mode_update(vm->cpu[k]);
         pgm_mmu_flush(&vm->cpu[k]->mmu, true);
         iem_flush(vm->cpu[k]);
+        rem_flush(vm->cpu[k]);
         ff_clear(&vm->cpu[k]->ff, ~(uint32_t)FF_REQUEST);
     }
     pgm_reset(vm->pgm);

@@ -12,6 +12,7 @@
 #include "rt/log.h"
 #include "vmm/em/em.h"
 #include "vmm/iem/iem.h"
+#include "vmm/rem/rem.h"
 #include "vmm/vm/vm_int.h"
 
 #define RAM_HOLE_GPA UINT64_C(0xe0000000) /* low RAM ends here at most: PCI, APIC and firmware live above */
@@ -26,6 +27,7 @@ static const struct cfgm_key root_keys[] = {
     {.name = "CpuProfile", .type = CFGM_STRING},
     {.name = "EnablePAE", .type = CFGM_INTEGER, .min = 0, .max = 1},
     {.name = "EnableLongMode", .type = CFGM_INTEGER, .min = 0, .max = 1},
+    {.name = "RecompilerHeat", .type = CFGM_INTEGER, .min = 0, .max = 1000000},
     {.name = "TripleFaultReset", .type = CFGM_INTEGER, .min = 0, .max = 1},
     {.name = NULL},
 };
@@ -51,15 +53,25 @@ static void flush_pages(void *user)
         em_post(vm->cpu[k], FF_TLB_SYNC);
 }
 
+/* Code somebody has translated was written, by the thread that is here: every vCPU leaves its translations and looks. */
+static void code_changed(void *user, uint64_t gpa)
+{
+    struct vm *vm = user;
+
+    for (unsigned k = 0; k < vm->cpus; k++) {
+        rem_code_changed(vm->cpu[k], gpa);
+        ff_set(&vm->cpu[k]->ff, FF_CODE);
+    }
+}
+
 static bool cpu_new(struct vm *vm, unsigned id, GError **error)
 {
-    struct vcpu *c = aligned_alloc(64, (sizeof *c + 63) & ~(size_t)63);
+    struct vcpu *c = cpum_vcpu_new();
 
     if (c == NULL) {
         g_set_error(error, VM_ERROR, 0, "Not enough memory for vCPU %u", id);
         return false;
     }
-    memset(c, 0, sizeof *c);
     vm->cpu[id] = c;
     c->id = id;
     c->vm = vm;
@@ -71,6 +83,23 @@ static bool cpu_new(struct vm *vm, unsigned id, GError **error)
     cpum_reset(c, id == 0);
     cpum_mode_update(c);
     return iem_init(c, error);
+}
+
+/* Without the recompiler the machine runs all the same, only slower: the log says why. */
+static void recompiler_new(struct vm *vm)
+{
+    uint32_t heat = (uint32_t)cfgm_integer(vm->root, "RecompilerHeat", REM_HEAT_DEFAULT);
+    g_autoptr(GError) error = NULL;
+
+    if (heat == 0)
+        return;
+    for (unsigned k = 0; k < vm->cpus; k++) {
+        if (!rem_init(vm->cpu[k], vm->cpus, &error)) {
+            log_rel("REM: off, the interpreter runs everything: %s", error->message);
+            return;
+        }
+        rem_set_threshold(vm->cpu[k], heat);
+    }
 }
 
 static bool make(struct vm *vm, GError **error)
@@ -99,7 +128,9 @@ static bool make(struct vm *vm, GError **error)
             return false;
         vm->cpus = k + 1;
     }
+    recompiler_new(vm);
     pgm_sync_callback(vm->pgm, sync_pages, vm);
+    pgm_changed_callback(vm->pgm, code_changed, vm);
     pgm_flush_callback(vm->pgm, flush_pages, vm);
     vm->pdm = vm_pdm_new(vm);
     return vm->pdm != NULL;
@@ -192,9 +223,11 @@ void vm_free(struct vm *vm)
     info_free(vm->info);
     pdm_free(vm->pdm);
     for (unsigned k = 0; k < VM_MAX_CPUS; k++) {
-        if (vm->cpu[k] != NULL)
+        if (vm->cpu[k] != NULL) {
+            rem_fini(vm->cpu[k]);
             iem_fini(vm->cpu[k]);
-        free(vm->cpu[k]);
+        }
+        cpum_vcpu_free(vm->cpu[k]);
     }
     cpum_profile_free(vm->profile);
     tm_free(vm->tm);

@@ -1,0 +1,44 @@
+/*
+ * assist.h - the interpreter as a helper of another engine: single instructions run for it, and its place in the loop.
+ *
+ * The interpreter's run loop stays the master: it delivers events and exceptions. A second engine registers itself and
+ * is asked, in front of a block that has become hot, to run instead; it comes back with the vCPU between two
+ * instructions. What that engine does not translate it has executed here, one instruction at a time.
+ */
+#ifndef VMM_IEM_ASSIST_H
+#define VMM_IEM_ASSIST_H
+
+#include "vmm/iem/iem.h"
+
+/** What a second engine did when it was asked. */
+enum iem_fast_result {
+    IEM_FAST_COLD, /* nothing: interpret this block, and many times before asking again */
+    IEM_FAST_BUSY, /* nothing: interpret this block, a force flag is up */
+    IEM_FAST_JUMP, /* ran up to a jump: only force flags need a look */
+    IEM_FAST_CARE, /* ran; anything may want care */
+};
+/** @gpa: physical address of the next instruction, whose page may be executed. */
+typedef enum iem_fast_result iem_fast_fn(struct vcpu *c, uint64_t gpa);
+/** From the @heat -th execution of a block on @fn is asked; NULL: never. */
+void iem_set_fast(struct vcpu *c, iem_fast_fn *fn, unsigned heat);
+
+/** One decoded instruction, ready to run; opaque. */
+struct iem_op;
+#define IEM_OP_BYTES 192u
+/** iem_op_make() - into @room (IEM_OP_BYTES, aligned to 16). Return: false if the bytes are no instruction. */
+bool iem_op_make(struct vcpu *c, const uint8_t *bytes, unsigned size, void *room);
+const struct x86_insn *iem_op_insn(const struct iem_op *op);
+/**
+ * iem_op_run() - executes @op at ctx.rip with everything that belongs to it. An exception does not return: it goes to
+ * the run loop, which must be below on the stack.
+ * Return: true if the run loop has to look before the next instruction.
+ */
+bool iem_op_run(struct vcpu *c, const struct iem_op *op);
+/** Between instructions of the other engine: nothing is being executed. */
+void iem_op_none(struct vcpu *c);
+/** Linear address of the memory operand before the instruction runs; false if it has none that is simple. */
+bool iem_op_gla(const struct vcpu *c, const struct iem_op *op, uint64_t *ret_gla);
+/** The host's FPU holds the guest's x87 registers, and CR0 lets the guest use them. */
+bool iem_x87_usable(const struct vcpu *c);
+
+#endif

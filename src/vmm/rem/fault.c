@@ -1,0 +1,49 @@
+/*
+ * fault.c - host exceptions in translated code: the instruction is run again, by the interpreter.
+ *
+ * A guest division by zero, an unmasked floating-point exception, a misaligned SSE operand or a non-canonical address
+ * traps on the host where it would on the guest's processor. Nothing of the instruction has happened (rem_int.h inv 1),
+ * so the handler only aims the thread at the site's slow path.
+ *
+ * Async-signal-safe: reads tables, writes the context.
+ */
+#include "vmm/rem/rem_int.h"
+
+#include <signal.h>
+#include <ucontext.h>
+
+/* The handler is entered with the EFLAGS.AC of translated code, which C code must not have. */
+static void clear_ac(void)
+{
+    __asm__ volatile("pushfq\n\tandl $~0x40000, (%%rsp)\n\tpopfq" ::: "cc", "memory");
+}
+
+static void swap_low_bytes(greg_t *reg)
+{
+    uint64_t v = (uint64_t)*reg;
+
+    *reg = (greg_t)((v & ~UINT64_C(0xffff)) | (v & 0xff) << 8 | (v >> 8 & 0xff));
+}
+
+bool rem_fault(int sig, void *context)
+{
+    static const int low_registers[] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX};
+    struct rem *r = rem_running();
+    greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
+    const uint8_t *pc = (const uint8_t *)(uintptr_t)(uint64_t)regs[REG_RIP];
+    struct rem_site *s;
+
+    clear_ac();
+    if (r == NULL || !codemem_has_rx(&r->code, pc))
+        return false;
+    s = rem_site_at(r, (uint32_t)(pc - r->code.rx));
+    if (s == NULL || s->slow == 0)
+        return false;
+    if (sig == SIGBUS)
+        s->flags |= REM_S_MISALIGNED;
+    if (s->flags & REM_S_SWAP)
+        swap_low_bytes(&regs[low_registers[s->flags >> 2 & 3]]);
+    regs[REG_RIP] = (greg_t)(uintptr_t)(r->code.rx + s->slow);
+    r->stats.faults++;
+    return true;
+}

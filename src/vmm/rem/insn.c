@@ -1,0 +1,211 @@
+/*
+ * insn.c - data instructions: the guest's own encoding with its registers and its memory where they are on the host.
+ *
+ * Guest registers that live in the context (R12-R15) are brought into a scratch register and taken back, or addressed
+ * there. An instruction that means RCX without naming it (shifts by CL, CMPXCHG8B) gets a copy of it in RCX. High byte
+ * registers cannot stand beside a REX prefix: their register's two low bytes change places around the instruction; CH's
+ * do so in the copy.
+ */
+#include "vmm/rem/rem_int.h"
+
+/* What is to be done around the instruction. */
+struct plan {
+    struct x86_insn i; /* changed copy */
+    struct x86_place place;
+    struct {
+        uint8_t guest, scratch;
+        bool load, store;
+    } spill[2];
+    unsigned spills;
+    bool rcx, rcx_back; /* guest RCX is in RCX before, and taken back after */
+    int swapped;        /* register whose low bytes change places; -1 none */
+};
+
+static const struct x86_operand *memory_of(const struct x86_insn *i)
+{
+    for (unsigned n = 0; n < i->nops; n++)
+        if (i->op[n].kind == X86_OP_MEM)
+            return &i->op[n];
+    return NULL;
+}
+
+static uint8_t *field_of(struct plan *p, enum x86_field field)
+{
+    return field == X86_FIELD_REG ? &p->place.reg : field == X86_FIELD_RM ? &p->place.rm : &p->place.vvvv;
+}
+
+static void plan_rcx(struct plan *p)
+{
+    const struct x86_insn *i = &p->i;
+
+    switch (i->mnem) {
+    case X86_CMPXCHG8B:
+    case X86_CMPXCHG16B: p->rcx = true; break;
+    case X86_PCMPESTRI:
+    case X86_PCMPISTRI:
+    case X86_VPCMPESTRI:
+    case X86_VPCMPISTRI: p->rcx = p->rcx_back = true; break;
+    default: break;
+    }
+    for (unsigned n = 0; n < i->nops; n++) {
+        const struct x86_operand *o = &i->op[n];
+        if (o->kind != X86_OP_GPR)
+            continue;
+        if (o->reg == X86_CH || (o->reg == X86_RCX && (o->flags & X86_OPF_IMPLICIT))) {
+            p->rcx = true;
+            p->rcx_back |= (o->flags & X86_OPF_WRITE) != 0;
+        }
+    }
+}
+
+/* High byte registers stay as they are unless something else needs a REX prefix. */
+static void plan_swap(struct plan *p, const struct x86_operand *memory)
+{
+    struct x86_operand *high = NULL;
+    bool rex = memory != NULL;
+
+    p->swapped = -1;
+    for (unsigned n = 0; n < p->i.nops; n++) {
+        struct x86_operand *o = &p->i.op[n];
+        if (o->kind != X86_OP_GPR || (o->flags & X86_OPF_IMPLICIT))
+            continue;
+        if (o->reg >= X86_AH)
+            high = o;
+        else if (rem_host_reg(o->reg) >= 8)
+            rex = true;
+    }
+    if (high == NULL || !rex)
+        return;
+    p->swapped = high->reg - X86_AH;
+    high->reg = (uint8_t)p->swapped;
+}
+
+/* An operand that lives in the context: addressed there if the form allows, else by way of a scratch register. */
+static bool place_in_context(struct rem_tr *t, struct plan *p, const struct x86_operand *o, enum x86_field field,
+                             bool memory)
+{
+    bool zero_extends = o->bytes == 4 && (o->flags & X86_OPF_WRITE);
+    bool load = (o->flags & X86_OPF_READ) || o->bytes < 4, store = (o->flags & X86_OPF_WRITE) != 0;
+
+    if (field == X86_FIELD_RM && !memory && !p->place.memory && !zero_extends && p->i.mnem != X86_XCHG &&
+        p->i.has_modrm && !p->i.vex) {
+        p->place = (struct x86_place){.reg = p->place.reg, .rm = p->place.rm, .vvvv = p->place.vvvv, .memory = true};
+        struct x86_place m = e_abs(&t->c->ctx.gpr[o->reg]);
+        p->place.base = m.base, p->place.index = m.index, p->place.scale = m.scale, p->place.disp = m.disp;
+        return true;
+    }
+    for (unsigned k = 0; k < p->spills; k++)
+        if (p->spill[k].guest == o->reg) { /* the same register in two fields */
+            p->spill[k].load |= load;
+            p->spill[k].store |= store;
+            *field_of(p, field) = p->spill[k].scratch;
+            return true;
+        }
+    unsigned free = (p->rcx ? 0u : 1u) + (memory ? 0u : 1u);
+    if (p->spills == free)
+        return false;
+    uint8_t scratch = p->spills == 0 && !p->rcx ? S : T0;
+    p->spill[p->spills].guest = o->reg;
+    p->spill[p->spills].scratch = scratch;
+    p->spill[p->spills].load = load;
+    p->spill[p->spills++].store = store;
+    *field_of(p, field) = scratch;
+    return true;
+}
+
+static bool place_registers(struct rem_tr *t, struct plan *p, bool memory)
+{
+    for (unsigned n = 0; n < p->i.nops; n++) {
+        const struct x86_operand *o = &p->i.op[n];
+        enum x86_field field = x86_operand_field(&p->i, n);
+        if (o->kind != X86_OP_GPR || field == X86_FIELD_NONE)
+            continue;
+        unsigned number = o->reg >= X86_AH ? o->reg - X86_AH + 4u : rem_host_reg(o->reg);
+        if (p->swapped == X86_RCX && o->reg == X86_RCX && o->bytes == 1 && t->n->i.op[n].reg == X86_CH)
+            number = X86_RCX; /* CH of the copy */
+        if (number != X86_REG_NONE)
+            *field_of(p, field) = (uint8_t)number;
+        else if (!place_in_context(t, p, o, field, memory))
+            return false;
+    }
+    return true;
+}
+
+static void swap_bytes(struct emit *e, int reg) /* xchg high, low */
+{
+    E_BYTES(e, 0x86, (uint8_t)(0xe0u | (unsigned)reg << 3 | (unsigned)reg));
+}
+
+/* Address and check of the memory operand; then [reg + S], or [T0] if S has other duties, is the host's. */
+static bool reach_memory(struct rem_tr *t, struct plan *p, const struct x86_operand *m)
+{
+    int reg = rem_emit_gla(t, &p->i);
+    struct x86_place sum;
+
+    if (reg < 0)
+        return false;
+    rem_emit_probe(t, (unsigned)reg, m->bytes, (m->flags & X86_OPF_WRITE) != 0);
+    p->place.memory = true;
+    p->place.scale = 1;
+    if (p->spills == 0 && p->swapped < 0 && !p->rcx) {
+        p->place.base = (uint8_t)reg;
+        p->place.index = S;
+        return true;
+    }
+    sum = e_at_index((unsigned)reg, S, 1, 0);
+    e_lea(&t->e, true, T0, &sum);
+    p->place.base = T0;
+    p->place.index = X86_REG_NONE;
+    return true;
+}
+
+static void before(struct rem_tr *t, const struct plan *p)
+{
+    struct emit *e = &t->e;
+
+    for (unsigned k = 0; k < p->spills; k++)
+        if (p->spill[k].load)
+            e_load(e, p->spill[k].scratch, &t->c->ctx.gpr[p->spill[k].guest]);
+    if (p->rcx)
+        e_mov(e, true, S, HOST_RCX);
+    if (p->swapped < 0)
+        return;
+    swap_bytes(e, p->swapped);
+    if (p->swapped != X86_RCX) /* that one is a copy */
+        rem_site_open(t, REM_S_SWAP | (unsigned)p->swapped << 2);
+}
+
+static void after(struct rem_tr *t, const struct plan *p)
+{
+    struct emit *e = &t->e;
+
+    if (p->swapped >= 0)
+        swap_bytes(e, p->swapped);
+    if (p->rcx_back)
+        e_mov(e, true, HOST_RCX, S);
+    for (unsigned k = 0; k < p->spills; k++)
+        if (p->spill[k].store)
+            e_store(e, &t->c->ctx.gpr[p->spill[k].guest], p->spill[k].scratch);
+}
+
+bool rem_emit_data(struct rem_tr *t, const struct x86_insn *i)
+{
+    struct plan p = {.i = *i, .place = {.reg = X86_KEEP, .rm = X86_KEEP, .vvvv = X86_KEEP, .index = X86_REG_NONE}};
+    const struct x86_operand *m = memory_of(&p.i);
+    uint8_t code[X86_ENCODE_MAX], *begin = t->e.p;
+    size_t n;
+
+    plan_rcx(&p);
+    plan_swap(&p, m);
+    if (!place_registers(t, &p, m != NULL) || (m && !reach_memory(t, &p, m))) {
+        t->e.p = begin;
+        return false;
+    }
+    before(t, &p);
+    n = x86_encode(code, &p.i, &p.place);
+    if (n == 0)
+        t->failed = true;
+    e_bytes(&t->e, code, n);
+    after(t, &p);
+    return true;
+}

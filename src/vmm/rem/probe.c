@@ -1,0 +1,127 @@
+/*
+ * probe.c - guest memory: from a memory operand to [reg + S] on the host.
+ *
+ * The page of the address indexes the set's table; what stands there is added to the address, 0 is a miss:
+ *     pext rcx, reg, [mask]     mov rcx, gs:[rcx * 8]  (stores: [r15 + rcx * 8])     jrcxz miss     mov rax, [reg + rcx]
+ * No flag changes. An access must not cross a page: the host traps on misaligned scalars (EFLAGS.AC), and an instruction
+ * that was caught at it is translated differently from then on; of others the offset in the page is looked at first.
+ */
+#include "vmm/rem/rem_int.h"
+
+/* mov to, gs:[index * 8] */
+static void load_gs(struct emit *e, unsigned to, unsigned index)
+{
+    E_BYTES(e, 0x65, (uint8_t)(0x48u | (to >= 8 ? 4u : 0u) | (index >= 8 ? 2u : 0u)), 0x8b,
+            (uint8_t)(4u | (to & 7u) << 3), (uint8_t)(0xc5u | (index & 7u) << 3), 0, 0, 0, 0);
+}
+
+/* rcx = 0 exactly if [reg, +bytes) goes over the page's end: bit 12 of offset + bytes - 1, less one. */
+static void check_crossing(struct rem_tr *t, unsigned reg, unsigned bytes)
+{
+    struct x86_place last = e_at(S, (int32_t)bytes - 1), less_one = e_at(S, -1);
+    struct emit *e = &t->e;
+
+    e_pext(e, S, reg, &t->r->hot.mask_off);
+    e_lea(e, true, S, &last);
+    e_pext(e, S, S, &t->r->hot.mask_4k);
+    e_lea(e, true, S, &less_one);
+    rem_miss(t, false);
+}
+
+void rem_emit_probe(struct rem_tr *t, unsigned reg, unsigned bytes, bool write)
+{
+    bool natural = bytes == 2 || bytes == 4 || bytes == 8;
+    struct x86_place entry = e_at_index(WB, S, 8, 0);
+    struct emit *e = &t->e;
+
+    if (bytes > 1 && !natural)
+        check_crossing(t, reg, bytes);
+    e_pext(e, S, reg, &t->r->hot.mask_page);
+    if (write)
+        e_mem(e, true, 0x8b, S, &entry);
+    else
+        load_gs(e, S, S);
+    rem_miss(t, false);
+}
+
+/* ---- effective addresses ---- */
+
+/* The host register with guest register @guest, brought to @scratch if it lives in the context. */
+static unsigned component(struct emit *e, const struct vcpu *c, unsigned guest, unsigned scratch)
+{
+    unsigned reg = rem_host_reg(guest);
+
+    if (reg != X86_REG_NONE)
+        return reg;
+    e_load(e, scratch, &c->ctx.gpr[guest]);
+    return scratch;
+}
+
+/* Base, index and displacement into T0; @wide: 64-bit arithmetic. */
+static bool ea_into_t0(struct rem_tr *t, const struct x86_insn *i, bool wide)
+{
+    struct x86_place m = {.base = X86_REG_NONE, .index = X86_REG_NONE, .scale = i->scale};
+    int64_t disp = i->disp;
+    struct emit *e = &t->e;
+
+    if (i->base == X86_BASE_RIP) {
+        disp += t->n->off + i->len;
+        e_load(e, T0, &t->r->hot.pcbase);
+        m.base = T0;
+    } else if (i->base == X86_REG_NONE && i->index == X86_REG_NONE) {
+        e_mov_imm(e, T0, wide ? (uint64_t)disp : (uint32_t)disp);
+        return true;
+    }
+    if (disp != (int32_t)disp)
+        return false;
+    m.disp = (int32_t)disp;
+    if (i->base != X86_REG_NONE && i->base != X86_BASE_RIP)
+        m.base = (uint8_t)component(e, t->c, i->base, T0);
+    if (i->index != X86_REG_NONE)
+        m.index = (uint8_t)component(e, t->c, i->index, S);
+    e_lea(e, wide, T0, &m);
+    return true;
+}
+
+int rem_emit_gla(struct rem_tr *t, const struct x86_insn *i)
+{
+    bool wide = i->addrsize == 8, based = i->seg == X86_FS || i->seg == X86_GS;
+    unsigned base = i->base < X86_AH ? rem_host_reg(i->base) : X86_REG_NONE;
+    struct emit *e = &t->e;
+    struct x86_place sum = e_at_index(T0, S, 1, 0);
+
+    if (i->vsib || i->addrsize == 2 || (based && !t->bits64))
+        return -1;
+    if (wide && !based && base != X86_REG_NONE && i->index == X86_REG_NONE && i->disp == 0)
+        return (int)base;
+    if (wide && based && i->base == X86_REG_NONE && i->index == X86_REG_NONE && i->disp == (int32_t)i->disp) {
+        struct x86_place m = e_at(T0, (int32_t)i->disp);
+        e_load(e, T0, &t->c->ctx.seg[i->seg].base);
+        e_lea(e, true, T0, &m);
+        return T0;
+    }
+    if (!ea_into_t0(t, i, wide))
+        return -1;
+    if (based) {
+        e_load(e, S, &t->c->ctx.seg[i->seg].base);
+        e_lea(e, true, T0, &sum);
+    }
+    return T0;
+}
+
+bool rem_emit_lea(struct rem_tr *t, const struct x86_insn *i)
+{
+    unsigned to = rem_host_reg(i->op[0].reg);
+    struct emit *e = &t->e;
+
+    if (i->addrsize == 2 || i->op[0].bytes == 2 || i->op[0].reg >= X86_AH || !ea_into_t0(t, i, i->addrsize == 8))
+        return false;
+    if (to != X86_REG_NONE) {
+        e_mov(e, i->op[0].bytes == 8, to, T0);
+        return true;
+    }
+    if (i->op[0].bytes == 4)
+        e_mov(e, false, T0, T0);
+    e_store(e, &t->c->ctx.gpr[i->op[0].reg], T0);
+    return true;
+}

@@ -1,0 +1,262 @@
+/*
+ * rem.c - the recompiler of one vCPU: made, asked by the interpreter's run loop, and left again.
+ */
+#include "vmm/rem/rem_int.h"
+
+#include <cpuid.h>
+#include <immintrin.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+
+#include "rt/status.h"
+
+#define HWCAP2_FSGS    (1u << 1)
+#define PAGES_TOGETHER (1u << 15) /* of all vCPUs: they must be below 2 GiB */
+#define SETS_TOGETHER  48u        /* of 1.5 TB address space each */
+#define PAGE_MASK      ((uint64_t)CSAM_PAGE_BYTES - 1)
+
+static _Thread_local struct rem *running; /* for the fault handler */
+
+static bool host_can(void)
+{
+    return __builtin_cpu_supports("bmi2") && (getauxval(AT_HWCAP2) & HWCAP2_FSGS);
+}
+
+static void *sparse(size_t bytes, int flags)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static void unmap(void *p, size_t bytes)
+{
+    if (p != NULL)
+        munmap(p, bytes);
+}
+
+static void rem_free(struct rem *r)
+{
+    if (r == NULL)
+        return;
+    flat_free(r->flat);
+    codemem_fini(&r->code);
+    unmap(r->page_room, r->pages_max * sizeof *r->page_room);
+    unmap(r->block, REM_BLOCKS_MAX * sizeof *r->block);
+    unmap(r->site, REM_SITES_MAX * sizeof *r->site);
+    unmap(r->link, REM_LINKS_MAX * sizeof *r->link);
+    unmap(r->ops, REM_OPS_BYTES);
+    unmap(r->bytes, REM_BYTES_BYTES);
+    munmap(r, sizeof *r);
+}
+
+static bool memory(struct rem *r, unsigned cpus, GError **error)
+{
+    r->pages_max = MIN(REM_PAGES_MAX, PAGES_TOGETHER / cpus);
+    r->page_room = sparse(r->pages_max * sizeof *r->page_room, MAP_32BIT);
+    r->block = sparse(REM_BLOCKS_MAX * sizeof *r->block, 0);
+    r->site = sparse(REM_SITES_MAX * sizeof *r->site, 0);
+    r->link = sparse(REM_LINKS_MAX * sizeof *r->link, 0);
+    r->ops = sparse(REM_OPS_BYTES, 0);
+    r->bytes = sparse(REM_BYTES_BYTES, 0);
+    if (!r->page_room || !r->block || !r->site || !r->link || !r->ops || !r->bytes) {
+        g_set_error(error, STATUS_ERROR, VERR_NO_MEMORY, "CPU %u: no memory for the recompiler's tables", r->c->id);
+        return false;
+    }
+    r->flat = flat_new(SETS_TOGETHER / cpus, error);
+    return r->flat != NULL && codemem_init(&r->code, REM_CODE_BYTES, error);
+}
+
+static bool use_set(struct rem *r)
+{
+    const struct vcpu *c = r->c;
+    struct flat_set *s = r->set;
+
+    if (s != NULL && s->gen == c->mmu.gen && s->idx == c->mode.idx && s->key == c->mode.key)
+        return false;
+    r->set = s = flat_select(r->flat, &c->mmu, c->mode.idx, c->mode.key);
+    r->hot.xbase = (uint64_t)(uintptr_t)s->table[FLAT_X];
+    r->hot.wbase = (uint64_t)(uintptr_t)s->table[FLAT_W];
+    __asm__ volatile("wrgsbase %0" ::"r"(s->table[FLAT_R]));
+    return true;
+}
+
+/* Kinds of code the translator knows: 64-bit, and flat 32-bit. */
+static bool translatable(const struct vcpu *c)
+{
+    uint32_t key = c->mode.key;
+
+    if (key & CPUM_KEY_ALIGN)
+        return false;
+    return c->mode.code64 || (c->mode.code == X86_MODE_32 && (key & CPUM_KEY_FLAT) && c->mode.stack_bytes == 4 &&
+                              (key & CPUM_KEY_PE) && !(key & CPUM_KEY_V86));
+}
+
+/* The block at @gpa, translated now if need be; X and pcbase made ready. NULL: none. */
+static struct rem_block *block_for(struct rem *r, uint64_t gpa, bool translate)
+{
+    struct vcpu *c = r->c;
+    unsigned off = gpa & PAGE_MASK;
+    struct rem_page *page = translate ? rem_page_get(r, gpa & ~PAGE_MASK, c->mode.key)
+                                      : rem_page_find(r, gpa & ~PAGE_MASK, c->mode.key);
+    struct rem_block *b;
+    uint64_t gla = c->ctx.rip;
+
+    if (page == NULL)
+        return NULL;
+    b = rem_block_at(r, page, off);
+    if (b == NULL && translate)
+        b = rem_translate(r, page, off);
+    if (b == NULL)
+        return NULL;
+    if (flat_x(r->set, gla) != rem_x_word(page, gla))
+        flat_set_x(r->flat, r->set, gla, rem_x_word(page, gla));
+    r->hot.pcbase = gla - off;
+    return b;
+}
+
+/* The physical address of the next instruction if the TLB knows that its page may be executed. */
+static bool code_gpa(const struct vcpu *c, uint64_t *ret_gpa)
+{
+    uint64_t gla = c->ctx.rip;
+    const struct pgm_tlb_entry *e = &c->mmu.tlb[c->mode.idx][(gla >> PGM_PAGE_SHIFT) & (PGM_TLB_ENTRIES - 1)];
+
+    *ret_gpa = (e->gpa & ~PAGE_MASK) | (gla & PAGE_MASK);
+    return e->tag[PGM_EXEC] == ((gla & ~PAGE_MASK) | c->mmu.gen);
+}
+
+/* From here on a force flag shows in ff.quiet. False: one is set already. */
+static bool quiet(struct vcpu *c)
+{
+    ff_quiet(&c->ff);
+    return !ff_any(&c->ff);
+}
+
+static void enter(struct rem *r, const struct rem_block *b)
+{
+    typedef void enter_fn(const uint8_t *);
+    enter_fn *fn = (enter_fn *)(uintptr_t)(r->code.rx + r->enter);
+
+    r->stats.enters++;
+    rem_put_flags(r);
+    fn(r->code.rx + b->host);
+    iem_op_none(r->c);
+}
+
+static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
+{
+    struct rem *r = c->rem;
+    struct rem_block *b;
+    bool entered = false;
+
+    if (!translatable(c))
+        return IEM_FAST_COLD;
+    if (r->full)
+        rem_forget_all(r);
+    if (atomic_load_explicit(&r->inbox_any, memory_order_acquire)) {
+        atomic_store(&r->inbox_any, false);
+        rem_follow_changes(r);
+    }
+    if (r->rewrites != 0)
+        rem_rewrite(r);
+    running = r;
+    use_set(r);
+    b = block_for(r, gpa, true);
+    if (b == NULL)
+        return IEM_FAST_COLD;
+    for (;;) {
+        r->care = false;
+        r->hot.link = REM_NO_LINK;
+        if (!quiet(c))
+            return entered ? IEM_FAST_JUMP : IEM_FAST_BUSY;
+        entered = true;
+        enter(r, b);
+        if (r->care)
+            return IEM_FAST_CARE;
+        rem_note_flags(r);
+        if (ff_any(&c->ff) || !code_gpa(c, &gpa) || (b = block_for(r, gpa, false)) == NULL)
+            return IEM_FAST_JUMP;
+        if (r->hot.link != REM_NO_LINK)
+            rem_link_to(r, r->hot.link, b);
+    }
+}
+
+bool rem_init(struct vcpu *c, unsigned cpus, GError **error)
+{
+    struct rem *r;
+
+    if (!host_can() || (uintptr_t)(c + 1) > INT32_MAX) {
+        g_set_error(error, STATUS_ERROR, VERR_NOT_SUPPORTED, "CPU %u: the recompiler needs a host with BMI2 and FSGSBASE",
+                    c->id);
+        return false;
+    }
+    r = sparse(sizeof *r, MAP_32BIT);
+    if (r == NULL) {
+        g_set_error(error, STATUS_ERROR, VERR_NO_MEMORY, "CPU %u: no memory for the recompiler below 2 GB", c->id);
+        return false;
+    }
+    r->c = c;
+    r->hot.mask_page = FLAT_INDEX_MASK;
+    r->hot.mask_off = PAGE_MASK;
+    r->hot.mask_4k = CSAM_PAGE_BYTES;
+    r->hot.host_mxcsr = 0x1f80;
+    r->hot.slow = rem_slow;
+    if (!memory(r, cpus, error)) {
+        rem_free(r);
+        return false;
+    }
+    c->rem = r;
+    rem_trampolines(r);
+    r->links = 1;
+    c->mmu.flat = r->flat;
+    rem_set_threshold(c, REM_HEAT_DEFAULT);
+    return true;
+}
+
+void rem_fini(struct vcpu *c)
+{
+    if (c->rem == NULL)
+        return;
+    c->mmu.flat = NULL;
+    if (c->iem != NULL)
+        iem_set_fast(c, NULL, 0);
+    rem_free(c->rem);
+    c->rem = NULL;
+}
+
+void rem_flush(struct vcpu *c)
+{
+    if (c->rem != NULL)
+        c->rem->full = true;
+}
+
+void rem_set_threshold(struct vcpu *c, uint32_t executions)
+{
+    if (c->rem != NULL)
+        iem_set_fast(c, executions == UINT32_MAX ? NULL : run, executions);
+}
+
+void rem_code_changed(struct vcpu *c, uint64_t gpa)
+{
+    struct rem *r = c->rem;
+    unsigned at;
+
+    if (r == NULL)
+        return;
+    at = atomic_fetch_add(&r->inbox_at, 1) % REM_INBOX;
+    if (atomic_exchange(&r->inbox[at], (gpa & ~PAGE_MASK) | 1) != 0)
+        atomic_store(&r->inbox_lost, true);
+    atomic_store_explicit(&r->inbox_any, true, memory_order_release);
+}
+
+struct rem *rem_running(void)
+{
+    return running;
+}
+
+const struct rem_stats *rem_stats(const struct vcpu *c)
+{
+    static const struct rem_stats none;
+
+    return c->rem != NULL ? &c->rem->stats : &none;
+}

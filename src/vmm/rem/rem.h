@@ -1,0 +1,44 @@
+/*
+ * rem.h - the recompiler: hot guest code as host code, same instruction set to same instruction set.
+ *
+ * The interpreter's run loop stays the master (iem/assist.h): it asks here when a block is hot. Translated code runs
+ * until something else is needed - a force flag, an instruction only the interpreter knows, code not translated yet.
+ * What it does in detail is in doc/rem.md.
+ *
+ * Thread: one struct rem per vCPU, used by the vCPU's thread; rem_code_changed() comes from anywhere.
+ */
+#ifndef VMM_REM_REM_H
+#define VMM_REM_REM_H
+
+#include "vmm/cpum/cpum.h"
+
+#define REM_HEAT_DEFAULT 16u /* executions in the interpreter before a block is translated */
+
+/**
+ * rem_init() - @cpus: vCPUs of the machine, which share the host's address space.
+ * False: this host cannot (no BMI2, no FSGSBASE, no address space): the vCPU goes on with the interpreter alone.
+ */
+bool rem_init(struct vcpu *c, unsigned cpus, GError **error);
+void rem_fini(struct vcpu *c);
+/** Forgets all translations: reset, loaded state. */
+void rem_flush(struct vcpu *c);
+/** Executions in the interpreter before a block is translated; UINT32_MAX switches the recompiler off. */
+void rem_set_threshold(struct vcpu *c, uint32_t executions);
+/** Watched code in the page at @gpa changed; any thread. The caller then sets FF_CODE. */
+void rem_code_changed(struct vcpu *c, uint64_t gpa);
+
+/**
+ * rem_fault() - a host exception at @context (a ucontext_t) on this thread: if translated code raised it, the context
+ * is changed so that the interpreter executes that guest instruction.
+ * Return: false if it is none of ours. Async-signal-safe.
+ */
+bool rem_fault(int sig, void *context);
+
+/** What has happened, for STAM. */
+struct rem_stats {
+    uint64_t blocks, insns, guest_bytes, host_bytes, flushes, invalidated, revived, enters, links, slow, faults,
+        opaque_insns, refused;
+};
+const struct rem_stats *rem_stats(const struct vcpu *c);
+
+#endif

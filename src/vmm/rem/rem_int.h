@@ -1,0 +1,243 @@
+/*
+ * rem_int.h - what the files of the recompiler share.
+ *
+ * Registers while translated code runs: guest RAX RDX RBX RBP RSI RDI R8-R11 are the host's, guest RCX is host R12,
+ * guest RSP is host R13, guest R12-R15 live in the context. RCX (S) and R14 (T0) are scratch: RCX, because JRCXZ is the
+ * one test that leaves flags alone. R15 (WB) is the set's W table, GS.base its R table. RSP is the host's own stack,
+ * 16-byte aligned. The guest's arithmetic flags are in EFLAGS, always; DF is 0; AC is 1, so that the host finds
+ * misaligned accesses, which could cross a page.
+ * Guest RIP is nowhere: it is pcbase, the RIP of the running page's first byte, plus a constant.
+ *
+ * Invariant 1: between two guest instructions every guest register is at home; a site's slow path may run the whole
+ *   instruction again in the interpreter, because nothing of it has happened yet that is not repeated the same way.
+ * Invariant 2: code of a page runs only while its X entry says so, or reached from the same page.
+ * Invariant 3: nothing is emitted or patched while translated code runs on this vCPU.
+ */
+#ifndef VMM_REM_REM_INT_H
+#define VMM_REM_REM_INT_H
+
+#include "rt/codemem.h"
+#include "vmm/csam/scan.h"
+#include "vmm/iem/assist.h"
+#include "vmm/pgm/flat.h"
+#include "vmm/rem/emit.h"
+#include "vmm/rem/rem.h"
+
+enum { S = X86_RCX, T0 = X86_R14, WB = X86_R15, HOST_RSP = X86_R13, HOST_RCX = X86_R12 };
+#define REM_CODE_BYTES  (64u << 20)
+#define REM_PAGES_MAX   4096u
+#define REM_BLOCKS_MAX  (1u << 17)
+#define REM_SITES_MAX   (1u << 20)
+#define REM_LINKS_MAX   (1u << 18)
+#define REM_OPS_BYTES   (32u << 20)
+#define REM_BYTES_BYTES (16u << 20)
+#define REM_BLOCK_ROOM  (64u << 10) /* host bytes one run may become */
+#define REM_INBOX       64u
+#define REM_NO_LINK     0u
+#define REM_SITE_FPU    0x80000000u /* in hot.site: vector or x87 registers wanted */
+
+/** Reached by translated code through absolute addresses. */
+struct rem_hot {
+    uint64_t pcbase;
+    uint64_t xbase, wbase; /* X and W tables of the set */
+    uint64_t mask_page, mask_off, mask_4k;
+    uint64_t flags; /* EFLAGS in and out */
+    uint64_t target, tmp;
+    uint32_t site, link;
+    uint32_t host_mxcsr;
+    uint8_t vec_live;   /* the host's vector registers and MXCSR are the guest's */
+    uint8_t vec_reload; /* ... and shall be when translated code goes on */
+    uint8_t x87_ok;
+    uint64_t (*slow)(struct rem *r);
+};
+
+/** A guest page with code, for one kind of code (mode.key). Below 2 GiB. */
+struct rem_page {
+    uint64_t gpa;
+    uint32_t entry[CSAM_PAGE_BYTES]; /* host offset of the block at each byte; the "none" stub's if there is none.
+                                        Never at a multiple of 16 KiB: jump.c */
+    uint32_t key;
+    struct rem_block *blocks;
+    uint64_t misaligned[CSAM_PAGE_BYTES / 64]; /* a bit per instruction that was caught with a misaligned operand */
+    struct rem_page *next; /* hash */
+} __attribute__((aligned(64)));
+
+struct rem_block {
+    struct rem_block *next; /* of the page */
+    struct rem_page *page;
+    const uint8_t *bytes; /* guest code it was made from: [off, to) */
+    uint32_t host, host_bytes;
+    uint16_t off, to;
+    bool stale;
+};
+
+enum { REM_S_MISALIGNED = 1, REM_S_SWAP = 2 /* + 4 * register */ };
+/** An instruction that may leave translated code. In order of start. */
+struct rem_site {
+    uint32_t start, slow, next; /* host offsets */
+    uint32_t block;
+    uint16_t off;
+    uint8_t len, flags;
+    struct iem_op *op; /* made when first needed */
+};
+
+/** A direct jump that may be patched. */
+struct rem_link {
+    uint32_t rel; /* end of the jump */
+    uint32_t imm; /* end of the page's address; 0: target in the same page */
+};
+
+struct rem {
+    struct rem_hot hot; /* first */
+    struct vcpu *c;
+    struct codemem code;
+    uint32_t used;               /* of code */
+    uint32_t code_first;         /* behind the trampolines */
+    uint32_t enter, leave, exit, slow, none; /* trampolines, host offsets */
+    struct flat *flat;
+    struct flat_set *set;
+    struct rem_page *page_room; /* [REM_PAGES_MAX], below 2 GiB */
+    struct rem_page *page_hash[REM_PAGES_MAX * 2];
+    uint32_t pages, pages_max;
+    struct rem_block *block; /* [REM_BLOCKS_MAX] ... all sparse */
+    struct rem_site *site;
+    struct rem_link *link;
+    uint8_t *ops, *bytes;
+    uint32_t blocks, sites, links, ops_used, bytes_used;
+    bool full, care;
+    _Atomic uint64_t inbox[REM_INBOX]; /* gpa | 1 of changed pages */
+    _Atomic uint32_t inbox_at;
+    _Atomic bool inbox_lost, inbox_any;
+    struct rem_stats stats;
+    uint32_t rewrite[16]; /* blocks with a misaligned access that was not expected */
+    unsigned rewrites;
+    struct csam_run run;
+};
+
+/* ---- page.c: pages, blocks, what becomes of them when code changes ---- */
+struct rem_page *rem_page_find(struct rem *r, uint64_t gpa, uint32_t key);
+struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint32_t key); /* NULL: full, or not memory */
+struct rem_block *rem_block_at(struct rem *r, const struct rem_page *page, unsigned off); /* NULL: none */
+void rem_block_keep(struct rem *r, struct rem_block *b);
+/** Looks at the pages announced by rem_code_changed(). */
+void rem_follow_changes(struct rem *r);
+void rem_forget_all(struct rem *r);
+/** Blocks whose sites were caught misaligned are translated anew. */
+void rem_rewrite(struct rem *r);
+/** The word of the X table for a page seen at @gla: entry + gla * 4 is the place for an address. */
+static inline uint64_t rem_x_word(const struct rem_page *page, uint64_t gla)
+{
+    return (uint64_t)(uintptr_t)page->entry - ((gla & ~(uint64_t)(CSAM_PAGE_BYTES - 1)) << 2);
+}
+
+/* ---- translate.c ---- */
+/** Translates the run at @off of @page, whose RIP is ctx.rip. NULL: it cannot be (cold, or full is set). */
+struct rem_block *rem_translate(struct rem *r, struct rem_page *page, unsigned off);
+/** Aims a link at a block. */
+void rem_link_to(struct rem *r, uint32_t link, const struct rem_block *to);
+
+/* ---- entry.c: code between C and translated code ---- */
+void rem_trampolines(struct rem *r);
+void rem_serialize(void);
+/** A piece of code that leaves with RIP = pcbase + @off; for blocks that are no more. Return: host offset, 0 = full. */
+uint32_t rem_emit_leave_at(struct rem *r, unsigned off);
+
+struct rem *rem_running(void); /* of this thread; rem.c */
+
+/* ---- slow.c ---- */
+uint64_t rem_slow(struct rem *r);
+struct rem_site *rem_site_at(struct rem *r, uint32_t host);
+void rem_note_flags(struct rem *r); /* hot.flags into ctx.rflags */
+void rem_put_flags(struct rem *r);  /* the other way */
+
+/* ---- the translator (translate.c insn.c probe.c jump.c stack.c) ---- */
+enum rem_kind {
+    REM_OPAQUE, /* the interpreter runs it */
+    REM_DATA,
+    REM_NOTHING,
+    REM_LEA,
+    REM_JCC,
+    REM_JMP,
+    REM_CALL,
+    REM_RET,
+    REM_JMP_TO, /* indirect */
+    REM_CALL_TO,
+    REM_PUSH,
+    REM_POP,
+    REM_LEAVE,
+};
+enum rem_kind rem_kind_of(const struct vcpu *c, const struct x86_insn *i);
+
+/** Code out of line, at the end of the block. */
+struct rem_stub {
+    enum { STUB_SLOW, STUB_FPU, STUB_LINK } kind;
+    uint8_t *from; /* end of the jump that leads here */
+    uint32_t site, link;
+    uint16_t off;
+};
+/** A JRCXZ that still needs a jump to its stub in reach. */
+struct rem_miss {
+    uint8_t *from;
+    uint32_t site;
+    bool fpu;
+};
+#define REM_STUBS_MAX  (CSAM_RUN_MAX * 6)
+#define REM_MISSES_MAX 24u
+#define REM_FAR        127u /* for rem_islands(): beyond the reach of JRCXZ */
+
+/** One run being translated. */
+struct rem_tr {
+    struct rem *r;
+    struct vcpu *c;
+    struct emit e;
+    struct rem_page *page;
+    const struct csam_insn *n; /* being translated */
+    uint32_t block;            /* number */
+    uint32_t site;             /* of n */
+    uint32_t host;             /* entry of the block */
+    bool bits64, vec_seen, x87_seen, failed;
+    unsigned stubs, misses;
+    struct rem_stub stub[REM_STUBS_MAX];
+    struct rem_miss miss[REM_MISSES_MAX];
+};
+
+static inline unsigned rem_host_reg(unsigned guest) /* X86_REG_NONE: in the context */
+{
+    return guest == X86_RSP ? HOST_RSP : guest == X86_RCX ? HOST_RCX : guest >= X86_R12 ? X86_REG_NONE : guest;
+}
+static inline uint32_t rem_off(const struct rem *r, const uint8_t *rw)
+{
+    return (uint32_t)(rw - r->code.rw);
+}
+void rem_stub_add(struct rem_tr *t, struct rem_stub s);
+/** Emits jrcxz to the present site's slow path (or its unit's, if @fpu). */
+void rem_miss(struct rem_tr *t, bool fpu);
+/** Before @upcoming bytes: brings pending misses in reach of their stubs, jumping over them if @over. */
+void rem_islands(struct rem_tr *t, unsigned upcoming, bool over);
+/** Opens another site for the present instruction from here on; flags REM_S_*. */
+void rem_site_open(struct rem_tr *t, unsigned flags);
+/** Code that runs the present instruction in the interpreter and goes on behind it. */
+void rem_emit_opaque(struct rem_tr *t);
+
+/* probe.c */
+/**
+ * Emits the linear address of the memory operand. Return: the host register that holds it (T0, or a guest register
+ * nothing may change before the access); -1: not a form for us.
+ */
+int rem_emit_gla(struct rem_tr *t, const struct x86_insn *i);
+/** Emits the check of [reg] for @bytes; afterwards [reg + S] is the host's memory. */
+void rem_emit_probe(struct rem_tr *t, unsigned reg, unsigned bytes, bool write);
+
+/* insn.c, jump.c, stack.c: false = nothing was emitted, let the interpreter do it */
+bool rem_emit_data(struct rem_tr *t, const struct x86_insn *i);
+bool rem_emit_lea(struct rem_tr *t, const struct x86_insn *i);
+void rem_emit_jump(struct rem_tr *t, uint8_t *from, int64_t target_off); /* from NULL: emit the jump itself */
+bool rem_emit_jcc(struct rem_tr *t, const struct x86_insn *i);
+bool rem_emit_call(struct rem_tr *t, const struct x86_insn *i);
+bool rem_emit_ret(struct rem_tr *t, const struct x86_insn *i);
+bool rem_emit_jump_to(struct rem_tr *t, const struct x86_insn *i, bool call);
+bool rem_emit_push(struct rem_tr *t, const struct x86_insn *i);
+bool rem_emit_pop(struct rem_tr *t, const struct x86_insn *i);
+bool rem_emit_leave(struct rem_tr *t, const struct x86_insn *i);
+
+#endif

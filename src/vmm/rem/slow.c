@@ -1,0 +1,140 @@
+/*
+ * slow.c - what translated code cannot do by itself: one instruction in the interpreter, and on.
+ *
+ * Everything of the guest is in the context when rem_slow() is called. An exception leaves by the interpreter's
+ * longjmp; the host stack frame of translated code is dropped with it.
+ */
+#include "vmm/rem/rem_int.h"
+
+#define ARITH ((uint64_t)CPUM_FL_ARITH)
+
+void rem_note_flags(struct rem *r)
+{
+    r->c->ctx.rflags = (r->c->ctx.rflags & ~ARITH) | (r->hot.flags & ARITH);
+}
+
+void rem_put_flags(struct rem *r)
+{
+    r->hot.flags = (r->c->ctx.rflags & ARITH) | CPUM_FL_1 | CPUM_FL_IF | CPUM_FL_AC;
+    r->hot.x87_ok = iem_x87_usable(r->c);
+}
+
+struct rem_site *rem_site_at(struct rem *r, uint32_t host)
+{
+    uint32_t low = 0, high = r->sites;
+
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (r->site[middle].start <= host)
+            low = middle;
+        else
+            high = middle;
+    }
+    return r->sites != 0 && r->site[low].start <= host ? &r->site[low] : NULL;
+}
+
+/* The instruction of a site, decoded once from the bytes it was translated from. */
+static const struct iem_op *op_of(struct rem *r, struct rem_site *s)
+{
+    const struct rem_block *b = &r->block[s->block];
+    const uint8_t *bytes = b->bytes + (s->off - b->off);
+
+    if (s->op != NULL)
+        return s->op;
+    if (r->ops_used + 2 * IEM_OP_BYTES > REM_OPS_BYTES)
+        r->ops_used = 0; /* the first one is for passing use when all are taken */
+    struct iem_op *op = (struct iem_op *)(void *)(r->ops + r->ops_used);
+    if (!iem_op_make(r->c, bytes, s->len, op))
+        return NULL;
+    if (r->ops_used != 0)
+        s->op = op;
+    r->ops_used += IEM_OP_BYTES;
+    return op;
+}
+
+/* The host caught the instruction at a misaligned access: next time its block is translated it will be looked for. */
+static void note_misaligned(struct rem *r, struct rem_site *s)
+{
+    uint64_t *bits = r->block[s->block].page->misaligned;
+
+    s->flags &= (uint8_t)~REM_S_MISALIGNED;
+    bits[s->off / 64] |= UINT64_C(1) << (s->off % 64);
+    if (r->rewrites < sizeof r->rewrite / sizeof r->rewrite[0])
+        r->rewrite[r->rewrites++] = s->block;
+}
+
+/* True if translated code may go on in this block: same address space, privilege and kind of code. */
+static bool same_world(const struct rem *r)
+{
+    const struct vcpu *c = r->c;
+
+    return r->set->gen == c->mmu.gen && r->set->idx == c->mode.idx && r->set->key == c->mode.key;
+}
+
+static uint64_t stop(struct rem *r)
+{
+    r->care = true;
+    r->hot.vec_reload = 0;
+    return 0;
+}
+
+static uint64_t go_on_at(struct rem *r, uint32_t host)
+{
+    rem_put_flags(r);
+    return (uint64_t)(uintptr_t)(r->code.rx + host);
+}
+
+static bool vectors_usable(const struct vcpu *c)
+{
+    return !(c->ctx.cr0 & CPUM_CR0_TS);
+}
+
+/* A unit's registers are wanted: vector registers are simply loaded, x87 registers come with the first instruction. */
+static bool unit_ready(struct rem *r, const struct iem_op *op)
+{
+    const struct x86_insn *i = iem_op_insn(op);
+    bool vector = i->mnem == X86_VZEROUPPER || i->mnem == X86_VZEROALL;
+
+    for (unsigned n = 0; n < i->nops; n++)
+        vector |= i->op[n].kind == X86_OP_VEC;
+    if (!vector || !vectors_usable(r->c) || r->hot.vec_reload)
+        return false;
+    r->hot.vec_reload = 1;
+    return true;
+}
+
+uint64_t rem_slow(struct rem *r)
+{
+    struct rem_site *s = &r->site[r->hot.site & ~REM_SITE_FPU];
+    struct vcpu *c = r->c;
+    const struct iem_op *op;
+    bool has_gla, wants_reload, care;
+    uint64_t gla = 0;
+
+    r->stats.slow++;
+    rem_note_flags(r);
+    c->ctx.rip = r->hot.pcbase + s->off;
+    if (!c->mode.code64)
+        c->ctx.rip = (uint32_t)c->ctx.rip;
+    if (s->flags & REM_S_MISALIGNED)
+        note_misaligned(r, s);
+    op = op_of(r, s);
+    if (op == NULL)
+        return stop(r);
+    if ((r->hot.site & REM_SITE_FPU) && unit_ready(r, op))
+        return go_on_at(r, s->next);
+    wants_reload = r->hot.vec_reload;
+    r->hot.vec_reload = 0; /* in case the instruction does not come back */
+    has_gla = iem_op_gla(c, op, &gla);
+    care = iem_op_run(c, op);
+    if (!same_world(r))
+        return stop(r);
+    if (has_gla)
+        flat_fill(r->flat, r->set, &c->mmu, gla);
+    if (care || r->rewrites != 0)
+        return stop(r);
+    r->hot.vec_reload = wants_reload;
+    if (r->hot.site & REM_SITE_FPU) /* the whole instruction is done, not only the check in front of it */
+        return go_on_at(r, s[1].next);
+    return go_on_at(r, s->next);
+}

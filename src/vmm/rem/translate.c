@@ -1,0 +1,320 @@
+/*
+ * translate.c - one run of guest code becomes one block of host code: entry, instructions, way out, stubs out of line.
+ */
+#include "vmm/rem/rem_int.h"
+
+#define MARGIN 512u /* the longest thing emitted without looking at the room left */
+
+void rem_stub_add(struct rem_tr *t, struct rem_stub s)
+{
+    if (t->stubs == REM_STUBS_MAX)
+        t->failed = true;
+    else
+        t->stub[t->stubs++] = s;
+}
+
+void rem_site_open(struct rem_tr *t, unsigned flags)
+{
+    struct rem *r = t->r;
+
+    if (r->sites == REM_SITES_MAX) {
+        t->failed = true;
+        return;
+    }
+    r->site[r->sites] = (struct rem_site){.start = rem_off(r, t->e.p),
+                                          .block = t->block,
+                                          .off = t->n->off,
+                                          .len = t->n->i.len,
+                                          .flags = (uint8_t)flags};
+    t->site = r->sites++;
+}
+
+void rem_emit_opaque(struct rem_tr *t)
+{
+    e_store_imm32(&t->e, &t->r->hot.site, t->site);
+    t->r->site[t->site].slow = t->r->slow; /* no fault leads there */
+    e_jmp_to(&t->e, t->r->code.rw + t->r->slow);
+    t->r->stats.opaque_insns++;
+}
+
+/* ---- jumps of short reach ---- */
+
+void rem_miss(struct rem_tr *t, bool fpu)
+{
+    uint8_t *from = e_jrcxz(&t->e);
+
+    if (t->misses == REM_MISSES_MAX)
+        t->failed = true;
+    else
+        t->miss[t->misses++] = (struct rem_miss){.from = from, .site = t->site, .fpu = fpu};
+    rem_islands(t, 64, true);
+}
+
+void rem_islands(struct rem_tr *t, unsigned upcoming, bool over)
+{
+    struct emit *e = &t->e;
+    uint8_t *skip;
+
+    if (t->misses == 0 || (over && (unsigned)(e->p - t->miss[0].from) + upcoming + 5 * t->misses + 5 < 127))
+        return;
+    skip = over ? e_jmp(e) : NULL;
+    for (unsigned k = 0; k < t->misses; k++) {
+        const struct rem_miss *m = &t->miss[k];
+        e_here8(e, m->from);
+        rem_stub_add(t, (struct rem_stub){.kind = m->fpu ? STUB_FPU : STUB_SLOW, .from = e_jmp(e), .site = m->site});
+    }
+    t->misses = 0;
+    if (skip != NULL)
+        e_here(e, skip);
+}
+
+/* ---- stubs ---- */
+
+static void slow_stub(struct rem_tr *t, uint32_t site, uint32_t flag)
+{
+    if (flag == 0)
+        t->r->site[site].slow = rem_off(t->r, t->e.p);
+    e_store_imm32(&t->e, &t->r->hot.site, site | flag);
+    e_jmp_to(&t->e, t->r->code.rw + t->r->slow);
+}
+
+static void leave_at(struct rem_tr *t, unsigned off, uint32_t link)
+{
+    struct emit *e = &t->e;
+    struct x86_place at = e_at(T0, (int32_t)off);
+
+    e_load(e, T0, &t->r->hot.pcbase);
+    e_lea(e, t->bits64, T0, &at);
+    e_store(e, &t->c->ctx.rip, T0);
+    e_store_imm32(e, &t->r->hot.link, link);
+    e_jmp_to(e, t->r->code.rw + t->r->exit);
+}
+
+static void emit_stub(struct rem_tr *t, const struct rem_stub *s)
+{
+    e_here(&t->e, s->from);
+    switch (s->kind) {
+    case STUB_SLOW: slow_stub(t, s->site, 0); break;
+    case STUB_FPU: slow_stub(t, s->site, REM_SITE_FPU); break;
+    case STUB_LINK: leave_at(t, s->off, s->link); break;
+    }
+}
+
+/* A site a host fault may hit must have a slow path even if nothing jumps there. */
+static void finish_sites(struct rem_tr *t, uint32_t first)
+{
+    for (uint32_t n = first; n < t->r->sites; n++)
+        if (t->r->site[n].slow == 0)
+            slow_stub(t, n, 0);
+}
+
+/* ---- instructions ---- */
+
+/* In front of the block: the way out if somebody wants the vCPU; then the entry, which asks. */
+static void emit_entry(struct rem_tr *t)
+{
+    struct emit *e = &t->e;
+    uint8_t *out = e->p, *from;
+
+    leave_at(t, t->r->run.from, REM_NO_LINK);
+    t->host = rem_off(t->r, e->p);
+    e_load32(e, S, &t->c->ff.quiet);
+    from = e_jrcxz(e);
+    if (!e->full)
+        from[-1] = (uint8_t)(out - from);
+}
+
+static bool has_kind(const struct x86_insn *i, enum x86_opkind kind)
+{
+    for (unsigned n = 0; n < i->nops; n++)
+        if (i->op[n].kind == kind)
+            return true;
+    return false;
+}
+
+/* The registers of another unit must be on the host; once per block and unit. */
+static void want_unit(struct rem_tr *t, const uint8_t *live)
+{
+    struct x86_place m = e_abs(live);
+
+    e_mem(&t->e, false, 0x0fb6, S, &m); /* movzx ecx, byte [live] */
+    rem_miss(t, true);
+    t->r->site[t->site].next = rem_off(t->r, t->e.p);
+    rem_site_open(t, 0); /* the check's site ends here */
+}
+
+static bool is_x87(const struct x86_insn *i)
+{
+    return (i->map == 0 && i->opcode >= 0xd8 && i->opcode <= 0xdf) || has_kind(i, X86_OP_MM) || i->mnem == X86_EMMS;
+}
+
+static void want_units(struct rem_tr *t, const struct x86_insn *i)
+{
+    bool vec = has_kind(i, X86_OP_VEC) || i->mnem == X86_VZEROUPPER || i->mnem == X86_VZEROALL;
+
+    if (vec && !t->vec_seen) {
+        want_unit(t, &t->r->hot.vec_live);
+        t->vec_seen = true;
+    }
+    if (is_x87(i) && !t->x87_seen) {
+        want_unit(t, &t->r->hot.x87_ok);
+        t->x87_seen = true;
+    }
+}
+
+/* Caught at a misaligned operand: the host would trap again. */
+static bool caught(const struct rem_tr *t)
+{
+    return t->page->misaligned[t->n->off / 64] >> (t->n->off % 64) & 1;
+}
+
+static bool emit_kind(struct rem_tr *t, const struct x86_insn *i)
+{
+    if (caught(t))
+        return false;
+    switch (rem_kind_of(t->c, i)) {
+    case REM_OPAQUE: return false;
+    case REM_DATA: want_units(t, i); return rem_emit_data(t, i);
+    case REM_NOTHING: return true;
+    case REM_LEA: return rem_emit_lea(t, i);
+    case REM_JCC: return rem_emit_jcc(t, i);
+    case REM_JMP: rem_emit_jump(t, NULL, (int64_t)t->n->off + i->len + (int64_t)i->imm[0]); return true;
+    case REM_CALL: return rem_emit_call(t, i);
+    case REM_RET: return rem_emit_ret(t, i);
+    case REM_JMP_TO: return rem_emit_jump_to(t, i, false);
+    case REM_CALL_TO: return rem_emit_jump_to(t, i, true);
+    case REM_PUSH: return rem_emit_push(t, i);
+    case REM_POP: return rem_emit_pop(t, i);
+    case REM_LEAVE: return rem_emit_leave(t, i);
+    }
+    return false;
+}
+
+static void emit_insn(struct rem_tr *t, const struct csam_insn *n)
+{
+    uint32_t first;
+
+    rem_islands(t, 64, true);
+    t->n = n;
+    first = t->r->sites;
+    rem_site_open(t, 0);
+    if (!emit_kind(t, &n->i))
+        rem_emit_opaque(t);
+    for (uint32_t s = first; s < t->r->sites; s++)
+        if (t->r->site[s].next == 0)
+            t->r->site[s].next = rem_off(t->r, t->e.p);
+    if (t->e.end - t->e.p < (ptrdiff_t)MARGIN)
+        t->failed = true;
+}
+
+static bool ends_here(const struct csam_insn *n)
+{
+    uint8_t flow = n->i.row->flow;
+
+    return flow == X86_FLOW_JUMP || flow == X86_FLOW_RET || flow == X86_FLOW_CALL;
+}
+
+static void emit_run(struct rem_tr *t, const struct csam_run *run)
+{
+    emit_entry(t);
+    for (unsigned k = 0; k < run->count && !t->failed; k++)
+        emit_insn(t, &run->insn[k]);
+    t->n = &run->insn[run->count - 1];
+    if (!ends_here(t->n) || rem_kind_of(t->c, &t->n->i) == REM_OPAQUE) {
+        rem_emit_jump(t, NULL, run->to);
+    }
+    rem_islands(t, 0, false);
+    for (unsigned k = 0; k < t->stubs && !t->failed; k++) {
+        if (t->e.end - t->e.p < (ptrdiff_t)MARGIN)
+            t->failed = true;
+        else
+            emit_stub(t, &t->stub[k]);
+    }
+}
+
+/* ---- the whole ---- */
+
+/* Guest code, watched first and read then, so that a change in between shows (pgm.h). */
+static bool read_page(struct rem *r, const struct rem_page *page, unsigned off, uint8_t *code)
+{
+    struct csam_run *run = &r->run;
+    uint8_t again[CSAM_PAGE_BYTES];
+    uint32_t generation;
+
+    pgm_phys_read(r->c->mmu.pgm, page->gpa, code, CSAM_PAGE_BYTES);
+    for (unsigned tries = 0; tries < 4; tries++) {
+        if (!csam_scan(code, off, r->c->mode.code, run) ||
+            pgm_code_watch(r->c->mmu.pgm, page->gpa + off, run->to - off, &generation) == NULL)
+            return false;
+        pgm_phys_read(r->c->mmu.pgm, page->gpa, again, CSAM_PAGE_BYTES);
+        if (memcmp(code + off, again + off, run->to - off) == 0)
+            return true;
+        memcpy(code, again, sizeof again);
+    }
+    return false;
+}
+
+static bool room_left(struct rem *r)
+{
+    r->full = r->used + REM_BLOCK_ROOM > REM_CODE_BYTES || r->blocks == REM_BLOCKS_MAX ||
+              r->sites + 4 * CSAM_RUN_MAX > REM_SITES_MAX || r->links + 2 * CSAM_RUN_MAX > REM_LINKS_MAX ||
+              r->bytes_used + CSAM_PAGE_BYTES > REM_BYTES_BYTES;
+    return !r->full;
+}
+
+struct rem_block *rem_translate(struct rem *r, struct rem_page *page, unsigned off)
+{
+    uint8_t code[CSAM_PAGE_BYTES], *at;
+    struct rem_tr t = {.r = r, .c = r->c, .page = page, .bits64 = r->c->mode.code64};
+    uint32_t sites = r->sites, links = r->links;
+    struct rem_block *b;
+
+    if (!room_left(r) || !read_page(r, page, off, code) || (r->run.count == 1 && rem_kind_of(r->c, &r->run.insn[0].i) == REM_OPAQUE)) {
+        r->stats.refused++;
+        return NULL;
+    }
+    t.block = r->blocks;
+    at = r->code.rw + r->used;
+    t.e = (struct emit){.p = at, .start = at, .end = at + REM_BLOCK_ROOM};
+    emit_run(&t, &r->run);
+    if (!t.failed)
+        finish_sites(&t, sites);
+    if (t.failed || t.e.full) {
+        r->sites = sites;
+        r->links = links;
+        r->stats.refused++;
+        return NULL;
+    }
+    b = &r->block[r->blocks++];
+    *b = (struct rem_block){.page = page,
+                            .bytes = r->bytes + r->bytes_used,
+                            .host = t.host,
+                            .host_bytes = rem_off(r, t.e.p) - r->used,
+                            .off = (uint16_t)off,
+                            .to = r->run.to};
+    memcpy(r->bytes + r->bytes_used, code + off, b->to - off);
+    r->bytes_used += b->to - off;
+    r->used = (rem_off(r, t.e.p) + 15u) & ~15u;
+    r->stats.blocks++;
+    r->stats.insns += r->run.count;
+    r->stats.guest_bytes += r->run.to - r->run.from;
+    r->stats.host_bytes += b->host_bytes;
+    rem_block_keep(r, b);
+    rem_serialize();
+    return b;
+}
+
+void rem_link_to(struct rem *r, uint32_t number, const struct rem_block *to)
+{
+    const struct rem_link *link = &r->link[number];
+
+    if (link->rel == 0)
+        return;
+    if (link->imm != 0) {
+        int32_t address = -(int32_t)(uint32_t)(uintptr_t)to->page->entry;
+        memcpy(r->code.rw + link->imm - 4, &address, 4);
+    }
+    e_aim(r->code.rw + link->rel, r->code.rw + to->host);
+    r->stats.links++;
+    rem_serialize();
+}
