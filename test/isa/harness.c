@@ -1,5 +1,5 @@
 /*
- * harness.c - see harness.h.
+ * harness.c - see harness.h. ISA_ENGINE=rem in the environment lets the recompiler run everything it can.
  */
 #include "harness.h"
 

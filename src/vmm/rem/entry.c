@@ -219,7 +219,8 @@ void rem_serialize(void)
 {
     uint64_t tmp;
 
-    __asm__ volatile("mov %%ss, %k0\n\tpush %q0\n\tpush %%rsp\n\taddq $8, (%%rsp)\n\tpushfq\n\tmov %%cs, %k0\n\tpush %q0\n\t"
-                     "lea 1f(%%rip), %q0\n\tpush %q0\n\tiretq\n1:"
-                     : "=&r"(tmp)::"cc", "memory");
+    __asm__ volatile(
+        "mov %%ss, %k0\n\tpush %q0\n\tpush %%rsp\n\taddq $8, (%%rsp)\n\tpushfq\n\tmov %%cs, %k0\n\tpush %q0\n\t"
+        "lea 1f(%%rip), %q0\n\tpush %q0\n\tiretq\n1:"
+        : "=&r"(tmp)::"cc", "memory");
 }

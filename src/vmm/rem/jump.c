@@ -127,7 +127,8 @@ bool rem_emit_jcc(struct rem_tr *t, const struct x86_insn *i)
     return true;
 }
 
-/* ---- indirect: T0 is the target; RSP moves by @pop at the very end (the fault path runs the instruction again) ---- */
+/* ---- indirect: T0 is the target; RSP moves by @pop at the very end (the fault path runs the instruction again) ----
+ */
 
 static void adjust_rsp(struct rem_tr *t, int32_t pop)
 {

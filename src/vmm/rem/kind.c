@@ -1,32 +1,32 @@
 /*
  * kind.c - which instructions the recompiler translates, and how; whatever is not named here the interpreter runs.
  *
- * An instruction whose state may forbid it at run time (CR0.TS) is checked when it runs; what mode.key says (CR4.OSFXSR,
- * XCR0, CR0.EM, CPL) is settled here.
+ * An instruction whose state may forbid it at run time (CR0.TS) is checked when it runs; what mode.key says
+ * (CR4.OSFXSR, XCR0, CR0.EM, CPL) is settled here.
  */
 #include "vmm/rem/rem_int.h"
 
 /* Instructions the interpreter has handlers for and the host can do as they stand. The host-executed ones follow by
  * themselves (x86_mnem_engine). */
 static const uint8_t kinds[X86_MNEM_COUNT] = {
-    [X86_ADD] = REM_DATA,     [X86_OR] = REM_DATA,      [X86_ADC] = REM_DATA,     [X86_SBB] = REM_DATA,
-    [X86_AND] = REM_DATA,     [X86_SUB] = REM_DATA,     [X86_XOR] = REM_DATA,     [X86_CMP] = REM_DATA,
-    [X86_TEST] = REM_DATA,    [X86_INC] = REM_DATA,     [X86_DEC] = REM_DATA,     [X86_NOT] = REM_DATA,
-    [X86_NEG] = REM_DATA,     [X86_MUL] = REM_DATA,     [X86_IMUL] = REM_DATA,    [X86_DIV] = REM_DATA,
-    [X86_IDIV] = REM_DATA,    [X86_ROL] = REM_DATA,     [X86_ROR] = REM_DATA,     [X86_RCL] = REM_DATA,
-    [X86_RCR] = REM_DATA,     [X86_SHL] = REM_DATA,     [X86_SHR] = REM_DATA,     [X86_SAR] = REM_DATA,
-    [X86_SHLD] = REM_DATA,    [X86_SHRD] = REM_DATA,    [X86_BT] = REM_DATA,      [X86_BTS] = REM_DATA,
-    [X86_BTR] = REM_DATA,     [X86_BTC] = REM_DATA,     [X86_BSF] = REM_DATA,     [X86_BSR] = REM_DATA,
-    [X86_LZCNT] = REM_DATA,   [X86_TZCNT] = REM_DATA,   [X86_CBW] = REM_DATA,     [X86_CWD] = REM_DATA,
-    [X86_XADD] = REM_DATA,    [X86_CMPXCHG] = REM_DATA, [X86_CMPXCHG8B] = REM_DATA, [X86_CMPXCHG16B] = REM_DATA,
-    [X86_MOV] = REM_DATA,     [X86_MOVZX] = REM_DATA,   [X86_MOVSX] = REM_DATA,   [X86_MOVSXD] = REM_DATA,
-    [X86_MOVBE] = REM_DATA,   [X86_MOVNTI] = REM_DATA,  [X86_XCHG] = REM_DATA,    [X86_BSWAP] = REM_DATA,
-    [X86_CMOVcc] = REM_DATA,  [X86_SETcc] = REM_DATA,   [X86_LAHF] = REM_DATA,    [X86_SAHF] = REM_DATA,
-    [X86_CLC] = REM_DATA,     [X86_STC] = REM_DATA,     [X86_CMC] = REM_DATA,     [X86_PAUSE] = REM_DATA,
-    [X86_LFENCE] = REM_DATA,  [X86_MFENCE] = REM_DATA,  [X86_SFENCE] = REM_DATA,  [X86_VZEROUPPER] = REM_DATA,
-    [X86_VZEROALL] = REM_DATA, [X86_NOP] = REM_NOTHING, [X86_PREFETCH] = REM_NOTHING, [X86_LEA] = REM_LEA,
-    [X86_Jcc] = REM_JCC,      [X86_JMP] = REM_JMP,      [X86_CALL] = REM_CALL,    [X86_RET] = REM_RET,
-    [X86_PUSH] = REM_PUSH,    [X86_POP] = REM_POP,      [X86_LEAVE] = REM_LEAVE,
+    [X86_ADD] = REM_DATA,      [X86_OR] = REM_DATA,      [X86_ADC] = REM_DATA,         [X86_SBB] = REM_DATA,
+    [X86_AND] = REM_DATA,      [X86_SUB] = REM_DATA,     [X86_XOR] = REM_DATA,         [X86_CMP] = REM_DATA,
+    [X86_TEST] = REM_DATA,     [X86_INC] = REM_DATA,     [X86_DEC] = REM_DATA,         [X86_NOT] = REM_DATA,
+    [X86_NEG] = REM_DATA,      [X86_MUL] = REM_DATA,     [X86_IMUL] = REM_DATA,        [X86_DIV] = REM_DATA,
+    [X86_IDIV] = REM_DATA,     [X86_ROL] = REM_DATA,     [X86_ROR] = REM_DATA,         [X86_RCL] = REM_DATA,
+    [X86_RCR] = REM_DATA,      [X86_SHL] = REM_DATA,     [X86_SHR] = REM_DATA,         [X86_SAR] = REM_DATA,
+    [X86_SHLD] = REM_DATA,     [X86_SHRD] = REM_DATA,    [X86_BT] = REM_DATA,          [X86_BTS] = REM_DATA,
+    [X86_BTR] = REM_DATA,      [X86_BTC] = REM_DATA,     [X86_BSF] = REM_DATA,         [X86_BSR] = REM_DATA,
+    [X86_LZCNT] = REM_DATA,    [X86_TZCNT] = REM_DATA,   [X86_CBW] = REM_DATA,         [X86_CWD] = REM_DATA,
+    [X86_XADD] = REM_DATA,     [X86_CMPXCHG] = REM_DATA, [X86_CMPXCHG8B] = REM_DATA,   [X86_CMPXCHG16B] = REM_DATA,
+    [X86_MOV] = REM_DATA,      [X86_MOVZX] = REM_DATA,   [X86_MOVSX] = REM_DATA,       [X86_MOVSXD] = REM_DATA,
+    [X86_MOVBE] = REM_DATA,    [X86_MOVNTI] = REM_DATA,  [X86_XCHG] = REM_DATA,        [X86_BSWAP] = REM_DATA,
+    [X86_CMOVcc] = REM_DATA,   [X86_SETcc] = REM_DATA,   [X86_LAHF] = REM_DATA,        [X86_SAHF] = REM_DATA,
+    [X86_CLC] = REM_DATA,      [X86_STC] = REM_DATA,     [X86_CMC] = REM_DATA,         [X86_PAUSE] = REM_DATA,
+    [X86_LFENCE] = REM_DATA,   [X86_MFENCE] = REM_DATA,  [X86_SFENCE] = REM_DATA,      [X86_VZEROUPPER] = REM_DATA,
+    [X86_VZEROALL] = REM_DATA, [X86_NOP] = REM_NOTHING,  [X86_PREFETCH] = REM_NOTHING, [X86_LEA] = REM_LEA,
+    [X86_Jcc] = REM_JCC,       [X86_JMP] = REM_JMP,      [X86_CALL] = REM_CALL,        [X86_RET] = REM_RET,
+    [X86_PUSH] = REM_PUSH,     [X86_POP] = REM_POP,      [X86_LEAVE] = REM_LEAVE,
 };
 
 static const struct x86_operand *memory_of(const struct x86_insn *i)

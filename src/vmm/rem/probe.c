@@ -2,9 +2,10 @@
  * probe.c - guest memory: from a memory operand to [reg + S] on the host.
  *
  * The page of the address indexes the set's table; what stands there is added to the address, 0 is a miss:
- *     pext rcx, reg, [mask]     mov rcx, gs:[rcx * 8]  (stores: [r15 + rcx * 8])     jrcxz miss     mov rax, [reg + rcx]
- * No flag changes. An access must not cross a page: the host traps on misaligned scalars (EFLAGS.AC), and an instruction
- * that was caught at it is translated differently from then on; of others the offset in the page is looked at first.
+ *     pext rcx, reg, [mask]     mov rcx, gs:[rcx * 8]  (stores: [r15 + rcx * 8])     jrcxz miss     mov rax, [reg +
+ * rcx] No flag changes. An access must not cross a page: the host traps on misaligned scalars (EFLAGS.AC), and an
+ * instruction that was caught at it is translated differently from then on; of others the offset in the page is looked
+ * at first.
  */
 #include "vmm/rem/rem_int.h"
 

@@ -97,8 +97,8 @@ static struct rem_block *block_for(struct rem *r, uint64_t gpa, bool translate)
 {
     struct vcpu *c = r->c;
     unsigned off = gpa & PAGE_MASK;
-    struct rem_page *page = translate ? rem_page_get(r, gpa & ~PAGE_MASK, c->mode.key)
-                                      : rem_page_find(r, gpa & ~PAGE_MASK, c->mode.key);
+    struct rem_page *page =
+        translate ? rem_page_get(r, gpa & ~PAGE_MASK, c->mode.key) : rem_page_find(r, gpa & ~PAGE_MASK, c->mode.key);
     struct rem_block *b;
     uint64_t gla = c->ctx.rip;
 
@@ -186,8 +186,8 @@ bool rem_init(struct vcpu *c, unsigned cpus, GError **error)
     struct rem *r;
 
     if (!host_can() || (uintptr_t)(c + 1) > INT32_MAX) {
-        g_set_error(error, STATUS_ERROR, VERR_NOT_SUPPORTED, "CPU %u: the recompiler needs a host with BMI2 and FSGSBASE",
-                    c->id);
+        g_set_error(error, STATUS_ERROR, VERR_NOT_SUPPORTED,
+                    "CPU %u: the recompiler needs a host with BMI2 and FSGSBASE", c->id);
         return false;
     }
     r = sparse(sizeof *r, MAP_32BIT);

@@ -59,7 +59,7 @@ struct rem_page {
     uint32_t key;
     struct rem_block *blocks;
     uint64_t misaligned[CSAM_PAGE_BYTES / 64]; /* a bit per instruction that was caught with a misaligned operand */
-    struct rem_page *next; /* hash */
+    struct rem_page *next;                     /* hash */
 } __attribute__((aligned(64)));
 
 struct rem_block {
@@ -91,8 +91,8 @@ struct rem {
     struct rem_hot hot; /* first */
     struct vcpu *c;
     struct codemem code;
-    uint32_t used;               /* of code */
-    uint32_t code_first;         /* behind the trampolines */
+    uint32_t used;                           /* of code */
+    uint32_t code_first;                     /* behind the trampolines */
     uint32_t enter, leave, exit, slow, none; /* trampolines, host offsets */
     struct flat *flat;
     struct flat_set *set;

@@ -21,11 +21,8 @@ void rem_site_open(struct rem_tr *t, unsigned flags)
         t->failed = true;
         return;
     }
-    r->site[r->sites] = (struct rem_site){.start = rem_off(r, t->e.p),
-                                          .block = t->block,
-                                          .off = t->n->off,
-                                          .len = t->n->i.len,
-                                          .flags = (uint8_t)flags};
+    r->site[r->sites] = (struct rem_site){
+        .start = rem_off(r, t->e.p), .block = t->block, .off = t->n->off, .len = t->n->i.len, .flags = (uint8_t)flags};
     t->site = r->sites++;
 }
 
@@ -269,7 +266,8 @@ struct rem_block *rem_translate(struct rem *r, struct rem_page *page, unsigned o
     uint32_t sites = r->sites, links = r->links;
     struct rem_block *b;
 
-    if (!room_left(r) || !read_page(r, page, off, code) || (r->run.count == 1 && rem_kind_of(r->c, &r->run.insn[0].i) == REM_OPAQUE)) {
+    if (!room_left(r) || !read_page(r, page, off, code) ||
+        (r->run.count == 1 && rem_kind_of(r->c, &r->run.insn[0].i) == REM_OPAQUE)) {
         r->stats.refused++;
         return NULL;
     }
