@@ -16,7 +16,7 @@ struct iem_block {
     uint32_t key;                     /* c->mode.key */
     uint16_t nops;
     uint16_t bytes;
-    uint32_t heat; /* executions until the other engine is asked */
+    uint32_t heat;       /* executions until the other engine is asked */
     bool system;         /* its last instruction is more than data or a jump: afterwards everything must be looked at */
     const uint8_t *code; /* the bytes it was made from */
     struct iem_block *next;

@@ -75,9 +75,9 @@ struct iem {
     uint64_t until;              /* stat_insns at which iem_run() returns */
     uint64_t breaks[IEM_BREAKS]; /* debugger breakpoints, linear */
     unsigned nbreaks;
-    bool stepping; /* iem_step() */
-    bool mid_rep;  /* a REP left with iterations to go, at ctx.rip (iem_rep_again) */
-    bool resumed;  /* the first instruction after a return ignores debugger breakpoints */
+    bool stepping;     /* iem_step() */
+    bool mid_rep;      /* a REP left with iterations to go, at ctx.rip (iem_rep_again) */
+    bool resumed;      /* the first instruction after a return ignores debugger breakpoints */
     iem_fast_fn *fast; /* assist.h: asked for blocks that ran hot_at times */
     uint32_t hot_at;
 };

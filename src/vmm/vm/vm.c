@@ -53,7 +53,8 @@ static void flush_pages(void *user)
         em_post(vm->cpu[k], FF_TLB_SYNC);
 }
 
-/* Code somebody has translated was written, by the thread that is here: every vCPU leaves its translations and looks. */
+/* Code somebody has translated was written, by the thread that is here: every vCPU leaves its translations and looks.
+ */
 static void code_changed(void *user, uint64_t gpa)
 {
     struct vm *vm = user;
