@@ -35,7 +35,8 @@
 enum { VECTOR_DF = 8, VECTOR_TS = 10, VECTOR_GP = 13, VECTOR_PF = 14, VECTOR_AC = 17 };
 
 static const struct engine engines[] = {
-    {"iem", iem_run},
+    {"iem", iem_run, false},
+    {"rem", iem_run, true},
 };
 
 const struct engine *engine_find(const char *name, const char **ret_names)
@@ -118,6 +119,8 @@ void guest_init(struct guest *g, const struct engine *engine)
 {
     g->t = isa_new();
     g->engine = engine;
+    if (engine->recompile)
+        isa_recompile(g->t, 0);
     g->window = g->t->ram + WORLD_WINDOW;
     for (unsigned n = 0; n < WORLDS; n++)
         prepare(g, n);

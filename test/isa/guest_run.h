@@ -11,6 +11,7 @@
 struct engine {
     const char *name;
     enum iem_exit (*run)(struct vcpu *c, uint64_t max_insns);
+    bool recompile; /* every block through the recompiler */
 };
 /** NULL: no such engine; *ret_names then lists those there are. */
 const struct engine *engine_find(const char *name, const char **ret_names);
