@@ -132,7 +132,6 @@ void isa_recompile(struct isa *t, uint32_t heat)
 {
     GError *error = NULL;
 
-    em_rescue_init();
     rem_init(t->c, 1, &error);
     g_assert_no_error(error);
     rem_set_threshold(t->c, heat);
@@ -159,8 +158,10 @@ struct isa *isa_new(void)
     pgm_sync_callback(t->pgm, sync_writes, t);
     g_assert_true(iem_init(t->c, &error));
     pgm_changed_callback(t->pgm, changed, t);
-    if (g_getenv("ISA_ENGINE") != NULL && g_str_equal(g_getenv("ISA_ENGINE"), "rem"))
+    if (g_getenv("ISA_ENGINE") != NULL && g_str_equal(g_getenv("ISA_ENGINE"), "rem")) {
+        em_rescue_init();
         isa_recompile(t, 0);
+    }
     return t;
 }
 
