@@ -33,7 +33,8 @@ enum { ISA_DONE = -1, ISA_LOST = -2 };
 
 struct isa *isa_new(void);
 void isa_free(struct isa *t);
-/** From now on the recompiler runs what the interpreter has executed @heat times. Host faults must reach rem_fault(). */
+/** From now on the recompiler runs what the interpreter has executed @heat times. Host faults must reach rem_fault().
+ */
 void isa_recompile(struct isa *t, uint32_t heat);
 /** A CPU fresh in this mode: 16 = real mode, 32 = flat protected mode without paging, 64 = long mode. CPL 0. */
 void isa_mode(struct isa *t, enum x86_mode mode);
