@@ -133,7 +133,7 @@ static int set_one(struct cmd *c, const char *property, enum option_kind kind, c
 {
     const char *usual = strcmp(property, "ProxyMode") == 0 ? "System" : "";
     GVariant *val;
-    bool on;
+    bool on = false;
     char *end;
 
     if (kind == OPTION_ON_OFF && !parse_on_off(text, &on))

@@ -243,7 +243,7 @@ static bool open_machine(struct bus_call *call, GVariant **ret, GError **error)
 
 static struct machine *machine_from_path(struct service *s, const char *object_path, struct bus_peer *peer)
 {
-    const char *rest;
+    const char *rest = NULL;
     const struct part *p = g_str_has_prefix(object_path, API_ROOT "/machine/")
                                ? part_find(s, peer, strrchr(object_path, '/') + 1, &rest)
                                : NULL;
