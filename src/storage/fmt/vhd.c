@@ -348,8 +348,9 @@ static int alloc_block(struct vd *vd, uint32_t b, uint64_t off, const uint8_t *b
         rc = lay_out_block(vd, at, end);
     if (rc == 0 && stale && !vd->diff)
         rc = vd_sync(vd);
-    if (rc == 0)
-        rc = tcache_new_table(v->bitmaps, at, &bitmap);
+    if (rc)
+        return rc;
+    rc = tcache_new_table(v->bitmaps, at, &bitmap);
     if (rc)
         return rc;
     memset(bitmap, vd->diff ? 0 : 0xff, v->bitmap_bytes);
