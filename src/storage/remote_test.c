@@ -1,8 +1,6 @@
 /*
- * remote_test.c - disks over the network, against the servers others wrote: qemu-nbd over a socket file and TCP, tgt
- * over iSCSI with CHAP; and a server that answers nonsense.
- *
- * Registered only where qemu-nbd exists; the iSCSI part needs tgtd and root and says so when it cannot run.
+ * remote_test.c - disks over NBD, against the server others wrote: qemu-nbd over a socket file; and a server that
+ * answers nonsense. Registered only where qemu-nbd exists.
  */
 #include <glib/gstdio.h>
 #include <signal.h>
@@ -14,57 +12,12 @@
 
 #include "rt/status.h"
 #include "storage/bytes.h"
-#include "storage/copy.h"
-
-#define SIZE (8u << 20)
-
-struct server {
-    char *dir, *image, *socket;
-    GPid pid;
-};
+#include "storage/remote_server.h"
 
 static void wait_for(const char *path)
 {
     for (int i = 0; i < 500 && !g_file_test(path, G_FILE_TEST_EXISTS); i++)
         g_usleep(10000);
-}
-
-static void start(struct server *s, char **argv)
-{
-    GError *error = NULL;
-
-    g_spawn_async(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDERR_TO_DEV_NULL, NULL,
-                  NULL, &s->pid, &error);
-    g_assert_no_error(error);
-}
-
-static void server_init(struct server *s)
-{
-    *s = (struct server){.dir = g_dir_make_tmp("vd-remote-XXXXXX", NULL)};
-    s->image = g_build_filename(s->dir, "disk.raw", NULL);
-    s->socket = g_build_filename(s->dir, "sock", NULL);
-    g_assert_true(
-        vd_create(fio_system(), &(struct vd_create){.format = "RAW", .path = s->image, .size_bytes = SIZE}, NULL));
-}
-
-static void server_stop(struct server *s)
-{
-    if (s->pid) {
-        kill(s->pid, SIGKILL); /* tgtd does not listen to less */
-        waitpid(s->pid, NULL, 0);
-        s->pid = 0;
-    }
-}
-
-static void server_fini(struct server *s)
-{
-    server_stop(s);
-    g_unlink(s->image);
-    g_unlink(s->socket);
-    g_rmdir(s->dir);
-    g_free(s->image);
-    g_free(s->socket);
-    g_free(s->dir);
 }
 
 static void start_nbd(struct server *s, bool read_only)
@@ -81,34 +34,8 @@ static void start_nbd(struct server *s, bool read_only)
                     read_only ? s->image : NULL,
                     NULL};
 
-    start(s, argv);
+    server_start(s, argv);
     wait_for(s->socket);
-}
-
-/* Writes of all alignments against a model; then the server's file is compared. */
-static void play(struct vd *vd, const char *image)
-{
-    g_autoptr(GRand) rand = g_rand_new_with_seed(8);
-    g_autofree uint8_t *model = g_malloc0(SIZE), *buf = g_malloc(SIZE);
-    g_autofree char *file = NULL;
-    gsize bytes;
-
-    g_assert_cmpuint(vd_size_bytes(vd), ==, SIZE);
-    for (unsigned i = 0; i < 25; i++) {
-        uint64_t at = (uint64_t)g_rand_int_range(rand, 0, SIZE);
-        size_t want = (size_t)g_rand_int_range(rand, 1, 3 << 20), n = MIN(want, SIZE - at);
-
-        memset(model + at, g_rand_int_range(rand, 0, 256), n);
-        g_assert_cmpint(vd_write(vd, at, model + at, n), ==, 0);
-        g_assert_cmpint(vd_read(vd, at / 2, buf, n), ==, 0);
-        g_assert_cmpint(memcmp(buf, model + at / 2, n), ==, 0);
-    }
-    g_assert_cmpint(vd_discard(vd, 1 << 20, 1 << 20), ==, 0);
-    g_assert_cmpint(vd_read(vd, 1 << 20, model + (1 << 20), 1 << 20), ==, 0);
-    g_assert_cmpint(vd_flush(vd), ==, 0);
-    g_assert_true(g_file_get_contents(image, &file, &bytes, NULL));
-    g_assert_cmpuint(bytes, ==, SIZE);
-    g_assert_cmpint(memcmp(file, model, SIZE), ==, 0);
 }
 
 static void test_nbd(void)
@@ -125,7 +52,7 @@ static void test_nbd(void)
     wrong = g_strdup_printf("nbd+unix:///other?socket=%s", s.socket);
     vd = vd_open(fio_system(), "NBD", uri, 0, &error);
     g_assert_no_error(error);
-    play(vd, s.image);
+    server_play(&s, vd);
     server_stop(&s); /* and now the cable is pulled */
     g_assert_cmpint(vd_write(vd, 0, &byte, 1), !=, 0);
     g_assert_cmpint(vd_flush(vd), !=, 0);
@@ -204,7 +131,7 @@ static void test_nbd_liars(void)
         put_be32(r + 12, i ? 1 : 3);
         put_be32(r + 16, i ? 0 : 12);
     }
-    put_be64(good + 40, SIZE);
+    put_be64(good + 40, SERVER_DISK_BYTES);
     for (size_t i = 0; i <= G_N_ELEMENTS(rows) + sizeof(good); i++) {
         bool whole = i == G_N_ELEMENTS(rows) + sizeof(good);
         uint8_t bytes[sizeof(good)];
@@ -236,78 +163,11 @@ static void test_nbd_liars(void)
     server_fini(&s);
 }
 
-static int run(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
-static int run(const char *fmt, ...)
-{
-    g_autofree char *cmd = NULL;
-    int status = -1;
-    va_list ap;
-
-    va_start(ap, fmt);
-    cmd = g_strdup_vprintf(fmt, ap);
-    va_end(ap);
-    return g_spawn_command_line_sync(cmd, NULL, NULL, &status, NULL) ? status : -1;
-}
-
-/* A target with one disk and one user, made the way its administrator would. */
-static bool start_target(struct server *s, unsigned port, unsigned control)
-{
-    g_autofree char *portal = g_strdup_printf("portal=127.0.0.1:%u", port), *number = g_strdup_printf("%u", control);
-    char *argv[] = {"tgtd", "-f", "-C", number, "--iscsi", portal, NULL};
-    const char *const set_up[] = {
-        "--op new --mode target --tid 1 -T iqn.2026-01.test:disk",
-        "--op new --mode account --user alice --password secretsecret12",
-        "--op bind --mode account --tid 1 --user alice",
-        "--op bind --mode target --tid 1 -I ALL",
-    };
-    int rc = -1;
-
-    start(s, argv);
-    for (int i = 0; i < 100 && rc; i++) {
-        g_usleep(50000);
-        rc = run("tgtadm -C %u --lld iscsi %s", control, set_up[0]);
-    }
-    if (rc == 0)
-        rc = run("tgtadm -C %u --lld iscsi --op new --mode logicalunit --tid 1 --lun 1 -b %s", control, s->image);
-    for (size_t i = 1; rc == 0 && i < G_N_ELEMENTS(set_up); i++)
-        rc = run("tgtadm -C %u --lld iscsi %s", control, set_up[i]);
-    return rc == 0;
-}
-
-static void test_iscsi(void)
-{
-    g_autofree char *tgtd = g_find_program_in_path("tgtd"), *uri = NULL, *wrong = NULL;
-    unsigned port = 20000 + (unsigned)getpid() % 20000, control = 1000 + (unsigned)getpid() % 30000;
-    g_autoptr(GError) error = NULL;
-    struct server s;
-    struct vd *vd;
-
-    if (!tgtd || geteuid() != 0) {
-        g_test_message("tgtd is missing, or we are not root: iSCSI was not tried");
-        return;
-    }
-    server_init(&s);
-    g_assert_true(start_target(&s, port, control));
-    uri = g_strdup_printf("iscsi://alice%%secretsecret12@127.0.0.1:%u/iqn.2026-01.test:disk/1", port);
-    wrong = g_strdup_printf("iscsi://alice%%wrongwrongwro@127.0.0.1:%u/iqn.2026-01.test:disk/1", port);
-    g_assert_null(vd_open(fio_system(), "iSCSI", wrong, 0, &error));
-    g_assert_error(error, STATUS_ERROR, VERR_OPEN_FAILED);
-    g_assert_null(strstr(error->message, "wrongwrong"));
-    g_clear_error(&error);
-    vd = vd_open(fio_system(), "iSCSI", uri, 0, &error);
-    g_assert_no_error(error);
-    g_assert_null(strstr(vd_path(vd), "secretsecret"));
-    play(vd, s.image);
-    vd_close(vd);
-    server_fini(&s);
-}
-
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/remote/nbd", test_nbd);
     g_test_add_func("/remote/addresses", test_addresses);
     g_test_add_func("/remote/nbd-liars", test_nbd_liars);
-    g_test_add_func("/remote/iscsi", test_iscsi);
     return g_test_run();
 }
