@@ -8,6 +8,8 @@
  */
 #include "guest_run.h"
 
+#include "vmm/iem/assist.h"
+
 #include <string.h>
 
 #include "vmm/iem/iem.h"
@@ -34,9 +36,14 @@
 
 enum { VECTOR_DF = 8, VECTOR_TS = 10, VECTOR_GP = 13, VECTOR_PF = 14, VECTOR_AC = 17 };
 
+static enum iem_exit rem_run(struct vcpu *c, uint64_t max_insns)
+{
+    return iem_run(c, MAX(max_insns, 10 * IEM_FAST_BUDGET));
+}
+
 static const struct engine engines[] = {
     {"iem", iem_run, false},
-    {"rem", iem_run, true},
+    {"rem", rem_run, true},
 };
 
 const struct engine *engine_find(const char *name, const char **ret_names)

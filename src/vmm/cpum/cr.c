@@ -10,8 +10,7 @@
 #include "vmm/cpum/cpum_int.h"
 
 enum { CR0_OLD = CPUM_CR0_PE | CPUM_CR0_MP | CPUM_CR0_EM | CPUM_CR0_TS | CPUM_CR0_ET };
-#define CR0_ALL     (CR0_OLD | CPUM_CR0_NE | CPUM_CR0_WP | CPUM_CR0_AM | CPUM_CR0_NW | CPUM_CR0_CD | (uint64_t)CPUM_CR0_PG)
-#define CR3_NOFLUSH (1ull << 63)
+#define CR0_ALL (CR0_OLD | CPUM_CR0_NE | CPUM_CR0_WP | CPUM_CR0_AM | CPUM_CR0_NW | CPUM_CR0_CD | (uint64_t)CPUM_CR0_PG)
 
 /* Publishes cr0/cr3/cr4/efer to the MMU; false (PDPTEs invalid): the old values stay in force. */
 static bool apply(struct vcpu *c, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer)
@@ -78,18 +77,21 @@ bool cpum_cr3_write(struct vcpu *c, uint64_t val)
 {
     struct cpum_ctx *x = &c->ctx;
 
+    uint64_t keep = 0;
+
     if (x->efer & CPUM_EFER_LMA) {
-        if (x->cr4 & CPUM_CR4_PCIDE)
-            val &= ~CR3_NOFLUSH; /* keeping entries is only allowed, never required */
+        if (x->cr4 & CPUM_CR4_PCIDE) {
+            keep = val & PGM_CR3_KEEP;
+            val &= ~keep;
+        }
         if (val >> c->profile->phys_bits)
             return false;
     } else {
         val &= 0xffffffff;
     }
-    if (!apply(c, x->cr0, val, x->cr4, x->efer))
+    if (!apply(c, x->cr0, val | keep, x->cr4, x->efer))
         return false;
-    if (x->cr0 & CPUM_CR0_PG)
-        pgm_mmu_flush(&c->mmu, false);
+    x->cr3 = val;
     return true;
 }
 

@@ -16,6 +16,7 @@
 
 #include "vmm/em/rescue.h"
 #include "vmm/iem/iem.h"
+#include "vmm/rem/rem.h"
 
 #define BUDGET_INSNS (1u << 22)
 /* What ends a sleep even when interrupts are off. */
@@ -197,6 +198,7 @@ void em_register(struct vcpu *c, struct stam *stam)
     stam_addf(stam, STAM_COUNTER, &c->stat_requests, "times", "The machine wanted the thread", "/EM/CPU%u/Requests",
               c->id);
     cpum_register(c, stam);
+    rem_register(c, stam);
     iem_register(c, stam);
 }
 

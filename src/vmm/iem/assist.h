@@ -10,6 +10,9 @@
 
 #include "vmm/iem/iem.h"
 
+/** The other engine does not count: with less than this left of iem_run()'s budget it is not asked. */
+#define IEM_FAST_BUDGET 100000u
+
 /** What a second engine did when it was asked. */
 enum iem_fast_result {
     IEM_FAST_COLD, /* nothing: interpret this block, and many times before asking again */

@@ -285,7 +285,7 @@ static inline bool run_block(struct vcpu *c)
     uint64_t rip = c->ctx.rip; /* kept in a register: only the last instruction of a block changes it */
     bool go_on;
 
-    if (b->heat++ >= iem->hot_at && run_fast(c, b, &go_on))
+    if (b->heat++ >= iem->hot_at && iem->until - c->stat_insns >= IEM_FAST_BUDGET && run_fast(c, b, &go_on))
         return go_on;
     if (G_UNLIKELY(!within_limit(c, b->bytes))) {
         run_one(c);

@@ -104,8 +104,37 @@ static void use_page(struct flat_set *s, unsigned t, uint64_t page)
     s->pages[t]++;
 }
 
-static void put(struct flat *f, struct flat_set *s, unsigned t, uint64_t idx, uint64_t val)
+#define LOCAL_TABLE 60 /* shift of the table's number in flat_set.local */
+
+static bool outlives_generations(const struct flat_set *s)
 {
+    return s->idx != PGM_IDX_USER;
+}
+
+static void drop_locals(struct flat_set *s)
+{
+    if (s->locals > FLAT_LOCAL) {
+        for (unsigned t = 0; t < FLAT_TABLES; t++)
+            wipe_table(s, t);
+    } else {
+        for (unsigned n = 0; n < s->locals; n++)
+            s->table[s->local[n] >> LOCAL_TABLE][s->local[n] & ((UINT64_C(1) << LOCAL_TABLE) - 1)] = 0;
+    }
+    s->locals = 0;
+}
+
+static void note_local(struct flat_set *s, unsigned t, uint64_t idx)
+{
+    if (s->locals < FLAT_LOCAL)
+        s->local[s->locals] = (uint64_t)t << LOCAL_TABLE | idx;
+    if (s->locals <= FLAT_LOCAL)
+        s->locals++;
+}
+
+static void put(struct flat *f, struct flat_set *s, unsigned t, uint64_t idx, uint64_t val, bool global)
+{
+    if (!global && outlives_generations(s))
+        note_local(s, t, idx);
     use_page(s, t, TABLE_PAGE(idx));
     if (s->logged[t] < FLAT_LOG) {
         s->log[t][s->logged[t]] = (uint32_t)idx;
@@ -124,7 +153,19 @@ static void wipe(struct flat *f, struct flat_set *s)
     for (unsigned t = 0; t < FLAT_TABLES; t++)
         wipe_table(s, t);
     s->gen = 0;
+    s->locals = 0;
     f->stat_wipes++;
+}
+
+/* Brings a set that serves all address spaces to the present one. */
+static bool follow(struct flat_set *s, const struct pgm_mmu *m)
+{
+    if (!outlives_generations(s) || s->global_gen != m->global_gen)
+        return false;
+    if (s->gen != m->gen)
+        drop_locals(s);
+    s->gen = m->gen;
+    return true;
 }
 
 struct flat_set *flat_select(struct flat *f, const struct pgm_mmu *m, enum pgm_index idx, uint32_t key)
@@ -134,7 +175,7 @@ struct flat_set *flat_select(struct flat *f, const struct pgm_mmu *m, enum pgm_i
     f->clock++;
     for (unsigned n = 0; n < f->sets; n++) {
         struct flat_set *s = &f->set[n];
-        if (s->gen == m->gen && s->idx == idx && s->key == key) {
+        if (s->gen != 0 && s->idx == idx && s->key == key && (s->gen == m->gen || follow(s, m))) {
             s->used_at = f->clock;
             return s;
         }
@@ -143,6 +184,7 @@ struct flat_set *flat_select(struct flat *f, const struct pgm_mmu *m, enum pgm_i
     }
     wipe(f, oldest);
     oldest->gen = m->gen;
+    oldest->global_gen = m->global_gen;
     oldest->idx = (uint8_t)idx;
     oldest->key = key;
     oldest->used_at = f->clock;
@@ -154,17 +196,22 @@ void flat_fill(struct flat *f, struct flat_set *s, const struct pgm_mmu *m, uint
     const uint64_t page = gla & ~(uint64_t)(PGM_PAGE_BYTES - 1), want = page | m->gen, idx = flat_index(gla);
     const struct pgm_tlb_entry *e = &m->tlb[s->idx][(gla >> PGM_PAGE_SHIFT) & (PGM_TLB_ENTRIES - 1)];
 
+    bool global = e->global_gen == m->global_gen;
+
     if (s->gen != m->gen)
         return;
     if (e->tag[PGM_READ] == want && s->table[FLAT_R][idx] == 0)
-        put(f, s, FLAT_R, idx, (uint64_t)e->addend);
+        put(f, s, FLAT_R, idx, (uint64_t)e->addend, global);
     if (e->tag[PGM_WRITE] == want && s->table[FLAT_W][idx] == 0)
-        put(f, s, FLAT_W, idx, (uint64_t)e->addend);
+        put(f, s, FLAT_W, idx, (uint64_t)e->addend, global);
 }
 
-void flat_set_x(struct flat *f, struct flat_set *s, uint64_t gla, uint64_t word)
+void flat_set_x(struct flat *f, struct flat_set *s, const struct pgm_mmu *m, uint64_t gla, uint64_t word)
 {
-    put(f, s, FLAT_X, flat_index(gla), word);
+    const struct pgm_tlb_entry *e = &m->tlb[s->idx][(gla >> PGM_PAGE_SHIFT) & (PGM_TLB_ENTRIES - 1)];
+    const uint64_t page = gla & ~(uint64_t)(PGM_PAGE_BYTES - 1);
+
+    put(f, s, FLAT_X, flat_index(gla), word, e->gla == page && e->global_gen == m->global_gen);
 }
 
 uint64_t flat_x(const struct flat_set *s, uint64_t gla)

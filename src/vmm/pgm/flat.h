@@ -8,6 +8,9 @@
  * The index takes bits 12 to 47 of the address and nothing else, so no address leaves the table. A non-canonical
  * address finds the entry of another one; adding gives a host address that is non-canonical too and faults.
  *
+ * A supervisor's set serves all address spaces: what it holds of global pages stays over generations, the rest is taken
+ * out when the generation changes. A user's set belongs to one generation.
+ *
  * Thread: everything belongs to the vCPU's thread.
  * Invariant 1: an entry exists only while the TLB entry it was copied from could: everything that kills a TLB entry
  *   kills it in every set (flat_kill*), a new generation takes a set of its own.
@@ -22,6 +25,7 @@
 #define FLAT_INDEX_MASK  UINT64_C(0x0000fffffffff000)
 #define FLAT_SETS_MAX    8u
 #define FLAT_LOG         8192u /* entries remembered one by one; more of them are wiped by table page */
+#define FLAT_LOCAL       1024u
 #define FLAT_PAGES       4096u /* table pages in use; power of two */
 
 enum flat_table { FLAT_R, FLAT_W, FLAT_X, FLAT_TABLES };
@@ -29,6 +33,7 @@ enum flat_table { FLAT_R, FLAT_W, FLAT_X, FLAT_TABLES };
 struct flat_set {
     uint64_t *table[FLAT_TABLES];
     uint64_t gen; /* the TLB's generation; 0 = free */
+    uint64_t global_gen;
     uint32_t key; /* caller's: kind of code */
     uint8_t idx;  /* enum pgm_index */
     uint64_t used_at;
@@ -37,6 +42,9 @@ struct flat_set {
     uint8_t log_high[FLAT_TABLES][FLAT_LOG];
     uint64_t page[FLAT_TABLES][FLAT_PAGES]; /* table pages touched, + 1; open hash */
     uint32_t pages[FLAT_TABLES];
+    uint64_t
+        local[FLAT_LOCAL]; /* entries of pages that are not global, if the set outlives generations: table, index */
+    unsigned locals;
 };
 
 struct flat {
@@ -55,7 +63,7 @@ void flat_free(struct flat *f);
 struct flat_set *flat_select(struct flat *f, const struct pgm_mmu *m, enum pgm_index idx, uint32_t key);
 /** Copies what the TLB knows about @gla into R and W. */
 void flat_fill(struct flat *f, struct flat_set *s, const struct pgm_mmu *m, uint64_t gla);
-void flat_set_x(struct flat *f, struct flat_set *s, uint64_t gla, uint64_t word);
+void flat_set_x(struct flat *f, struct flat_set *s, const struct pgm_mmu *m, uint64_t gla, uint64_t word);
 uint64_t flat_x(const struct flat_set *s, uint64_t gla);
 
 /* ---- called by mmu.c ---- */

@@ -172,7 +172,9 @@ static inline void e_here(struct emit *e, uint8_t *from)
 }
 static inline void e_here8(struct emit *e, uint8_t *from)
 {
-    if (!e->full)
+    if (e->p - from > 127)
+        e->full = true; /* out of reach: what was made is not used */
+    else if (!e->full)
         from[-1] = (uint8_t)(e->p - from);
 }
 static inline void e_jmp_to(struct emit *e, const uint8_t *to)

@@ -197,23 +197,6 @@ void rem_trampolines(struct rem *r)
     r->code_first = r->used = (here(r, &e) + 63u) & ~63u;
 }
 
-uint32_t rem_emit_leave_at(struct rem *r, unsigned off)
-{
-    struct emit e = {.p = r->code.rw + r->used, .start = r->code.rw, .end = r->code.rw + REM_CODE_BYTES};
-    struct x86_place at = e_at(T0, (int32_t)off);
-    uint32_t start = r->used;
-
-    e_load(&e, T0, &r->hot.pcbase);
-    e_lea(&e, r->c->mode.code64, T0, &at);
-    e_store(&e, &r->c->ctx.rip, T0);
-    e_store_imm32(&e, &r->hot.link, REM_NO_LINK);
-    e_jmp_to(&e, r->code.rw + r->exit);
-    if (e.full)
-        return 0;
-    r->used = here(r, &e);
-    return start;
-}
-
 /* IRET to the next instruction serialises as CPUID does (SDM vol. 3 8.3), and no hypervisor intercepts it. */
 void rem_serialize(void)
 {

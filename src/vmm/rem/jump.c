@@ -50,18 +50,12 @@ static uint32_t new_link(struct rem_tr *t)
 
 static void jump_within(struct rem_tr *t, uint8_t *from, unsigned off)
 {
-    struct rem_block *to = rem_block_at(t->r, t->page, off);
-
     if (from == NULL)
         from = e_jmp(&t->e);
     if (t->e.full)
         return;
     if (off == t->r->run.from) { /* this block itself */
         e_aim(from, t->r->code.rw + t->host);
-        return;
-    }
-    if (to != NULL) {
-        e_aim(from, t->r->code.rw + to->host);
         return;
     }
     uint32_t link = new_link(t);

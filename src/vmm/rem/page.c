@@ -3,21 +3,22 @@
  *
  * A change of watched bytes arrives in the inbox. Every block of the page is then compared with the memory it was made
  * from: if the bytes are the same it is watched again and lives on (data beside code, a store of the same value); else
- * its first bytes become a jump to code that leaves, and, once the place is translated anew, to the new block. So
- * nobody who ever jumped to a block has to be found.
+ * the jumps that lead to it are aimed at their stubs again, and its entry becomes a jump out, for a block that loops to
+ * itself.
  */
 #include "vmm/rem/rem_int.h"
 
-#define STALE_JUMP_BYTES 5u
+#define JUMP_BYTES 5u
 
-static unsigned hash(uint64_t gpa, uint32_t key)
+/* By address alone: whoever changes a page looks for all kinds of code in it. */
+static unsigned hash(uint64_t gpa)
 {
-    return (unsigned)((gpa ^ (uint64_t)key << 44) * UINT64_C(0x9e3779b97f4a7c15) >> 51) & (REM_PAGES_MAX * 2 - 1);
+    return (unsigned)((gpa >> 12) * UINT64_C(0x9e3779b97f4a7c15) >> 51) & (REM_PAGES_MAX * 2 - 1);
 }
 
 struct rem_page *rem_page_find(struct rem *r, uint64_t gpa, uint32_t key)
 {
-    struct rem_page *p = r->page_hash[hash(gpa, key)];
+    struct rem_page *p = r->page_hash[hash(gpa)];
 
     while (p != NULL && (p->gpa != gpa || p->key != key))
         p = p->next;
@@ -26,7 +27,7 @@ struct rem_page *rem_page_find(struct rem *r, uint64_t gpa, uint32_t key)
 
 struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint32_t key)
 {
-    struct rem_page *p = rem_page_find(r, gpa, key), **slot = &r->page_hash[hash(gpa, key)];
+    struct rem_page *p = rem_page_find(r, gpa, key), **slot = &r->page_hash[hash(gpa)];
 
     if (p != NULL)
         return p;
@@ -46,34 +47,28 @@ struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint32_t key)
     return p;
 }
 
+/* Blocks are numbered in the order of their host code. */
 struct rem_block *rem_block_at(struct rem *r, const struct rem_page *page, unsigned off)
 {
-    if (page->entry[off] == r->none)
+    uint32_t host = page->entry[off], low = 0, high = r->blocks;
+
+    if (host == r->none)
         return NULL;
-    for (struct rem_block *b = page->blocks; b != NULL; b = b->next)
-        if (b->off == off && !b->stale)
-            return b;
-    return NULL;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (r->block[middle].host <= host)
+            low = middle;
+        else
+            high = middle;
+    }
+    return &r->block[low];
 }
 
-static void aim_entry(struct rem *r, const struct rem_block *b, uint32_t host)
+void rem_block_keep(struct rem_block *b)
 {
-    uint8_t *at = r->code.rw + b->host;
-
-    at[0] = 0xe9;
-    e_aim(at + STALE_JUMP_BYTES, r->code.rw + host);
-}
-
-void rem_block_keep(struct rem *r, struct rem_block *b)
-{
-    struct rem_page *p = b->page;
-
-    for (struct rem_block *old = p->blocks; old != NULL; old = old->next)
-        if (old->off == b->off)
-            aim_entry(r, old, b->host);
-    b->next = p->blocks;
-    p->blocks = b;
-    p->entry[b->off] = b->host;
+    b->next = b->page->blocks;
+    b->page->blocks = b;
+    b->page->entry[b->off] = b->host;
 }
 
 static bool unchanged(struct rem *r, const struct rem_block *b)
@@ -88,24 +83,39 @@ static bool unchanged(struct rem *r, const struct rem_block *b)
     return memcmp(now, b->bytes, bytes) == 0;
 }
 
+/* Nothing leads to the block any more; who is in it and comes by its entry leaves. */
 static void invalidate(struct rem *r, struct rem_block *b)
 {
-    uint32_t out = rem_emit_leave_at(r, b->off);
+    uint8_t *entry = r->code.rw + b->host;
 
     b->stale = true;
     b->page->entry[b->off] = r->none;
+    for (uint32_t n = b->links; n != REM_NO_LINK; n = r->link[n].next)
+        rem_unlink(r, n);
+    b->links = REM_NO_LINK;
+    entry[0] = 0xe9;
+    e_aim(entry + JUMP_BYTES, r->code.rw + b->leave);
     r->stats.invalidated++;
-    if (out == 0)
-        r->full = true;
-    else
-        aim_entry(r, b, out);
+}
+
+static void drop_stale(struct rem_page *p)
+{
+    struct rem_block **link = &p->blocks;
+
+    while (*link != NULL)
+        if ((*link)->stale)
+            *link = (*link)->next;
+        else
+            link = &(*link)->next;
 }
 
 void rem_rewrite(struct rem *r)
 {
     for (unsigned n = 0; n < r->rewrites; n++)
-        if (!r->block[r->rewrite[n]].stale)
+        if (!r->block[r->rewrite[n]].stale) {
             invalidate(r, &r->block[r->rewrite[n]]);
+            drop_stale(r->block[r->rewrite[n]].page);
+        }
     r->rewrites = 0;
     rem_serialize();
 }
@@ -113,21 +123,19 @@ void rem_rewrite(struct rem *r)
 static void check_page(struct rem *r, struct rem_page *p)
 {
     for (struct rem_block *b = p->blocks; b != NULL; b = b->next) {
-        if (b->stale)
-            continue;
         if (unchanged(r, b))
             r->stats.revived++;
         else
             invalidate(r, b);
     }
+    drop_stale(p);
 }
 
 static void check_gpa(struct rem *r, uint64_t gpa)
 {
-    for (unsigned n = 0; n < REM_PAGES_MAX * 2; n++)
-        for (struct rem_page *p = r->page_hash[n]; p != NULL; p = p->next)
-            if (p->gpa == gpa)
-                check_page(r, p);
+    for (struct rem_page *p = r->page_hash[hash(gpa)]; p != NULL; p = p->next)
+        if (p->gpa == gpa)
+            check_page(r, p);
 }
 
 static void check_all(struct rem *r)

@@ -17,7 +17,7 @@ static void load_gs(struct emit *e, unsigned to, unsigned index)
 }
 
 /* rcx = 0 exactly if [reg, +bytes) goes over the page's end: bit 12 of offset + bytes - 1, less one. */
-static void check_crossing(struct rem_tr *t, unsigned reg, unsigned bytes)
+void rem_emit_crossing_check(struct rem_tr *t, unsigned reg, unsigned bytes)
 {
     struct x86_place last = e_at(S, (int32_t)bytes - 1), less_one = e_at(S, -1);
     struct emit *e = &t->e;
@@ -36,7 +36,7 @@ void rem_emit_probe(struct rem_tr *t, unsigned reg, unsigned bytes, bool write)
     struct emit *e = &t->e;
 
     if (bytes > 1 && !natural)
-        check_crossing(t, reg, bytes);
+        rem_emit_crossing_check(t, reg, bytes);
     e_pext(e, S, reg, &t->r->hot.mask_page);
     if (write)
         e_mem(e, true, 0x8b, S, &entry);

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "rt/status.h"
+#include "vmm/stam/stam.h"
 
 #define HWCAP2_FSGS    (1u << 1)
 #define PAGES_TOGETHER (1u << 15) /* of all vCPUs: they must be below 2 GiB */
@@ -110,7 +111,7 @@ static struct rem_block *block_for(struct rem *r, uint64_t gpa, bool translate)
     if (b == NULL)
         return NULL;
     if (flat_x(r->set, gla) != rem_x_word(page, gla))
-        flat_set_x(r->flat, r->set, gla, rem_x_word(page, gla));
+        flat_set_x(r->flat, r->set, &c->mmu, gla, rem_x_word(page, gla));
     r->hot.pcbase = gla - off;
     return b;
 }
@@ -259,4 +260,36 @@ const struct rem_stats *rem_stats(const struct vcpu *c)
     static const struct rem_stats none;
 
     return c->rem != NULL ? &c->rem->stats : &none;
+}
+
+void rem_register(struct vcpu *c, struct stam *stam)
+{
+    if (c->rem == NULL)
+        return;
+    const struct rem_stats *s = &c->rem->stats;
+    const struct flat *f = c->rem->flat;
+    const struct {
+        const char *name, *unit, *desc;
+        const uint64_t *value;
+    } rows[] = {
+        {"Blocks", "blocks", "translated", &s->blocks},
+        {"Insns", "insns", "translated", &s->insns},
+        {"GuestBytes", "bytes", "translated", &s->guest_bytes},
+        {"HostBytes", "bytes", "made of them", &s->host_bytes},
+        {"Flushes", "times", "everything forgotten", &s->flushes},
+        {"Invalidated", "blocks", "whose code changed", &s->invalidated},
+        {"Revived", "blocks", "whose code was written but is the same", &s->revived},
+        {"Enters", "times", "translated code entered from C", &s->enters},
+        {"Links", "jumps", "patched", &s->links},
+        {"Slow", "insns", "run by the interpreter from translated code", &s->slow},
+        {"Faults", "times", "host exceptions in translated code", &s->faults},
+        {"Opaque", "insns", "translated into a call of the interpreter", &s->opaque_insns},
+        {"Refused", "times", "code that was not translated", &s->refused},
+        {"Flat/Fills", "entries", "of the address tables", &f->stat_fills},
+        {"Flat/Wipes", "times", "a set of tables changed hands", &f->stat_wipes},
+        {"Flat/Kills", "pages", "invalidated one by one", &f->stat_kills},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
+        stam_addf(stam, STAM_COUNTER, rows[i].value, rows[i].unit, rows[i].desc, "/REM/CPU%u/%s", c->id, rows[i].name);
 }

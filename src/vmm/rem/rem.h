@@ -40,5 +40,8 @@ struct rem_stats {
         opaque_insns, refused;
 };
 const struct rem_stats *rem_stats(const struct vcpu *c);
+struct stam;
+/** "/REM/CPUn/..." */
+void rem_register(struct vcpu *c, struct stam *stam);
 
 #endif

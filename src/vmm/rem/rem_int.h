@@ -43,6 +43,7 @@ struct rem_hot {
     uint64_t mask_page, mask_off, mask_4k;
     uint64_t flags; /* EFLAGS in and out */
     uint64_t target, tmp;
+    uint8_t xmm[16]; /* a vector register while it is borrowed */
     uint32_t site, link;
     uint32_t host_mxcsr;
     uint8_t vec_live;   /* the host's vector registers and MXCSR are the guest's */
@@ -66,7 +67,8 @@ struct rem_block {
     struct rem_block *next; /* of the page */
     struct rem_page *page;
     const uint8_t *bytes; /* guest code it was made from: [off, to) */
-    uint32_t host, host_bytes;
+    uint32_t leave, host; /* the way out, and right behind it the entry */
+    uint32_t links;       /* that lead here */
     uint16_t off, to;
     bool stale;
 };
@@ -83,8 +85,11 @@ struct rem_site {
 
 /** A direct jump that may be patched. */
 struct rem_link {
-    uint32_t rel; /* end of the jump */
-    uint32_t imm; /* end of the page's address; 0: target in the same page */
+    uint32_t rel;  /* end of the jump */
+    uint32_t imm;  /* end of the page's address; 0: target in the same page */
+    uint32_t stub; /* where the jump leads while it is not patched; with imm: nowhere, the address matches nothing */
+    uint32_t next; /* link to the same block */
+    struct rem_block *to; /* it leads to now; NULL: its stub */
 };
 
 struct rem {
@@ -118,7 +123,7 @@ struct rem {
 struct rem_page *rem_page_find(struct rem *r, uint64_t gpa, uint32_t key);
 struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint32_t key); /* NULL: full, or not memory */
 struct rem_block *rem_block_at(struct rem *r, const struct rem_page *page, unsigned off); /* NULL: none */
-void rem_block_keep(struct rem *r, struct rem_block *b);
+void rem_block_keep(struct rem_block *b);
 /** Looks at the pages announced by rem_code_changed(). */
 void rem_follow_changes(struct rem *r);
 void rem_forget_all(struct rem *r);
@@ -134,13 +139,13 @@ static inline uint64_t rem_x_word(const struct rem_page *page, uint64_t gla)
 /** Translates the run at @off of @page, whose RIP is ctx.rip. NULL: it cannot be (cold, or full is set). */
 struct rem_block *rem_translate(struct rem *r, struct rem_page *page, unsigned off);
 /** Aims a link at a block. */
-void rem_link_to(struct rem *r, uint32_t link, const struct rem_block *to);
+void rem_link_to(struct rem *r, uint32_t link, struct rem_block *to);
+/** ... at nothing again. */
+void rem_unlink(struct rem *r, uint32_t link);
 
 /* ---- entry.c: code between C and translated code ---- */
 void rem_trampolines(struct rem *r);
 void rem_serialize(void);
-/** A piece of code that leaves with RIP = pcbase + @off; for blocks that are no more. Return: host offset, 0 = full. */
-uint32_t rem_emit_leave_at(struct rem *r, unsigned off);
 
 struct rem *rem_running(void); /* of this thread; rem.c */
 
@@ -227,9 +232,12 @@ void rem_emit_opaque(struct rem_tr *t);
 int rem_emit_gla(struct rem_tr *t, const struct x86_insn *i);
 /** Emits the check of [reg] for @bytes; afterwards [reg + S] is the host's memory. */
 void rem_emit_probe(struct rem_tr *t, unsigned reg, unsigned bytes, bool write);
+/** Emits a miss if [reg, +bytes) goes over the end of its page. */
+void rem_emit_crossing_check(struct rem_tr *t, unsigned reg, unsigned bytes);
 
 /* insn.c, jump.c, stack.c: false = nothing was emitted, let the interpreter do it */
 bool rem_emit_data(struct rem_tr *t, const struct x86_insn *i);
+bool rem_emit_misaligned(struct rem_tr *t, const struct x86_insn *i);
 bool rem_emit_lea(struct rem_tr *t, const struct x86_insn *i);
 void rem_emit_jump(struct rem_tr *t, uint8_t *from, int64_t target_off); /* from NULL: emit the jump itself */
 bool rem_emit_jcc(struct rem_tr *t, const struct x86_insn *i);

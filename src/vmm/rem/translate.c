@@ -93,7 +93,10 @@ static void emit_stub(struct rem_tr *t, const struct rem_stub *s)
     switch (s->kind) {
     case STUB_SLOW: slow_stub(t, s->site, 0); break;
     case STUB_FPU: slow_stub(t, s->site, REM_SITE_FPU); break;
-    case STUB_LINK: leave_at(t, s->off, s->link); break;
+    case STUB_LINK:
+        t->r->link[s->link].stub = rem_off(t->r, t->e.p);
+        leave_at(t, s->off, s->link);
+        break;
     }
 }
 
@@ -168,7 +171,7 @@ static bool caught(const struct rem_tr *t)
 static bool emit_kind(struct rem_tr *t, const struct x86_insn *i)
 {
     if (caught(t))
-        return false;
+        return rem_emit_misaligned(t, i);
     switch (rem_kind_of(t->c, i)) {
     case REM_OPAQUE: return false;
     case REM_DATA: want_units(t, i); return rem_emit_data(t, i);
@@ -286,33 +289,60 @@ struct rem_block *rem_translate(struct rem *r, struct rem_page *page, unsigned o
     b = &r->block[r->blocks++];
     *b = (struct rem_block){.page = page,
                             .bytes = r->bytes + r->bytes_used,
+                            .leave = r->used,
                             .host = t.host,
-                            .host_bytes = rem_off(r, t.e.p) - r->used,
                             .off = (uint16_t)off,
                             .to = r->run.to};
     memcpy(r->bytes + r->bytes_used, code + off, b->to - off);
     r->bytes_used += b->to - off;
+    r->stats.host_bytes += rem_off(r, t.e.p) - r->used;
     r->used = (rem_off(r, t.e.p) + 15u) & ~15u;
     r->stats.blocks++;
     r->stats.insns += r->run.count;
     r->stats.guest_bytes += r->run.to - r->run.from;
-    r->stats.host_bytes += b->host_bytes;
-    rem_block_keep(r, b);
+    rem_block_keep(b);
     rem_serialize();
     return b;
 }
 
-void rem_link_to(struct rem *r, uint32_t number, const struct rem_block *to)
+static void aim_link(struct rem *r, const struct rem_link *link, int32_t imm, uint32_t host)
 {
-    const struct rem_link *link = &r->link[number];
+    if (link->imm != 0)
+        memcpy(r->code.rw + link->imm - 4, &imm, 4);
+    if (host != 0)
+        e_aim(r->code.rw + link->rel, r->code.rw + host);
+}
 
-    if (link->rel == 0)
+/* Takes the link out of the list of the block it leads to. */
+static void forget_link(struct rem *r, uint32_t number)
+{
+    uint32_t *at = &r->link[number].to->links;
+
+    while (*at != REM_NO_LINK && *at != number)
+        at = &r->link[*at].next;
+    if (*at == number)
+        *at = r->link[number].next;
+    r->link[number].to = NULL;
+}
+
+void rem_link_to(struct rem *r, uint32_t number, struct rem_block *to)
+{
+    struct rem_link *link = &r->link[number];
+
+    if (link->rel == 0 || link->to == to)
         return;
-    if (link->imm != 0) {
-        int32_t address = -(int32_t)(uint32_t)(uintptr_t)to->page->entry;
-        memcpy(r->code.rw + link->imm - 4, &address, 4);
-    }
-    e_aim(r->code.rw + link->rel, r->code.rw + to->host);
+    if (link->to != NULL)
+        forget_link(r, number);
+    aim_link(r, link, -(int32_t)(uint32_t)(uintptr_t)to->page->entry, to->host);
+    link->next = to->links;
+    to->links = number;
+    link->to = to;
     r->stats.links++;
     rem_serialize();
+}
+
+void rem_unlink(struct rem *r, uint32_t number)
+{
+    aim_link(r, &r->link[number], INT32_MAX, r->link[number].stub);
+    r->link[number].to = NULL;
 }

@@ -1,0 +1,146 @@
+/*
+ * misaligned.c - instructions that were caught at a misaligned operand, in a form the host does not trap on.
+ *
+ * EFLAGS.AC does not cover 16-byte vector moves: the operand is read by one, into a vector register that is given back,
+ * and the instruction runs on a general register. It is written byte by byte, with RORX, which leaves flags alone.
+ * Left out: that a misaligned store inside a cache line is seen whole by other processors (x86 promises it on some
+ * processors only); LOCKed instructions, which the interpreter runs.
+ */
+#include "vmm/rem/rem_int.h"
+
+#define VECTOR_BYTES 16u
+#define XMM15        15u
+
+/* Instructions that do the same with a register in place of the memory operand. */
+static bool has_register_form(const struct x86_insn *i)
+{
+    static const uint16_t mnems[] = {X86_ADD, X86_OR,    X86_ADC,   X86_SBB,    X86_AND,    X86_SUB, X86_XOR,
+                                     X86_CMP, X86_TEST,  X86_INC,   X86_DEC,    X86_NOT,    X86_NEG, X86_IMUL,
+                                     X86_MUL, X86_MOVZX, X86_MOVSX, X86_MOVSXD, X86_CMOVcc, X86_BT};
+
+    for (unsigned n = 0; n < sizeof mnems / sizeof mnems[0]; n++)
+        if (i->mnem == mnems[n])
+            return true;
+    return false;
+}
+
+static const struct x86_operand *memory_of(const struct x86_insn *i)
+{
+    for (unsigned n = 0; n < i->nops; n++)
+        if (i->op[n].kind == X86_OP_MEM)
+            return &i->op[n];
+    return NULL;
+}
+
+/* Linear address, check and host address of the operand, which ends up in T0. */
+static bool reach(struct rem_tr *t, const struct x86_insn *i, unsigned bytes, bool write)
+{
+    int reg = rem_emit_gla(t, i);
+
+    if (reg < 0)
+        return false;
+    struct x86_place sum = e_at_index((unsigned)reg, S, 1, 0);
+    rem_emit_crossing_check(t, (unsigned)reg, bytes);
+    rem_emit_probe(t, (unsigned)reg, bytes == VECTOR_BYTES ? 1 : bytes, write);
+    e_lea(&t->e, true, T0, &sum);
+    rem_islands(t, REM_FAR, true); /* what follows is long */
+    return true;
+}
+
+static void load_s(struct rem_tr *t)
+{
+    struct emit *e = &t->e;
+    struct x86_place keep = e_abs(t->r->hot.xmm), from = e_at(T0, 0);
+
+    e_mem(e, false, 0x0f11, XMM15, &keep);
+    e_mem(e, false, 0x0f10, XMM15, &from);
+    E_BYTES(e, 0x66, 0x4c, 0x0f, 0x7e, 0xf9); /* movq rcx, xmm15 */
+    e_mem(e, false, 0x0f10, XMM15, &keep);
+}
+
+static void store_s(struct rem_tr *t, unsigned bytes)
+{
+    struct emit *e = &t->e;
+
+    for (unsigned n = 0; n < bytes; n++) {
+        struct x86_place to = e_at(T0, (int32_t)n);
+        e_mem(e, false, 0x88, S, &to);
+        if (n + 1 < bytes) /* rorx rcx, rcx, 8 */
+            E_BYTES(e, 0xc4, 0xe3, bytes == 8 ? 0xfb : 0x7b, 0xf0, 0xc9, 8);
+    }
+}
+
+static bool emit_store(struct rem_tr *t, const struct x86_insn *i, const struct x86_operand *from, unsigned bytes)
+{
+    struct emit *e = &t->e;
+
+    if (from->kind == X86_OP_GPR && from->reg >= X86_AH)
+        return false;
+    if (!reach(t, i, bytes, true))
+        return false;
+    if (from->kind == X86_OP_IMM)
+        e_mov_imm(e, S, i->imm[from->reg]);
+    else if (rem_host_reg(from->reg) == X86_REG_NONE)
+        e_load(e, S, &t->c->ctx.gpr[from->reg]);
+    else
+        e_mov(e, true, S, rem_host_reg(from->reg));
+    store_s(t, bytes);
+    return true;
+}
+
+static bool emit_load(struct rem_tr *t, const struct x86_insn *i, const struct x86_operand *to)
+{
+    unsigned reg = rem_host_reg(to->reg);
+    struct emit *e = &t->e;
+
+    if (to->bytes < 4 || !reach(t, i, VECTOR_BYTES, false))
+        return false;
+    load_s(t);
+    if (reg != X86_REG_NONE) {
+        e_mov(e, to->bytes == 8, reg, S);
+        return true;
+    }
+    if (to->bytes == 4)
+        e_mov(e, false, S, S);
+    e_store(e, &t->c->ctx.gpr[to->reg], S);
+    return true;
+}
+
+/* The instruction itself, its memory operand replaced by S. Only registers that are on the host. */
+static bool emit_on_register(struct rem_tr *t, const struct x86_insn *i, const struct x86_operand *m)
+{
+    struct x86_place place = {.reg = X86_KEEP, .rm = S, .vvvv = X86_KEEP, .index = X86_REG_NONE};
+    uint8_t code[X86_ENCODE_MAX];
+    size_t n;
+
+    for (unsigned k = 0; k < i->nops; k++) {
+        const struct x86_operand *o = &i->op[k];
+        if (o->kind != X86_OP_GPR || (o->flags & X86_OPF_IMPLICIT))
+            continue;
+        if (o->reg >= X86_AH || rem_host_reg(o->reg) == X86_REG_NONE)
+            return false;
+        place.reg = (uint8_t)rem_host_reg(o->reg);
+    }
+    if (!reach(t, i, VECTOR_BYTES, (m->flags & X86_OPF_WRITE) != 0))
+        return false;
+    load_s(t);
+    n = x86_encode(code, i, &place);
+    t->failed |= n == 0;
+    e_bytes(&t->e, code, n);
+    if (m->flags & X86_OPF_WRITE)
+        store_s(t, m->bytes);
+    return true;
+}
+
+bool rem_emit_misaligned(struct rem_tr *t, const struct x86_insn *i)
+{
+    const struct x86_operand *m = memory_of(i);
+
+    if (m == NULL || i->lock || rem_kind_of(t->c, i) != REM_DATA || (m->bytes != 2 && m->bytes != 4 && m->bytes != 8))
+        return false;
+    if (i->mnem == X86_MOV && i->op[0].kind == X86_OP_MEM)
+        return emit_store(t, i, &i->op[1], m->bytes);
+    if (i->mnem == X86_MOV)
+        return emit_load(t, i, &i->op[0]);
+    return i->has_modrm && has_register_form(i) && emit_on_register(t, i, m);
+}
