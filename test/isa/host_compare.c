@@ -131,7 +131,7 @@ static bool other_fault(const struct trial *t, int host, int ours)
 }
 
 /* AddressSanitizer has its shadow from just below 2 GiB up, in this process and not in the guest: what a case meets
- * there by chance, as with a wild stack pointer, does not fault on the host. */
+ * there by chance, as with a wild stack pointer, does not fault on the host, or later. */
 static bool is_shadow(const struct cpu_fault *ours)
 {
 #ifdef __SANITIZE_ADDRESS__
@@ -148,8 +148,12 @@ static bool same_fault(struct compare *k, const struct trial *t, const struct ou
 {
     const struct cpu_fault *h = &host->fault, *o = &ours->fault;
 
+    if (is_shadow(o) && (h->vector != o->vector || h->error != o->error)) {
+        *ret_known = true;
+        return true;
+    }
     if (h->vector != o->vector) {
-        if (other_fault(t, h->vector, o->vector) || (h->vector < 0 && is_shadow(o))) {
+        if (other_fault(t, h->vector, o->vector)) {
             *ret_known = true;
             return true;
         }
