@@ -62,10 +62,10 @@ def service_killed(h):
 
 
 def machine_killed(h):
-    """Aborted within a second; also when no service was there to see it."""
+    """Aborted at once (5 s: the test's machine may be busy); also when no service was there to see it."""
     machine(h)
     os.kill(h.pids("VBoxHeadless")[0], signal.SIGKILL)
-    h.wait_state("m", "aborted", 1)
+    h.wait_state("m", "aborted", 5)
     h.ok("startvm", "m")
     os.kill(h.pids("VBoxSVC")[0], signal.SIGKILL)
     os.kill(h.pids("VBoxHeadless")[0], signal.SIGKILL)

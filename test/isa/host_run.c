@@ -11,7 +11,6 @@
  */
 #include "host_run.h"
 
-#include "vmm/rem/rem.h"
 #include <asm/ldt.h>
 #include <assert.h>
 #include <cpuid.h>
