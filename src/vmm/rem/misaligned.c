@@ -132,6 +132,34 @@ static bool emit_on_register(struct rem_tr *t, const struct x86_insn *i, const s
     return true;
 }
 
+/* Vector and x87 loads: the instruction itself reads a copy that is aligned. */
+static bool emit_on_copy(struct rem_tr *t, const struct x86_insn *i)
+{
+    struct x86_place copy = e_abs(&t->r->hot.tmp);
+    struct x86_place place = {.reg = X86_KEEP,
+                              .rm = X86_KEEP,
+                              .vvvv = X86_KEEP,
+                              .memory = true,
+                              .base = copy.base,
+                              .index = copy.index,
+                              .scale = copy.scale,
+                              .disp = copy.disp};
+    uint8_t code[X86_ENCODE_MAX];
+    size_t n;
+
+    for (unsigned k = 0; k < i->nops; k++)
+        if (i->op[k].kind == X86_OP_GPR)
+            return false;
+    if (!reach(t, i, VECTOR_BYTES, false))
+        return false;
+    load_s(t);
+    e_store(&t->e, &t->r->hot.tmp, S);
+    n = x86_encode(code, i, &place);
+    t->failed |= n == 0;
+    e_bytes(&t->e, code, n);
+    return true;
+}
+
 bool rem_emit_misaligned(struct rem_tr *t, const struct x86_insn *i)
 {
     const struct x86_operand *m = memory_of(i);
@@ -142,5 +170,7 @@ bool rem_emit_misaligned(struct rem_tr *t, const struct x86_insn *i)
         return emit_store(t, i, &i->op[1], m->bytes);
     if (i->mnem == X86_MOV)
         return emit_load(t, i, &i->op[0]);
+    if (x86_mnem_engine(i->mnem) == X86_BY_HOST)
+        return i->has_modrm && !(m->flags & X86_OPF_WRITE) && emit_on_copy(t, i);
     return i->has_modrm && has_register_form(i) && emit_on_register(t, i, m);
 }

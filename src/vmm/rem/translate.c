@@ -170,8 +170,11 @@ static bool caught(const struct rem_tr *t)
 
 static bool emit_kind(struct rem_tr *t, const struct x86_insn *i)
 {
-    if (caught(t))
+    if (caught(t)) {
+        if (rem_kind_of(t->c, i) == REM_DATA)
+            want_units(t, i);
         return rem_emit_misaligned(t, i);
+    }
     switch (rem_kind_of(t->c, i)) {
     case REM_OPAQUE: return false;
     case REM_DATA: want_units(t, i); return rem_emit_data(t, i);
