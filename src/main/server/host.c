@@ -18,7 +18,7 @@
 static void *find(void *user, struct bus_peer *peer, const char *node)
 {
     (void)peer;
-    return strcmp(node, "Host") == 0 ? user : NULL;
+    return root_find(user, node, "Host");
 }
 
 static void list(void *user, GPtrArray *nodes)
@@ -233,13 +233,8 @@ static const struct bus_interface interface;
 
 static bool describe(struct bus_call *call, GVariant **ret, GError **error)
 {
-    GVariantDict dict;
-
     (void)error;
-    g_variant_dict_init(&dict, NULL);
-    bus_describe(call->bus, &interface, call->object, call->node, &dict);
-    *ret = g_variant_new("(@a{sv})", g_variant_dict_end(&dict));
-    return true;
+    return root_describe(call, &interface, ret);
 }
 
 #define IS(what) GINT_TO_POINTER(what)

@@ -99,6 +99,11 @@ bool machine_running(const struct machine *m);
 /** Writes the machine's settings now. */
 bool machine_save(struct machine *m, GError **error);
 
+/* ---- root.c: objects there is one of ---- */
+void *root_find(void *user, const char *node, const char *name);
+/** The answer of a Describe method: all properties. */
+bool root_describe(struct bus_call *call, const struct bus_interface *interface, GVariant **ret);
+
 /* ---- session.c ---- */
 struct session *session_of(struct service *s, struct bus_peer *peer);
 void session_close(struct session *s);

@@ -8,7 +8,7 @@
 static void *find(void *user, struct bus_peer *peer, const char *node)
 {
     (void)peer;
-    return strcmp(node, "SystemProperties") == 0 ? user : NULL;
+    return root_find(user, node, "SystemProperties");
 }
 
 static void list(void *user, GPtrArray *nodes)
@@ -146,13 +146,8 @@ static const struct bus_interface interface;
 
 static bool describe(struct bus_call *call, GVariant **ret, GError **error)
 {
-    GVariantDict dict;
-
     (void)error;
-    g_variant_dict_init(&dict, NULL);
-    bus_describe(call->bus, &interface, call->object, call->node, &dict);
-    *ret = g_variant_new("(@a{sv})", g_variant_dict_end(&dict));
-    return true;
+    return root_describe(call, &interface, ret);
 }
 
 static bool get_max_adapters(struct bus_call *call, GVariant **ret, GError **error)

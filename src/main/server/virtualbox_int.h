@@ -1,0 +1,19 @@
+/*
+ * virtualbox_int.h - shared by the files that make up IVirtualBox.
+ */
+#ifndef MAIN_SERVER_VIRTUALBOX_INT_H
+#define MAIN_SERVER_VIRTUALBOX_INT_H
+
+#include "main/server/service_int.h"
+
+/* virtualbox_machines.c */
+bool virtualbox_create_machine(struct bus_call *call, GVariant **ret, GError **error);
+bool virtualbox_open_machine(struct bus_call *call, GVariant **ret, GError **error);
+bool virtualbox_register_machine(struct bus_call *call, GVariant **ret, GError **error);
+
+/* virtualbox_media.c */
+bool virtualbox_get_media(struct bus_call *call, GVariant **ret, GError **error);
+bool virtualbox_open_medium(struct bus_call *call, GVariant **ret, GError **error);
+bool virtualbox_create_medium(struct bus_call *call, GVariant **ret, GError **error);
+
+#endif
