@@ -30,6 +30,8 @@
     (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |                    \
      LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR | ACCESS_FS_REFER | ACCESS_FS_TRUNCATE)
 
+#define ACCESS_FILE (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | ACCESS_FS_TRUNCATE)
+
 #define THREAD_TRIES 5000u /* milliseconds a thread may take */
 #define PASSES       50u
 
@@ -117,9 +119,10 @@ static int restrict_all(void)
 
 static int add_folder(const struct sandbox_folder *f, uint64_t handled)
 {
+    uint64_t access = f->file ? ACCESS_FILE : ACCESS_WRITE | (f->read ? LANDLOCK_ACCESS_FS_READ_FILE : 0);
     struct landlock_path_beneath_attr rule = {
-        .allowed_access = (ACCESS_WRITE | (f->read ? LANDLOCK_ACCESS_FS_READ_FILE : 0)) & handled,
-        .parent_fd = open(f->path, O_PATH | O_DIRECTORY | O_CLOEXEC)};
+        .allowed_access = access & handled,
+        .parent_fd = open(f->path, O_PATH | (f->file ? 0 : O_DIRECTORY) | O_CLOEXEC)};
     int rc = 0;
 
     if (rule.parent_fd < 0)

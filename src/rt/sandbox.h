@@ -24,10 +24,14 @@ struct sandbox_call {
         .number = -1                                                                                                   \
     }
 
-/** A folder in which files may be made, replaced and removed; whether their content can be read, too. */
+/**
+ * A folder in which files may be made, replaced and removed; whether their content can be read, too. Or a single file
+ * that may be opened again for reading and writing.
+ */
 struct sandbox_folder {
     const char *path; /* NULL ends the list */
     bool read;
+    bool file;
 };
 
 struct sandbox_conf {

@@ -289,3 +289,87 @@ struct vd *vd_open_chain(const struct fio *io, const struct vd_link *links, size
         chain_reindex(top);
     return top;
 }
+
+/* ---- a new last image ---- */
+
+static bool may_push(struct vd *disk, GError **error)
+{
+    if (disk->merge)
+        return vd_refuse(disk->path, VERR_INVALID_STATE, error, "its images are being merged");
+    if (disk->read_only)
+        return vd_refuse(disk->path, VERR_VD_IMAGE_READ_ONLY, error, "it is not open for writing");
+    if (vd_depth(disk) >= VD_MAX_DEPTH)
+        return vd_refuse(disk->path, VERR_INVALID_PARAMETER, error, "a chain has %d images at most", VD_MAX_DEPTH);
+    return true;
+}
+
+/* @top takes the disk's pointer; what was there moves to @top's. */
+static void change_places(struct vd *disk, struct vd *top)
+{
+    struct vd below = *disk;
+
+    *disk = *top;
+    *top = below;
+    disk->parent = top;
+    disk->crypt = g_steal_pointer(&top->crypt);
+    top->read_only = true;
+    top->flags |= VD_READ_ONLY;
+    chain_index_free(top);
+    chain_reindex(disk);
+}
+
+bool vd_push(struct vd *disk, const struct vd_link *link, GError **error)
+{
+    struct vd *top;
+    bool ok;
+    int rc;
+
+    if (!may_push(disk, error))
+        return false;
+    rc = image_flush(disk);
+    if (rc) {
+        fio_error(error, rc, "Cannot flush disk image '%s'", disk->path);
+        return false;
+    }
+    top = image_open(disk->io, link->format, link->path, disk->flags & ~(unsigned)VD_KEEP_MODIFY, error);
+    ok = top && join(top, disk, error);
+    if (ok && top->read_only)
+        ok = vd_refuse(top->path, VERR_VD_IMAGE_READ_ONLY, error, "it cannot be written: %s",
+                       top->ro_reason ? top->ro_reason : "its format is only read");
+    if (ok && disk->crypt && top->unit_bytes != disk->unit_bytes)
+        ok = vd_refuse(top->path, VERR_NOT_SUPPORTED, error, "its blocks have another size than its encrypted parent's");
+    rc = ok ? image_lock(disk, FIO_LOCK_SHARED) : 0;
+    if (rc) {
+        fio_error(error, rc, "Cannot lock disk image '%s'", disk->path);
+        ok = false;
+    }
+    if (!ok) {
+        image_close(top);
+        return false;
+    }
+    change_places(disk, top);
+    return true;
+}
+
+bool vd_pop(struct vd *disk, GError **error)
+{
+    struct vd *below = disk->parent, top;
+    int rc = below ? image_lock(below, FIO_LOCK_EXCLUSIVE) : VERR_INVALID_STATE;
+
+    if (rc) {
+        fio_error(error, rc, "Cannot go on with disk image '%s' without its last child", disk->path);
+        return false;
+    }
+    chain_index_free(disk);
+    top = *disk;
+    *disk = *below;
+    *below = top;
+    disk->crypt = g_steal_pointer(&below->crypt);
+    disk->read_only = false;
+    disk->flags &= ~(unsigned)VD_READ_ONLY;
+    below->parent = NULL;
+    image_close(below);
+    if (disk->parent)
+        chain_reindex(disk);
+    return true;
+}

@@ -339,6 +339,57 @@ static void test_compact(void)
     }
 }
 
+/* A disk in use gets a new last image: nobody sees a difference, and what was there is written no more. */
+static void test_push(const void *subject)
+{
+    struct stack k;
+    g_autoptr(GError) error = NULL;
+    uint8_t *model = g_malloc0(SIZE);
+    struct vd *vd, *first;
+
+    stack_init(&k, subject);
+    first = vd = open_up_to(&k, 1, 0);
+    for (unsigned n = 0; n < 4; n++) {
+        struct vd_create args = {.format = k.subject->format,
+                                 .path = g_strdup_printf("/push%u", n),
+                                 .block_bytes = k.subject->block_bytes,
+                                 .parent = vd};
+        const struct vd_link link = {args.format, args.path}, bad = {args.format, "/no/such"};
+        g_autoptr(GBytes) before = NULL, after = NULL;
+        const char *below = n ? k.paths[k.levels - 1] : k.paths[0];
+
+        memset(model + n * 20000, (int)n + 1, 30000);
+        g_assert_cmpint(vd_write(vd, n * 20000, model + n * 20000, 30000), ==, 0);
+        g_assert_true(vd_create(fio_crash_io(k.disk), &args, &error));
+        g_assert_false(vd_push(vd, &bad, &error));
+        g_clear_error(&error);
+        g_assert_true(vd_push(vd, &link, &error));
+        g_assert_no_error(error);
+        g_assert_true(vd == first);
+        g_assert_true(vd_pop(vd, &error)); /* back, and once more */
+        expect(vd, model);
+        g_assert_cmpint(vd_write(vd, SIZE - 512, model + SIZE - 512, 512), ==, 0);
+        g_assert_cmpint(vd_flush(vd), ==, 0);
+        g_assert_true(vd_push(vd, &link, &error));
+        before = fio_crash_bytes(k.disk, below);
+        expect(vd, model);
+        memset(model + n * 10000, 0x80 + (int)n, 5000);
+        g_assert_cmpint(vd_write(vd, n * 10000, model + n * 10000, 5000), ==, 0);
+        expect(vd, model);
+        after = fio_crash_bytes(k.disk, below);
+        g_assert_true(g_bytes_equal(before, after));
+        k.paths[k.levels++] = (char *)args.path;
+    }
+    g_assert_cmpuint(vd_depth(vd), ==, 5);
+    g_assert_cmpint(vd_flush(vd), ==, 0);
+    vd_close(vd);
+    vd = open_up_to(&k, k.levels, 0);
+    expect(vd, model);
+    vd_close(vd);
+    g_free(model);
+    stack_fini(&k);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -348,6 +399,8 @@ int main(int argc, char **argv)
 
         g_test_add_data_func(levels, &subjects[s], test_levels);
         g_test_add_data_func(wrong, &subjects[s], test_wrong_parents);
+        g_autofree char *push = g_strdup_printf("/chain/%zu-%s/push", s, subjects[s].format);
+        g_test_add_data_func(push, &subjects[s], test_push);
     }
     g_test_add_data_func("/chain/VDI/resize", &subjects[0], test_resize);
     g_test_add_data_func("/chain/VHD/resize", &subjects[4], test_resize);

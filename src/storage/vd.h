@@ -9,7 +9,8 @@
  *     rc = vd_flush(vd);      // 0: everything written before is on stable storage
  *     vd_close(vd);
  *
- * Locks: every file is locked while open (fio_lock()): shared when opened read-only, exclusive otherwise.
+ * Locks: every file is locked while open (fio_lock()): shared when opened read-only or VD_SHAREABLE, exclusive
+ *        otherwise.
  * Threads: one caller at a time; any thread.
  * Invariant 1: after a flush failed, no later flush of this opening succeeds: the kernel may have dropped the data.
  * Invariant 2: a read-only medium's file is never written, not even its header.
@@ -36,6 +37,7 @@ enum vd_flags {
     VD_ALONE = 2,       /* a differencing image without its parent: what it does not hold reads as zeros */
     VD_KEEP_MODIFY = 4, /* writing does not renew the modification UUID: for merging, where the disk stays the same */
     VD_RAW_DEVICES = 8, /* a VMDK descriptor may name host devices and files elsewhere */
+    VD_SHAREABLE = 16,  /* others may write it at the same time; only for images whose space is all there */
 };
 
 /** vd_open() - @format is a name from formats.def, in any case. Errors have domain STATUS_ERROR and a VERR_* code. */

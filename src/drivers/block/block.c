@@ -1,11 +1,16 @@
 /*
  * block.c - the block driver: see block.h.
  *
- * The default serial number comes from the image's UUID the way VirtualBox derives it: VB, first and last 32 bits.
+ * The default serial number comes from the base image's UUID the way VirtualBox derives it: VB, first and last 32 bits;
+ * so it stays the same when snapshots come and go.
  */
 #include "drivers/block/block.h"
 
 #include "rt/status.h"
+#include "storage/chain.h"
+
+#define RETRY_US  500000 /* how often a kept request is tried again without being asked */
+#define FAIR_SHARE 4     /* requests between two steps of the background when the guest leaves no pause */
 
 struct block {
     struct pdm_block pub; /* first: a struct pdm_block is one of ours */
@@ -16,6 +21,12 @@ struct block {
     GCond changed;
     struct pdm_block_req *head, *tail;
     bool busy, stop, resume;
+    void (*call)(void *ctx); /* NULL: none waits */
+    void *call_ctx;
+    /* the driver's thread alone: */
+    bool (*step)(void *ctx);
+    void *step_ctx;
+    unsigned since_step; /* requests */
 };
 
 /* Host troubles the user can end while the machine waits; names and texts as VirtualBox's. */
@@ -56,32 +67,93 @@ static int execute(struct block *b, const struct pdm_block_req *req)
     return VERR_INVALID_PARAMETER;
 }
 
-/* Whether the machine was stopped for this error; then sleeps until it goes on. False = the guest gets the error. */
-static bool wait_for_host(struct block *b, const struct pdm_block_req *req, int status)
+/* Carries out a waiting call. Lock held. */
+static void take_call(struct block *b)
 {
-    bool again = false;
+    void (*call)(void *) = b->call;
 
-    if (req->op == PDM_BLOCK_FLUSH || !b->up.host_error)
-        return false; /* a failed flush has lost data already */
-    for (size_t i = 0; i < G_N_ELEMENTS(troubles) && !again; i++)
-        again = troubles[i].status == status && b->up.host_error(b->up.ctx, troubles[i].id, troubles[i].text);
-    if (!again)
-        return false;
-    g_mutex_lock(&b->lock);
-    while (!b->resume && !b->stop)
-        g_cond_wait(&b->changed, &b->lock);
-    b->resume = false;
-    again = !b->stop;
+    if (!call)
+        return;
     g_mutex_unlock(&b->lock);
-    return again;
+    call(b->call_ctx);
+    g_mutex_lock(&b->lock);
+    b->call = NULL;
+    g_cond_broadcast(&b->changed);
+}
+
+static const struct trouble *trouble_of(int status)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(troubles); i++)
+        if (troubles[i].status == status)
+            return &troubles[i];
+    return NULL;
+}
+
+enum wake { WAKE_STOP, WAKE_RESUMED, WAKE_TIME };
+
+/* Until the driver stops, somebody says that it goes on, or half a second is over. */
+static enum wake sleep_a_while(struct block *b)
+{
+    gint64 end = g_get_monotonic_time() + RETRY_US;
+    enum wake why;
+
+    g_mutex_lock(&b->lock);
+    while (!b->resume && !b->stop) {
+        take_call(b);
+        if (!g_cond_wait_until(&b->changed, &b->lock, end))
+            break;
+    }
+    why = b->stop ? WAKE_STOP : b->resume ? WAKE_RESUMED : WAKE_TIME;
+    b->resume = false;
+    g_mutex_unlock(&b->lock);
+    return why;
+}
+
+/*
+ * The machine is stopped until the request goes through: somebody resumes it, or there is room again. A request that
+ * fails for another reason by then is the guest's.
+ */
+static void wait_for_host(struct block *b, struct pdm_block_req *req)
+{
+    const struct trouble *t = trouble_of(req->status);
+
+    if (req->op == PDM_BLOCK_FLUSH || !b->up.host_error || !t)
+        return; /* a failed flush has lost data already */
+    while (t && b->up.host_error(b->up.ctx, t->id, t->text)) {
+        enum wake why = WAKE_TIME;
+
+        while (trouble_of(req->status) == t && why == WAKE_TIME) {
+            why = sleep_a_while(b);
+            if (why == WAKE_STOP)
+                return;
+            req->status = execute(b, req);
+        }
+        if (req->status == 0 && why == WAKE_TIME && b->up.host_well)
+            b->up.host_well(b->up.ctx);
+        t = req->status ? trouble_of(req->status) : NULL;
+    }
 }
 
 static void work(struct block *b, struct pdm_block_req *req)
 {
-    do
-        req->status = execute(b, req);
-    while (req->status && wait_for_host(b, req, req->status));
+    req->status = execute(b, req);
+    if (req->status)
+        wait_for_host(b, req);
     b->up.complete(b->up.ctx, req);
+    b->since_step++;
+}
+
+/* A step of the background if it is its turn. Lock held. Whether there was one. */
+static bool take_step(struct block *b)
+{
+    if (!b->step || b->stop || (b->head && b->since_step < FAIR_SHARE))
+        return false;
+    g_mutex_unlock(&b->lock);
+    b->since_step = 0;
+    if (!b->step(b->step_ctx))
+        b->step = NULL;
+    g_mutex_lock(&b->lock);
+    return true;
 }
 
 /* The next request, or NULL when the driver stops and the queue is empty. */
@@ -92,8 +164,15 @@ static struct pdm_block_req *next(struct block *b)
     g_mutex_lock(&b->lock);
     b->busy = false;
     g_cond_broadcast(&b->changed);
-    while (!b->head && !b->stop)
-        g_cond_wait(&b->changed, &b->lock);
+    for (;;) {
+        take_call(b);
+        if (take_step(b))
+            continue;
+        if (b->head || b->stop)
+            break;
+        if (!b->call)
+            g_cond_wait(&b->changed, &b->lock);
+    }
     req = b->head;
     if (req) {
         b->head = req->priv;
@@ -118,9 +197,12 @@ static void *worker(void *arg)
 static void name_medium(struct block *b)
 {
     uint8_t uuid[VD_UUID_BYTES];
+    struct vd *base = b->vd;
     uint32_t first, last;
 
-    if (!vd_uuid(b->vd, uuid))
+    while (vd_parent(base))
+        base = vd_parent(base);
+    if (!vd_uuid(base, uuid))
         return;
     first = (uint32_t)uuid[0] << 24 | uuid[1] << 16 | uuid[2] << 8 | uuid[3];
     last = (uint32_t)uuid[15] << 24 | uuid[14] << 16 | uuid[13] << 8 | uuid[12];
@@ -175,6 +257,27 @@ void block_resume(struct pdm_block *pub)
     b->resume = true;
     g_cond_broadcast(&b->changed);
     g_mutex_unlock(&b->lock);
+}
+
+void block_call(struct pdm_block *pub, void (*fn)(void *ctx), void *ctx)
+{
+    struct block *b = (struct block *)pub;
+
+    g_mutex_lock(&b->lock);
+    b->call = fn;
+    b->call_ctx = ctx;
+    g_cond_broadcast(&b->changed);
+    while (b->call)
+        g_cond_wait(&b->changed, &b->lock);
+    g_mutex_unlock(&b->lock);
+}
+
+void block_background(struct pdm_block *pub, bool (*step)(void *ctx), void *ctx)
+{
+    struct block *b = (struct block *)pub;
+
+    b->step = step;
+    b->step_ctx = ctx;
 }
 
 bool block_idle(struct pdm_block *pub)

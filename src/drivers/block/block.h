@@ -22,6 +22,8 @@ struct block_up {
      * again, false = tell the guest. @id is one of VirtualBox's, e.g. "DrvVD_DISKFULL". NULL = always tell the guest.
      */
     bool (*host_error)(void *ctx, const char *id, const char *text);
+    /** A kept request was tried again meanwhile and went through: what host_error() told is over. May be NULL. */
+    void (*host_well)(void *ctx);
     bool optical; /* 2048-byte sectors */
     bool removable;
     bool ignore_flush; /* the user's explicit wish: FLUSH says yes without syncing */
@@ -33,6 +35,16 @@ struct pdm_block *block_new(struct vd *vd, const struct block_up *up, GError **e
 void block_free(struct pdm_block *b);
 /** block_resume() - the machine goes on: kept requests are tried again. */
 void block_resume(struct pdm_block *b);
+/**
+ * block_call() - @fn(@ctx) on the driver's thread, between two requests (or while one waits for the host), and waits for
+ * it: what has to be done with the disk by its one caller. One call at a time.
+ */
+void block_call(struct pdm_block *b, void (*fn)(void *ctx), void *ctx);
+/**
+ * block_background() - @step(@ctx) on the driver's thread, a little at a time, whenever the guest leaves time for it and
+ * after some requests anyway; until it returns false. From inside block_call() only.
+ */
+void block_background(struct pdm_block *b, bool (*step)(void *ctx), void *ctx);
 /** block_idle() - nothing queued or in work. */
 bool block_idle(struct pdm_block *b);
 

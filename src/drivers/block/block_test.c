@@ -16,7 +16,7 @@ struct world {
     struct pdm_block *b;
     GMutex lock;
     GCond changed;
-    unsigned done;
+    unsigned done, steps, well;
     struct pdm_block_req *order[COUNT];
     int host_errors;
     bool wait; /* host_error's answer */
@@ -48,10 +48,19 @@ static bool host_error(void *ctx, const char *id, const char *text)
     return w->wait;
 }
 
+static void host_well(void *ctx)
+{
+    struct world *w = ctx;
+
+    g_mutex_lock(&w->lock);
+    w->well++;
+    g_mutex_unlock(&w->lock);
+}
+
 static void world_init(struct world *w)
 {
     const struct vd_create args = {.format = "VDI", .path = "/d", .size_bytes = 4u << 20};
-    const struct block_up up = {.ctx = w, .complete = complete, .host_error = host_error};
+    const struct block_up up = {.ctx = w, .complete = complete, .host_error = host_error, .host_well = host_well};
 
     memset(w, 0, sizeof(*w));
     g_mutex_init(&w->lock);
@@ -159,6 +168,72 @@ static void test_disk_full(void)
     }
 }
 
+/* Room comes back: the request goes through without anybody's asking, and that is told once. */
+static void test_room_again(void)
+{
+    struct pdm_block_req req = {.op = PDM_BLOCK_WRITE, .bytes = 512};
+    uint8_t buf[512] = {1};
+    struct world w;
+
+    world_init(&w);
+    w.wait = true;
+    w.fault.fail_at = w.fault.calls + 2;
+    w.fault.err = ENOSPC;
+    req.buf = buf;
+    w.b->submit(w.b, &req);
+    wait_done(&w, 1);
+    g_assert_cmpint(req.status, ==, 0);
+    g_assert_cmpint(w.host_errors, ==, 1);
+    g_assert_cmpuint(w.well, ==, 1);
+    world_fini(&w);
+}
+
+static bool step(void *ctx)
+{
+    struct world *w = ctx;
+    bool more;
+
+    g_mutex_lock(&w->lock);
+    more = ++w->steps < 20;
+    g_cond_broadcast(&w->changed);
+    g_mutex_unlock(&w->lock);
+    return more;
+}
+
+static void begin(void *ctx)
+{
+    struct world *w = ctx;
+
+    block_background(w->b, step, w);
+}
+
+/* A call comes between requests, on the driver's thread; the background gets its turn beside a busy guest. */
+static void test_background(void)
+{
+    static struct pdm_block_req reqs[COUNT];
+    uint8_t buf[512] = {1};
+    struct world w;
+
+    world_init(&w);
+    for (unsigned i = 0; i < COUNT / 2; i++) {
+        reqs[i] = (struct pdm_block_req){.op = PDM_BLOCK_WRITE, .buf = buf, .bytes = 512};
+        w.b->submit(w.b, &reqs[i]);
+    }
+    block_call(w.b, begin, &w);
+    for (unsigned i = COUNT / 2; i < COUNT; i++) {
+        reqs[i] = (struct pdm_block_req){.op = PDM_BLOCK_READ, .buf = buf, .bytes = 512};
+        w.b->submit(w.b, &reqs[i]);
+    }
+    wait_done(&w, COUNT);
+    g_mutex_lock(&w.lock);
+    while (w.steps < 20)
+        g_cond_wait(&w.changed, &w.lock);
+    g_mutex_unlock(&w.lock);
+    block_call(w.b, begin, &w);
+    world_fini(&w);
+    g_assert_cmpuint(w.steps, >=, 20);
+}
+
 /* Going away: what is queued is still done; a request that waits for the host gets its error. */
 static void test_free(void)
 {
@@ -186,6 +261,8 @@ int main(int argc, char **argv)
     g_test_add_func("/block/order", test_order);
     g_test_add_func("/block/errors", test_errors);
     g_test_add_func("/block/disk-full", test_disk_full);
+    g_test_add_func("/block/room-again", test_room_again);
+    g_test_add_func("/block/background", test_background);
     g_test_add_func("/block/free", test_free);
     return g_test_run();
 }

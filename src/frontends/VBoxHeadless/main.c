@@ -95,6 +95,15 @@ static void on_state(void *user, const char *state)
         runtime_state(runtime, state, "");
 }
 
+static void on_runtime_error(void *user, const char *id, const char *text)
+{
+    struct headless *h = user;
+    struct runtime *runtime = g_atomic_pointer_get(&h->runtime);
+
+    if (runtime != NULL)
+        runtime_error(runtime, id, text);
+}
+
 /* The first and only line to whoever started us. */
 static void say(int fd, const char *line)
 {
@@ -154,7 +163,8 @@ static int run(struct headless *h, const struct options *o, GError **error)
                                  .start_paused = o->start_paused,
                                  .user = h,
                                  .ended = on_ended,
-                                 .state_changed = on_state};
+                                 .state_changed = on_state,
+                                 .runtime_error = on_runtime_error};
 
     h->console = console_new(o->startvm, &co, error);
     if (h->console == NULL)

@@ -78,15 +78,28 @@ static void enter(const struct sandbox_folder *folders, GString *words)
     sandbox_enter(&(struct sandbox_conf){.calls = calls, .folders = folders}, words);
 }
 
-void confine(const char *machine_folder, const char *log_folder, const char *screenshot)
+static void add(GArray *rules, const char *path, bool file)
 {
-    g_autofree char *picture_folder = screenshot != NULL ? g_path_get_dirname(screenshot) : NULL;
-    const struct sandbox_folder folders[] = {{.path = machine_folder, .read = true},
-                                             {.path = log_folder, .read = true},
-                                             {.path = picture_folder}, /* NULL: ends here */
-                                             {.path = NULL}};
+    const struct sandbox_folder rule = {.path = path, .read = true, .file = file};
+
+    g_array_append_val(rules, rule);
+}
+
+void confine(const struct confine *c)
+{
+    g_autofree char *picture_folder = c->screenshot != NULL ? g_path_get_dirname(c->screenshot) : NULL;
+    g_autoptr(GArray) rules = g_array_new(TRUE, TRUE, sizeof(struct sandbox_folder)); /* ends with zeros */
     g_autoptr(GString) words = g_string_new(NULL);
 
-    enter(folders, words);
+    add(rules, c->machine_folder, false);
+    add(rules, c->log_folder, false);
+    add(rules, c->snapshot_folder, false);
+    for (unsigned k = 0; c->images[k] != NULL; k++)
+        add(rules, c->images[k], true);
+    if (picture_folder != NULL) {
+        add(rules, picture_folder, false);
+        g_array_index(rules, struct sandbox_folder, rules->len - 1).read = false;
+    }
+    enter((const struct sandbox_folder *)(void *)rules->data, words);
     log_rel("Sandbox: %s", words->str);
 }

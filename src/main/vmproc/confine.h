@@ -7,8 +7,13 @@
 /**
  * confine() - from here on: files only in these folders, no programs, no sockets but those that are open. Logs what the
  *   kernel does not have.
- * @screenshot: a file outside the machine's folder that may be replaced, or NULL.
+ * @images: disk images, each may be opened again (merging writes into what was only read); end: NULL.
  */
-void confine(const char *machine_folder, const char *log_folder, const char *screenshot);
+struct confine {
+    const char *machine_folder, *log_folder, *snapshot_folder;
+    const char *screenshot; /* a file outside the machine's folder that may be replaced, or NULL */
+    const char *const *images;
+};
+void confine(const struct confine *c);
 
 #endif

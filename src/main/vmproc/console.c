@@ -28,7 +28,10 @@ struct console {
     struct lines *lines;
     struct vm *vm;
     struct log *log, *log_before;
-    char *log_folder, *nvram_path;
+    char *log_folder, *nvram_path, *snapshot_folder;
+    int host_paused;    /* atomic: stopped for the host's sake, goes on by itself */
+    bool snapshot_open; /* between console_snapshot() and console_snapshot_end() */
+    bool resume_after;
 };
 
 /* ---- settings to board ---- */
@@ -147,13 +150,34 @@ static void state_changed(void *user, enum vm_state state)
         loop_post(c->options.loop, ended, c);
 }
 
-static void host_error(void *user, const char *text)
+/* On a disk's thread. */
+static void host_error(void *user, const char *id, const char *text)
 {
     struct console *c = user;
 
-    log_rel("Console: the machine is paused: %s", text);
-    g_printerr("%s: paused: %s\n", c->settings->name, text);
+    log_rel("Console: VM: Raising runtime error '%s': %s", id, text);
+    g_printerr("%s: paused: %s: %s\n", c->settings->name, id, text);
+    g_atomic_int_set(&c->host_paused, 1);
     vm_pause(c->vm, false);
+    if (c->options.runtime_error != NULL)
+        c->options.runtime_error(c->options.user, id, text);
+}
+
+static void go_on(void *user)
+{
+    struct console *c = user;
+
+    vm_settle(c->vm); /* the pause is on its way */
+    if (g_atomic_int_compare_and_exchange(&c->host_paused, 1, 0) && vm_state_get(c->vm) == VM_SUSPENDED)
+        console_resume(c);
+}
+
+static void host_well(void *user)
+{
+    struct console *c = user;
+
+    log_rel("Console: the host has room again; the machine goes on");
+    loop_post(c->options.loop, go_on, c);
 }
 
 /* What the debugger's monitor can ask of the process: any thread, the machine may stand still. */
@@ -208,17 +232,21 @@ static bool make(struct console *c, GError **error)
                                  .device_find = find_device,
                                  .state_changed = state_changed,
                                  .command = command};
+    static const struct media_events events = {.host_error = host_error, .host_well = host_well};
     g_autofree char *nvram = g_strdup_printf("%s.nvram", c->settings->name);
+    bool fresh = c->options.state_path == NULL && c->settings->state_file == NULL;
     struct pc_settings pc;
 
     c->nvram_path = g_build_filename(c->settings->file.folder, nvram, NULL);
     fill_board(&pc, c);
-    c->media = media_open(c->settings, &pc, error);
+    c->snapshot_folder = g_canonicalize_filename(
+        c->settings->snapshot_folder != NULL ? c->settings->snapshot_folder : "Snapshots", c->settings->file.folder);
+    c->media = media_open(c->settings, &pc, fresh, error);
     if (c->media == NULL || !open_log(c, error))
         return false;
     log_rel("Guest OS type: '%s'", c->settings->os_type != NULL ? c->settings->os_type : "Other");
     c->vm = vm_new(pc_build(&pc), &host, error);
-    if (c->vm == NULL || !media_attach(c->media, vm_pdm(c->vm), host_error, c, error))
+    if (c->vm == NULL || !media_attach(c->media, vm_pdm(c->vm), &events, c, error))
         return false;
     c->lines = lines_new(c->settings, &c->options, vm_pdm(c->vm), error);
     return c->lines != NULL && vm_construct(c->vm, error);
@@ -252,6 +280,7 @@ void console_free(struct console *c)
     settings_machine_free(c->settings);
     g_free(c->log_folder);
     g_free(c->nvram_path);
+    g_free(c->snapshot_folder);
     g_free(c);
 }
 
@@ -266,7 +295,12 @@ bool console_power_on(struct console *c, GError **error)
 
     if (path != NULL && !vm_load(c->vm, path, error))
         return false;
-    confine(c->settings->file.folder, c->log_folder, c->options.screenshot_path);
+    g_autofree const char **images = media_files(c->media);
+    confine(&(struct confine){.machine_folder = c->settings->file.folder,
+                              .log_folder = c->log_folder,
+                              .snapshot_folder = c->snapshot_folder,
+                              .screenshot = c->options.screenshot_path,
+                              .images = images});
     if (path == NULL)
         vm_power_on(c->vm);
     if (c->options.start_paused)
@@ -283,11 +317,13 @@ const char *console_name(const struct console *c)
 
 void console_pause(struct console *c)
 {
+    g_atomic_int_set(&c->host_paused, 0);
     vm_pause(c->vm, true);
 }
 
 void console_resume(struct console *c)
 {
+    g_atomic_int_set(&c->host_paused, 0);
     media_resume(c->media);
     vm_resume(c->vm);
     vm_settle(c->vm);
@@ -322,6 +358,65 @@ bool console_power_button(struct console *c, bool sleep)
 bool console_save(struct console *c, const char *path, GError **error)
 {
     return vm_save(c->vm, path, error);
+}
+
+/* ---- snapshots ---- */
+
+bool console_snapshot(struct console *c, const char *path, const struct media_new *images, unsigned count,
+                      GError **error)
+{
+    if (c->snapshot_open) {
+        g_set_error(error, CONSOLE_ERROR, 0, "A snapshot of '%s' is being taken already", c->settings->name);
+        return false;
+    }
+    c->resume_after = vm_state_get(c->vm) == VM_RUNNING;
+    bool ok = vm_save(c->vm, path, error) && media_push(c->media, images, count, error);
+    c->snapshot_open = ok;
+    if (ok)
+        return true;
+    g_unlink(path);
+    if (c->resume_after)
+        console_resume(c);
+    return false;
+}
+
+void console_snapshot_end(struct console *c, bool keep)
+{
+    if (!c->snapshot_open)
+        return;
+    c->snapshot_open = false;
+    media_settle(c->media, keep);
+    if (c->resume_after)
+        console_resume(c);
+}
+
+static bool attached(const struct settings_machine *s, const char *image)
+{
+    for (unsigned k = 0; k < s->hardware.controllers->len; k++) {
+        const struct settings_controller *one = s->hardware.controllers->pdata[k];
+        for (unsigned n = 0; n < one->attachments->len; n++)
+            if (g_strcmp0(((const struct settings_attachment *)one->attachments->pdata[n])->image_uuid, image) == 0)
+                return true;
+    }
+    return false;
+}
+
+void console_snapshot_orphaned(struct console *c)
+{
+    if (!c->snapshot_open)
+        return;
+    g_autoptr(GError) error = NULL;
+    struct settings_machine *now = settings_machine_load(fio_system(), c->settings->file.path, &error);
+    g_autofree char *image = media_pushed(c->media);
+    bool keep = now != NULL && image != NULL && attached(now, image);
+    log_rel("Console: the service went away while a snapshot was taken; it is %s", keep ? "there" : "taken back");
+    settings_machine_free(now);
+    console_snapshot_end(c, keep);
+}
+
+struct media *console_media(struct console *c)
+{
+    return c->media;
 }
 
 bool console_key(struct console *c, uint8_t code)

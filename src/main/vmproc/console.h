@@ -12,6 +12,8 @@
 
 struct loop;
 struct console;
+struct media;
+struct media_new;
 
 struct console_options {
     struct loop *loop;
@@ -26,6 +28,8 @@ struct console_options {
     void *user;
     void (*ended)(void *user);                            /* the machine is off or stuck: console_end() says how */
     void (*state_changed)(void *user, const char *state); /* MachineState's name; any thread; may be NULL */
+    /* the machine stops because the host cannot go on: "DrvVD_DISKFULL" and a text; any thread; may be NULL */
+    void (*runtime_error)(void *user, const char *id, const char *text);
 };
 
 /** console_new() - reads the settings, opens the media, builds the machine. Nothing runs yet; nothing was changed. */
@@ -47,6 +51,16 @@ void console_power_off(struct console *c);
 bool console_power_button(struct console *c, bool sleep);
 /** console_save() - the state goes to @path; the machine is paused then. */
 bool console_save(struct console *c, const char *path, GError **error);
+/**
+ * console_snapshot() - stops the machine, saves its state to @path and puts new images on its disks; until
+ * console_snapshot_end() it stands still, then it runs again if it ran before. @keep false: nothing has happened.
+ */
+bool console_snapshot(struct console *c, const char *path, const struct media_new *images, unsigned count,
+                      GError **error);
+void console_snapshot_end(struct console *c, bool keep);
+/** console_snapshot_orphaned() - who asked for it is gone: the settings file says whether it was taken. */
+void console_snapshot_orphaned(struct console *c);
+struct media *console_media(struct console *c);
 /** console_key() - one byte of PC set 1; false: the keyboard's buffer is full, or there is none. */
 bool console_key(struct console *c, uint8_t code);
 /** console_debug() - a line for the debugger's monitor: its answer; g_free. */

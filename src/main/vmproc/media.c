@@ -4,39 +4,49 @@
  */
 #include "main/vmproc/media.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 
-#include "drivers/block/block.h"
+#include "main/settings/tree.h"
+#include "main/vmproc/media_int.h"
 #include "rt/log.h"
-#include "storage/vd.h"
+#include "rt/status.h"
 
-#define MEDIA_ERROR (g_quark_from_static_string("media"))
-
-struct medium {
-    struct media *all;
-    struct vd *vd;
-    struct pdm_block *block;
-    const char *device; /* controller's device name */
-    unsigned lun;
-    enum settings_device kind;
-};
-
-struct media {
-    GPtrArray *list; /* struct medium */
-    bool has_ide;
-    void (*host_error)(void *user, const char *text);
-    void *user;
-};
+#define FILES_BESIDE 256u /* descriptors a machine needs besides its images */
 
 static void medium_free(void *p)
 {
     struct medium *m = p;
 
     block_free(m->block);
+    vd_merge_cancel(m->merge.merge);
     if (m->vd != NULL && !vd_read_only(m->vd))
         (void)vd_flush(m->vd);
     vd_close(m->vd);
     g_free(m);
+}
+
+/* ---- one medium ---- */
+
+/* What is attached, and the images from its base to it. */
+struct plan {
+    const struct settings_machine *s;
+    const struct settings_attachment *a;
+    const struct settings_medium *image, *base;
+    GArray *links; /* struct vd_link; paths are owned */
+};
+
+static void clear_link(void *p)
+{
+    g_free((char *)((struct vd_link *)p)->path);
+}
+
+static bool refuse(const struct plan *p, GError **error, const char *what)
+{
+    g_set_error(error, MEDIA_ERROR, 0, "Error in '%s' (line %u) -- The medium %s %s", p->s->file.path, p->a->line,
+                p->a->image_uuid, what);
+    return false;
 }
 
 /* The registry calls optical images raw; they differ in not being writable and in their sector size. */
@@ -47,36 +57,120 @@ static const char *image_format(const struct settings_medium *image, enum settin
     return !raw ? image->format : kind == DEVICE_DVD ? "ISO" : "RAW";
 }
 
+/* Base first; @p->image is the last. */
+static void find_chain(struct plan *p)
+{
+    const GPtrArray *disks = p->s->media.disks;
+    guint at = 0;
+
+    while (p->a->kind == DEVICE_HARD_DISK && disks->pdata[at] != p->image)
+        at++;
+    p->base = p->image;
+    for (const struct settings_medium *m = p->image; m != NULL;) {
+        char *path = g_canonicalize_filename(m->location, p->s->file.folder);
+        const struct vd_link link = {image_format(m, p->a->kind), path};
+        g_array_prepend_val(p->links, link);
+        p->base = m;
+        at = p->a->kind == DEVICE_HARD_DISK ? settings_tree_parent(disks, at) : SETTINGS_NO_PARENT;
+        m = at != SETTINGS_NO_PARENT ? disks->pdata[at] : NULL;
+    }
+}
+
+static bool has_children(const struct plan *p)
+{
+    const GPtrArray *disks = p->s->media.disks;
+    guint at = 0;
+
+    while (at < disks->len && disks->pdata[at] != p->image)
+        at++;
+    return at < disks->len && settings_tree_end(disks, at) > at + 1;
+}
+
+/* How the last image is opened; -1: it cannot be used. */
+static int open_flags(const struct plan *p, GError **error)
+{
+    bool direct = p->image == p->base;
+
+    if (p->a->kind == DEVICE_DVD || (p->a->kind == DEVICE_HARD_DISK && p->base->type == MEDIUM_READONLY))
+        return VD_READ_ONLY;
+    if (p->a->kind != DEVICE_HARD_DISK)
+        return 0;
+    if (direct && (p->base->type == MEDIUM_IMMUTABLE || p->base->type == MEDIUM_MULTIATTACH))
+        return VD_READ_ONLY;
+    if (has_children(p)) {
+        refuse(p, error, "has differencing images that a change of it would break; attach one of them");
+        return -1;
+    }
+    return p->base->type == MEDIUM_SHAREABLE ? VD_SHAREABLE : 0;
+}
+
+/* An image that is to be empty at every start: a new one takes its name, in one step. */
+static bool empty_last(const struct plan *p, GError **error)
+{
+    const struct vd_link *last = &g_array_index(p->links, struct vd_link, p->links->len - 1);
+    struct vd *parent = vd_open_chain(fio_system(), (const struct vd_link *)(void *)p->links->data, p->links->len - 1,
+                                      VD_READ_ONLY, error);
+    g_autofree char *fresh = g_strconcat(last->path, ".new", NULL);
+    g_autofree char *bare = g_strndup(p->image->uuid + 1, strlen(p->image->uuid) - 2);
+    const struct fio *io = fio_system();
+    uint8_t uuid[VD_UUID_BYTES];
+
+    if (parent == NULL)
+        return false;
+    media_uuid_bytes(bare, uuid);
+    io->unlink(io->ctx, fresh); /* of a start that was cut off */
+    const struct vd_create args = {.format = last->format, .path = fresh, .parent = parent, .uuid = uuid};
+    bool ok = vd_create(io, &args, error);
+    int rc = ok ? status_from_errno(io->rename(io->ctx, fresh, last->path)) : 0;
+    if (rc != 0) {
+        fio_error(error, rc, "Cannot replace the disk image '%s'", last->path);
+        io->unlink(io->ctx, fresh);
+    }
+    vd_close(parent);
+    return ok && rc == 0;
+}
+
+static struct vd *open_plan(const struct plan *p, bool fresh, GError **error)
+{
+    int flags = open_flags(p, error);
+
+    if (flags < 0)
+        return NULL;
+    if (fresh && p->image != p->base && p->image->auto_reset && !empty_last(p, error))
+        return NULL;
+    return vd_open_chain(fio_system(), (const struct vd_link *)(void *)p->links->data, p->links->len, (unsigned)flags,
+                         error);
+}
+
 static bool open_image(struct media *all, const struct settings_machine *s, const struct settings_attachment *a,
                        const char *device, unsigned lun, GError **error)
 {
     enum settings_device kind = DEVICE_NONE;
-    const struct settings_medium *image = settings_media_find(&s->media, a->image_uuid, &kind);
+    struct plan p = {.s = s, .a = a, .image = settings_media_find(&s->media, a->image_uuid, &kind)};
 
-    if (image == NULL) {
-        g_set_error(error, MEDIA_ERROR, 0,
-                    "Error in '%s' (line %u) -- The medium %s is attached but not registered in MediaRegistry",
-                    s->file.path, a->line, a->image_uuid);
-        return false;
-    }
-    g_autofree char *location = g_canonicalize_filename(image->location, s->file.folder);
-    if (kind != a->kind) {
-        g_set_error(error, MEDIA_ERROR, 0,
-                    "Error in '%s' (line %u) -- The medium '%s' is not of the kind it is attached as", s->file.path,
-                    a->line, location);
-        return false;
-    }
-    bool read_only = kind == DEVICE_DVD || image->type == MEDIUM_READONLY;
-    struct vd *vd = vd_open(fio_system(), image_format(image, kind), location, read_only ? VD_READ_ONLY : 0, error);
+    if (p.image == NULL)
+        return refuse(&p, error, "is attached but not registered in MediaRegistry");
+    if (kind != a->kind)
+        return refuse(&p, error, "is not of the kind it is attached as");
+    p.links = g_array_new(FALSE, FALSE, sizeof(struct vd_link));
+    g_array_set_clear_func(p.links, clear_link);
+    find_chain(&p);
+    struct vd *vd = open_plan(&p, all->fresh, error);
+    if (vd != NULL && vd_read_only_reason(vd) != NULL)
+        log_rel("Media: '%s' is used read-only: %s", vd_path(vd), vd_read_only_reason(vd));
+    if (vd != NULL && p.links->len > 1)
+        log_rel("Media: '%s' is the last of %u images, the base is '%s'", vd_path(vd), p.links->len,
+                g_array_index(p.links, struct vd_link, 0).path);
+    g_array_unref(p.links);
     if (vd == NULL)
         return false;
-    if (!read_only && vd_read_only(vd))
-        log_rel("Media: '%s' is used read-only: %s", location, vd_read_only_reason(vd));
     struct medium *m = g_new0(struct medium, 1);
     *m = (struct medium){.all = all, .vd = vd, .device = device, .lun = lun, .kind = a->kind};
     g_ptr_array_add(all->list, m);
     return true;
 }
+
+/* ---- controllers ---- */
 
 static bool open_ide(struct media *all, const struct settings_machine *s, const struct settings_controller *c,
                      struct pc_settings *pc, GError **error)
@@ -157,11 +251,24 @@ static bool open_controller(struct media *all, const struct settings_machine *s,
     return f(all, s, c, pc, error);
 }
 
-struct media *media_open(const struct settings_machine *s, struct pc_settings *pc, GError **error)
+/* A long chain has more files than a process usually may open. */
+static void allow_files(unsigned images)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= images + FILES_BESIDE)
+        return;
+    limit.rlim_cur = MIN(images + FILES_BESIDE, limit.rlim_max);
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+struct media *media_open(const struct settings_machine *s, struct pc_settings *pc, bool fresh, GError **error)
 {
     struct media *all = g_new0(struct media, 1);
 
+    all->fresh = fresh;
     all->list = g_ptr_array_new_with_free_func(medium_free);
+    allow_files(2 * s->media.disks->len); /* merging opens some twice */
     for (guint k = 0; k < s->hardware.controllers->len; k++) {
         if (!open_controller(all, s, s->hardware.controllers->pdata[k], pc, error)) {
             media_close(all);
@@ -181,22 +288,28 @@ static void complete(void *ctx, struct pdm_block_req *req)
 static bool host_error(void *ctx, const char *id, const char *text)
 {
     struct medium *m = ctx;
-    g_autofree char *line = g_strdup_printf("%s: %s", id, text);
 
-    m->all->host_error(m->all->user, line);
+    m->all->events->host_error(m->all->user, id, text);
     return true;
 }
 
-bool media_attach(struct media *all, struct pdm *pdm, void (*error_fn)(void *user, const char *text), void *user,
-                  GError **error)
+static void host_well(void *ctx)
 {
-    all->host_error = error_fn;
+    struct medium *m = ctx;
+
+    m->all->events->host_well(m->all->user);
+}
+
+bool media_attach(struct media *all, struct pdm *pdm, const struct media_events *events, void *user, GError **error)
+{
+    all->events = events;
     all->user = user;
     for (unsigned k = 0; k < all->list->len; k++) {
         struct medium *m = all->list->pdata[k];
         const struct block_up up = {.ctx = m,
                                     .complete = complete,
                                     .host_error = host_error,
+                                    .host_well = host_well,
                                     .optical = m->kind == DEVICE_DVD,
                                     .removable = m->kind != DEVICE_HARD_DISK};
         m->block = block_new(m->vd, &up, error);

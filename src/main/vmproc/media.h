@@ -1,5 +1,9 @@
 /*
- * media.h - the machine's disks, discs and floppies: opens what the settings name and joins it to the controllers.
+ * media.h - the machine's disks, discs and floppies: opens what the settings name and joins it to the controllers; new
+ * last images for snapshots, and merging, while the machine runs.
+ *
+ * A hard disk is the chain that the media registry of the machine shows, base first. Threads: the loop's; what touches an
+ * open disk is carried out on its driver's thread (block_call()).
  */
 #ifndef MAIN_VMPROC_MEDIA_H
 #define MAIN_VMPROC_MEDIA_H
@@ -9,13 +13,45 @@
 #include "vmm/vm/vm.h"
 
 struct media;
-/** Opens every attached medium and writes what is attached where into @pc. The error names file and controller. */
-struct media *media_open(const struct settings_machine *s, struct pc_settings *pc, GError **error);
-/** @host_error(user, text): a host error that stops the machine (disk full); media_resume() tries again. */
-bool media_attach(struct media *m, struct pdm *pdm, void (*host_error)(void *user, const char *text), void *user,
-                  GError **error);
+/**
+ * media_open() - opens every attached medium and writes what is attached where into @pc. The error names file and
+ * controller. @fresh: the machine starts from the beginning, so differencing images that say so are emptied first.
+ */
+struct media *media_open(const struct settings_machine *s, struct pc_settings *pc, bool fresh, GError **error);
+struct media_events {
+    void (*host_error)(void *user, const char *id, const char *text); /* stops the machine (disk full) */
+    void (*host_well)(void *user);                                    /* what was told is over */
+};
+/** Any thread calls @events. media_resume() tries again what waits. */
+bool media_attach(struct media *m, struct pdm *pdm, const struct media_events *events, void *user, GError **error);
 void media_resume(struct media *m);
 /** Flushes and closes all. NULL is fine. */
 void media_close(struct media *m);
+/** media_files() - the images of all hard disks, for confine(); g_free() the array. */
+const char **media_files(struct media *m);
+
+/* ---- snapshots: the machine stands still ---- */
+
+struct media_new {
+    const char *image; /* UUID of the disk's last image now */
+    const char *format, *path, *uuid;
+};
+/**
+ * media_push() - makes the images and puts them on top of their disks; all or none. Until media_settle() the guest must
+ * not run. @keep false: they are taken away again and their files removed.
+ */
+bool media_push(struct media *m, const struct media_new *images, unsigned count, GError **error);
+void media_settle(struct media *m, bool keep);
+/** media_pushed() - UUID ("{...}") of one of the new images, NULL when there is none; g_free. */
+char *media_pushed(struct media *m);
+
+/* ---- merging: the guest runs ---- */
+
+/** media_merge() - in the chain that ends in @image, numbers from the base. The same again: goes on. */
+bool media_merge(struct media *m, const char *image, unsigned from, unsigned to, GError **error);
+/** media_merge_state() - how far all are. @ret_done: all have reached their ends. false: one failed, nothing is lost. */
+bool media_merge_state(struct media *m, unsigned *ret_permille, bool *ret_done, GError **error);
+/** media_merge_end() - @keep: the shorter chains are noted, so they are the disks now; otherwise the long ones stay. */
+bool media_merge_end(struct media *m, bool keep, GError **error);
 
 #endif

@@ -9,6 +9,7 @@
 #include "main/api/infos.h"
 #include "main/bus/bus.h"
 #include "main/vmproc/console.h"
+#include "main/vmproc/runtime_int.h"
 #include "rt/loop.h"
 
 #define KEYS_MAX 4096u
@@ -24,6 +25,7 @@ struct runtime {
     GMutex lock;
     const char *state; /* a MachineState's name; under the lock */
     gint64 started_ns;
+    struct bus_peer *snapshot_peer; /* who asked for a snapshot last; the bus's thread */
 };
 
 /* A call on its way to the loop's thread. */
@@ -32,7 +34,10 @@ struct request {
     GDBusMethodInvocation *invocation;
 };
 
-typedef GVariant *(*command_fn)(struct runtime *r, GVariant *args, GError **error);
+struct console *runtime_console(struct runtime *r)
+{
+    return r->console;
+}
 
 /* ---- commands; on the loop's thread ---- */
 
@@ -44,7 +49,7 @@ static bool must_be(struct runtime *r, const char *state, GError **error)
            api_fail(error, VBOX_E_INVALID_VM_STATE, "Invalid machine state: %s (must be %s)", is, state);
 }
 
-static bool must_live(struct runtime *r, GError **error)
+bool runtime_must_live(struct runtime *r, GError **error)
 {
     const char *is = console_state(r->console);
 
@@ -71,7 +76,7 @@ static GVariant *resume_machine(struct runtime *r, GVariant *args, GError **erro
 static GVariant *reset_machine(struct runtime *r, GVariant *args, GError **error)
 {
     (void)args;
-    if (must_live(r, error))
+    if (runtime_must_live(r, error))
         console_reset(r->console);
     return NULL;
 }
@@ -88,7 +93,7 @@ static GVariant *save_state(struct runtime *r, GVariant *args, GError **error)
     const char *path;
 
     g_variant_get(args, "(&s)", &path);
-    if (must_live(r, error) && !console_save(r->console, path, error))
+    if (runtime_must_live(r, error) && !console_save(r->console, path, error))
         api_wrap(error, VBOX_E_FILE_ERROR);
     return NULL;
 }
@@ -115,7 +120,7 @@ static GVariant *put_scancodes(struct runtime *r, GVariant *args, GError **error
     gsize count;
     const guint8 *bytes = g_variant_get_fixed_array(codes, &count, 1);
 
-    if (!must_live(r, error))
+    if (!runtime_must_live(r, error))
         return NULL;
     if (count > KEYS_MAX) {
         api_fail(error, E_INVALIDARG, "At most %u scan codes at once", KEYS_MAX);
@@ -132,7 +137,7 @@ static GVariant *put_cad(struct runtime *r, GVariant *args, GError **error)
     static const guint8 codes[] = {0x1d, 0x38, 0xe0, 0x53, 0xe0, 0xd3, 0xb8, 0x9d};
 
     (void)args;
-    if (must_live(r, error))
+    if (runtime_must_live(r, error))
         for (unsigned k = 0; k < G_N_ELEMENTS(codes); k++)
             console_key(r->console, codes[k]);
     return NULL;
@@ -143,7 +148,7 @@ static GVariant *resolution(struct runtime *r, GVariant *args, GError **error)
     unsigned width, height;
 
     (void)args;
-    if (!must_live(r, error))
+    if (!runtime_must_live(r, error))
         return NULL;
     if (!console_screen_size(r->console, &width, &height)) {
         api_fail(error, VBOX_E_NOT_SUPPORTED, "The machine has no screen");
@@ -157,7 +162,7 @@ static GVariant *screenshot(struct runtime *r, GVariant *args, GError **error)
     size_t bytes;
 
     (void)args;
-    if (!must_live(r, error))
+    if (!runtime_must_live(r, error))
         return NULL;
     void *png = console_picture(r->console, &bytes, error);
     if (png == NULL) {
@@ -171,7 +176,7 @@ static GVariant *screenshot(struct runtime *r, GVariant *args, GError **error)
 static GVariant *screen_text(struct runtime *r, GVariant *args, GError **error)
 {
     (void)args;
-    if (!must_live(r, error))
+    if (!runtime_must_live(r, error))
         return NULL;
     g_autofree char *text = console_screen_text(r->console);
     return g_variant_new("(s)", text != NULL ? text : "");
@@ -233,6 +238,11 @@ static const struct command {
     {"IMachineDebugger", "Info", debug_info},
     {"IMachineDebugger", "GetStats", debug_stats},
     {"IMachineDebugger", "Command", debug_command},
+    {"IInternalSessionControl", "TakeSnapshot", storage_snapshot},
+    {"IInternalSessionControl", "EndSnapshot", storage_snapshot_end},
+    {"IInternalSessionControl", "StartMerge", storage_merge},
+    {"IInternalSessionControl", "GetMergeState", storage_merge_state},
+    {"IInternalSessionControl", "EndMerge", storage_merge_end},
 };
 
 static const struct command *command_find(const char *interface, const char *method)
@@ -289,6 +299,8 @@ static bool on_any(struct bus_call *call, GVariant **ret, GError **error)
     (void)ret;
     q->runtime = r;
     q->invocation = call->invocation;
+    if (strcmp(g_dbus_method_invocation_get_method_name(call->invocation), "TakeSnapshot") == 0)
+        r->snapshot_peer = call->peer;
     call->later = loop_post(r->loop, carry_out, q);
     if (call->later)
         return true;
@@ -334,7 +346,11 @@ static const struct bus_property control_properties[] = {{"MachineId", get_id, N
                                                          {"State", get_state, NULL, NULL},
                                                          {"StartTime", get_start, NULL, NULL},
                                                          {NULL, NULL, NULL, NULL}};
+static const struct bus_method control_methods[] = {{"TakeSnapshot", on_any},  {"EndSnapshot", on_any},
+                                                    {"StartMerge", on_any},    {"GetMergeState", on_any},
+                                                    {"EndMerge", on_any},      {NULL, NULL}};
 static const struct bus_interface control = {.info = (GDBusInterfaceInfo *)&api_iinternal_session_control_interface,
+                                             .methods = control_methods,
                                              .properties = control_properties};
 static const struct bus_interface console = {.info = (GDBusInterfaceInfo *)&api_iconsole_interface, .any = on_any};
 static const struct bus_interface keyboard = {.info = (GDBusInterfaceInfo *)&api_ikeyboard_interface, .any = on_any};
@@ -343,6 +359,21 @@ static const struct bus_interface debugger = {.info = (GDBusInterfaceInfo *)&api
                                               .any = on_any};
 static const struct bus_class class = {
     .folder = API_ROOT "/console", .interfaces = {&control, &console, &keyboard, &display, &debugger}, .find = find};
+
+static void snapshot_orphaned(void *user)
+{
+    console_snapshot_orphaned(((struct runtime *)user)->console);
+}
+
+static void peer_gone(void *user, struct bus_peer *peer)
+{
+    struct runtime *r = user;
+
+    if (r->snapshot_peer != peer)
+        return;
+    r->snapshot_peer = NULL;
+    loop_post(r->loop, snapshot_orphaned, r);
+}
 
 static gboolean quit_main(void *user)
 {
@@ -383,7 +414,7 @@ struct runtime *runtime_new(int listen_fd, struct console *c, struct loop *loop)
     g_mutex_init(&r->lock);
     r->context = g_main_context_new();
     r->main = g_main_loop_new(r->context, FALSE);
-    const struct bus_config config = {.listen_fd = listen_fd, .classes = classes, .user = r};
+    const struct bus_config config = {.listen_fd = listen_fd, .classes = classes, .user = r, .peer_gone = peer_gone};
     g_main_context_push_thread_default(r->context);
     r->bus = bus_new(&config);
     g_main_context_pop_thread_default(r->context);
@@ -402,6 +433,15 @@ static gboolean emit(void *user)
     struct news *n = user;
 
     bus_emit(n->runtime->bus, NULL, n->runtime->path, API_PREFIX "IInternalSessionControl", "StateChanged",
+             g_variant_new("(ss)", n->state, n->detail));
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean emit_error(void *user)
+{
+    struct news *n = user;
+
+    bus_emit(n->runtime->bus, NULL, n->runtime->path, API_PREFIX "IInternalSessionControl", "RuntimeError",
              g_variant_new("(ss)", n->state, n->detail));
     return G_SOURCE_REMOVE;
 }
@@ -425,6 +465,14 @@ void runtime_state(struct runtime *r, const char *state, const char *detail)
     struct news *n = g_new0(struct news, 1);
     *n = (struct news){r, state, g_strdup(detail != NULL ? detail : "")};
     g_main_context_invoke_full(r->context, G_PRIORITY_HIGH, emit, n, news_free);
+}
+
+void runtime_error(struct runtime *r, const char *id, const char *text)
+{
+    struct news *n = g_new0(struct news, 1);
+
+    *n = (struct news){r, g_intern_string(id), g_strdup(text)};
+    g_main_context_invoke_full(r->context, G_PRIORITY_HIGH, emit_error, n, news_free);
 }
 
 void runtime_free(struct runtime *r)

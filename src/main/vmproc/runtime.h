@@ -27,6 +27,8 @@ int runtime_listen(const char *path, GError **error);
 struct runtime *runtime_new(int listen_fd, struct console *console, struct loop *loop);
 /** runtime_state() - tells every peer the console's state: a MachineState's name. Any thread. */
 void runtime_state(struct runtime *r, const char *state, const char *detail);
+/** runtime_error() - tells every peer why the machine stops: "DrvVD_DISKFULL" and a text. Any thread. */
+void runtime_error(struct runtime *r, const char *id, const char *text);
 /** runtime_free() - what was told is on its way before the socket closes. Accepts NULL. */
 void runtime_free(struct runtime *r);
 

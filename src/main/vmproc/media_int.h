@@ -1,0 +1,41 @@
+/* media_int.h - shared by media.c (opening, attaching) and media_chain.c (snapshots and merging of a running machine). */
+#ifndef MAIN_VMPROC_MEDIA_INT_H
+#define MAIN_VMPROC_MEDIA_INT_H
+
+#include "drivers/block/block.h"
+#include "main/vmproc/media.h"
+#include "storage/merge.h"
+
+#define MEDIA_ERROR (g_quark_from_static_string("media"))
+
+struct media_merge {
+    struct vd_merge *merge; /* NULL: none goes on */
+    unsigned from, to;
+    bool done;
+    int status;        /* the last step's */
+    unsigned permille; /* atomic: read from the loop's thread */
+};
+
+struct medium {
+    struct media *all;
+    struct vd *vd;
+    struct pdm_block *block;
+    const char *device; /* controller's device name */
+    unsigned lun;
+    enum settings_device kind;
+    bool pushed; /* has a new last image that is not yet in the settings */
+    struct media_merge merge;
+};
+
+struct media {
+    GPtrArray *list; /* struct medium */
+    bool has_ide, fresh;
+    const struct media_events *events;
+    void *user;
+};
+
+/** The medium whose last image has this UUID ("{...}" or without braces). */
+struct medium *media_find(struct media *all, const char *uuid, GError **error);
+void media_uuid_bytes(const char *text, uint8_t ret[VD_UUID_BYTES]);
+
+#endif

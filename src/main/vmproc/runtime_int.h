@@ -1,0 +1,25 @@
+/* runtime_int.h - shared by runtime.c and the files with its commands. */
+#ifndef MAIN_VMPROC_RUNTIME_INT_H
+#define MAIN_VMPROC_RUNTIME_INT_H
+
+#include <gio/gio.h>
+#include <stdbool.h>
+
+struct console;
+struct runtime;
+
+/* A command, on the loop's thread: the answer's tuple or NULL; a failure is in @error. */
+typedef GVariant *(*command_fn)(struct runtime *r, GVariant *args, GError **error);
+
+struct console *runtime_console(struct runtime *r);
+/** Whether the machine is Running or Paused. */
+bool runtime_must_live(struct runtime *r, GError **error);
+
+/* runtime_storage.c */
+GVariant *storage_snapshot(struct runtime *r, GVariant *args, GError **error);
+GVariant *storage_snapshot_end(struct runtime *r, GVariant *args, GError **error);
+GVariant *storage_merge(struct runtime *r, GVariant *args, GError **error);
+GVariant *storage_merge_state(struct runtime *r, GVariant *args, GError **error);
+GVariant *storage_merge_end(struct runtime *r, GVariant *args, GError **error);
+
+#endif
