@@ -120,9 +120,9 @@ static int restrict_all(void)
 static int add_folder(const struct sandbox_folder *f, uint64_t handled)
 {
     uint64_t access = f->file ? ACCESS_FILE : ACCESS_WRITE | (f->read ? LANDLOCK_ACCESS_FS_READ_FILE : 0);
-    struct landlock_path_beneath_attr rule = {
-        .allowed_access = access & handled,
-        .parent_fd = open(f->path, O_PATH | (f->file ? 0 : O_DIRECTORY) | O_CLOEXEC)};
+    struct landlock_path_beneath_attr rule = {.allowed_access = access & handled,
+                                              .parent_fd =
+                                                  open(f->path, O_PATH | (f->file ? 0 : O_DIRECTORY) | O_CLOEXEC)};
     int rc = 0;
 
     if (rule.parent_fd < 0)

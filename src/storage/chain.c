@@ -337,7 +337,8 @@ bool vd_push(struct vd *disk, const struct vd_link *link, GError **error)
         ok = vd_refuse(top->path, VERR_VD_IMAGE_READ_ONLY, error, "it cannot be written: %s",
                        top->ro_reason ? top->ro_reason : "its format is only read");
     if (ok && disk->crypt && top->unit_bytes != disk->unit_bytes)
-        ok = vd_refuse(top->path, VERR_NOT_SUPPORTED, error, "its blocks have another size than its encrypted parent's");
+        ok =
+            vd_refuse(top->path, VERR_NOT_SUPPORTED, error, "its blocks have another size than its encrypted parent's");
     rc = ok ? image_lock(disk, FIO_LOCK_SHARED) : 0;
     if (rc) {
         fio_error(error, rc, "Cannot lock disk image '%s'", disk->path);

@@ -20,12 +20,13 @@ struct vd_link {
 /** vd_open_chain() - base first; all but the last are opened read-only. Returns the last. */
 struct vd *vd_open_chain(const struct fio *io, const struct vd_link *links, size_t n, unsigned flags, GError **error);
 /**
- * vd_push() - @link, a differencing image made for @disk (vd_create() with it as the parent), becomes the last image; the
- * pointer stays the disk's. The image below is flushed, and only read and locked as such from now on. On failure the
- * disk is as before.
+ * vd_push() - @link, a differencing image made for @disk (vd_create() with it as the parent), becomes the last image;
+ * the pointer stays the disk's. The image below is flushed, and only read and locked as such from now on. On failure
+ * the disk is as before.
  */
 bool vd_push(struct vd *disk, const struct vd_link *link, GError **error);
-/** vd_pop() - undoes the last vd_push() of this opening, before anything was written; the image is closed, not removed. */
+/** vd_pop() - undoes the last vd_push() of this opening, before anything was written; the image is closed, not removed.
+ */
 bool vd_pop(struct vd *disk, GError **error);
 /** vd_parent() - the image below, NULL for a base. Borrowed. */
 struct vd *vd_parent(struct vd *vd);

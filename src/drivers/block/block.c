@@ -9,8 +9,8 @@
 #include "rt/status.h"
 #include "storage/chain.h"
 
-#define RETRY_US  500000 /* how often a kept request is tried again without being asked */
-#define FAIR_SHARE 4     /* requests between two steps of the background when the guest leaves no pause */
+#define RETRY_US   500000 /* how often a kept request is tried again without being asked */
+#define FAIR_SHARE 4      /* requests between two steps of the background when the guest leaves no pause */
 
 struct block {
     struct pdm_block pub; /* first: a struct pdm_block is one of ours */

@@ -36,13 +36,13 @@ void block_free(struct pdm_block *b);
 /** block_resume() - the machine goes on: kept requests are tried again. */
 void block_resume(struct pdm_block *b);
 /**
- * block_call() - @fn(@ctx) on the driver's thread, between two requests (or while one waits for the host), and waits for
- * it: what has to be done with the disk by its one caller. One call at a time.
+ * block_call() - @fn(@ctx) on the driver's thread, between two requests (or while one waits for the host), and waits
+ * for it: what has to be done with the disk by its one caller. One call at a time.
  */
 void block_call(struct pdm_block *b, void (*fn)(void *ctx), void *ctx);
 /**
- * block_background() - @step(@ctx) on the driver's thread, a little at a time, whenever the guest leaves time for it and
- * after some requests anyway; until it returns false. From inside block_call() only.
+ * block_background() - @step(@ctx) on the driver's thread, a little at a time, whenever the guest leaves time for it
+ * and after some requests anyway; until it returns false. From inside block_call() only.
  */
 void block_background(struct pdm_block *b, bool (*step)(void *ctx), void *ctx);
 /** block_idle() - nothing queued or in work. */

@@ -136,11 +136,11 @@ static bool place_taken(const struct place *at, GError **error)
 }
 
 /* inv 1 */
-static bool may_attach(const struct part *p, const struct medium *m, const struct place *at, GError **error)
+static bool may_attach(const struct part *p, const struct medium *m, GError **error)
 {
     char braced[40];
 
-    if (m->kind == DEVICE_HARD_DISK && medium_settings_uses(p->s, medium_id_braced(m, braced))) {
+    if (m->kind == DEVICE_HARD_DISK && medium_hardware_uses(&p->s->hardware, medium_id_braced(m, braced))) {
         for (unsigned k = 0; k < p->s->hardware.controllers->len; k++) {
             const struct settings_controller *c = p->s->hardware.controllers->pdata[k];
             for (unsigned n = 0; n < c->attachments->len; n++) {
@@ -153,9 +153,8 @@ static bool may_attach(const struct part *p, const struct medium *m, const struc
             }
         }
     }
-    (void)at;
     bool shared = m->kind != DEVICE_HARD_DISK || m->type == MEDIUM_SHAREABLE || m->type == MEDIUM_READONLY ||
-                  m->type == MEDIUM_IMMUTABLE || m->type == MEDIUM_MULTIATTACH;
+                  medium_needs_diff(m);
     g_autoptr(GPtrArray) users = medium_users(m);
     for (unsigned k = 0; !shared && k < users->len; k++) {
         const struct machine *other = users->pdata[k];
@@ -212,8 +211,10 @@ bool storage_attach(struct bus_call *call, GVariant **ret, GError **error)
     if (floppy_bus != (kind == DEVICE_FLOPPY))
         return api_fail(error, E_INVALIDARG, "A device of type %s cannot be attached to the controller '%s'", type,
                         name);
-    if (!medium_of_kind(p, path, (enum settings_device)kind, &m, error) ||
-        (m != NULL && !may_attach(p, m, &at, error)) || !part_change(p, error))
+    if (!medium_of_kind(p, path, (enum settings_device)kind, &m, error) || (m != NULL && !may_attach(p, m, error)) ||
+        !part_change(p, error))
+        return false;
+    if (m != NULL && medium_needs_diff(m) && (m = medium_implicit_diff(m, p->s, error)) == NULL)
         return false;
     struct settings_attachment *a = settings_attachment_new();
     a->kind = (enum settings_device)kind;
@@ -246,6 +247,7 @@ bool storage_detach(struct bus_call *call, GVariant **ret, GError **error)
     if (!part_change(p, error))
         return false;
     g_ptr_array_remove(at.controller->attachments, at.attachment);
+    medium_sweep(p->service, NULL);
     return true;
 }
 

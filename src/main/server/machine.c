@@ -138,6 +138,7 @@ void machine_drop_unregistered(struct service *s, struct bus_peer *owner)
         session_machine_gone(m);
         g_ptr_array_remove_index(s->machines, k);
     }
+    medium_sweep(s, NULL);
 }
 
 void machine_state_set(struct machine *m, int state)
@@ -168,5 +169,8 @@ char *machine_snapshot_folder(const struct settings_machine *s)
 
 bool machine_save(struct machine *m, GError **error)
 {
-    return settings_machine_save(m->settings, error) || api_wrap(error, VBOX_E_FILE_ERROR);
+    if (!settings_machine_save(m->settings, error))
+        return api_wrap(error, VBOX_E_FILE_ERROR);
+    medium_sweep(m->service, m->settings);
+    return true;
 }

@@ -130,6 +130,7 @@ static bool commit(struct machine *m, struct session *session, GError **error)
     m->settings = copy;
     session->copy = settings_machine_copy(copy);
     session->modified = false;
+    medium_sweep(m->service, m->settings);
     service_emit(m->service, "MachineDataChanged", g_variant_new("(s)", m->id));
     return true;
 }

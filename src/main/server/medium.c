@@ -62,6 +62,7 @@ const char *medium_id_braced(const struct medium *m, char ret[40])
 void medium_free(struct medium *m)
 {
     g_ptr_array_unref(m->children);
+    g_ptr_array_unref(m->properties);
     g_free(m->location);
     g_free(m->format);
     g_free(m->description);
@@ -82,7 +83,24 @@ struct medium *medium_new(struct service *s, const char *id, enum settings_devic
     m->type = kind == DEVICE_DVD ? MEDIUM_READONLY : kind == DEVICE_FLOPPY ? MEDIUM_WRITETHROUGH : MEDIUM_NORMAL;
     m->state = MediumState_Inaccessible; /* until somebody looks */
     m->children = g_ptr_array_new();
+    m->properties = g_ptr_array_new_with_free_func((GDestroyNotify)settings_property_free);
     g_ptr_array_add(s->media, m);
+    return m;
+}
+
+void medium_set_parent(struct medium *m, struct medium *parent)
+{
+    if (m->parent != NULL)
+        g_ptr_array_remove(m->parent->children, m);
+    m->parent = parent;
+    if (parent != NULL)
+        g_ptr_array_add(parent->children, m);
+}
+
+const struct medium *medium_base(const struct medium *m)
+{
+    while (m->parent != NULL)
+        m = m->parent;
     return m;
 }
 
@@ -91,12 +109,21 @@ void medium_forget(struct medium *m)
     struct service *s = m->service;
 
     service_emit(s, "MediumRegistered", g_variant_new("(ssb)", m->id, settings_device_names[m->kind], FALSE));
-    if (m->parent != NULL)
-        g_ptr_array_remove(m->parent->children, m);
+    medium_set_parent(m, NULL);
+    for (unsigned k = 0; k < m->children->len; k++)
+        ((struct medium *)m->children->pdata[k])->parent = NULL;
     g_ptr_array_remove(s->media, m);
 }
 
 /* ---- registries ---- */
+
+static void copy_properties(GPtrArray *to, const GPtrArray *from)
+{
+    for (unsigned k = 0; k < from->len; k++) {
+        const struct settings_property *one = from->pdata[k];
+        settings_property_set(to, one->name, one->value);
+    }
+}
 
 static void load_list(struct service *s, const GPtrArray *list, enum settings_device kind, const char *folder)
 {
@@ -109,15 +136,14 @@ static void load_list(struct service *s, const GPtrArray *list, enum settings_de
         struct medium *m = medium_new(s, id, kind, location, from->format != NULL ? from->format : "RAW");
         m->description = g_strdup(from->description);
         m->auto_reset = from->auto_reset;
+        copy_properties(m->properties, from->properties);
         if (kind == DEVICE_HARD_DISK)
             m->type = (int)from->type;
         guint above = settings_tree_parent(list, k);
         if (above == SETTINGS_NO_PARENT)
             continue;
         api_uuid_parse(((const struct settings_medium *)list->pdata[above])->uuid, parent);
-        m->parent = medium_find(s, parent, kind);
-        if (m->parent != NULL)
-            g_ptr_array_add(m->parent->children, m);
+        medium_set_parent(m, medium_find(s, parent, kind));
     }
 }
 
@@ -141,20 +167,15 @@ static guint index_in(const GPtrArray *list, const char *braced)
     return SETTINGS_NO_PARENT;
 }
 
-static guint add_to(const struct settings_media *media, const struct medium *m, const char *folder)
+static struct settings_medium *entry_of(const struct medium *m, const char *folder)
 {
-    GPtrArray *list = list_of(media, m->kind);
-    char braced[40];
-    guint here = index_in(list, medium_id_braced(m, braced));
-
-    if (here != SETTINGS_NO_PARENT)
-        return here;
-    guint parent = m->parent != NULL ? add_to(media, m->parent, folder) : SETTINGS_NO_PARENT;
     g_autofree char *prefix = g_strconcat(folder, "/", NULL);
     struct settings_medium *to = settings_medium_new();
+    char braced[40];
+
     g_free(to->uuid);
     g_free(to->location);
-    to->uuid = g_strdup(braced);
+    to->uuid = g_strdup(medium_id_braced(m, braced));
     to->location = g_strdup(g_str_has_prefix(m->location, prefix) ? m->location + strlen(prefix) : m->location);
     if (m->kind == DEVICE_HARD_DISK) {
         g_free(to->format);
@@ -163,20 +184,69 @@ static guint add_to(const struct settings_media *media, const struct medium *m, 
     }
     to->auto_reset = m->auto_reset;
     to->description = g_strdup(m->description);
-    return settings_tree_add(list, parent, to);
+    copy_properties(to->properties, m->properties);
+    return to;
 }
 
 void medium_register_in(struct medium *m, struct settings_machine *settings)
 {
+    GPtrArray *list = list_of(&settings->media, m->kind);
+    g_autoptr(GPtrArray) missing = g_ptr_array_new(); /* the last one first */
+    guint above = SETTINGS_NO_PARENT;
     char braced[40];
 
-    if (settings_media_find(&m->service->global->media, medium_id_braced(m, braced), NULL) == NULL)
-        add_to(&settings->media, m, settings->file.folder);
+    for (; m != NULL && above == SETTINGS_NO_PARENT; m = m->parent) {
+        above = index_in(list, medium_id_braced(m, braced));
+        if (above == SETTINGS_NO_PARENT)
+            g_ptr_array_add(missing, m);
+    }
+    for (guint k = missing->len; k-- > 0;)
+        above = settings_tree_add(list, above, entry_of(missing->pdata[k], settings->file.folder));
+}
+
+static void drop_entry(GPtrArray *list, const char *braced)
+{
+    guint k = index_in(list, braced);
+
+    if (k != SETTINGS_NO_PARENT)
+        settings_tree_remove(list, k);
+}
+
+static bool drop_from(struct settings_media *media, const char *braced)
+{
+    if (settings_media_find(media, braced, NULL) == NULL)
+        return false;
+    drop_entry(media->disks, braced);
+    drop_entry(media->dvds, braced);
+    drop_entry(media->floppies, braced);
+    return true;
+}
+
+bool medium_unregister(struct medium *m, GError **error)
+{
+    struct service *s = m->service;
+    char braced[40];
+
+    medium_id_braced(m, braced);
+    if (drop_from(&s->global->media, braced) && !service_save(s, error))
+        return false;
+    for (unsigned k = 0; k < s->machines->len; k++) {
+        struct machine *one = s->machines->pdata[k];
+        if (one->settings != NULL && drop_from(&one->settings->media, braced) && one->registered &&
+            !machine_save(one, error))
+            return false;
+    }
+    for (unsigned k = 0; k < s->sessions->len; k++) {
+        struct session *one = s->sessions->pdata[k];
+        if (one->copy != NULL)
+            drop_from(&one->copy->media, braced);
+    }
+    return true;
 }
 
 /* ---- use ---- */
 
-static bool hardware_uses(const struct settings_hardware *h, const char *braced)
+bool medium_hardware_uses(const struct settings_hardware *h, const char *braced)
 {
     for (unsigned k = 0; k < h->controllers->len; k++) {
         const struct settings_controller *c = h->controllers->pdata[k];
@@ -189,10 +259,10 @@ static bool hardware_uses(const struct settings_hardware *h, const char *braced)
 
 bool medium_settings_uses(const struct settings_machine *s, const char *braced)
 {
-    bool used = hardware_uses(&s->hardware, braced);
+    bool used = medium_hardware_uses(&s->hardware, braced);
 
     for (unsigned k = 0; !used && k < s->snapshots->len; k++)
-        used = hardware_uses(&((const struct settings_snapshot *)s->snapshots->pdata[k])->hardware, braced);
+        used = medium_hardware_uses(&((const struct settings_snapshot *)s->snapshots->pdata[k])->hardware, braced);
     return used;
 }
 
@@ -219,14 +289,28 @@ GPtrArray *medium_users(const struct medium *m)
 
 /* ---- the file ---- */
 
-static bool in_use_by_vm(const struct medium *m)
+/* What running machines do with it: -1 nothing, or a MediumState. */
+static int use_by_vms(const struct medium *m)
 {
-    g_autoptr(GPtrArray) users = medium_users(m);
+    int state = -1;
 
-    for (unsigned k = 0; k < users->len; k++)
-        if (machine_running(users->pdata[k]))
-            return true;
-    return false;
+    for (unsigned k = 0; k < m->service->machines->len; k++) {
+        const struct machine *one = m->service->machines->pdata[k];
+        if (one->settings == NULL || !machine_running(one))
+            continue;
+        for (unsigned n = 0; n < m->service->media->len; n++) { /* itself, and every image on top of it */
+            const struct medium *leaf = m->service->media->pdata[n], *up = leaf;
+            char braced[40];
+            while (up != NULL && up != m)
+                up = up->parent;
+            if (up == NULL || !medium_hardware_uses(&one->settings->hardware, medium_id_braced(leaf, braced)))
+                continue;
+            if (leaf == m)
+                return MediumState_LockedWrite;
+            state = MediumState_LockedRead;
+        }
+    }
+    return state;
 }
 
 static void fail_access(struct medium *m, const char *text)
@@ -251,13 +335,17 @@ void medium_refresh(struct medium *m)
         return;
     }
     m->size_bytes = (uint64_t)st.st_size;
+    int use = m->kind == DEVICE_HARD_DISK ? use_by_vms(m) : -1;
     if (m->kind != DEVICE_HARD_DISK) {
         m->logical_bytes = (uint64_t)st.st_size;
-    } else if (in_use_by_vm(m)) {
-        m->state = MediumState_LockedWrite; /* sizes stay as they were */
+    } else if (use == MediumState_LockedWrite) {
+        m->state = use; /* sizes stay as they were */
+        if (m->logical_bytes == 0 && m->parent != NULL)
+            m->logical_bytes = m->parent->logical_bytes;
         return;
     } else {
-        struct vd *vd = vd_open(fio_system(), m->format, m->location, VD_READ_ONLY, &error);
+        unsigned alone = m->parent != NULL ? VD_ALONE : 0;
+        struct vd *vd = vd_open(fio_system(), m->format, m->location, VD_READ_ONLY | alone, &error);
         if (vd == NULL) {
             fail_access(m, error->message);
             return;
@@ -266,6 +354,6 @@ void medium_refresh(struct medium *m)
         m->fixed = m->parent == NULL && m->size_bytes >= m->logical_bytes;
         vd_close(vd);
     }
-    m->state = MediumState_Created;
+    m->state = use >= 0 ? use : MediumState_Created;
     g_clear_pointer(&m->access_error, g_free);
 }

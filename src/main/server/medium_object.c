@@ -47,13 +47,6 @@ static GVariant *user_ids(const struct medium *m)
     return g_variant_builder_end(&b);
 }
 
-static const struct medium *base_of(const struct medium *m)
-{
-    while (m->parent != NULL)
-        m = m->parent;
-    return m;
-}
-
 enum {
     IS_ID,
     IS_DESCRIPTION,
@@ -91,14 +84,14 @@ static GVariant *get(const struct bus_call *call, const struct bus_property *row
     case IS_HOST_DRIVE: return g_variant_new_boolean(FALSE);
     case IS_SIZE: return g_variant_new_uint64(m->size_bytes);
     case IS_FORMAT: return g_variant_new_string(m->format);
-    case IS_TYPE: return g_variant_new_string(settings_medium_type_names[base_of(m)->type]);
+    case IS_TYPE: return g_variant_new_string(settings_medium_type_names[medium_base(m)->type]);
     case IS_PARENT: {
         g_autofree char *path = medium_object_path(m->parent);
         return g_variant_new_object_path(path);
     }
     case IS_CHILDREN: return children_paths(m);
     case IS_BASE: {
-        g_autofree char *path = medium_object_path(base_of(m));
+        g_autofree char *path = medium_object_path(medium_base(m));
         return g_variant_new_object_path(path);
     }
     case IS_READ_ONLY: return g_variant_new_boolean(m->kind == DEVICE_DVD || m->children->len > 0);
@@ -242,7 +235,7 @@ static bool describe(struct bus_call *call, GVariant **ret, GError **error)
         g_variant_builder_add(&children, "s", ((const struct medium *)m->children->pdata[k])->id);
     g_variant_dict_insert_value(&dict, "Children", g_variant_builder_end(&children));
     g_variant_dict_insert(&dict, "Parent", "s", m->parent != NULL ? m->parent->id : "");
-    g_variant_dict_insert(&dict, "Base", "s", base_of(m)->id);
+    g_variant_dict_insert(&dict, "Base", "s", medium_base(m)->id);
     *ret = g_variant_new("(@a{sv})", g_variant_dict_end(&dict));
     return true;
 }
@@ -357,52 +350,12 @@ static bool may_close(const struct medium *m, GError **error)
     return true;
 }
 
-static void drop_entry(GPtrArray *list, const char *braced)
-{
-    for (guint k = list->len; k-- > 0;)
-        if (strcmp(((const struct settings_medium *)list->pdata[k])->uuid, braced) == 0)
-            g_ptr_array_remove_index(list, k);
-}
-
-static bool drop_from(struct settings_media *media, const char *braced)
-{
-    if (settings_media_find(media, braced, NULL) == NULL)
-        return false;
-    drop_entry(media->disks, braced);
-    drop_entry(media->dvds, braced);
-    drop_entry(media->floppies, braced);
-    return true;
-}
-
-/* Out of every registry; the medium itself stays known. */
-static bool unregister(struct medium *m, GError **error)
-{
-    struct service *s = m->service;
-    char braced[40];
-
-    medium_id_braced(m, braced);
-    if (drop_from(&s->global->media, braced) && !service_save(s, error))
-        return false;
-    for (unsigned k = 0; k < s->machines->len; k++) {
-        struct machine *one = s->machines->pdata[k];
-        if (one->settings != NULL && drop_from(&one->settings->media, braced) && one->registered &&
-            !machine_save(one, error))
-            return false;
-    }
-    for (unsigned k = 0; k < s->sessions->len; k++) {
-        struct session *one = s->sessions->pdata[k];
-        if (one->copy != NULL)
-            drop_from(&one->copy->media, braced);
-    }
-    return true;
-}
-
 static bool close_medium(struct bus_call *call, GVariant **ret, GError **error)
 {
     struct medium *m = call->object;
 
     (void)ret;
-    if (!may_close(m, error) || !unregister(m, error))
+    if (!may_close(m, error) || !medium_unregister(m, error))
         return false;
     medium_forget(m);
     return true;
@@ -413,7 +366,7 @@ static bool delete_storage(struct bus_call *call, GVariant **ret, GError **error
     struct medium *m = call->object;
     struct service *s = m->service;
 
-    if (!may_close(m, error) || !unregister(m, error))
+    if (!may_close(m, error) || !medium_unregister(m, error))
         return false;
     struct progress *p = progress_new(s, call->peer, "Deleting medium storage unit");
     GError *failed = NULL;

@@ -90,6 +90,10 @@ bool service_save(struct service *s, GError **error)
 
 void service_emit(struct service *s, const char *name, GVariant *args)
 {
+    if (s->bus == NULL) {
+        g_variant_unref(g_variant_ref_sink(args));
+        return; /* on the way out nobody listens */
+    }
     bus_emit(s->bus, NULL, API_PATH, API_PREFIX "IVirtualBox", name, args);
 }
 

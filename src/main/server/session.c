@@ -39,6 +39,7 @@ static void unlock(struct session *s)
     s->machine = NULL;
     s->type = SessionType_Null;
     s->modified = false;
+    medium_sweep(s->service, NULL);
     if (m != NULL && m->writer == s) {
         m->writer = NULL;
         if (m->service->bus != NULL)

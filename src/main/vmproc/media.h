@@ -2,8 +2,8 @@
  * media.h - the machine's disks, discs and floppies: opens what the settings name and joins it to the controllers; new
  * last images for snapshots, and merging, while the machine runs.
  *
- * A hard disk is the chain that the media registry of the machine shows, base first. Threads: the loop's; what touches an
- * open disk is carried out on its driver's thread (block_call()).
+ * A hard disk is the chain that the media registry of the machine shows, base first. Threads: the loop's; what touches
+ * an open disk is carried out on its driver's thread (block_call()).
  */
 #ifndef MAIN_VMPROC_MEDIA_H
 #define MAIN_VMPROC_MEDIA_H
@@ -49,7 +49,8 @@ char *media_pushed(struct media *m);
 
 /** media_merge() - in the chain that ends in @image, numbers from the base. The same again: goes on. */
 bool media_merge(struct media *m, const char *image, unsigned from, unsigned to, GError **error);
-/** media_merge_state() - how far all are. @ret_done: all have reached their ends. false: one failed, nothing is lost. */
+/** media_merge_state() - how far all are. @ret_done: all have reached their ends. false: one failed, nothing is lost.
+ */
 bool media_merge_state(struct media *m, unsigned *ret_permille, bool *ret_done, GError **error);
 /** media_merge_end() - @keep: the shorter chains are noted, so they are the disks now; otherwise the long ones stay. */
 bool media_merge_end(struct media *m, bool keep, GError **error);

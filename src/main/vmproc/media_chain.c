@@ -68,8 +68,7 @@ static void push(void *ctx)
     uint8_t uuid[VD_UUID_BYTES];
 
     media_uuid_bytes(j->image->uuid, uuid);
-    const struct vd_create args = {
-        .format = link.format, .path = link.path, .parent = j->m->vd, .uuid = uuid};
+    const struct vd_create args = {.format = link.format, .path = link.path, .parent = j->m->vd, .uuid = uuid};
     int rc = vd_flush(j->m->vd); /* the image below must not change after its child was made */
     if (rc != 0)
         fio_error(&j->error, rc, "Cannot flush disk image '%s'", vd_path(j->m->vd));

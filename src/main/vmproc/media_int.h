@@ -1,4 +1,5 @@
-/* media_int.h - shared by media.c (opening, attaching) and media_chain.c (snapshots and merging of a running machine). */
+/* media_int.h - shared by media.c (opening, attaching) and media_chain.c (snapshots and merging of a running machine).
+ */
 #ifndef MAIN_VMPROC_MEDIA_INT_H
 #define MAIN_VMPROC_MEDIA_INT_H
 

@@ -346,9 +346,9 @@ static const struct bus_property control_properties[] = {{"MachineId", get_id, N
                                                          {"State", get_state, NULL, NULL},
                                                          {"StartTime", get_start, NULL, NULL},
                                                          {NULL, NULL, NULL, NULL}};
-static const struct bus_method control_methods[] = {{"TakeSnapshot", on_any},  {"EndSnapshot", on_any},
-                                                    {"StartMerge", on_any},    {"GetMergeState", on_any},
-                                                    {"EndMerge", on_any},      {NULL, NULL}};
+static const struct bus_method control_methods[] = {{"TakeSnapshot", on_any}, {"EndSnapshot", on_any},
+                                                    {"StartMerge", on_any},   {"GetMergeState", on_any},
+                                                    {"EndMerge", on_any},     {NULL, NULL}};
 static const struct bus_interface control = {.info = (GDBusInterfaceInfo *)&api_iinternal_session_control_interface,
                                              .methods = control_methods,
                                              .properties = control_properties};
