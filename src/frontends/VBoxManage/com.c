@@ -255,3 +255,19 @@ void print_json(GVariant *val)
     g_autofree char *text = json_generator_to_data(generator, NULL);
     printf("%s\n", text);
 }
+
+GVariant *cmd_describe_all(struct cmd *c, const char *const *objects, const char *interface)
+{
+    GVariantBuilder b;
+
+    g_variant_builder_init(&b, G_VARIANT_TYPE("aa{sv}"));
+    for (unsigned k = 0; objects[k] != NULL; k++) {
+        g_autoptr(GVariant) one = cmd_describe(c, objects[k], interface);
+        if (one == NULL) {
+            g_variant_builder_clear(&b);
+            return NULL;
+        }
+        g_variant_builder_add_value(&b, one);
+    }
+    return g_variant_ref_sink(g_variant_builder_end(&b));
+}

@@ -10,12 +10,15 @@ extern const struct command createvm_command, registervm_command, unregistervm_c
     controlvm_command, discardstate_command, adoptstate_command, storagectl_command, storageattach_command,
     createmedium_command, closemedium_command, showmediuminfo_command, showvminfo_command, list_command,
     modifyvm_command, setextradata_command, getextradata_command, setproperty_command, sharedfolder_command,
-    bandwidthctl_command, debugvm_command;
+    bandwidthctl_command, debugvm_command, natnetwork_command, hostonlynet_command, hostonlyif_command,
+    dhcpserver_command, guestproperty_command, usbfilter_command;
 
 /* medium.c */
 void medium_show(struct cmd *c, GVariant *medium, bool details);
 int medium_list(struct cmd *c, const char *kind, bool details);
-/* bandwidthctl.c */
+/* usbfilter.c */
+void usb_filters_print(GVariant *list, bool global);
+/* sharing.c */
 void bandwidth_print(GVariant *group, unsigned number, bool machine_readable);
 
 #endif

@@ -316,6 +316,29 @@ static void show_usb(const struct info *i)
     }
 }
 
+static void show_usb_filters(const struct info *i)
+{
+    static const char *const rows[] = {"Name",         "VendorId", "ProductId", "Revision",
+                                       "Manufacturer", "Product",  "Remote",    "SerialNumber"};
+    g_autoptr(GVariant) list = dict_list(i->machine, "USBDeviceFilters");
+    gsize count = g_variant_n_children(list);
+
+    if (!i->machine_readable) {
+        printf("\nUSB Device Filters:%s\n", count == 0 ? "          <none>" : "\n");
+        if (count > 0)
+            usb_filters_print(list, false);
+        return;
+    }
+    for (gsize k = 0; k < count; k++) {
+        g_autoptr(GVariant) f = g_variant_get_child_value(list, k);
+        printf("USBFilterActive%u=\"%s\"\n", (unsigned)k + 1, on_off(dict_bool(f, "Active")));
+        for (unsigned n = 0; n < G_N_ELEMENTS(rows); n++) {
+            g_autofree char *key = g_strdup_printf("USBFilter%s%u", rows[n], (unsigned)k + 1);
+            info_text(i, key, "", dict_str(f, rows[n]));
+        }
+    }
+}
+
 static void show_bandwidth(const struct info *i)
 {
     g_autoptr(GVariant) list = dict_list(i->machine, "BandwidthGroups");
@@ -329,28 +352,37 @@ static void show_bandwidth(const struct info *i)
     }
 }
 
+static void show_folder(const struct info *i, GVariant *f, unsigned number)
+{
+    bool transient = dict_bool(f, "Transient");
+
+    if (i->machine_readable) {
+        const char *kind = transient ? "Transient" : "Machine";
+        g_autofree char *name = g_strdup_printf("SharedFolderName%sMapping%u", kind, number);
+        g_autofree char *path = g_strdup_printf("SharedFolderPath%sMapping%u", kind, number);
+        info_text(i, name, "", dict_str(f, "Name"));
+        info_text(i, path, "", dict_str(f, "HostPath"));
+        return;
+    }
+    printf("Name: '%s', Host path: '%s' (%s mapping), %s%s", dict_str(f, "Name"), dict_str(f, "HostPath"),
+           transient ? "transient" : "machine", dict_bool(f, "Writable") ? "writable" : "readonly",
+           dict_bool(f, "AutoMount") ? ", auto-mount" : "");
+    if (*dict_str(f, "AutoMountPoint") != '\0')
+        printf(", mount-point: '%s'", dict_str(f, "AutoMountPoint"));
+    printf("\n");
+}
+
 static void show_folders(const struct info *i)
 {
     g_autoptr(GVariant) list = dict_list(i->machine, "SharedFolders");
     gsize count = g_variant_n_children(list);
+    unsigned numbers[2] = {0};
 
     if (!i->machine_readable)
         printf("\nShared folders:%s\n", count == 0 ? "              <none>" : "\n");
     for (gsize k = 0; k < count; k++) {
         g_autoptr(GVariant) f = g_variant_get_child_value(list, k);
-        unsigned n = (unsigned)k + 1;
-        if (i->machine_readable) {
-            g_autofree char *name = g_strdup_printf("SharedFolderNameMachineMapping%u", n);
-            g_autofree char *path = g_strdup_printf("SharedFolderPathMachineMapping%u", n);
-            info_text(i, name, "", dict_str(f, "Name"));
-            info_text(i, path, "", dict_str(f, "HostPath"));
-            continue;
-        }
-        printf("Name: '%s', Host path: '%s' (machine mapping), %s%s", dict_str(f, "Name"), dict_str(f, "HostPath"),
-               dict_bool(f, "Writable") ? "writable" : "readonly", dict_bool(f, "AutoMount") ? ", auto-mount" : "");
-        if (*dict_str(f, "AutoMountPoint") != '\0')
-            printf(", mount-point: '%s'", dict_str(f, "AutoMountPoint"));
-        printf("\n");
+        show_folder(i, f, ++numbers[dict_bool(f, "Transient")]);
     }
 }
 
@@ -396,8 +428,7 @@ void info_lists(const struct info *i)
     show_session(i);
     show_vrde(i);
     show_usb(i);
-    if (!i->machine_readable)
-        printf("\nUSB Device Filters:          <none>\n");
+    show_usb_filters(i);
     show_bandwidth(i);
     show_folders(i);
     show_description(i);

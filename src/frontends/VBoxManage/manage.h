@@ -113,6 +113,8 @@ char *cmd_controller(struct cmd *c, const char *name);
 bool cmd_progress(struct cmd *c, const char *progress);
 /** Everything about an object: a{sv}. */
 GVariant *cmd_describe(struct cmd *c, const char *object, const char *interface);
+/** The same of several objects: aa{sv}. */
+GVariant *cmd_describe_all(struct cmd *c, const char *const *objects, const char *interface);
 char *cmd_absolute(const char *path);
 /** A medium by id or file; g_free. */
 char *cmd_open_medium(struct cmd *c, const char *location, const char *device_type, bool fresh_uuid);

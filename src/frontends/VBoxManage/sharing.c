@@ -47,6 +47,20 @@ static bool folder_remove(struct cmd *c, const void *what)
     return TRY(c, imachine_remove_shared_folder(c->client, c->session_machine, f->name, &error));
 }
 
+/* Of the running machine; needs no lock. */
+static int folder_transient(struct cmd *c, const struct folder *f, bool add)
+{
+    g_autofree char *machine = cmd_find_machine(c, f->machine);
+    g_autofree char *path = add ? cmd_absolute(f->path) : NULL;
+
+    if (machine == NULL)
+        return RC_FAILURE;
+    bool ok = add ? TRY(c, imachine_create_transient_shared_folder(c->client, machine, f->name, path, !f->read_only,
+                                                                   f->automount, f->mount_point, &error))
+                  : TRY(c, imachine_remove_transient_shared_folder(c->client, machine, f->name, &error));
+    return ok ? RC_OK : RC_FAILURE;
+}
+
 static int parse_folder(struct cmd *c, struct folder *f)
 {
     struct value v;
@@ -89,7 +103,7 @@ static int sharedfolder(struct cmd *c)
     if (add && f.path == NULL)
         return cmd_syntax(c, "Parameter --hostpath is required");
     if (f.transient)
-        return cmd_error("Transient shared folders are not available");
+        return folder_transient(c, &f, add);
     return edit(c, f.machine, add ? folder_add : folder_remove, &f);
 }
 

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "main/server/service_int.h"
+#include "main/server/machine_int.h"
 
 static GVariant *slots(struct part *p, const struct bus_interface *interface, char *first, size_t size, unsigned count)
 {
@@ -142,32 +142,60 @@ static GVariant *boot_order(const struct settings_machine *s)
     return g_variant_new_strv(names, -1);
 }
 
-static GVariant *small_lists(const struct settings_hardware *h, unsigned which)
+static GVariant *usb_controllers(const GPtrArray *list)
 {
-    const GPtrArray *list = which == 0 ? h->usb_controllers : which == 1 ? h->shared_folders : h->bandwidth_groups;
     GVariantBuilder b;
 
     g_variant_builder_init(&b, G_VARIANT_TYPE("aa{sv}"));
     for (unsigned k = 0; k < list->len; k++) {
+        const struct settings_usb_controller *c = list->pdata[k];
         GVariantDict d;
         g_variant_dict_init(&d, NULL);
-        if (which == 0) {
-            const struct settings_usb_controller *c = list->pdata[k];
-            g_variant_dict_insert(&d, "Name", "s", c->name);
-            g_variant_dict_insert(&d, "Type", "s", settings_usb_type_names[c->type]);
-        } else if (which == 1) {
-            const struct settings_shared_folder *f = list->pdata[k];
-            g_variant_dict_insert(&d, "Name", "s", f->name);
-            g_variant_dict_insert(&d, "HostPath", "s", f->host_path);
-            g_variant_dict_insert(&d, "Writable", "b", f->writable);
-            g_variant_dict_insert(&d, "AutoMount", "b", f->auto_mount);
-            g_variant_dict_insert(&d, "AutoMountPoint", "s", f->auto_mount_point != NULL ? f->auto_mount_point : "");
-        } else {
-            const struct settings_bandwidth_group *g = list->pdata[k];
-            g_variant_dict_insert(&d, "Name", "s", g->name);
-            g_variant_dict_insert(&d, "Type", "s", settings_bandwidth_names[g->type]);
-            g_variant_dict_insert(&d, "MaxBytesPerSec", "x", (gint64)g->max_bytes_per_s);
-        }
+        g_variant_dict_insert(&d, "Name", "s", c->name);
+        g_variant_dict_insert(&d, "Type", "s", settings_usb_type_names[c->type]);
+        g_variant_builder_add_value(&b, g_variant_dict_end(&d));
+    }
+    return g_variant_builder_end(&b);
+}
+
+static void add_folders(GVariantBuilder *b, const GPtrArray *list, bool transient)
+{
+    for (unsigned k = 0; k < list->len; k++) {
+        const struct settings_shared_folder *f = list->pdata[k];
+        GVariantDict d;
+        g_variant_dict_init(&d, NULL);
+        g_variant_dict_insert(&d, "Name", "s", f->name);
+        g_variant_dict_insert(&d, "HostPath", "s", f->host_path);
+        g_variant_dict_insert(&d, "Writable", "b", f->writable);
+        g_variant_dict_insert(&d, "AutoMount", "b", f->auto_mount);
+        g_variant_dict_insert(&d, "AutoMountPoint", "s", f->auto_mount_point != NULL ? f->auto_mount_point : "");
+        g_variant_dict_insert(&d, "Transient", "b", transient);
+        g_variant_builder_add_value(b, g_variant_dict_end(&d));
+    }
+}
+
+static GVariant *shared_folders(const struct part *p)
+{
+    GVariantBuilder b;
+
+    g_variant_builder_init(&b, G_VARIANT_TYPE("aa{sv}"));
+    add_folders(&b, p->s->hardware.shared_folders, false);
+    add_folders(&b, p->machine->transient_folders, true);
+    return g_variant_builder_end(&b);
+}
+
+static GVariant *bandwidth_groups(const GPtrArray *list)
+{
+    GVariantBuilder b;
+
+    g_variant_builder_init(&b, G_VARIANT_TYPE("aa{sv}"));
+    for (unsigned k = 0; k < list->len; k++) {
+        const struct settings_bandwidth_group *g = list->pdata[k];
+        GVariantDict d;
+        g_variant_dict_init(&d, NULL);
+        g_variant_dict_insert(&d, "Name", "s", g->name);
+        g_variant_dict_insert(&d, "Type", "s", settings_bandwidth_names[g->type]);
+        g_variant_dict_insert(&d, "MaxBytesPerSec", "x", (gint64)g->max_bytes_per_s);
         g_variant_builder_add_value(&b, g_variant_dict_end(&d));
     }
     return g_variant_builder_end(&b);
@@ -213,9 +241,10 @@ GVariant *machine_describe(struct part *p)
                                 slots(p, &serial_interface, (char *)h->uart, sizeof h->uart[0], SETTINGS_UARTS));
     g_variant_dict_insert_value(&d, "ParallelPorts",
                                 slots(p, &parallel_interface, (char *)h->lpt, sizeof h->lpt[0], SETTINGS_LPTS));
-    g_variant_dict_insert_value(&d, "USBControllers", small_lists(h, 0));
-    g_variant_dict_insert_value(&d, "SharedFolders", small_lists(h, 1));
-    g_variant_dict_insert_value(&d, "BandwidthGroups", small_lists(h, 2));
+    g_variant_dict_insert_value(&d, "USBControllers", usb_controllers(h->usb_controllers));
+    g_variant_dict_insert_value(&d, "USBDeviceFilters", usb_filters_describe(h->usb_filters, false));
+    g_variant_dict_insert_value(&d, "SharedFolders", shared_folders(p));
+    g_variant_dict_insert_value(&d, "BandwidthGroups", bandwidth_groups(h->bandwidth_groups));
     g_variant_dict_insert_value(&d, "VRDEProperties", properties(h->vrde.properties));
     g_variant_dict_insert_value(&d, "Snapshots", snapshots(p->s));
     g_variant_dict_insert_value(&d, "ExtraData", properties(p->s->extra_data));

@@ -73,6 +73,13 @@ static bool in_range(const struct field *f, int64_t n, GError **error)
                     f->what, n, f->unit, f->min, f->max, f->unit);
 }
 
+static bool is_valid(const struct field *f, const char *text, GError **error)
+{
+    if (f->valid == NULL || *text == '\0' || f->valid(text))
+        return true;
+    return api_fail(error, E_INVALIDARG, "Invalid %s '%s'", f->what, text);
+}
+
 static void set_text(const struct field *f, char **at, const char *text)
 {
     g_free(*at);
@@ -92,6 +99,8 @@ bool field_set(struct bus_call *call, const struct bus_property *row, GVariant *
         if (index < 0)
             return api_fail(error, E_INVALIDARG, "Invalid %s: '%s'", f->type, g_variant_get_string(val, NULL));
     }
+    if (f->kind == FIELD_STR && !is_valid(f, g_variant_get_string(val, NULL), error))
+        return false;
     if (!part_change(part, error))
         return false;
     char *at = (char *)part->base + f->offset;
@@ -102,5 +111,5 @@ bool field_set(struct bus_call *call, const struct bus_property *row, GVariant *
     case FIELD_ENUM: *(unsigned *)at = (unsigned)index; break;
     default: set_text(f, (char **)at, g_variant_get_string(val, NULL)); break;
     }
-    return true;
+    return part_changed(part, error);
 }

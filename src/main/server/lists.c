@@ -162,19 +162,15 @@ bool list_set_generic(struct bus_call *call, GVariant **ret, GError **error)
 
 /* ---- shared folders, bandwidth ---- */
 
-bool list_add_folder(struct bus_call *call, GVariant **ret, GError **error)
+static bool add_folder(GPtrArray *list, GVariant *args, GError **error)
 {
-    struct part *p = call->object;
     const char *name, *path, *mount_point;
     gboolean writable, automount;
 
-    (void)ret;
-    g_variant_get(call->args, "(&s&sbb&s)", &name, &path, &writable, &automount, &mount_point);
+    g_variant_get(args, "(&s&sbb&s)", &name, &path, &writable, &automount, &mount_point);
     if (*name == '\0' || !g_path_is_absolute(path))
         return api_fail(error, E_INVALIDARG, "Shared folder path '%s' of '%s' is not absolute", path, name);
-    if (!part_change(p, error))
-        return false;
-    if (LIST_FIND(p->s->hardware.shared_folders, settings_shared_folder, name) != G_MAXUINT)
+    if (LIST_FIND(list, settings_shared_folder, name) != G_MAXUINT)
         return taken("Shared folder", name, error);
     struct settings_shared_folder *f = settings_shared_folder_new();
     g_free(f->name);
@@ -184,7 +180,49 @@ bool list_add_folder(struct bus_call *call, GVariant **ret, GError **error)
     f->writable = writable;
     f->auto_mount = automount;
     f->auto_mount_point = *mount_point != '\0' ? g_strdup(mount_point) : NULL;
-    g_ptr_array_add(p->s->hardware.shared_folders, f);
+    g_ptr_array_add(list, f);
+    return true;
+}
+
+bool list_add_folder(struct bus_call *call, GVariant **ret, GError **error)
+{
+    struct part *p = call->object;
+
+    (void)ret;
+    return part_change(p, error) && add_folder(p->s->hardware.shared_folders, call->args, error);
+}
+
+static bool must_run(const struct machine *m, GError **error)
+{
+    return (m->vm != NULL && !m->launching) ||
+           api_fail(error, VBOX_E_INVALID_VM_STATE, "Machine '%s' is not currently running.", machine_name(m));
+}
+
+bool list_add_transient_folder(struct bus_call *call, GVariant **ret, GError **error)
+{
+    const struct machine *m = ((struct part *)call->object)->machine;
+
+    (void)ret;
+    if (!must_run(m, error) || !add_folder(m->transient_folders, call->args, error))
+        return false;
+    service_emit(m->service, "MachineDataChanged", g_variant_new("(s)", m->id));
+    return true;
+}
+
+bool list_remove_transient_folder(struct bus_call *call, GVariant **ret, GError **error)
+{
+    const struct machine *m = ((struct part *)call->object)->machine;
+    const char *name;
+
+    (void)ret;
+    g_variant_get(call->args, "(&s)", &name);
+    if (!must_run(m, error))
+        return false;
+    guint n = LIST_FIND(m->transient_folders, settings_shared_folder, name);
+    if (n == G_MAXUINT)
+        return missing("shared folder", name, error);
+    g_ptr_array_remove_index(m->transient_folders, n);
+    service_emit(m->service, "MachineDataChanged", g_variant_new("(s)", m->id));
     return true;
 }
 

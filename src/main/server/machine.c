@@ -76,6 +76,7 @@ struct machine *machine_new(struct service *s, const char *path, struct settings
     m->path = g_strdup(path);
     m->settings = settings;
     g_strlcpy(m->id, id, sizeof m->id);
+    m->transient_folders = g_ptr_array_new_with_free_func((GDestroyNotify)settings_shared_folder_free);
     m->state = machine_state_at_rest(m);
     if (settings != NULL)
         m->changed_ms = settings->last_state_change_s * 1000;
@@ -94,6 +95,7 @@ void machine_free(struct machine *m)
     g_free(m->path);
     g_free(m->access_error);
     g_free(m->session_name);
+    g_ptr_array_unref(m->transient_folders);
     g_free(m);
 }
 

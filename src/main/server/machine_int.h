@@ -32,7 +32,21 @@ bool storage_detach(struct bus_call *call, GVariant **ret, GError **error);
 bool storage_mount(struct bus_call *call, GVariant **ret, GError **error);
 bool storage_flags(struct bus_call *call, GVariant **ret, GError **error);
 
+/* usb_filters.c */
+GVariant *usb_filters_describe(const GPtrArray *list, bool global);
+bool usb_filters_machine_insert(struct bus_call *call, GVariant **ret, GError **error);
+bool usb_filters_machine_modify(struct bus_call *call, GVariant **ret, GError **error);
+bool usb_filters_machine_remove(struct bus_call *call, GVariant **ret, GError **error);
+
+/* guest_properties.c */
+bool guest_property_get(struct bus_call *call, GVariant **ret, GError **error);
+bool guest_property_set(struct bus_call *call, GVariant **ret, GError **error);
+bool guest_property_delete(struct bus_call *call, GVariant **ret, GError **error);
+bool guest_property_enumerate(struct bus_call *call, GVariant **ret, GError **error);
+
 /* lists.c: small lists below a machine */
+bool list_add_transient_folder(struct bus_call *call, GVariant **ret, GError **error);
+bool list_remove_transient_folder(struct bus_call *call, GVariant **ret, GError **error);
 bool list_add_usb(struct bus_call *call, GVariant **ret, GError **error);
 bool list_remove_usb(struct bus_call *call, GVariant **ret, GError **error);
 bool list_set_vrde(struct bus_call *call, GVariant **ret, GError **error);

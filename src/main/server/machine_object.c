@@ -188,6 +188,15 @@ const struct bus_method machine_methods[] = {
     {"SaveState", machine_save_state},
     {"PowerDown", machine_power_down},
     {"QueryLogFilename", query_log},
+    {"GetGuestProperty", guest_property_get},
+    {"SetGuestProperty", guest_property_set},
+    {"DeleteGuestProperty", guest_property_delete},
+    {"EnumerateGuestProperties", guest_property_enumerate},
+    {"InsertUSBDeviceFilter", usb_filters_machine_insert},
+    {"ModifyUSBDeviceFilter", usb_filters_machine_modify},
+    {"RemoveUSBDeviceFilter", usb_filters_machine_remove},
+    {"CreateTransientSharedFolder", list_add_transient_folder},
+    {"RemoveTransientSharedFolder", list_remove_transient_folder},
     {NULL, NULL},
 };
 

@@ -43,8 +43,15 @@ struct part *part_find(struct service *s, struct bus_peer *peer, const char *nod
     return &s->part;
 }
 
+bool part_changed(struct part *p, GError **error)
+{
+    return p->machine != NULL || service_save(p->service, error);
+}
+
 bool part_change(struct part *p, GError **error)
 {
+    if (p->machine == NULL)
+        return true;
     if (p->s == NULL)
         return api_fail(error, E_ACCESSDENIED, "The machine '%s' is inaccessible: %s", p->machine->path,
                         p->machine->access_error);

@@ -19,10 +19,13 @@ struct machine;
 struct session;
 struct vmproc;
 
-/* What a path below a machine means during one call: the machine's or a session's settings, and a part of them. */
+/*
+ * What a path means during one call: of a machine's or a session's settings a part, or (without machine) an item of the
+ * global settings, which are saved with every change.
+ */
 struct part {
     struct service *service;
-    struct machine *machine;
+    struct machine *machine; /* NULL: global */
     struct session *session; /* NULL: the machine itself */
     struct settings_machine *s;
     void *base; /* where the object's fields are */
@@ -58,6 +61,7 @@ struct machine {
     bool launching;
     struct vmproc *vm; /* its process, NULL: none */
     char *session_name;
+    GPtrArray *transient_folders; /* settings_shared_folder; while it runs */
 };
 
 struct session {
@@ -104,6 +108,10 @@ void *root_find(void *user, const char *node, const char *name);
 /** The answer of a Describe method: all properties. */
 bool root_describe(struct bus_call *call, const struct bus_interface *interface, GVariant **ret);
 
+/* ---- guest_properties.c ---- */
+/** The machine ended: its transient properties are gone; the caller saves. */
+void guest_properties_ended(struct machine *m);
+
 /* ---- session.c ---- */
 struct session *session_of(struct service *s, struct bus_peer *peer);
 void session_close(struct session *s);
@@ -115,6 +123,8 @@ void session_machine_gone(struct machine *m);
 struct part *part_find(struct service *s, struct bus_peer *peer, const char *node, const char **ret_rest);
 /** May the part's settings be changed now? Marks the session modified. */
 bool part_change(struct part *p, GError **error);
+/** After it: what is global is saved now; on failure it is as it was. */
+bool part_changed(struct part *p, GError **error);
 /** "/org/virtualbox/KIND/MACHINE[_REST]" for the same machine or session copy. g_free */
 char *part_path(const struct part *p, const char *kind, const char *rest);
 
@@ -128,7 +138,8 @@ struct field {
     const char *type;         /* the API's enumeration */
     const char *what;         /* for messages: "RAM size", and its unit */
     const char *unit;
-    const char *empty; /* FIELD_STR: what NULL reads as; set to it or "", it becomes NULL */
+    const char *empty;               /* FIELD_STR: what NULL reads as; set to it or "", it becomes NULL */
+    bool (*valid)(const char *text); /* FIELD_STR: NULL: any; not asked about "" */
 };
 GVariant *field_get(const struct bus_call *call, const struct bus_property *row);
 bool field_set(struct bus_call *call, const struct bus_property *row, GVariant *val, GError **error);
@@ -152,6 +163,20 @@ int field_api_to_word(const char *type, const char *const *words, const char *na
 #define FIELD_E(name, s, member, words_, type_)                                                                        \
     FIELD_ROW(name, .kind = FIELD_ENUM, .offset = offsetof(s, member), .words = settings_##words_##_names,             \
               .type = (type_))
+
+#define FIELD_V(name, s, member, valid_, what_)                                                                        \
+    FIELD_ROW(name, .kind = FIELD_STR, .offset = offsetof(s, member), .valid = (valid_), .what = (what_))
+
+/* ---- address.c: texts of addresses ---- */
+bool address_is_ipv4(const char *text);
+bool address_is_ipv6(const char *text);
+bool address_is_cidr(const char *text);
+bool address_is_ipv6_prefix(const char *text); /* with /length */
+/** Host byte order; 0 if it is none. */
+uint32_t address_ipv4(const char *text);
+char *address_ipv4_text(uint32_t address); /* g_free */
+/** The network of "a.b.c.d/n" and its mask. */
+bool address_cidr(const char *text, uint32_t *ret_network, uint32_t *ret_mask);
 
 /* ---- progress.c ---- */
 struct progress;
@@ -261,7 +286,8 @@ const struct controller_rule *controller_rule_for_bus(const char *bus);
 
 /* ---- classes ---- */
 extern const struct bus_class virtualbox_class, host_class, properties_class, machine_class, session_class,
-    progress_class, console_class, medium_class, controller_class, adapter_class, serial_class, parallel_class;
+    progress_class, console_class, medium_class, controller_class, adapter_class, serial_class, parallel_class,
+    nat_network_class, dhcp_class, host_only_class;
 extern const struct bus_interface machine_interface, controller_interface, adapter_interface, serial_interface,
     parallel_interface, medium_interface;
 

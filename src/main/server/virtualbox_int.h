@@ -16,4 +16,19 @@ bool virtualbox_get_media(struct bus_call *call, GVariant **ret, GError **error)
 bool virtualbox_open_medium(struct bus_call *call, GVariant **ret, GError **error);
 bool virtualbox_create_medium(struct bus_call *call, GVariant **ret, GError **error);
 
+/* virtualbox_networks.c */
+bool virtualbox_create_nat(struct bus_call *call, GVariant **ret, GError **error);
+bool virtualbox_remove_nat(struct bus_call *call, GVariant **ret, GError **error);
+bool virtualbox_find_nat(struct bus_call *call, GVariant **ret, GError **error);
+bool virtualbox_all_nat(struct bus_call *call, GVariant **ret, GError **error);
+bool virtualbox_create_dhcp(struct bus_call *call, GVariant **ret, GError **error);
+bool virtualbox_remove_dhcp(struct bus_call *call, GVariant **ret, GError **error);
+bool virtualbox_find_dhcp(struct bus_call *call, GVariant **ret, GError **error);
+bool virtualbox_all_dhcp(struct bus_call *call, GVariant **ret, GError **error);
+bool virtualbox_create_host_only(struct bus_call *call, GVariant **ret, GError **error);
+bool virtualbox_remove_host_only(struct bus_call *call, GVariant **ret, GError **error);
+bool virtualbox_find_host_only(struct bus_call *call, GVariant **ret, GError **error);
+bool virtualbox_all_host_only(struct bus_call *call, GVariant **ret, GError **error);
+bool virtualbox_internal_networks(struct bus_call *call, GVariant **ret, GError **error);
+
 #endif

@@ -89,7 +89,10 @@ static void settle(struct machine *m, bool clean)
 {
     struct settings_machine *s = m->settings;
 
+    g_ptr_array_set_size(m->transient_folders, 0);
     if (s != NULL) {
+        if (s->state_file == NULL)
+            guest_properties_ended(m);
         s->aborted = !clean;
         s->last_state_change_s = g_get_real_time() / G_USEC_PER_SEC;
         g_autoptr(GError) error = NULL;

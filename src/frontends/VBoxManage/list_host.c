@@ -1,0 +1,109 @@
+/*
+ * list_host.c - list: what this host has, and the properties of the system.
+ */
+#include <string.h>
+
+#include "frontends/VBoxManage/list.h"
+
+static const struct {
+    const char *label, *property, *unit;
+} system_rows[] = {
+    {"Minimum guest RAM size:", "MinGuestRAM", " Megabytes"},
+    {"Maximum guest RAM size:", "MaxGuestRAM", " Megabytes"},
+    {"Minimum video RAM size:", "MinGuestVRAM", " Megabytes"},
+    {"Maximum video RAM size:", "MaxGuestVRAM", " Megabytes"},
+    {"Maximum guest monitor count:", "MaxGuestMonitors", ""},
+    {"Minimum guest CPU count:", "MinGuestCPUCount", ""},
+    {"Maximum guest CPU count:", "MaxGuestCPUCount", ""},
+    {"Virtual disk limit (info):", "InfoVDSize", " Bytes"},
+    {"Maximum Serial Port count:", "SerialPortCount", ""},
+    {"Maximum Parallel Port count:", "ParallelPortCount", ""},
+    {"Maximum Boot Position:", "MaxBootPosition", ""},
+    {"Default machine folder:", "DefaultMachineFolder", NULL},
+    {"Default hard disk format:", "DefaultHardDiskFormat", NULL},
+    {"VRDE auth library:", "VRDEAuthLibrary", NULL},
+    {"Webservice auth. library:", "WebServiceAuthLibrary", NULL},
+    {"Remote desktop ExtPack:", "DefaultVRDEExtPack", NULL},
+    {"Log history count:", "LogHistoryCount", ""},
+    {"Default frontend:", "DefaultFrontend", NULL},
+    {"Default audio driver:", NULL, "Default"},
+    {"Autostart database path:", "AutostartDatabasePath", NULL},
+    {"Default Guest Additions ISO:", "DefaultAdditionsISO", NULL},
+    {"Logging Level:", "LoggingLevel", NULL},
+    {"Proxy Mode:", "ProxyMode", NULL},
+    {"Proxy URL:", "ProxyURL", NULL},
+    {"User language:", "LanguageId", NULL},
+};
+
+int list_system(struct cmd *c, const struct listing *l)
+{
+    g_autoptr(GVariant) d = cmd_describe(c, API_ROOT "/SystemProperties", "ISystemProperties");
+    g_auto(GStrv) version = g_strsplit(RB_VERSION, ".", 3);
+
+    (void)l;
+    if (d == NULL)
+        return RC_FAILURE;
+    if (c->json) {
+        print_json(d);
+        return RC_OK;
+    }
+    printf("%-32s %s_%s\n", "API version:", version[0], version[1]);
+    for (unsigned k = 0; k < G_N_ELEMENTS(system_rows); k++) {
+        const char *property = system_rows[k].property, *unit = system_rows[k].unit;
+        if (property == NULL)
+            printf("%-32s %s\n", system_rows[k].label, unit);
+        else if (unit == NULL)
+            printf("%-32s %s\n", system_rows[k].label, dict_str(d, property));
+        else
+            printf("%-32s %" G_GINT64_FORMAT "%s\n", system_rows[k].label, dict_int(d, property), unit);
+    }
+    return RC_OK;
+}
+
+static void print_features(GVariant *host)
+{
+    static const char *const features[][2] = {{"HWVirtEx", "supports HW virtualization"},
+                                              {"PAE", "supports PAE"},
+                                              {"LongMode", "supports long mode"},
+                                              {"NestedPaging", "supports nested paging"},
+                                              {"UnrestrictedGuest", "supports unrestricted guest"},
+                                              {"NestedHWVirt", "supports nested HW virtualization"}};
+    g_autoptr(GVariant) list = g_variant_lookup_value(host, "ProcessorFeatures", G_VARIANT_TYPE("as"));
+    g_autofree const char **words = g_variant_get_strv(list, NULL);
+
+    for (unsigned k = 0; k < G_N_ELEMENTS(features); k++)
+        printf("Processor %s: %s\n", features[k][1], g_strv_contains(words, features[k][0]) ? "yes" : "no");
+}
+
+int list_host(struct cmd *c, const struct listing *l)
+{
+    g_autoptr(GVariant) d = cmd_describe(c, API_ROOT "/Host", "IHost");
+
+    (void)l;
+    if (d == NULL)
+        return RC_FAILURE;
+    if (c->json) {
+        print_json(d);
+        return RC_OK;
+    }
+    gint64 ms = dict_int(d, "UTCTime");
+    g_autoptr(GDateTime) now = g_date_time_new_from_unix_utc(ms / 1000);
+    g_autofree char *time = g_date_time_format(now, "%Y-%m-%dT%H:%M:%S");
+    printf("Host Information:\n\nHost time: %s.%03d000000\n", time, (int)(ms % 1000));
+    printf(
+        "Processor online count: %d\nProcessor count: %d\nProcessor online core count: %d\nProcessor core count: %d\n",
+        (int)dict_int(d, "ProcessorOnlineCount"), (int)dict_int(d, "ProcessorCount"),
+        (int)dict_int(d, "ProcessorOnlineCoreCount"), (int)dict_int(d, "ProcessorCoreCount"));
+    print_features(d);
+    for (int k = 0; k < dict_int(d, "ProcessorCount"); k++) {
+        if (dict_int(d, "ProcessorSpeed") > 0)
+            printf("Processor#%d speed: %d MHz\n", k, (int)dict_int(d, "ProcessorSpeed"));
+        else
+            printf("Processor#%d speed: unknown\n", k);
+        printf("Processor#%d description: %s\n", k, dict_str(d, "ProcessorDescription"));
+    }
+    printf("Memory size: %d MByte\nMemory available: %d MByte\nOperating system: %s\nOperating system version: %s\n",
+           (int)dict_int(d, "MemorySize"), (int)dict_int(d, "MemoryAvailable"), dict_str(d, "OperatingSystem"),
+           dict_str(d, "OSVersion"));
+    return RC_OK;
+}

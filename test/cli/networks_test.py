@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""networks_test.py - natnetwork, dhcpserver, hostonlynet, hostonlyif and their lists: output, errors, exit codes, what is kept."""
+import json
+import os
+import re
+import subprocess
+
+from golden import UUID, com_error, same, syntax_error
+from manage import BIN, check, main
+
+
+def nat_networks(h):
+    same(h.ok("list", "natnets"), "NAT Networks:\n\n0 networks found\n")
+    h.ok("natnetwork", "add", "--netname", "n1", "--network", "10.1.0.0/16", "--enable", "--dhcp", "off", "--port-forward-4",
+         "ssh:tcp:[]:1022:[10.1.0.5]:22", "--loopback-4", "127.0.0.1=2")
+    same(h.ok("natnetwork", "list"),
+         "NAT Networks:\n\nName:         n1\nEnabled:      Yes\nNetwork:      10.1.0.0/16\nGateway:      10.1.0.1\nDHCP Server:  No\n"
+         "IPv6:         No\nIPv6 Prefix:  \nIPv6 Default: No\nPort-forwarding (ipv4)\n        ssh:tcp:[]:1022:[10.1.0.5]:22\n"
+         "loopback mappings (ipv4)\n        127.0.0.1=2\n\n1 network found\n")
+    r = h("natnetwork", "add", "--netname", "n1", "--network", "10.2.0.0/16")
+    same((r.rc, r.out, r.err), (1, "", "VBoxManage: error: NATNetwork server already exists\n"))
+    com_error(h("natnetwork", "modify", "--netname", "n1", "--port-forward-4", "ssh:tcp:[]:1:[10.1.0.6]:1"),
+              "A NAT rule of this name already exists", "E_INVALIDARG (0x80070057)", "NATNetworkWrap", "INATNetwork")
+    h.ok("natnetwork", "modify", "--netname", "n1", "--port-forward-4", "delete", "ssh", "--loopback-4", "127.0.0.1=0", "--ipv6", "on")
+    n, = json.loads(h.ok("list", "natnets", "--json"))
+    same((n["PortForwardRules4"], n["LocalMappings"], n["IPv6Enabled"]), ([], [], True))
+    com_error(h("natnetwork", "modify", "--netname", "n1", "--network", "10.1.0.0/33"), "Invalid network '10.1.0.0/33'",
+              "E_INVALIDARG (0x80070057)", "NATNetworkWrap", "INATNetwork")
+    r = h("natnetwork", "add", "--netname", "n2", "--network", "10.1.0/16")  # nothing half made stays
+    check(r.rc == 1 and "n2" not in h.ok("list", "natnets"), repr(r))
+    com_error(h("natnetwork", "start", "--netname", "n1"), "The NAT network 'n1' is not available: there is no NAT service",
+              "VBOX_E_NOT_SUPPORTED (0x80bb0009)", "NATNetworkWrap", "INATNetwork")
+    syntax_error(h("natnetwork", "add", "--network", "10.0.0.0/8"), "You need to specify the --netname option")
+    h.stop()
+    check("Name:         n1\n" in h.ok("list", "natnets"), "the network is not kept")
+    h.ok("natnetwork", "remove", "--netname", "n1")
+    r = h("natnetwork", "remove", "--netname", "n1")
+    same((r.rc, r.err), (1, "VBoxManage: error: NATNetwork server does not exist\n"))
+
+
+def dhcp_servers(h):
+    first = h.ok("list", "dhcpservers")  # what a new user has
+    check(re.search(r"^NetworkName:\s+HostInterfaceNetworking-vboxnet0$", first, re.M), first)
+    add = ("dhcpserver", "add", "--netname", "lab", "--ip", "10.9.0.1", "--netmask", "255.255.255.0", "--lowerip", "10.9.0.10", "--upperip",
+           "10.9.0.99", "--enable")
+    h.ok(*add)
+    same(h.ok("list", "dhcpservers")[len(first):],
+         "NetworkName:    lab\nDhcpd IP:       10.9.0.1\nLowerIPAddress: 10.9.0.10\nUpperIPAddress: 10.9.0.99\nNetworkMask:    255.255.255.0\n"
+         "Enabled:        Yes\nGlobal Configuration:\n    minLeaseTime:     default\n    defaultLeaseTime: default\n"
+         "    maxLeaseTime:     default\n    Forced options:   None\n    Suppressed opt.s: None\n        1/legacy: 255.255.255.0\n"
+         "Groups:               None\nIndividual Configs:   None\n\n")
+    syntax_error(h(*add), "DHCP server already exists")
+    h.ok("dhcpserver", "modify", "--network=lab", "--set-opt", "3", "10.9.0.1", "--force-opt", "6", "--max-lease-time", "60", "--group=g",
+         "--incl-mac", "08:00:27:00:00:01", "--set-opt-hex", "42", "0a", "--mac-address=08:00:27:00:00:02", "--fixed-address=10.9.0.7")
+    lab = h.ok("list", "dhcpservers")[len(first):]
+    for text in ("    maxLeaseTime:     60 sec\n    Forced options:   6\n", "        3/normal: 10.9.0.1\n", "Group:                g\n    Include"
+                 ":          MAC 08:00:27:00:00:01\n", "        42/hex: 0a\n", "Individual Config:    MAC 08:00:27:00:00:02\n    Fixed Address:"
+                 "    10.9.0.7\n"):
+        check(text in lab, f"{text!r} is not in\n{lab}")
+    h.ok("dhcpserver", "modify", "--network=lab", "--del-opt", "3", "--unforce-opt", "6", "--group=g", "--remove-config", "--disable")
+    lab = h.ok("list", "dhcpservers")[len(first):]
+    check("3/normal" not in lab and "Groups:               None\n" in lab and "Enabled:        No\n" in lab, lab)
+    com_error(h("dhcpserver", "modify", "--network=lab", "--upper-ip", "10.9.1.1"),
+              "The addresses 10.9.0.10 to 10.9.1.1 are no range in the network of 10.9.0.1", "E_INVALIDARG (0x80070057)", "DHCPServerWrap",
+              "IDHCPServer")
+    syntax_error(h("dhcpserver", "remove"), "You need to specify either --network or --interface to identify the DHCP server")
+    h.ok("dhcpserver", "remove", "--ifname", "vboxnet0")
+    r = h("dhcpserver", "remove", "--ifname", "vboxnet0")
+    same((r.rc, r.err), (1, "VBoxManage: error: DHCP server does not exist\n"))
+    com_error(h("dhcpserver", "findlease", "--network=lab", "--mac-address=080027000001"),
+              "Could not find a lease of '080027000001' in the network 'lab'", "VBOX_E_OBJECT_NOT_FOUND (0x80bb0001)", "DHCPServerWrap",
+              "IDHCPServer")
+
+
+def host_only_networks(h):
+    add = ("hostonlynet", "add", "--name", "h", "--netmask", "255.255.255.0", "--lower-ip", "192.168.56.2", "--upper-ip", "192.168.56.9")
+    h.ok(*add)
+    check(re.fullmatch(f"Name:            h\nGUID:            {UUID}\n\nState:           Enabled\nNetworkMask:     255.255.255.0\nLowerIP:         "
+                       "192.168.56.2\nUpperIP:         192.168.56.9\nVBoxNetworkName: hostonly-h\n\n", h.ok("list", "hostonlynets")),
+          h.ok("list", "hostonlynets"))
+    com_error(h(*add), "A host-only network named 'h' already exists", "E_INVALIDARG (0x80070057)", "VirtualBoxWrap", "IVirtualBox")
+    n, = json.loads(h.ok("list", "hostonlynets", "--json"))
+    h.ok("hostonlynet", "modify", "--id", n["Id"], "--disable")
+    check("State:           Disabled\n" in h.ok("list", "hostonlynets"), "still enabled")
+    h.ok("hostonlynet", "remove", "--name", "h")
+    same(h.ok("list", "hostonlynets"), "")
+    syntax_error(h("hostonlynet", "add", "--name", "h"), "The --netmask parameter must be specified")
+
+
+def host_only_interfaces(h):
+    com_error(h("hostonlyif", "remove", "vboxnet0"), "The host-only interface 'vboxnet0' does not exist", "VBOX_E_OBJECT_NOT_FOUND (0x80bb0001)",
+              "HostWrap", "IHost")
+    syntax_error(h("hostonlyif"), "No sub-command specified")
+    script = "; ".join(f"{BIN}/VBoxManage {args}" for args in (
+        "hostonlyif create", "hostonlyif ipconfig vboxnet0 --ip 192.168.56.1", "list hostonlyifs",
+        "hostonlyif ipconfig vboxnet0 --ip 10.0.0.1; echo rc=$?", "hostonlyif remove vboxnet0", "list hostonlyifs"))
+    run = subprocess.run(["unshare", "-rn", "sh", "-c", script], env=h.env, cwd=h.top, capture_output=True, text=True, timeout=60, check=False)
+    check(run.stdout.startswith("Interface 'vboxnet0' was successfully created\nName:            vboxnet0\n"), f"{run.stdout}{run.stderr}")
+    check("IPAddress:       192.168.56.1\nNetworkMask:     255.255.255.0\n" in run.stdout and run.stdout.endswith("\n\nrc=1\n"), run.stdout)
+    check("The IP address configured for the host-only network is not within the allowed ranges: 10.0.0.1" in run.stderr, run.stderr)
+
+
+def host_lists(h):
+    check(h.ok("list", "hostcpuids").startswith("Host CPUIDs:\n\nLeaf no.  EAX      EBX      ECX      EDX\n00000000  "), "hostcpuids")
+    check(h.ok("list", "webcams").startswith("Video Input Devices: "), "webcams")
+    check(h.ok("list", "usbhost").startswith("Host USB Devices:\n\n"), "usbhost")
+    h.ok("createvm", "--name", "m", "--register")
+    h.ok("modifyvm", "m", "--nic1", "intnet", "--intnet1", "blue")
+    same(h.ok("list", "intnets"), "Name:        blue\n")
+    for keyword in ("hostdvds", "hostfloppies", "hostdrives", "hostonlyifs", "bridgedifs", "cloudproviders", "cloudprofiles", "cpu-profiles",
+                    "intnets", "extpacks", "hostcpuids", "usbhost", "usbfilters", "webcams", "natnets", "dhcpservers", "hostonlynets", "ostypes",
+                    "systemproperties", "hostinfo", "hddbackends", "hdds", "dvds", "floppies", "vms", "runningvms", "groups", "screenshotformats"):
+        json.loads(h.ok("list", keyword, "--json"))
+    check(os.path.exists(os.path.join(h.config, "VirtualBox.xml")), "settings")
+
+
+main(nat_networks, dhcp_servers, host_only_networks, host_only_interfaces, host_lists)
