@@ -160,6 +160,7 @@ void cpum_mode_update(struct vcpu *c)
     m.flat = m.code64 || (m.pe && !m.v86 && flat_code(cs) && flat_data(&x->seg[X86_DS]) && flat_data(&x->seg[X86_ES]) &&
                           flat_data(&x->seg[X86_SS]));
     m.idx = mode_index(x);
+    m.tlb = c->mmu.tlb[m.idx];
     m.align_check = (x->cr0 & CPUM_CR0_AM) && (x->rflags & CPUM_FL_AC) && x->cpl == 3;
     m.key = mode_key(x, &m);
     c->mode = m;

@@ -112,6 +112,7 @@ enum cpum_activity { CPUM_RUNNING, CPUM_HALTED, CPUM_WAIT_SIPI, CPUM_SHUTDOWN /*
 struct cpum_ctx {
     uint64_t gpr[16]; /* enum x86_gpr */
     uint64_t rip;
+    uint64_t zero;   /* always 0: an address's base or index that is not there */
     uint64_t rflags; /* always current, bit 1 set */
     struct cpum_seg seg[X86_SREG_COUNT];
     struct cpum_seg ldtr, tr;
@@ -140,8 +141,9 @@ struct cpum_ctx {
 
 /* Everything the CPU modes boil down to, recomputed by cpum_mode_update() whenever an input changes. */
 struct cpum_mode {
-    enum x86_mode code; /* decoder mode */
-    enum pgm_index idx; /* TLB index for ordinary accesses at this CPL */
+    enum x86_mode code;        /* decoder mode */
+    enum pgm_index idx;        /* TLB index for ordinary accesses at this CPL */
+    struct pgm_tlb_entry *tlb; /* ... and its part of the TLB */
     bool pe, v86, long_mode, code64, paging;
     bool flat; /* CS, DS, ES, SS base 0, limit 4 GiB, usable, readable (+ writable data): no segment checks needed */
     uint8_t stack_bytes; /* width of SP: 2, 4, 8 */

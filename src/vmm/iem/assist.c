@@ -19,8 +19,9 @@ bool iem_op_make(struct vcpu *c, const uint8_t *bytes, unsigned size, void *room
 
     if (x86_decode(bytes, size, c->mode.code, &op->i) <= 0)
         return false;
-    op->thunk = NULL;
-    op->fn = iem_select(c, op);
+    op->before = 0;
+    op->end = op->i.len;
+    iem_select(c, op);
     return true;
 }
 
@@ -34,7 +35,6 @@ bool iem_op_run(struct vcpu *c, const struct iem_op *op)
     struct iem *iem = c->iem;
 
     iem->op = op;
-    iem->block = NULL;
     iem->end_block = IEM_GO_ON;
     iem->resumed = false;
     c->ctx.rip += op->i.len;
@@ -48,7 +48,6 @@ bool iem_op_run(struct vcpu *c, const struct iem_op *op)
 void iem_op_none(struct vcpu *c)
 {
     c->iem->op = &iem_no_op;
-    c->iem->block = NULL;
 }
 
 bool iem_op_gla(const struct vcpu *c, const struct iem_op *op, uint64_t *ret_gla)

@@ -28,7 +28,7 @@ void iem_set_fast(struct vcpu *c, iem_fast_fn *fn, unsigned heat);
 /** One decoded instruction, ready to run; opaque. */
 struct iem_op;
 #define IEM_OP_BYTES 192u
-/** iem_op_make() - into @room (IEM_OP_BYTES, aligned to 16). Return: false if the bytes are no instruction. */
+/** iem_op_make() - into @room (IEM_OP_BYTES, aligned to 64). Return: false if the bytes are no instruction. */
 bool iem_op_make(struct vcpu *c, const uint8_t *bytes, unsigned size, void *room);
 const struct x86_insn *iem_op_insn(const struct iem_op *op);
 /**

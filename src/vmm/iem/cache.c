@@ -14,11 +14,12 @@
  * Invariant 1: watch first, which gives the generation, then read the bytes: a store in between makes the block stale.
  * Invariant 2: code that is not RAM or ROM (device registers) is decoded for one pass only.
  */
-#include "vmm/iem/cache_int.h"
+#include "vmm/iem/step_int.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#define ARENA_BYTES (48u << 20)
+#define ARENA_BYTES (64u << 20)
 #define MAX_OPS     32u
 #define MAX_BYTES   256u
 #define HASH_BITS   16
@@ -29,9 +30,9 @@ struct iem_cache {
     struct iem_block *hash[1u << HASH_BITS];
     size_t used;
     /* Room for blocks outside the arena: one that matches nothing, one for a pass (inv 2). */
-    uint8_t none[sizeof(struct iem_block)] __attribute__((aligned(16)));
-    uint8_t once[sizeof(struct iem_block) + sizeof(struct iem_op)] __attribute__((aligned(16)));
-    uint8_t arena[ARENA_BYTES] __attribute__((aligned(16)));
+    uint8_t none[sizeof(struct iem_block)] __attribute__((aligned(64)));
+    uint8_t once[sizeof(struct iem_block) + 2 * sizeof(struct iem_op)] __attribute__((aligned(64)));
+    uint8_t arena[ARENA_BYTES] __attribute__((aligned(64)));
 };
 
 /* What is being decoded, and where it ends up. */
@@ -64,17 +65,19 @@ void iem_cache_clear(struct vcpu *c)
     }
     memset(k->hash, 0, sizeof k->hash);
     k->used = 0;
+    c->iem->unlinked = IEM_NO_LINK; /* that block is gone */
 }
 
 bool iem_cache_new(struct vcpu *c, GError **error)
 {
-    c->iem->cache = g_try_malloc0(sizeof *c->iem->cache);
+    c->iem->cache = aligned_alloc(64, sizeof *c->iem->cache);
     if (!c->iem->cache) {
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NOMEM, "CPU %u: no memory for the decode cache (%zu MiB)", c->id,
                     sizeof *c->iem->cache >> 20);
         return false;
     }
     c->iem->jump = c->iem->cache->jump;
+    memset(c->iem->cache->none, 0, sizeof c->iem->cache->none);
     none_block(c->iem->cache)->key = ~0u;
     iem_cache_clear(c);
     return true;
@@ -82,7 +85,7 @@ bool iem_cache_new(struct vcpu *c, GError **error)
 
 void iem_cache_free(struct vcpu *c)
 {
-    g_free(c->iem->cache);
+    free(c->iem->cache);
     c->iem->cache = NULL;
 }
 
@@ -139,20 +142,22 @@ static void too_long_op(struct vcpu *c, const struct iem_op *op)
     iem_gp0(c);
 }
 
-/* Decodes one instruction; false: its bytes do not suffice. What cannot be decoded becomes an op that raises the fault.
- */
-static bool decode_op(struct vcpu *c, const uint8_t *bytes, unsigned size, struct iem_op *op)
+/* Decodes the instruction @pos bytes into its block; false: the bytes do not suffice. What cannot be decoded becomes an
+ * op that raises the fault. */
+static bool decode_op(struct vcpu *c, const uint8_t *bytes, unsigned size, unsigned pos, struct iem_op *op)
 {
     int len = x86_decode(bytes, size, c->mode.code, &op->i);
 
     if (len == X86_NEED_MORE)
         return false;
-    op->thunk = NULL;
     if (len > 0) {
-        op->fn = iem_select(c, op);
+        op->end = (uint16_t)(pos + (unsigned)len);
+        iem_select(c, op);
     } else {
         memset(&op->i, 0, sizeof op->i);
+        op->end = (uint16_t)pos;
         op->fn = len == X86_TOO_LONG ? too_long_op : undefined_op;
+        op->step = iem_step_general;
     }
     return true;
 }
@@ -176,6 +181,18 @@ static unsigned op_bytes(const struct iem_op *op, unsigned avail)
     return op->i.len ? op->i.len : MIN(avail, X86_MAX_LEN);
 }
 
+/* What the last instruction goes on to unless it is a jump. */
+static void end_block(struct iem_block *b)
+{
+    struct iem_op *last = &b->ops[b->nops - 1], *over = &b->ops[b->nops];
+
+    over->step = is_system(last) ? iem_step_over_system : iem_step_over;
+    over->link = NULL;
+    over->imm = last->end;
+    over->before = (uint8_t)b->nops;
+    b->heat = 0;
+}
+
 /* Decodes up to the first jump, MAX_OPS, or the end of the bytes at hand. b->nops == 0: the first one crosses the page.
  */
 static void decode_run(struct vcpu *c, const struct fetch *f, struct iem_block *b)
@@ -183,26 +200,26 @@ static void decode_run(struct vcpu *c, const struct fetch *f, struct iem_block *
     unsigned pos = 0;
 
     b->nops = 0;
-    b->heat = 0;
     while (b->nops < MAX_OPS && pos < f->avail) {
         struct iem_op *op = &b->ops[b->nops];
 
-        if (!decode_op(c, f->buf + pos, f->avail - pos, op))
+        if (!decode_op(c, f->buf + pos, f->avail - pos, pos, op))
             break;
-        b->nops++;
+        op->before = (uint8_t)b->nops++;
         pos += op_bytes(op, f->avail - pos);
         if (ends_block(op))
             break;
     }
     b->bytes = (uint16_t)pos;
-    b->system = b->nops && is_system(&b->ops[b->nops - 1]);
+    if (b->nops)
+        end_block(b);
 }
 
 static struct iem_block *arena_room(struct vcpu *c)
 {
     struct iem_cache *k = c->iem->cache;
 
-    if (k->used + sizeof(struct iem_block) + MAX_OPS * sizeof(struct iem_op) + MAX_BYTES + 64 > ARENA_BYTES)
+    if (k->used + sizeof(struct iem_block) + (MAX_OPS + 1) * sizeof(struct iem_op) + MAX_BYTES + 64 > ARENA_BYTES)
         iem_cache_clear(c);
     return (struct iem_block *)(k->arena + k->used);
 }
@@ -212,13 +229,22 @@ static void arena_keep(struct vcpu *c, struct iem_block *b, const uint8_t *code)
 {
     struct iem_cache *k = c->iem->cache;
     size_t slot = hash_slot(b->gpa, b->key);
-    uint8_t *copy = (uint8_t *)&b->ops[b->nops];
+    uint8_t *copy = (uint8_t *)&b->ops[b->nops] + offsetof(struct iem_op, i);
 
     memcpy(copy, code, b->bytes);
     b->code = copy;
     b->next = k->hash[slot];
     k->hash[slot] = b;
     k->used = (size_t)(copy + b->bytes - k->arena + 63) & ~(size_t)63;
+}
+
+static void one_op(const struct vcpu *c, struct iem_block *b, const struct fetch *f)
+{
+    b->gpa = f->gpa;
+    b->key = c->mode.key;
+    b->nops = 1;
+    b->ops[0].before = 0;
+    end_block(b);
 }
 
 /* One instruction over two pages: every byte of the first part is there, the second page may be missing (#PF there). */
@@ -245,15 +271,13 @@ static struct iem_block *decode_crossing(struct vcpu *c, struct fetch *f, bool c
     if (cacheable) /* inv 1 */
         read_code(c, f->gpa, f->hva, f->buf, first);
     read_code(c, b->gpa2, hva2, f->buf + first, X86_MAX_LEN);
-    if (!decode_op(c, f->buf, first + X86_MAX_LEN, &b->ops[0])) {
+    if (!decode_op(c, f->buf, first + X86_MAX_LEN, 0, &b->ops[0])) {
         memset(&b->ops[0].i, 0, sizeof b->ops[0].i);
+        b->ops[0].end = 0;
         b->ops[0].fn = too_long_op;
+        b->ops[0].step = iem_step_general;
     }
-    b->gpa = f->gpa;
-    b->key = c->mode.key;
-    b->heat = 0;
-    b->nops = 1;
-    b->system = is_system(&b->ops[0]);
+    one_op(c, b, f);
     b->bytes = (uint16_t)op_bytes(&b->ops[0], first + X86_MAX_LEN);
     if (cacheable)
         arena_keep(c, b, f->buf);
@@ -269,14 +293,10 @@ static struct iem_block *decode_once(struct vcpu *c, struct fetch *f)
 
     f->avail = MIN(f->avail, X86_MAX_LEN);
     pgm_phys_read(c->mmu.pgm, f->gpa, f->buf, f->avail);
-    if (!decode_op(c, f->buf, f->avail, &b->ops[0]))
+    if (!decode_op(c, f->buf, f->avail, 0, &b->ops[0]))
         return decode_crossing(c, f, false);
-    b->gpa = f->gpa;
+    one_op(c, b, f);
     b->gen = b->gen2 = NULL;
-    b->key = c->mode.key;
-    b->heat = 0;
-    b->nops = 1;
-    b->system = is_system(&b->ops[0]);
     b->bytes = (uint16_t)op_bytes(&b->ops[0], f->avail);
     return b;
 }
@@ -362,7 +382,6 @@ struct iem_block *iem_block_find(struct vcpu *c, uint64_t gla)
     uint32_t error;
 
     c->iem->op = &iem_no_op;
-    c->iem->block = NULL;
     if (c->mode.code64 ? !iem_canonical(c->ctx.rip) : c->ctx.rip > c->ctx.seg[X86_CS].limit)
         raise_fetch_gp(c);
     if (!code_page(c, gla, &f.gpa, &f.hva, &error))

@@ -17,10 +17,9 @@ struct iem_block {
     uint16_t nops;
     uint16_t bytes;
     uint32_t heat;       /* executions until the other engine is asked */
-    bool system;         /* its last instruction is more than data or a jump: afterwards everything must be looked at */
     const uint8_t *code; /* the bytes it was made from */
     struct iem_block *next;
-    struct iem_op ops[];
+    struct iem_op ops[] __attribute__((aligned(64))); /* and one more, up to its .i: what follows the last one */
 };
 
 bool iem_cache_new(struct vcpu *c, GError **error);

@@ -7,7 +7,7 @@
  *
  * Sources: SDM vol. 2 2.4-2.8 (exception classes), vol. 3 2.5 (CR0.EM, TS; CR4.OSFXSR, OSXSAVE), table 13-1.
  */
-#include "vmm/iem/fast_int.h"
+#include "vmm/iem/step_int.h"
 
 #define H_C(name)    iem_##name
 #define H_HOST(name) iem_host_insn
@@ -108,7 +108,7 @@ static iem_fn *guard_of(const struct x86_insn *i)
     return NULL;
 }
 
-iem_fn *iem_select(struct vcpu *c, struct iem_op *op)
+static iem_fn *handler_of(struct vcpu *c, struct iem_op *op)
 {
     iem_fn *fn;
 
@@ -122,7 +122,16 @@ iem_fn *iem_select(struct vcpu *c, struct iem_op *op)
     if (op->i.mnem == X86_XCHG && op->i.opcode == 0x90 && op->i.pp == 0xf3 && !cpum_is_amd(c))
         return handlers[X86_PAUSE]; /* F3 REX.B 90: PAUSE on Intel's CPUs, XCHG on AMD's (measured) */
     fn = guard_of(&op->i);
-    if (!fn)
-        fn = iem_fast_select(op);
     return fn ? fn : handlers[op->i.mnem];
+}
+
+void iem_select(struct vcpu *c, struct iem_op *op)
+{
+    iem_step_fn *step = NULL;
+
+    op->thunk = NULL;
+    op->fn = handler_of(c, op);
+    if (op->fn == handlers[op->i.mnem])
+        step = iem_fast_select(c, op);
+    op->step = step ? step : iem_step_general;
 }

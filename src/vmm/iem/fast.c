@@ -1,15 +1,22 @@
 /*
- * fast.c - specialised handlers for the forms that make up most of what runs.
+ * fast.c - specialised steps for the forms that make up most of what runs, and the choice among them.
  *
- * Each does what the general handler of its mnemonic does, with operand kinds and width known in advance. Chosen once,
- * at decode; nothing here depends on anything but the decoded form.
+ * Each does what the general handler of its mnemonic does where operands are registers, constants or plain RAM
+ * (step_int.h). Chosen once, at decode: the choice depends on nothing but the decoded form and c->mode.key.
  */
-#include "vmm/iem/fast_int.h"
+#include "vmm/iem/step_int.h"
 
-#include "vmm/iem/branch_int.h"
-#include "vmm/iem/flags_int.h"
+IEM_INLINE uint64_t iem_sign(uint64_t val, unsigned bytes)
+{
+    unsigned shift = 64 - 8 * bytes;
+
+    return (uint64_t)((int64_t)(val << shift) >> shift);
+}
 
 #define W 1
+#include "vmm/iem/fast_alu.inc"
+#undef W
+#define W 2
 #include "vmm/iem/fast_alu.inc"
 #undef W
 #define W 4
@@ -19,139 +26,84 @@
 #include "vmm/iem/fast_alu.inc"
 #undef W
 
-/* ---- moves of two widths ---- */
+/* ---- moves of two widths, and what has one form only ---- */
 
-static void movzx_r8(struct vcpu *c, const struct iem_op *op)
+IEM_STEP(movzx1_rr)
 {
-    c->ctx.gpr[op->i.op[0].reg] = (uint8_t)c->ctx.gpr[op->i.op[1].reg];
+    *iem_reg(c, op->dst) = (uint8_t)*iem_reg(c, op->src);
+    IEM_NEXT(c, op, fl);
 }
 
-static void movzx_r16(struct vcpu *c, const struct iem_op *op)
+IEM_STEP(movzx2_rr)
 {
-    c->ctx.gpr[op->i.op[0].reg] = (uint16_t)c->ctx.gpr[op->i.op[1].reg];
+    *iem_reg(c, op->dst) = (uint16_t)*iem_reg(c, op->src);
+    IEM_NEXT(c, op, fl);
 }
 
-static void movzx_m8(struct vcpu *c, const struct iem_op *op)
-{
-    c->ctx.gpr[op->i.op[0].reg] = iem_rd_inl(c, op->i.seg, iem_ea_inl(c, &op->i), 1);
-}
-
-static void movzx_m16(struct vcpu *c, const struct iem_op *op)
-{
-    c->ctx.gpr[op->i.op[0].reg] = iem_rd_inl(c, op->i.seg, iem_ea_inl(c, &op->i), 2);
-}
-
-static void movsxd_r(struct vcpu *c, const struct iem_op *op)
-{
-    c->ctx.gpr[op->i.op[0].reg] = (uint64_t)(int32_t)c->ctx.gpr[op->i.op[1].reg];
-}
-
-static void movsxd_m(struct vcpu *c, const struct iem_op *op)
-{
-    c->ctx.gpr[op->i.op[0].reg] = (uint64_t)(int32_t)iem_rd_inl(c, op->i.seg, iem_ea_inl(c, &op->i), 4);
-}
-
-static void lea4(struct vcpu *c, const struct iem_op *op)
-{
-    c->ctx.gpr[op->i.op[0].reg] = (uint32_t)iem_ea_inl(c, &op->i);
-}
-
-static void lea8(struct vcpu *c, const struct iem_op *op)
-{
-    c->ctx.gpr[op->i.op[0].reg] = iem_ea_inl(c, &op->i);
-}
-
-/* base + displacement with 64-bit addresses */
-static void lea8_base(struct vcpu *c, const struct iem_op *op)
-{
-    c->ctx.gpr[op->i.op[0].reg] = c->ctx.gpr[op->i.base] + (uint64_t)op->i.disp;
-}
-
-/* ---- the stack in 64-bit mode ---- */
-
-static void push8_r(struct vcpu *c, const struct iem_op *op)
-{
-    uint64_t sp = c->ctx.gpr[X86_RSP] - 8;
-
-    iem_wr_inl(c, X86_SS, sp, c->ctx.gpr[op->i.op[0].reg], 8);
-    c->ctx.gpr[X86_RSP] = sp;
-}
-
-static void pop8_r(struct vcpu *c, const struct iem_op *op)
-{
-    uint64_t val = iem_rd_inl(c, X86_SS, c->ctx.gpr[X86_RSP], 8);
-
-    c->ctx.gpr[X86_RSP] += 8;
-    c->ctx.gpr[op->i.op[0].reg] = val;
-}
-
-static void call8_rel(struct vcpu *c, const struct iem_op *op)
-{
-    uint64_t target = iem_checked_target(c, c->ctx.rip + op->i.imm[0], 8), sp = c->ctx.gpr[X86_RSP] - 8;
-
-    iem_wr_inl(c, X86_SS, sp, c->ctx.rip, 8);
-    c->ctx.gpr[X86_RSP] = sp;
-    iem_go_to(c, target);
-}
-
-static void ret8(struct vcpu *c, const struct iem_op *op)
-{
-    uint64_t target = iem_checked_target(c, iem_rd_inl(c, X86_SS, c->ctx.gpr[X86_RSP], 8), 8);
-
-    (void)op;
-    c->ctx.gpr[X86_RSP] += 8;
-    iem_go_to(c, target);
-}
-
-/* ---- branches ---- */
-
-static void jmp_rel(struct vcpu *c, const struct iem_op *op)
-{
-    iem_go_to(c, iem_checked_target(c, c->ctx.rip + op->i.imm[0], op->i.opsize));
-}
-
-#define JCC(cc)                                                                                                        \
-    static void jcc_##cc(struct vcpu *c, const struct iem_op *op)                                                      \
+#define MOVSX(s, d, T)                                                                                                 \
+    IEM_STEP(movsx##s##_##d##_rr)                                                                                      \
     {                                                                                                                  \
-        if (iem_cond(c->ctx.rflags, cc))                                                                               \
-            jmp_rel(c, op);                                                                                            \
+        *iem_reg(c, op->dst) = (T)iem_sign(*iem_reg(c, op->src), s);                                                   \
+        IEM_NEXT(c, op, fl);                                                                                           \
     }
-JCC(0)
-JCC(1)
-JCC(2)
-JCC(3)
-JCC(4)
-JCC(5)
-JCC(6)
-JCC(7)
-JCC(8)
-JCC(9)
-JCC(10)
-JCC(11)
-JCC(12)
-JCC(13)
-JCC(14)
-JCC(15)
+MOVSX(1, 4, uint32_t)
+MOVSX(1, 8, uint64_t)
+MOVSX(2, 4, uint32_t)
+MOVSX(2, 8, uint64_t)
+MOVSX(4, 8, uint64_t)
 
-static iem_fn *const jcc[16] = {jcc_0, jcc_1, jcc_2,  jcc_3,  jcc_4,  jcc_5,  jcc_6,  jcc_7,
-                                jcc_8, jcc_9, jcc_10, jcc_11, jcc_12, jcc_13, jcc_14, jcc_15};
+#define LEA(name, T, ea)                                                                                               \
+    IEM_STEP(name)                                                                                                     \
+    {                                                                                                                  \
+        *iem_reg(c, op->dst) = (T)ea(c, op);                                                                           \
+        IEM_NEXT(c, op, fl);                                                                                           \
+    }
+LEA(lea8_base, uint64_t, iem_ea_base)
+LEA(lea8_full, uint64_t, iem_ea_full)
+LEA(lea4_full, uint32_t, iem_ea_full)
+LEA(lea4_flat, uint32_t, iem_ea_flat)
+
+#define SETCC(cc)                                                                                                      \
+    IEM_STEP(setcc_##cc)                                                                                               \
+    {                                                                                                                  \
+        *iem_reg(c, op->dst) = (*iem_reg(c, op->dst) & ~0xffull) | iem_raw_cond(fl, cc);                               \
+        IEM_NEXT(c, op, fl);                                                                                           \
+    }
+IEM_16(SETCC)
+
+IEM_STEP(nop)
+{
+    IEM_NEXT(c, op, fl);
+}
 
 /* ---- choice ---- */
 
-/* Operand forms of a two-operand instruction; the columns of the table below. */
-enum form { FORM_RR, FORM_RI, FORM_RM, FORM_MR, FORM_MI, FORM_COUNT };
+enum ea { EA_BASE, EA_FULL, EA_FLAT, EA_COUNT };
 
+/* Operand forms of a two-operand instruction; the columns of the table below. */
+enum form { FORM_RR, FORM_RI, FORM_RM, FORM_MR, FORM_MI, FORM_NONE };
+
+struct forms {
+    iem_step_fn *rr, *ri, *mem[EA_COUNT][3]; /* rm, mr, mi */
+};
+#define MEM(name, w, e)                                                                                                \
+    {                                                                                                                  \
+        fast_##name##w##_rm_##e, fast_##name##w##_mr_##e, fast_##name##w##_mi_##e                                      \
+    }
 #define WIDTH(name, w)                                                                                                 \
     {                                                                                                                  \
-        fast_##name##w##_rr, fast_##name##w##_ri, fast_##name##w##_rm, fast_##name##w##_mr, fast_##name##w##_mi        \
+        fast_##name##w##_rr, fast_##name##w##_ri,                                                                      \
+        {                                                                                                              \
+            MEM(name, w, base), MEM(name, w, full), MEM(name, w, flat)                                                 \
+        }                                                                                                              \
     }
 #define WIDTHS(name)                                                                                                   \
     {                                                                                                                  \
-        WIDTH(name, 1), WIDTH(name, 4), WIDTH(name, 8)                                                                 \
+        WIDTH(name, 1), WIDTH(name, 2), WIDTH(name, 4), WIDTH(name, 8)                                                 \
     }
 static const struct {
     uint16_t mnem;
-    iem_fn *fn[3][FORM_COUNT]; /* by width_index() */
+    struct forms by_width[4]; /* 1 << index bytes */
 } two_operands[] = {
     {X86_ADD, WIDTHS(add)},   {X86_OR, WIDTHS(or)},   {X86_ADC, WIDTHS(adc)}, {X86_SBB, WIDTHS(sbb)},
     {X86_AND, WIDTHS(and)},   {X86_SUB, WIDTHS(sub)}, {X86_XOR, WIDTHS(xor)}, {X86_CMP, WIDTHS(cmp)},
@@ -160,114 +112,219 @@ static const struct {
 
 static int width_index(unsigned bytes)
 {
-    return bytes == 1 ? 0 : bytes == 4 ? 1 : bytes == 8 ? 2 : -1;
+    return bytes == 1 ? 0 : bytes == 2 ? 1 : bytes == 4 ? 2 : bytes == 8 ? 3 : -1;
 }
 
-static bool is_reg(const struct x86_operand *o)
+/* How the memory operand is addressed, and the op's fields for it; EA_COUNT: not in a way that has steps. */
+static enum ea address(const struct vcpu *c, struct iem_op *op)
 {
-    return o->kind == X86_OP_GPR && o->reg < X86_AH;
+    const struct x86_insn *i = &op->i;
+    bool rip = i->base == X86_BASE_RIP, segment = i->seg >= X86_FS;
+    int64_t disp = i->disp + (rip ? op->end : 0);
+
+    if (disp != (int32_t)disp || i->vsib != 0 || i->addrsize != (c->mode.code64 ? 8 : 4) || !c->mode.flat ||
+        c->mode.align_check || (!c->mode.code64 && (segment || i->seg == X86_CS)))
+        return EA_COUNT;
+    op->disp = (int32_t)disp;
+    op->base = i->base == X86_REG_NONE ? IEM_R_ZERO : rip ? IEM_R_RIP : i->base;
+    op->index = i->index == X86_REG_NONE ? IEM_R_ZERO : i->index;
+    op->scale = i->index == X86_REG_NONE ? 1 : i->scale;
+    op->segbase = (uint16_t)(segment && i->mnem != X86_LEA ? offsetof(struct vcpu, ctx.seg[i->seg].base)
+                                                           : offsetof(struct vcpu, ctx.zero));
+    if (!c->mode.code64)
+        return EA_FLAT;
+    return op->index == IEM_R_ZERO && (!segment || i->mnem == X86_LEA) ? EA_BASE : EA_FULL;
 }
 
-static enum form form_of(const struct x86_insn *i)
+static enum form form_of(struct iem_op *op)
 {
-    const struct x86_operand *a = &i->op[0], *b = &i->op[1];
+    const struct x86_operand *a = &op->i.op[0], *b = &op->i.op[1];
     bool imm = b->kind == X86_OP_IMM && b->reg == 0;
 
-    if (i->nops != 2 || i->lock)
-        return FORM_COUNT;
-    if (is_reg(a))
-        return is_reg(b) ? FORM_RR : imm ? FORM_RI : b->kind == X86_OP_MEM ? FORM_RM : FORM_COUNT;
+    if (op->i.nops != 2 || op->i.lock)
+        return FORM_NONE;
+    op->dst = a->reg;
+    op->src = b->reg;
+    op->imm = op->i.imm[0];
+    if (iem_is_plain_reg(a))
+        return iem_is_plain_reg(b) ? FORM_RR : imm ? FORM_RI : b->kind == X86_OP_MEM ? FORM_RM : FORM_NONE;
     if (a->kind != X86_OP_MEM)
-        return FORM_COUNT;
-    return is_reg(b) ? FORM_MR : imm ? FORM_MI : FORM_COUNT;
+        return FORM_NONE;
+    return iem_is_plain_reg(b) ? FORM_MR : imm ? FORM_MI : FORM_NONE;
 }
 
-static iem_fn *select_two(const struct x86_insn *i)
+static iem_step_fn *of_forms(const struct vcpu *c, struct iem_op *op, const struct forms *f, enum form form)
 {
-    enum form form = form_of(i);
-    int width = width_index(i->op[0].bytes);
+    enum ea ea;
 
-    if (form == FORM_COUNT || width < 0)
+    if (form == FORM_RR)
+        return f->rr;
+    if (form == FORM_RI)
+        return f->ri;
+    ea = address(c, op);
+    return ea == EA_COUNT ? NULL : f->mem[ea][form - FORM_RM];
+}
+
+static iem_step_fn *select_two(const struct vcpu *c, struct iem_op *op)
+{
+    enum form form = form_of(op);
+    int width = width_index(op->i.op[0].bytes);
+
+    if (form == FORM_NONE || width < 0)
         return NULL;
     for (size_t n = 0; n < G_N_ELEMENTS(two_operands); n++)
-        if (two_operands[n].mnem == i->mnem)
-            return two_operands[n].fn[width][form];
+        if (two_operands[n].mnem == op->i.mnem)
+            return of_forms(c, op, &two_operands[n].by_width[width], form);
     return NULL;
 }
 
-static iem_fn *select_shift(const struct x86_insn *i)
+#define FOUR(name, form)                                                                                               \
+    {                                                                                                                  \
+        fast_##name##1_##form, fast_##name##2_##form, fast_##name##4_##form, fast_##name##8_##form                     \
+    }
+static iem_step_fn *select_shift(struct iem_op *op)
 {
-    static iem_fn *const fn[3][3] = {{fast_shl1_ri, fast_shl4_ri, fast_shl8_ri},
-                                     {fast_shr1_ri, fast_shr4_ri, fast_shr8_ri},
-                                     {fast_sar1_ri, fast_sar4_ri, fast_sar8_ri}};
-    int width = width_index(i->op[0].bytes);
+    static iem_step_fn *const shl[4] = FOUR(shl, ri), *const shr[4] = FOUR(shr, ri), *const sar[4] = FOUR(sar, ri),
+                              *const rol[4] = FOUR(rol, ri), *const ror[4] = FOUR(ror, ri);
+    int width = width_index(op->i.op[0].bytes);
 
-    if (form_of(i) != FORM_RI || width < 0 || (i->imm[0] & (width == 2 ? 63 : 31)) == 0)
+    if (form_of(op) != FORM_RI || width < 0)
         return NULL;
-    return fn[i->mnem == X86_SHL ? 0 : i->mnem == X86_SHR ? 1 : 2][width];
-}
-
-static iem_fn *select_step(const struct x86_insn *i)
-{
-    static iem_fn *const fn[2][3] = {{fast_inc1_r, fast_inc4_r, fast_inc8_r}, {fast_dec1_r, fast_dec4_r, fast_dec8_r}};
-    int width = width_index(i->op[0].bytes);
-
-    return is_reg(&i->op[0]) && width >= 0 ? fn[i->mnem == X86_DEC][width] : NULL;
-}
-
-static iem_fn *select_extend(const struct x86_insn *i)
-{
-    const struct x86_operand *s = &i->op[1];
-
-    if (i->op[0].bytes < 4 || !(is_reg(s) || s->kind == X86_OP_MEM))
+    op->imm &= width == 3 ? 63 : 31;
+    if (op->imm == 0)
         return NULL;
-    if (i->mnem == X86_MOVSXD)
-        return i->op[0].bytes != 8 || s->bytes != 4 ? NULL : is_reg(s) ? movsxd_r : movsxd_m;
-    if (s->bytes == 1)
-        return is_reg(s) ? movzx_r8 : movzx_m8;
-    return is_reg(s) ? movzx_r16 : movzx_m16;
-}
-
-static iem_fn *select_lea(const struct x86_insn *i)
-{
-    if (i->op[0].bytes == 4)
-        return lea4;
-    if (i->op[0].bytes != 8)
-        return NULL;
-    return i->addrsize == 8 && i->index == X86_REG_NONE && i->base < X86_AH ? lea8_base : lea8;
-}
-
-static iem_fn *select_stack(const struct x86_insn *i)
-{
-    if (i->mode != X86_MODE_64 || i->opsize != 8)
-        return NULL;
-    switch (i->mnem) {
-    case X86_PUSH: return is_reg(&i->op[0]) ? push8_r : NULL;
-    case X86_POP: return is_reg(&i->op[0]) ? pop8_r : NULL;
-    case X86_CALL: return i->op[0].kind == X86_OP_REL ? call8_rel : NULL;
-    default: return i->nops == 0 ? ret8 : NULL;
+    switch (op->i.mnem) {
+    case X86_SHL: return shl[width];
+    case X86_SHR: return shr[width];
+    case X86_SAR: return sar[width];
+    case X86_ROL: return rol[width];
+    default: return ror[width];
     }
 }
 
-iem_fn *iem_fast_select(const struct iem_op *op)
+static iem_step_fn *select_unary(struct iem_op *op)
 {
-    const struct x86_insn *i = &op->i;
+    static iem_step_fn *const inc[4] = FOUR(inc, r), *const dec[4] = FOUR(dec, r), *const neg[4] = FOUR(neg, r),
+                              *const not [4] = FOUR(not, r);
+    int width = width_index(op->i.op[0].bytes);
 
-    switch (i->mnem) {
+    op->dst = op->i.op[0].reg;
+    if (!iem_is_plain_reg(&op->i.op[0]) || width < 0)
+        return NULL;
+    switch (op->i.mnem) {
+    case X86_INC: return inc[width];
+    case X86_DEC: return dec[width];
+    case X86_NEG: return neg[width];
+    default: return not [width];
+    }
+}
+
+/* The memory forms of MOVZX, and MOVSX to 4 and to 8 bytes: [source width][way of addressing]. */
+#define THREE(name)                                                                                                    \
+    {                                                                                                                  \
+        fast_##name##_rm_base, fast_##name##_rm_full, fast_##name##_rm_flat                                            \
+    }
+static iem_step_fn *const movzx_m[2][EA_COUNT] = {THREE(movzx1), THREE(movzx2)};
+static iem_step_fn *const movsx4_m[2][EA_COUNT] = {THREE(movsx41), THREE(movsx42)};
+static iem_step_fn *const movsx8_m[3][EA_COUNT] = {THREE(movsx81), THREE(movsx82), THREE(movsx84)};
+static iem_step_fn *const movzx_r[2] = {movzx1_rr, movzx2_rr};
+static iem_step_fn *const movsx4_r[2] = {movsx1_4_rr, movsx2_4_rr};
+static iem_step_fn *const movsx8_r[3] = {movsx1_8_rr, movsx2_8_rr, movsx4_8_rr};
+
+static iem_step_fn *select_extend(const struct vcpu *c, struct iem_op *op)
+{
+    unsigned to = op->i.op[0].bytes, from = op->i.op[1].bytes;
+    int width = width_index(from);
+    enum form form = form_of(op);
+    enum ea ea;
+
+    if (to < 4 || width < 0 || from >= to || (from == 4 && op->i.mnem != X86_MOVSXD))
+        return NULL;
+    if (form == FORM_RR)
+        return op->i.mnem == X86_MOVZX ? movzx_r[width] : to == 4 ? movsx4_r[width] : movsx8_r[width];
+    if (form != FORM_RM || (ea = address(c, op)) == EA_COUNT)
+        return NULL;
+    return op->i.mnem == X86_MOVZX ? movzx_m[width][ea] : to == 4 ? movsx4_m[width][ea] : movsx8_m[width][ea];
+}
+
+static iem_step_fn *select_lea(const struct vcpu *c, struct iem_op *op)
+{
+    enum ea ea = address(c, op);
+
+    op->dst = op->i.op[0].reg;
+    if (ea == EA_COUNT || op->i.op[0].bytes < 4)
+        return NULL;
+    if (op->i.op[0].bytes == 4)
+        return ea == EA_FLAT ? lea4_flat : lea4_full;
+    return ea == EA_BASE ? lea8_base : lea8_full;
+}
+
+static iem_step_fn *select_imul(const struct vcpu *c, struct iem_op *op)
+{
+    static iem_step_fn *const m[2][EA_COUNT] = {THREE(imul4), THREE(imul8)};
+    const struct x86_operand *d = &op->i.op[0], *s = &op->i.op[1];
+    unsigned wide = d->bytes == 8;
+    enum ea ea;
+
+    if (op->i.nops < 2 || d->bytes < 4 || !(d->flags & X86_OPF_WRITE) || (d->flags & X86_OPF_IMPLICIT))
+        return NULL;
+    op->dst = d->reg;
+    op->src = s->reg;
+    op->imm = op->i.imm[0];
+    if (op->i.nops == 3)
+        return iem_is_plain_reg(s) && op->i.op[2].reg == 0 ? (wide ? fast_imul8_rri : fast_imul4_rri) : NULL;
+    if (iem_is_plain_reg(s))
+        return wide ? fast_imul8_rr : fast_imul4_rr;
+    ea = address(c, op);
+    return ea == EA_COUNT ? NULL : m[wide][ea];
+}
+
+static iem_step_fn *select_cmov(struct iem_op *op)
+{
+#define CMOV4(cc) fast_cmov##cc##4_rr,
+#define CMOV8(cc) fast_cmov##cc##8_rr,
+    static iem_step_fn *const rr[2][16] = {{IEM_16(CMOV4)}, {IEM_16(CMOV8)}};
+
+    if (form_of(op) != FORM_RR || op->i.op[0].bytes < 4)
+        return NULL;
+    return rr[op->i.op[0].bytes == 8][op->i.cond & 15];
+}
+
+static iem_step_fn *select_setcc(struct iem_op *op)
+{
+#define SET_BY(cc) setcc_##cc,
+    static iem_step_fn *const r[16] = {IEM_16(SET_BY)};
+
+    op->dst = op->i.op[0].reg;
+    return iem_is_plain_reg(&op->i.op[0]) ? r[op->i.cond & 15] : NULL;
+}
+
+iem_step_fn *iem_fast_select(const struct vcpu *c, struct iem_op *op)
+{
+    switch (op->i.mnem) {
     case X86_SHL:
     case X86_SHR:
-    case X86_SAR: return select_shift(i);
+    case X86_SAR:
+    case X86_ROL:
+    case X86_ROR: return select_shift(op);
     case X86_INC:
-    case X86_DEC: return select_step(i);
+    case X86_DEC:
+    case X86_NEG:
+    case X86_NOT: return select_unary(op);
     case X86_MOVZX:
-    case X86_MOVSXD: return select_extend(i);
-    case X86_LEA: return select_lea(i);
-    case X86_PUSH:
-    case X86_POP:
+    case X86_MOVSX:
+    case X86_MOVSXD: return select_extend(c, op);
+    case X86_LEA: return select_lea(c, op);
+    case X86_IMUL: return select_imul(c, op);
+    case X86_CMOVcc: return select_cmov(op);
+    case X86_SETcc: return select_setcc(op);
+    case X86_NOP: return nop;
+    case X86_Jcc:
+    case X86_JMP:
     case X86_CALL:
-    case X86_RET: return select_stack(i);
-    case X86_Jcc: return jcc[i->cond & 15];
-    case X86_JMP: return i->op[0].kind == X86_OP_REL ? jmp_rel : NULL;
-    default: return select_two(i);
+    case X86_RET:
+    case X86_PUSH:
+    case X86_POP: return iem_flow_select(c, op);
+    default: return select_two(c, op);
     }
 }

@@ -3,7 +3,8 @@
  *
  * Flags come back by LAHF (SF ZF AF PF CF at their EFLAGS places) and SETO: an eighth of the price of PUSHF. What the
  * manual leaves undefined is thereby what this host leaves. Each function takes operands of @bytes 1, 2, 4 or 8 (a
- * constant folds the switch away) and updates *fl, which holds the guest's flags.
+ * constant folds the switch away). iem_raw_*() keep the flags as LAHF and SETO left them in AX, which is what a block
+ * of specialised handlers hands on; iem_alu_*() update *fl, which holds EFLAGS.
  */
 #ifndef VMM_IEM_FLAGS_INT_H
 #define VMM_IEM_FLAGS_INT_H
@@ -12,14 +13,22 @@
 
 #define IEM_INLINE static inline __attribute__((always_inline))
 
-/* Merges what LAHF and SETO left in AX into the guest's flags. */
-IEM_INLINE uint64_t iem_fl_merge(uint64_t fl, uint16_t ax)
+/* Raw flags: LAHF's byte in bits 8-15, OF in bit 0. */
+#define IEM_RAW_OF  0x0001u
+#define IEM_RAW_CF  0x0100u
+#define IEM_RAW_PF  0x0400u
+#define IEM_RAW_ZF  0x4000u
+#define IEM_RAW_SF  0x8000u
+#define IEM_RAW_ALL 0xffffu
+
+IEM_INLINE uint64_t iem_raw_flags(uint64_t fl)
 {
-    return (fl & ~(uint64_t)CPUM_FL_ARITH) | (uint64_t)(ax >> 8) | (uint64_t)(ax & 1) << 11;
+    return (fl & CPUM_FL_ARITH & 0xff) << 8 | (fl >> 11 & 1);
 }
-IEM_INLINE uint64_t iem_fl_merge_mask(uint64_t fl, uint16_t ax, uint64_t mask)
+/* EFLAGS with the arithmetic flags of @raw. */
+IEM_INLINE uint64_t iem_fl_merge(uint64_t fl, uint64_t raw)
 {
-    return (fl & ~mask) | (((uint64_t)(ax >> 8) | (uint64_t)(ax & 1) << 11) & mask);
+    return (fl & ~(uint64_t)CPUM_FL_ARITH) | raw >> 8 | (raw & IEM_RAW_OF) << 11;
 }
 
 typedef uint64_t iem_alu_fn(uint64_t a, uint64_t b, unsigned bytes, uint64_t *fl);
@@ -27,7 +36,7 @@ typedef uint64_t iem_alu_fn(uint64_t a, uint64_t b, unsigned bytes, uint64_t *fl
 typedef void iem_lock_fn(void *p, uint64_t b, unsigned bytes, uint64_t *fl);
 
 #define IEM_GET_FLAGS "\n\tlahf\n\tseto %%al"
-#define IEM_PUT_CF    "bt $0, %[f]\n\t"
+#define IEM_PUT_CF    "bt $8, %[f]\n\t"
 
 /* r = r OP s on one width. */
 #define IEM_ASM2(T, pre, insn)                                                                                         \
@@ -36,9 +45,18 @@ typedef void iem_lock_fn(void *p, uint64_t b, unsigned bytes, uint64_t *fl);
         uint16_t ax_;                                                                                                  \
         __asm__(pre insn " %[s], %[r]" IEM_GET_FLAGS                                                                   \
                 : "=&a"(ax_), [r] "+&q"(r_)                                                                            \
-                : [s] "q"(s_), [f] "r"((uint32_t)*fl)                                                                  \
+                : [s] "q"(s_), [f] "r"((uint32_t)*raw)                                                                 \
                 : "cc");                                                                                               \
-        *fl = iem_fl_merge(*fl, ax_);                                                                                  \
+        *raw = ax_;                                                                                                    \
+        return r_;                                                                                                     \
+    }
+/* r = OP r */
+#define IEM_ASM1(T, pre, insn)                                                                                         \
+    {                                                                                                                  \
+        T r_ = (T)a;                                                                                                   \
+        uint16_t ax_;                                                                                                  \
+        __asm__(pre insn " %[r]" IEM_GET_FLAGS : "=&a"(ax_), [r] "+&q"(r_) : [f] "r"((uint32_t)*raw) : "cc");          \
+        *raw = ax_;                                                                                                    \
         return r_;                                                                                                     \
     }
 #define IEM_ASM2_LOCK(T, pre, insn)                                                                                    \
@@ -46,7 +64,7 @@ typedef void iem_lock_fn(void *p, uint64_t b, unsigned bytes, uint64_t *fl);
         uint16_t ax_;                                                                                                  \
         __asm__ volatile(pre "lock; " insn " %[s], %[m]" IEM_GET_FLAGS                                                 \
                          : "=&a"(ax_), [m] "+m"(*(T *)p)                                                               \
-                         : [s] "q"((T)b), [f] "r"((uint32_t)*fl)                                                       \
+                         : [s] "q"((T)b), [f] "r"((uint32_t)*fl << 8)                                                  \
                          : "cc", "memory");                                                                            \
         *fl = iem_fl_merge(*fl, ax_);                                                                                  \
         return;                                                                                                        \
@@ -58,12 +76,28 @@ typedef void iem_lock_fn(void *p, uint64_t b, unsigned bytes, uint64_t *fl);
     case 4: BODY(uint32_t, pre, insn)                                                                                  \
     default: BODY(uint64_t, pre, insn)                                                                                 \
     }
-#define IEM_ALU2(name, pre, insn)                                                                                      \
-    IEM_INLINE uint64_t iem_alu_##name(uint64_t a, uint64_t b, unsigned bytes, uint64_t *fl){IEM_BY_WIDTH(             \
-        IEM_ASM2, pre, insn)} IEM_INLINE void iem_lock_##name(void *p, uint64_t b, unsigned bytes, uint64_t *fl)       \
+/* The raw function, and the one on EFLAGS made of it. */
+#define IEM_RAW(name, BODY, pre, insn)                                                                                 \
+    IEM_INLINE uint64_t iem_raw_##name(uint64_t a, uint64_t b, unsigned bytes, uint64_t *raw)                          \
+    {                                                                                                                  \
+        (void)b;                                                                                                       \
+        IEM_BY_WIDTH(BODY, pre, insn)                                                                                  \
+    }                                                                                                                  \
+    IEM_INLINE uint64_t iem_alu_##name(uint64_t a, uint64_t b, unsigned bytes, uint64_t *fl)                           \
+    {                                                                                                                  \
+        uint64_t raw = iem_raw_flags(*fl), r = iem_raw_##name(a, b, bytes, &raw);                                      \
+                                                                                                                       \
+        *fl = iem_fl_merge(*fl, raw);                                                                                  \
+        return r;                                                                                                      \
+    }
+#define IEM_LOCKED(name, pre, insn)                                                                                    \
+    IEM_INLINE void iem_lock_##name(void *p, uint64_t b, unsigned bytes, uint64_t *fl)                                 \
     {                                                                                                                  \
         IEM_BY_WIDTH(IEM_ASM2_LOCK, pre, insn)                                                                         \
     }
+#define IEM_ALU2(name, pre, insn)                                                                                      \
+    IEM_RAW(name, IEM_ASM2, pre, insn)                                                                                 \
+    IEM_LOCKED(name, pre, insn)
 
 IEM_ALU2(add, "", "add")
 IEM_ALU2(or, "", "or")
@@ -72,6 +106,11 @@ IEM_ALU2(sbb, IEM_PUT_CF, "sbb")
 IEM_ALU2(and, "", "and")
 IEM_ALU2(sub, "", "sub")
 IEM_ALU2(xor, "", "xor")
+
+/* INC and DEC keep CF. */
+IEM_RAW(inc, IEM_ASM1, IEM_PUT_CF, "inc")
+IEM_RAW(dec, IEM_ASM1, IEM_PUT_CF, "dec")
+IEM_RAW(neg, IEM_ASM1, "", "neg")
 
 /* CMP and TEST: flags only. */
 IEM_INLINE void iem_alu_cmp(uint64_t a, uint64_t b, unsigned bytes, uint64_t *fl)
@@ -83,32 +122,7 @@ IEM_INLINE void iem_alu_test(uint64_t a, uint64_t b, unsigned bytes, uint64_t *f
     (void)iem_alu_and(a, b, bytes, fl);
 }
 
-/* One operand: INC and DEC keep CF, NOT keeps everything. @b is not used. */
-IEM_INLINE uint64_t iem_keep_cf(uint64_t old, uint64_t new)
-{
-    return (new & ~(uint64_t)CPUM_FL_CF) | (old & CPUM_FL_CF);
-}
-IEM_INLINE uint64_t iem_alu_inc(uint64_t a, uint64_t b, unsigned bytes, uint64_t *fl)
-{
-    uint64_t old = *fl, r = iem_alu_add(a, 1, bytes, fl);
-
-    (void)b;
-    *fl = iem_keep_cf(old, *fl);
-    return r;
-}
-IEM_INLINE uint64_t iem_alu_dec(uint64_t a, uint64_t b, unsigned bytes, uint64_t *fl)
-{
-    uint64_t old = *fl, r = iem_alu_sub(a, 1, bytes, fl);
-
-    (void)b;
-    *fl = iem_keep_cf(old, *fl);
-    return r;
-}
-IEM_INLINE uint64_t iem_alu_neg(uint64_t a, uint64_t b, unsigned bytes, uint64_t *fl)
-{
-    (void)b;
-    return iem_alu_sub(0, a, bytes, fl);
-}
+/* NOT keeps every flag. */
 IEM_INLINE uint64_t iem_alu_not(uint64_t a, uint64_t b, unsigned bytes, uint64_t *fl)
 {
     (void)b;
@@ -124,42 +138,55 @@ IEM_INLINE uint64_t iem_alu_not(uint64_t a, uint64_t b, unsigned bytes, uint64_t
         uint16_t ax_;                                                                                                  \
         __asm__(pre insn " %%cl, %[r]" IEM_GET_FLAGS                                                                   \
                 : "=&a"(ax_), [r] "+&q"(r_)                                                                            \
-                : "c"((uint8_t)b), [f] "r"((uint32_t)*fl)                                                              \
+                : "c"((uint8_t)b), [f] "r"((uint32_t)*raw)                                                             \
                 : "cc");                                                                                               \
-        *fl = iem_fl_merge_mask(*fl, ax_, mask_);                                                                      \
+        *raw = ax_;                                                                                                    \
         return r_;                                                                                                     \
     }
-#define IEM_SHIFT(name, pre, insn, mask)                                                                               \
-    IEM_INLINE uint64_t iem_alu_##name(uint64_t a, uint64_t b, unsigned bytes, uint64_t *fl)                           \
+/* Rotates change CF and OF only. */
+#define IEM_ASM_ROTATE(T, pre, insn)                                                                                   \
     {                                                                                                                  \
-        const uint64_t mask_ = (mask);                                                                                 \
-        IEM_BY_WIDTH(IEM_ASM_SHIFT, pre, insn)                                                                         \
+        const uint64_t mask_ = IEM_RAW_CF | IEM_RAW_OF;                                                                \
+        T r_ = (T)a;                                                                                                   \
+        uint16_t ax_;                                                                                                  \
+        __asm__(pre insn " %%cl, %[r]" IEM_GET_FLAGS                                                                   \
+                : "=&a"(ax_), [r] "+&q"(r_)                                                                            \
+                : "c"((uint8_t)b), [f] "r"((uint32_t)*raw)                                                             \
+                : "cc");                                                                                               \
+        *raw = (*raw & ~mask_) | (ax_ & mask_);                                                                        \
+        return r_;                                                                                                     \
     }
 
-IEM_SHIFT(shl, "", "shl", CPUM_FL_ARITH)
-IEM_SHIFT(shr, "", "shr", CPUM_FL_ARITH)
-IEM_SHIFT(sar, "", "sar", CPUM_FL_ARITH)
-IEM_SHIFT(rol, "", "rol", CPUM_FL_CF | CPUM_FL_OF)
-IEM_SHIFT(ror, "", "ror", CPUM_FL_CF | CPUM_FL_OF)
-IEM_SHIFT(rcl, IEM_PUT_CF, "rcl", CPUM_FL_CF | CPUM_FL_OF)
-IEM_SHIFT(rcr, IEM_PUT_CF, "rcr", CPUM_FL_CF | CPUM_FL_OF)
+IEM_RAW(shl, IEM_ASM_SHIFT, "", "shl")
+IEM_RAW(shr, IEM_ASM_SHIFT, "", "shr")
+IEM_RAW(sar, IEM_ASM_SHIFT, "", "sar")
+IEM_RAW(rol, IEM_ASM_ROTATE, "", "rol")
+IEM_RAW(ror, IEM_ASM_ROTATE, "", "ror")
+IEM_RAW(rcl, IEM_ASM_ROTATE, IEM_PUT_CF, "rcl")
+IEM_RAW(rcr, IEM_ASM_ROTATE, IEM_PUT_CF, "rcr")
+
+/** The condition on raw flags. */
+IEM_INLINE bool iem_raw_cond(uint64_t raw, unsigned cc)
+{
+    bool t, less = ((raw >> 15 ^ raw) & 1) != 0;
+
+    switch (cc >> 1) {
+    case 0: t = (raw & IEM_RAW_OF) != 0; break;
+    case 1: t = (raw & IEM_RAW_CF) != 0; break;
+    case 2: t = (raw & IEM_RAW_ZF) != 0; break;
+    case 3: t = (raw & (IEM_RAW_CF | IEM_RAW_ZF)) != 0; break;
+    case 4: t = (raw & IEM_RAW_SF) != 0; break;
+    case 5: t = (raw & IEM_RAW_PF) != 0; break;
+    case 6: t = less; break;
+    default: t = less || (raw & IEM_RAW_ZF); break;
+    }
+    return t != (cc & 1);
+}
 
 /** Condition code 0-15 as in Jcc, SETcc, CMOVcc. */
 IEM_INLINE bool iem_cond(uint64_t fl, unsigned cc)
 {
-    bool t;
-
-    switch (cc >> 1) {
-    case 0: t = (fl & CPUM_FL_OF) != 0; break;
-    case 1: t = (fl & CPUM_FL_CF) != 0; break;
-    case 2: t = (fl & CPUM_FL_ZF) != 0; break;
-    case 3: t = (fl & (CPUM_FL_CF | CPUM_FL_ZF)) != 0; break;
-    case 4: t = (fl & CPUM_FL_SF) != 0; break;
-    case 5: t = (fl & CPUM_FL_PF) != 0; break;
-    case 6: t = ((fl >> 7 ^ fl >> 11) & 1) != 0; break;
-    default: t = (fl & CPUM_FL_ZF) || ((fl >> 7 ^ fl >> 11) & 1); break;
-    }
-    return t != (cc & 1);
+    return iem_raw_cond(iem_raw_flags(fl), cc);
 }
 
 #endif

@@ -1,10 +1,12 @@
 /*
  * iem_int.h - what the files of the interpreter share.
  *
- * Theory: code is decoded once into blocks of iem_op, keyed by physical page, offset and mode; the run loop calls
- * op->fn(c, op) one after another. Before a handler runs, ctx.rip already points behind the instruction; a fault puts
- * it back. A handler either completes, or changes nothing and leaves through iem_raise() (a longjmp to the run loop),
- * which delivers the exception. Stores are the last thing a handler does, REP instructions per iteration excepted.
+ * Theory: code is decoded once into blocks of iem_op, keyed by physical page, offset and mode; each op has two
+ * functions. op->fn(c, op) executes the instruction alone, with every check; ctx.rip already points behind it, a fault
+ * puts it back. op->step is what runs inside a block (step_int.h): for the commonest forms a specialised handler that
+ * does the plain case and leaves everything else to op->fn. A handler either completes, or changes nothing and leaves
+ * through iem_raise() (a longjmp to the run loop), which delivers the exception. Stores are the last thing a handler
+ * does, REP instructions per iteration excepted.
  *
  * Invariant 1: no state change before the last possible fault of an instruction (or iteration).
  * Invariant 2: every guest memory access goes through this header's iem_* accessors.
@@ -26,10 +28,28 @@
 struct iem_op;
 typedef void iem_fn(struct vcpu *c, const struct iem_op *op);
 
-/** One decoded instruction, ready to run. */
+struct iem_block;
+/** What a block's steps hand back: the block to run next, already known to be good, or NULL: look at CS:RIP. */
+struct iem_next {
+    struct iem_block *block;
+    uint64_t fl; /* raw flags, flags_int.h */
+};
+typedef struct iem_next iem_step_fn(struct vcpu *c, const struct iem_op *op, uint64_t fl);
+
+/** One decoded instruction, ready to run. Up to .i: what steps need, in one cache line. */
 struct iem_op {
-    iem_fn *fn;        /* never NULL */
-    const void *thunk; /* X86_BY_HOST: host code made by thunk.c */
+    iem_step_fn *step; /* in a block; never NULL there */
+    iem_fn *fn;        /* alone; never NULL */
+    union {
+        const void *thunk;      /* X86_BY_HOST: host code made by thunk.c */
+        struct iem_block *link; /* jumps within the page: where they lead to, once known */
+    };
+    uint64_t imm;                         /* immediate; of jumps: target relative to the block's first byte */
+    int32_t disp;                         /* RIP-relative ones: from the block's first byte */
+    uint8_t dst, src, base, index, scale; /* registers as step_int.h numbers them */
+    uint8_t before;                       /* instructions of the block in front of this one */
+    uint16_t end;                         /* where the next one begins, from the block's first byte */
+    uint16_t segbase;                     /* what to add to an address: offset in struct vcpu */
     struct x86_insn i;
 };
 
@@ -55,7 +75,6 @@ enum {
     XCPT_XM
 };
 
-struct iem_block;
 /** After a jump only force flags need be looked at before the next block; after anything else, everything. */
 enum iem_end { IEM_GO_ON = false, IEM_END = true, IEM_END_JUMP };
 /** Front table of the decode cache: where a linear address was last found. */
@@ -66,8 +85,8 @@ struct iem_jump {
 struct iem {
     jmp_buf unwind;          /* armed by the run loop */
     const struct iem_op *op; /* running now: a fault takes its length back from rip; &iem_no_op between instructions */
-    const struct iem_block *block; /* where op is from; NULL between blocks */
-    uint8_t end_block;             /* enum iem_end; handlers just set it to true */
+    uint8_t end_block;       /* enum iem_end; handlers just set it to true */
+    uint8_t unlinked;        /* the block just left by its op of this number, which may be linked; or IEM_NO_LINK */
     uint8_t bounce[64] __attribute__((aligned(64)));
     struct iem_cache *cache;     /* decoded blocks, cache.c */
     struct iem_jump *jump;       /* IEM_JUMPS of them, part of the cache */
@@ -81,7 +100,8 @@ struct iem {
     iem_fast_fn *fast; /* assist.h: asked for blocks that ran hot_at times */
     uint32_t hot_at;
 };
-/** Stands for "no instruction": length 0. */
+#define IEM_NO_LINK 0xffu
+/** Stands for "no instruction": length 0, nothing of a block in front of it. */
 extern const struct iem_op iem_no_op;
 
 /** Between two iterations of a REP: whatever wants to may happen now, then the instruction runs again. */
@@ -217,8 +237,8 @@ void iem_set_operand(struct vcpu *c, const struct iem_op *op, unsigned n, uint64
 #define M(name, engine) iem_fn iem_##name;
 #include "x86/mnem.def"
 #undef M
-/** Chooses the handler (general or specialised) for a decoded instruction; CPUID feature and rules are checked here. */
-iem_fn *iem_select(struct vcpu *c, struct iem_op *op);
+/** Chooses op->fn and op->step for a decoded instruction with its .end; CPUID feature and rules are checked here. */
+void iem_select(struct vcpu *c, struct iem_op *op);
 /** Makes the host thunk for an X86_BY_HOST instruction; false = this host cannot (then #UD). thunk.c */
 bool iem_thunk_make(struct vcpu *c, struct iem_op *op);
 /** Brings x87 and MMX registers, which may live in the host's FPU, back into ctx.fpu.area. Before anybody looks there.

@@ -10,8 +10,8 @@
  * Invariant 1: ctx.pending_db holds DR6.B0-B3 in bits 0-3 and BS in bit 6, and FF_TRAP is set while it is not 0.
  * Invariant 2: the shadow ends before the one instruction it covers runs, so that it cannot cover a second one.
  */
-#include "vmm/iem/cache_int.h"
 #include "vmm/iem/host_int.h"
+#include "vmm/iem/step_int.h"
 
 #include <string.h>
 
@@ -101,7 +101,6 @@ static void deliver(struct vcpu *c, unsigned vector, enum trpm_kind kind)
     const struct trpm_event e = {.vector = (uint8_t)vector, .kind = (uint8_t)kind};
 
     c->iem->op = &iem_no_op;
-    c->iem->block = NULL;
     iem_deliver(c, &e);
 }
 
@@ -152,7 +151,6 @@ static bool deliver_injected(struct vcpu *c, bool irqs)
     if (!trpm_take(c, irqs, &e))
         return false;
     c->iem->op = &iem_no_op;
-    c->iem->block = NULL;
     c->ctx.activity = CPUM_RUNNING;
     iem_deliver(c, &e);
     return true;
@@ -226,7 +224,6 @@ static void code_breakpoint(struct vcpu *c)
     if (!hits)
         return;
     c->iem->op = &iem_no_op;
-    c->iem->block = NULL;
     c->ctx.dr[6] |= hits;
     iem_raise(c, XCPT_DB);
 }
@@ -239,14 +236,12 @@ static void run_one(struct vcpu *c)
 
     code_breakpoint(c);
     b = iem_block_get(c);
-    iem->block = b;
-    iem->end_block = false;
+    iem->end_block = IEM_GO_ON;
     iem->resumed = false;
     if (ff_get(&c->ff) & FF_SHADOW)
         ff_clear(&c->ff, FF_SHADOW); /* inv 2 */
     if (!within_limit(c, MAX(b->ops[0].i.len, 1))) {
         iem->op = &iem_no_op;
-        iem->block = NULL;
         iem_gp0(c);
     }
     c->ctx.rflags &= ~(uint64_t)CPUM_FL_RF;
@@ -276,43 +271,67 @@ static bool run_fast(struct vcpu *c, struct iem_block *b, bool *ret_go_on)
     return true;
 }
 
-/* Runs a block; false: something other than a jump ended it. */
-static inline bool run_block(struct vcpu *c)
+/* Step inv 2: from the op that left @from the way to @to stays in a page. */
+static void link_blocks(const struct vcpu *c, struct iem_block *from, unsigned n, struct iem_block *to)
+{
+    uint64_t start = c->ctx.rip - from->ops[n].imm;
+
+    if (c->mode.flat && from->gen != NULL && to->gen != NULL && to->gen2 == NULL &&
+        (start ^ c->ctx.rip) < PGM_PAGE_BYTES - (start & (PGM_PAGE_BYTES - 1)))
+        from->ops[n].link = to;
+}
+
+/* The block at CS:RIP, everything of the guest in its place meanwhile. NULL: an instruction has been run alone. */
+static struct iem_block *look_up(struct vcpu *c, struct iem_block *from, uint64_t fl)
 {
     struct iem *iem = c->iem;
-    struct iem_block *b = iem_block_get(c);
-    const struct iem_op *op = b->ops, *end = op + b->nops;
-    uint64_t rip = c->ctx.rip; /* kept in a register: only the last instruction of a block changes it */
-    bool go_on;
+    struct iem_block *b;
 
-    if (b->heat++ >= iem->hot_at && iem->until - c->stat_insns >= IEM_FAST_BUDGET && run_fast(c, b, &go_on))
-        return go_on;
-    if (G_UNLIKELY(!within_limit(c, b->bytes))) {
-        run_one(c);
-        return false;
-    }
-    iem->block = b;
-    iem->end_block = IEM_GO_ON;
-    do {
-        iem->op = op;
-        rip += op->i.len;
-        c->ctx.rip = rip;
-        op->fn(c, op);
-        op++;
-    } while (!iem->end_block && op < end);
-    c->stat_insns += (uint64_t)(op - b->ops);
-    c->stat_blocks++;
+    iem_put_flags(c, fl);
     if (!c->mode.code64)
         c->ctx.rip = (uint32_t)c->ctx.rip; /* code that runs over the end of 4 GiB */
-    return iem->end_block != IEM_END && !b->system;
+    b = iem_block_get(c);
+    if (G_UNLIKELY(!within_limit(c, b->bytes))) {
+        run_one(c);
+        return NULL;
+    }
+    if (iem->unlinked != IEM_NO_LINK)
+        link_blocks(c, from, iem->unlinked, b);
+    iem->unlinked = IEM_NO_LINK;
+    iem->end_block = IEM_GO_ON;
+    return b;
 }
 
 /* Block after block while nothing but force flags can ask for care: TF, RF, DR7 and the activity change with IEM_END.
  */
-static inline void run_blocks(struct vcpu *c)
+static void run_blocks(struct vcpu *c)
 {
-    while (run_block(c) && !ff_any(&c->ff) && c->stat_insns < c->iem->until)
-        ;
+    struct iem *iem = c->iem;
+    struct iem_next next = {NULL, iem_raw_flags(c->ctx.rflags)};
+    struct iem_block *b = NULL;
+    bool go_on;
+
+    iem->unlinked = IEM_NO_LINK;
+    iem->end_block = IEM_GO_ON;
+    do {
+        if (next.block == NULL && (iem->end_block == IEM_END || (next.block = look_up(c, b, next.fl)) == NULL))
+            break;
+        b = next.block;
+        if (b->heat++ >= iem->hot_at && iem->until - c->stat_insns >= IEM_FAST_BUDGET) {
+            iem_put_flags(c, next.fl);
+            if (run_fast(c, b, &go_on)) {
+                next = (struct iem_next){NULL, iem_raw_flags(c->ctx.rflags)};
+                if (go_on)
+                    continue;
+                break;
+            }
+        }
+        c->stat_blocks++;
+        next = b->ops[0].step(c, b->ops, next.fl);
+    } while (!ff_any(&c->ff) && c->stat_insns < iem->until);
+    iem_put_flags(c, next.fl);
+    if (!c->mode.code64)
+        c->ctx.rip = (uint32_t)c->ctx.rip;
 }
 
 static enum iem_exit run(struct vcpu *c)
@@ -348,9 +367,7 @@ static void unwound(struct vcpu *c)
     struct iem *iem = c->iem;
     struct trpm_event e = c->trpm->raised;
 
-    if (iem->block)
-        c->stat_insns += (uint64_t)(iem->op - iem->block->ops);
-    iem->block = NULL;
+    c->stat_insns += iem->op->before;
     if (e.kind == TRPM_FAULT)
         c->ctx.pending_db = 0;
     else
@@ -366,7 +383,6 @@ static enum iem_exit run_guarded(struct vcpu *c, uint64_t max_insns)
     iem->until = c->stat_insns + max_insns;
     iem->resumed = true;
     iem->op = &iem_no_op;
-    iem->block = NULL;
     if (setjmp(iem->unwind)) {
         unwound(c);
         if (iem->stepping)

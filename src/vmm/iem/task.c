@@ -111,7 +111,6 @@ static void commit(struct vcpu *c, const struct task *t, enum iem_task_cause cau
     const uint32_t high = t->wide ? 0 : 0xffff0000;
 
     c->iem->op = &iem_no_op; /* inv 1 */
-    c->iem->block = NULL;
     x->tr = t->tss;
     x->tr.attr |= SEG_TSS_BUSY;
     x->cr0 |= CPUM_CR0_TS;
