@@ -70,7 +70,7 @@ static bool with_efi_acpi(const struct pc_settings *s, unsigned instance)
 static bool with_floppy(const struct pc_settings *s, unsigned instance)
 {
     (void)instance;
-    return s->floppy_controller;
+    return s->storage[PC_FLOPPY].exists;
 }
 
 /* ---- configuration that comes from the settings ---- */
@@ -134,6 +134,31 @@ static void add_floppy(struct cfgm_node *config, const struct pc_settings *s, un
     cfgm_set_string(config, "Drive1", s->floppy[1] ? "Floppy" : "None");
 }
 
+/* Controllers whose ports are told by letters. @path, @end: before and after the port's number in OpenFirmware's words,
+ * as SeaBIOS and OVMF spell it. */
+static const struct {
+    const char *name;
+    int slot;
+    const char *path, *end;
+} controllers[PC_STORAGES] = {
+    [PC_AHCI] = {"ahci", 13, "/pci@i0cf8/pci8086,2922@d/drive@", "/disk@0\n"},
+};
+
+static void add_controller(struct cfgm_node *root, const struct pc_settings *s, enum pc_storage which)
+{
+    const struct pc_storage_settings *st = &s->storage[which];
+    g_autofree char *path = g_strdup_printf("Devices/%s/0", controllers[which].name);
+    struct cfgm_node *node = cfgm_insert(root, path), *config;
+
+    cfgm_set_integer(node, "Trusted", 1);
+    cfgm_set_integer(node, "PCIBusNo", 0);
+    cfgm_set_integer(node, "PCIDeviceNo", (uint64_t)controllers[which].slot);
+    cfgm_set_integer(node, "PCIFunctionNo", 0);
+    config = cfgm_insert(node, "Config");
+    cfgm_set_integer(config, "PortCount", st->ports);
+    cfgm_set_string(config, "Drives", st->drives);
+}
+
 static void set_uuid(struct cfgm_node *config, const char *text)
 {
     uint8_t bytes[16] = {0};
@@ -149,6 +174,15 @@ static void set_uuid(struct cfgm_node *config, const char *text)
     cfgm_set_bytes(config, "UUID", bytes, sizeof bytes);
 }
 
+static void add_paths(GString *out, const struct pc_settings *s, enum pc_storage which, enum pc_drive want)
+{
+    const struct pc_storage_settings *st = &s->storage[which];
+
+    for (unsigned port = 0; controllers[which].name && st->exists && port < st->ports; port++)
+        if (st->drives[port] != '-' && (st->drives[port] == 'D') == (want == PC_DRIVE_DVD))
+            g_string_append_printf(out, "%s%x%s", controllers[which].path, port, controllers[which].end);
+}
+
 /* OpenFirmware paths for SeaBIOS and OVMF, in boot order. */
 static char *boot_paths(const struct pc_settings *s)
 {
@@ -156,13 +190,15 @@ static char *boot_paths(const struct pc_settings *s)
 
     for (unsigned k = 0; k < 4; k++) {
         enum pc_drive want = s->boot_order[k] == PC_BOOT_DVD ? PC_DRIVE_DVD : PC_DRIVE_DISK;
-        if (s->boot_order[k] == PC_BOOT_FLOPPY && s->floppy_controller)
+        if (s->boot_order[k] == PC_BOOT_FLOPPY && s->storage[PC_FLOPPY].exists)
             g_string_append(out, "/pci@i0cf8/isa@1/fdc@03f0/floppy@0\n");
         if (s->boot_order[k] != PC_BOOT_DVD && s->boot_order[k] != PC_BOOT_DISK)
             continue;
         for (unsigned d = 0; d < 4; d++)
             if (s->ide[d] == want)
                 g_string_append_printf(out, "/pci@i0cf8/ide@1,1/drive@%u/disk@%u\n", d / 2, d % 2);
+        for (unsigned c = 0; c < PC_STORAGES; c++)
+            add_paths(out, s, c, want);
     }
     return g_string_free(out, FALSE);
 }
@@ -179,7 +215,7 @@ static void add_fw_cfg(struct cfgm_node *config, const struct pc_settings *s, un
         lpts |= s->lpt[k].enabled ? 1u << k : 0u;
     cfgm_set_integer(config, "UartMask", uarts);
     cfgm_set_integer(config, "ParallelMask", lpts);
-    cfgm_set_integer(config, "Floppy", s->floppy_controller);
+    cfgm_set_integer(config, "Floppy", s->storage[PC_FLOPPY].exists);
     cfgm_set_integer(config, "IoApic", s->ioapic);
     cfgm_set_integer(config, "Hpet", s->hpet);
     cfgm_set_integer(config, "Acpi", s->acpi);
@@ -265,5 +301,8 @@ struct cfgm_node *pc_build(const struct pc_settings *s)
     for (unsigned row = 0; row < G_N_ELEMENTS(devices); row++)
         if (devices[row].exists(s, devices[row].instance))
             add_device(root, s, row);
+    for (unsigned c = 0; c < PC_STORAGES; c++)
+        if (controllers[c].name && s->storage[c].exists)
+            add_controller(root, s, c);
     return root;
 }

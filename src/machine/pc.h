@@ -15,6 +15,15 @@ struct cfgm_node;
 enum pc_boot { PC_BOOT_NONE, PC_BOOT_FLOPPY, PC_BOOT_DVD, PC_BOOT_DISK, PC_BOOT_NET };
 enum pc_drive { PC_DRIVE_NONE, PC_DRIVE_DISK, PC_DRIVE_DVD };
 
+/* Storage controllers, one of each at most. */
+enum pc_storage { PC_IDE, PC_FLOPPY, PC_AHCI, PC_STORAGES };
+#define PC_STORAGE_PORTS 256
+struct pc_storage_settings {
+    bool exists;
+    uint32_t ports;
+    char drives[PC_STORAGE_PORTS + 1]; /* a letter per port: the device's Drives key; not for IDE and floppy */
+};
+
 struct pc_settings {
     const char *name, *uuid; /* uuid without braces */
     uint32_t cpus, ram_mib, vram_mib;
@@ -36,8 +45,8 @@ struct pc_settings {
     } lpt[2];
     const char *ide_type; /* PIIX3, PIIX4, ICH6 */
     enum pc_drive ide[4]; /* primary master, slave, secondary master, slave */
-    bool floppy_controller;
     bool floppy[2];
+    struct pc_storage_settings storage[PC_STORAGES];
 };
 
 /** pc_build() - the machine's tree; free with cfgm_free() or give it to vm_new(). */

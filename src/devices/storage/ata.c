@@ -46,6 +46,10 @@ const struct ssm_field ata_fields[] = {
     SSM_U32(struct ata, buf_pos),
     SSM_U32(struct ata, drq_end),
     SSM_U32(struct ata, buf_end),
+    SSM_U32(struct ata, trim_pos),
+    SSM_U8(struct ata, failed_tag),
+    SSM_U8(struct ata, failed_error),
+    SSM_U64(struct ata, failed_lba),
     SSM_U8(struct ata, io.op),
     SSM_U64(struct ata, io.offset_bytes),
     SSM_U32(struct ata, io.bytes),
@@ -70,8 +74,8 @@ bool ata_check(const struct ata *d)
 
     return d->phase < ATA_PHASES && d->io.op < ATA_IO_OPS && (d->io.op != ATA_IO_NONE) == waiting && /* inv 3 */
            d->buf_pos <= d->drq_end && d->drq_end <= d->buf_end && d->buf_end <= ATA_BUF_BYTES &&    /* inv 1 */
-           d->io.bytes <= ATA_BUF_BYTES && d->multiple <= ATA_MULTIPLE_MAX && d->heads >= 1 &&
-           d->sectors_per_track >= 1 && (d->multiple & (d->multiple - 1)) == 0;
+           (d->io.bytes <= ATA_BUF_BYTES || d->io.op == ATA_IO_DISCARD) && d->multiple <= ATA_MULTIPLE_MAX &&
+           d->heads >= 1 && d->sectors_per_track >= 1 && (d->multiple & (d->multiple - 1)) == 0;
 }
 
 /* ---- the end of a command ---- */
@@ -248,7 +252,7 @@ static void drop_command(struct ata *d)
     d->io = (struct ata_io){.op = ATA_IO_NONE};
     d->buf_pos = d->drq_end = d->buf_end = 0;
     d->dma = d->lba48 = d->verify = d->durable = d->single = d->media = false;
-    d->todo = 0;
+    d->todo = d->trim_pos = 0;
     d->intrq = false;
 }
 
@@ -270,6 +274,7 @@ void ata_reset(struct ata *d, bool hard)
         d->transfer_mode = 0x08;
         d->write_cache = d->lookahead = true;
         d->smart = false;
+        d->failed_tag = ATA_NO_TAG;
     }
     ata_default_geometry(d, &cylinders, &d->heads, &d->sectors_per_track);
     if (d->id.kind == ATA_KIND_CDROM && hard)

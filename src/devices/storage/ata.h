@@ -27,6 +27,7 @@
 #define ATA_SECTOR_BYTES 512u
 #define ATA_CD_BYTES     2048u
 #define ATA_BUF_BYTES    65536u
+#define ATA_NO_TAG       0x80u /* the bit that says "not a queued command" in log 10h */
 
 /* Status register (ATA/ATAPI-6, 7.15) and error register (7.9). */
 enum { ATA_BSY = 0x80, ATA_DRDY = 0x40, ATA_DF = 0x20, ATA_DSC = 0x10, ATA_DRQ = 0x08, ATA_ERR = 0x01 };
@@ -40,11 +41,13 @@ enum ata_reg { ATA_DATA, ATA_FEATURE, ATA_COUNT, ATA_LBA_LOW, ATA_LBA_MID, ATA_L
 
 enum ata_kind { ATA_KIND_NONE, ATA_KIND_DISK, ATA_KIND_CDROM };
 enum ata_phase { ATA_IDLE, ATA_MEDIA, ATA_DRQ_IN, ATA_DRQ_OUT, ATA_DMA_IN, ATA_DMA_OUT, ATA_PACKET, ATA_PHASES };
-enum ata_io_op { ATA_IO_NONE, ATA_IO_READ, ATA_IO_WRITE, ATA_IO_FLUSH, ATA_IO_OPS };
+enum ata_io_op { ATA_IO_NONE, ATA_IO_READ, ATA_IO_WRITE, ATA_IO_FLUSH, ATA_IO_DISCARD, ATA_IO_OPS };
 
 struct ata_identity {
     enum ata_kind kind;
     bool slave;
+    bool sata; /* on a serial link: queued commands, logs; the bus's owner runs the queued ones */
+    bool trim, non_rotational;
     char serial[21], firmware[9], model[41];
 };
 
@@ -85,7 +88,12 @@ struct ata {
     uint32_t todo;                            /* sectors the medium has still to give or take */
     uint32_t block_bytes;                     /* of a DRQ block */
     uint32_t buf_pos, drq_end, buf_end;
+    uint32_t trim_pos; /* next entry of DATA SET MANAGEMENT in buf */
     struct ata_io io;
+
+    /* the queued command that failed last, for log 10h; tag ATA_NO_TAG: none */
+    uint8_t failed_tag, failed_error;
+    uint64_t failed_lba;
 
     /* ATAPI */
     uint8_t packet[12];

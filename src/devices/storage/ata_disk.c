@@ -13,7 +13,7 @@
 
 enum {
     F_EXT = 0x01, /* 48-bit registers */
-    F_DMA = 0x02,
+    F_DMA = ATA_FLAG_DMA,
     F_MULTI = 0x04, /* DRQ blocks of d->multiple sectors */
     F_WRITE = 0x08,
     F_VERIFY = 0x10,
@@ -189,6 +189,8 @@ void ata_disk_io_done(struct ata *d, uint8_t op, int status)
         write_done(d, status);
     else if (status)
         ata_fail(d, ATA_ABRT);
+    else if (op == ATA_IO_DISCARD)
+        ata_trim_next(d);
     else if (d->media)
         finish_transfer(d, false);
     else
@@ -199,7 +201,9 @@ void ata_disk_buffer_done(struct ata *d)
 {
     bool out = d->phase == ATA_DRQ_OUT || d->phase == ATA_DMA_OUT;
 
-    if (!d->media)
+    if (d->command == ATA_CMD_DSM)
+        ata_trim_next(d);
+    else if (!d->media)
         ata_complete(d, !out); /* IDENTIFY and the like; WRITE BUFFER */
     else if (out)
         ata_request(d, ATA_IO_WRITE, d->lba * ATA_SECTOR_BYTES, d->buf_end);
@@ -408,12 +412,14 @@ void ata_cmd_diagnostic(struct ata *d, unsigned flags)
 }
 
 static const struct row rows[] = {
+    {ATA_CMD_DSM, ATA_CMD_DSM, ata_cmd_dsm, 0},
     {0x10, 0x1f, cmd_ok, 0}, /* RECALIBRATE */
     {0x20, 0x21, cmd_transfer, 0},
     {0x24, 0x24, cmd_transfer, F_EXT},
     {0x25, 0x25, cmd_transfer, F_EXT | F_DMA},
     {0x27, 0x27, cmd_native_max, F_EXT},
     {0x29, 0x29, cmd_transfer, F_EXT | F_MULTI},
+    {0x2f, 0x2f, ata_cmd_read_log, 0},
     {0x30, 0x31, cmd_transfer, F_WRITE},
     {0x34, 0x34, cmd_transfer, F_WRITE | F_EXT},
     {0x35, 0x35, cmd_transfer, F_WRITE | F_EXT | F_DMA},
@@ -422,6 +428,7 @@ static const struct row rows[] = {
     {0x3d, 0x3d, cmd_transfer, F_WRITE | F_EXT | F_DMA | F_FUA},
     {0x40, 0x41, cmd_transfer, F_VERIFY},
     {0x42, 0x42, cmd_transfer, F_VERIFY | F_EXT},
+    {0x47, 0x47, ata_cmd_read_log, ATA_FLAG_DMA},
     {0x70, 0x7f, cmd_seek, 0},
     {0x90, 0x90, ata_cmd_diagnostic, 0},
     {0x91, 0x91, cmd_init_parameters, 0},

@@ -33,6 +33,17 @@ static const struct word disk_words[] = {
     {86, 0x3400}, {87, 0x4040},
 };
 
+/* What a disk on a serial link says differently (ACS-2, 7.16). */
+static const struct word sata_words[] = {
+    {75, 31},                   /* queue depth - 1 */
+    {76, 0x010e},               /* queued commands; 1.5, 3, 6 Gb/s */
+    {80, 0x01fe},               /* up to ATA8-ACS */
+    {84, 0x4060}, {87, 0x4060}, /* WRITE FUA EXT, logs */
+    {93, 0},
+};
+
+static const struct word sata_cdrom_words[] = {{76, 0x000e}, {93, 0}};
+
 static const struct word cdrom_words[] = {
     {0, 0x85c0}, /* ATAPI, CD-ROM, removable, DRQ within 50 us, 12-byte packets */
     {48, 0x0001}, {49, 0x0f00}, {53, 0x0006}, {64, 0x0003}, {65, 120},
@@ -124,10 +135,20 @@ void ata_identify(struct ata *d)
     put_modes(d);
     if (d->id.kind == ATA_KIND_CDROM) {
         put_words(d, cdrom_words, sizeof(cdrom_words) / sizeof(cdrom_words[0]));
+        if (d->id.sata)
+            put_words(d, sata_cdrom_words, sizeof(sata_cdrom_words) / sizeof(sata_cdrom_words[0]));
         put_sum(d);
         return;
     }
     put_words(d, disk_words, sizeof(disk_words) / sizeof(disk_words[0]));
+    if (d->id.sata)
+        put_words(d, sata_words, sizeof(sata_words) / sizeof(sata_words[0]));
+    if (d->id.trim) {
+        put(d, 105, 64); /* blocks of ranges at once */
+        put(d, 169, 1);
+    }
+    if (d->id.non_rotational)
+        put(d, 217, 1);
     put_geometry(d);
     put(d, 59, d->multiple ? 0x100u | d->multiple : 0);
     put(d, 60, lba28);

@@ -32,6 +32,15 @@ void ata_identify(struct ata *d);
 /** The geometry the disk reports; INITIALIZE DEVICE PARAMETERS may set another one. */
 void ata_default_geometry(const struct ata *d, uint16_t *ret_cylinders, uint8_t *ret_heads, uint8_t *ret_sectors);
 
+/* ---- ata_sata.c ---- */
+
+#define ATA_CMD_DSM  0x06
+#define ATA_FLAG_DMA 0x02
+void ata_cmd_dsm(struct ata *d, unsigned flags);
+/** The next range of DATA SET MANAGEMENT, whose ranges are in buf. */
+void ata_trim_next(struct ata *d);
+void ata_cmd_read_log(struct ata *d, unsigned flags);
+
 /* ---- commands both kinds have; flags 0 (ata_disk.c) ---- */
 
 void ata_cmd_set_features(struct ata *d, unsigned flags);

@@ -74,16 +74,25 @@ static void answered(struct pdm_dev *dev, struct pdm_block_req *req)
     ide_sync(dev);
 }
 
+/* A loaded state may ask for anything. */
+static bool inside(const struct pdm_block *b, const struct ata_io *io)
+{
+    return io->offset_bytes <= b->size_bytes && io->bytes <= b->size_bytes - io->offset_bytes &&
+           (io->op == ATA_IO_READ || !b->read_only);
+}
+
 /* Gives the drive's request to its driver; without one it fails at once (a flush of nothing succeeds). */
 static void submit(struct pdm_dev *dev, unsigned lun)
 {
-    static const enum pdm_block_op ops[ATA_IO_OPS] = {
-        [ATA_IO_READ] = PDM_BLOCK_READ, [ATA_IO_WRITE] = PDM_BLOCK_WRITE, [ATA_IO_FLUSH] = PDM_BLOCK_FLUSH};
+    static const enum pdm_block_op ops[ATA_IO_OPS] = {[ATA_IO_READ] = PDM_BLOCK_READ,
+                                                      [ATA_IO_WRITE] = PDM_BLOCK_WRITE,
+                                                      [ATA_IO_FLUSH] = PDM_BLOCK_FLUSH,
+                                                      [ATA_IO_DISCARD] = PDM_BLOCK_DISCARD};
     struct pci_ide *s = pdm_state(dev);
     struct slot *slot = &s->slot[lun];
     struct ata *d = drive_of(s, lun);
 
-    if (!slot->block) {
+    if (!slot->block || (d->io.op != ATA_IO_FLUSH && !inside(slot->block, &d->io))) {
         ata_io_done(d, d->io.op == ATA_IO_FLUSH ? 0 : -1);
         return;
     }
@@ -274,9 +283,10 @@ static void pci_ide_media_changed(struct pdm_dev *dev, unsigned lun)
 {
     struct pci_ide *s = pdm_state(dev);
 
-    if (lun >= DRIVES || drive_of(s, lun)->id.kind != ATA_KIND_CDROM)
-        return;
-    connect(dev, lun, true);
+    if (lun < DRIVES && drive_of(s, lun)->id.kind == ATA_KIND_CDROM)
+        connect(dev, lun, true);
+    else if (lun < DRIVES)
+        s->slot[lun].block = pdm_lun_block(dev, lun); /* a disk's size stays; without a driver its commands fail */
 }
 
 static void put_text(char *to, size_t room, const char *text, const char *otherwise)
@@ -314,6 +324,8 @@ static bool identify(struct pdm_dev *dev, unsigned lun, GError **error)
         return false;
     }
     id->slave = lun % 2;
+    id->trim = b && b->discard;
+    id->non_rotational = b && b->non_rotational;
     serial[sizeof("VB00000000-0000000x") - 2] = (char)('1' + lun);
     put_text(id->serial, sizeof(id->serial), b ? b->serial : "", serial);
     put_text(id->firmware, sizeof(id->firmware), "1.0", "");
@@ -466,7 +478,7 @@ static bool pci_ide_state_check(void *state)
 }
 
 static const struct ssm_desc pci_ide_state = {
-    .version = 1, .oldest = 1, .fields = pci_ide_fields, .check = pci_ide_state_check};
+    .version = 2, .oldest = 2, .fields = pci_ide_fields, .check = pci_ide_state_check};
 
 static const struct pdm_cfg_key pci_ide_config[] = {
     {.name = "Type", .type = PDM_CFG_STR, .def_str = "PIIX4"},

@@ -269,7 +269,9 @@ void console_free(struct console *c)
 {
     if (c == NULL)
         return;
-    vm_free(c->vm); /* stops every thread that uses media and lines */
+    if (c->vm != NULL && c->media != NULL)
+        media_detach(c->media, vm_pdm(c->vm)); /* a device's buffers are not to go before their requests */
+    vm_free(c->vm);                            /* stops every thread that uses media and lines */
     lines_free(c->lines);
     media_close(c->media);
     if (c->log != NULL) {

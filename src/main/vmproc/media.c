@@ -10,6 +10,7 @@
 
 #include "main/settings/tree.h"
 #include "main/vmproc/media_int.h"
+#include "main/vmproc/media_places.h"
 #include "rt/log.h"
 #include "rt/status.h"
 
@@ -142,9 +143,10 @@ static struct vd *open_plan(const struct plan *p, bool fresh, GError **error)
                          error);
 }
 
-static bool open_image(struct media *all, const struct settings_machine *s, const struct settings_attachment *a,
-                       const char *device, unsigned lun, GError **error)
+static bool open_image(void *ctx, const struct settings_attachment *a, const char *device, unsigned lun, GError **error)
 {
+    struct media *all = ctx;
+    const struct settings_machine *s = all->settings;
     enum settings_device kind = DEVICE_NONE;
     struct plan p = {.s = s, .a = a, .image = settings_media_find(&s->media, a->image_uuid, &kind)};
 
@@ -166,90 +168,13 @@ static bool open_image(struct media *all, const struct settings_machine *s, cons
         return false;
     struct medium *m = g_new0(struct medium, 1);
     *m = (struct medium){.all = all, .vd = vd, .device = device, .lun = lun, .kind = a->kind};
+    m->discard = a->discard;
+    m->non_rotational = a->non_rotational;
     g_ptr_array_add(all->list, m);
     return true;
 }
 
-/* ---- controllers ---- */
-
-static bool open_ide(struct media *all, const struct settings_machine *s, const struct settings_controller *c,
-                     struct pc_settings *pc, GError **error)
-{
-    all->has_ide = true;
-    pc->ide_type = settings_controller_type_names[c->type];
-    for (unsigned k = 0; k < c->attachments->len; k++) {
-        const struct settings_attachment *a = c->attachments->pdata[k];
-        unsigned lun = 2 * a->port + a->device;
-        if (a->port > 1 || (a->kind != DEVICE_HARD_DISK && a->kind != DEVICE_DVD)) {
-            g_set_error(
-                error, MEDIA_ERROR, 0,
-                "Error in '%s' (line %u) -- Controller '%s' has ports 0 and 1 for hard disks and DVD drives only",
-                s->file.path, a->line, c->name);
-            return false;
-        }
-        if (a->host_drive != NULL) {
-            g_set_error(error, MEDIA_ERROR, 0,
-                        "Error in '%s' (line %u) -- The host drive '%s' cannot be passed through; attach an image",
-                        s->file.path, a->line, a->host_drive);
-            return false;
-        }
-        pc->ide[lun] = a->kind == DEVICE_DVD ? PC_DRIVE_DVD : PC_DRIVE_DISK;
-        if (a->image_uuid != NULL && !open_image(all, s, a, "piix3ide", lun, error))
-            return false;
-    }
-    return true;
-}
-
-static bool open_floppy(struct media *all, const struct settings_machine *s, const struct settings_controller *c,
-                        struct pc_settings *pc, GError **error)
-{
-    pc->floppy_controller = true;
-    for (unsigned k = 0; k < c->attachments->len; k++) {
-        const struct settings_attachment *a = c->attachments->pdata[k];
-        if (a->port != 0 || a->kind != DEVICE_FLOPPY) {
-            g_set_error(error, MEDIA_ERROR, 0,
-                        "Error in '%s' (line %u) -- Controller '%s' has port 0 for floppy drives only", s->file.path,
-                        a->line, c->name);
-            return false;
-        }
-        pc->floppy[a->device] = true;
-        if (a->image_uuid != NULL && !open_image(all, s, a, "i82078", a->device, error))
-            return false;
-    }
-    return true;
-}
-
-/* A controller of a kind this machine has. */
-typedef bool opener(struct media *, const struct settings_machine *, const struct settings_controller *,
-                    struct pc_settings *, GError **);
-
-static bool open_controller(struct media *all, const struct settings_machine *s, const struct settings_controller *c,
-                            struct pc_settings *pc, GError **error)
-{
-    static opener *const open[] = {[CONTROLLER_PIIX3] = open_ide,
-                                   [CONTROLLER_PIIX4] = open_ide,
-                                   [CONTROLLER_ICH6] = open_ide,
-                                   [CONTROLLER_I82078] = open_floppy};
-    opener *f = c->type < G_N_ELEMENTS(open) ? open[c->type] : NULL;
-
-    if (f == NULL && c->attachments->len == 0) {
-        log_rel("Media: the controller '%s' (%s) has nothing attached and is left out", c->name,
-                settings_controller_type_names[c->type]);
-        return true;
-    }
-    if (f == NULL) {
-        g_set_error(error, MEDIA_ERROR, 0,
-                    "Error in '%s' (line %u) -- Storage controllers of type %s are not available; use PIIX4 or I82078",
-                    s->file.path, c->line, settings_controller_type_names[c->type]);
-        return false;
-    }
-    if (f == open_ide && all->has_ide) {
-        g_set_error(error, MEDIA_ERROR, 0, "Error in '%s' (line %u) -- A machine has one IDE controller at most",
-                    s->file.path, c->line);
-        return false;
-    }
-    return f(all, s, c, pc, error);
-}
+/* ---- all media ---- */
 
 /* A long chain has more files than a process usually may open. */
 static void allow_files(unsigned images)
@@ -269,13 +194,11 @@ struct media *media_open(const struct settings_machine *s, struct pc_settings *p
     all->fresh = fresh;
     all->list = g_ptr_array_new_with_free_func(medium_free);
     allow_files(2 * s->media.disks->len); /* merging opens some twice */
-    for (guint k = 0; k < s->hardware.controllers->len; k++) {
-        if (!open_controller(all, s, s->hardware.controllers->pdata[k], pc, error)) {
-            media_close(all);
-            return NULL;
-        }
-    }
-    return all;
+    all->settings = s;
+    if (media_places(s, pc, open_image, all, error))
+        return all;
+    media_close(all);
+    return NULL;
 }
 
 static void complete(void *ctx, struct pdm_block_req *req)
@@ -313,10 +236,26 @@ bool media_attach(struct media *all, struct pdm *pdm, const struct media_events 
                                     .optical = m->kind == DEVICE_DVD,
                                     .removable = m->kind != DEVICE_HARD_DISK};
         m->block = block_new(m->vd, &up, error);
+        if (m->block != NULL) {
+            m->block->discard = m->discard;
+            m->block->non_rotational = m->non_rotational;
+        }
         if (m->block == NULL || !pdm_attach_block(pdm, m->device, 0, m->lun, m->block, error))
             return false;
     }
     return true;
+}
+
+void media_detach(struct media *all, struct pdm *pdm)
+{
+    for (unsigned k = 0; k < all->list->len; k++) {
+        struct medium *m = all->list->pdata[k];
+
+        if (m->block != NULL)
+            pdm_attach_block(pdm, m->device, 0, m->lun, NULL, NULL);
+        block_free(m->block); /* its last answers still come through m */
+        m->block = NULL;
+    }
 }
 
 void media_resume(struct media *all)

@@ -24,6 +24,8 @@ struct media_events {
 };
 /** Any thread calls @events. media_resume() tries again what waits. */
 bool media_attach(struct media *m, struct pdm *pdm, const struct media_events *events, void *user, GError **error);
+/** Takes the media from the controllers and waits for what is on its way; before the machine goes. */
+void media_detach(struct media *m, struct pdm *pdm);
 void media_resume(struct media *m);
 /** Flushes and closes all. NULL is fine. */
 void media_close(struct media *m);

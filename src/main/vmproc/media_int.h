@@ -24,13 +24,15 @@ struct medium {
     const char *device; /* controller's device name */
     unsigned lun;
     enum settings_device kind;
+    bool discard, non_rotational;
     bool pushed; /* has a new last image that is not yet in the settings */
     struct media_merge merge;
 };
 
 struct media {
     GPtrArray *list; /* struct medium */
-    bool has_ide, fresh;
+    const struct settings_machine *settings;
+    bool fresh;
     const struct media_events *events;
     void *user;
 };

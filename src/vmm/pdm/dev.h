@@ -252,6 +252,11 @@ uint8_t *pdm_pci_config(struct pdm_dev *dev);
 void pdm_pci_writable(struct pdm_dev *dev, uint8_t off, const uint8_t *mask, size_t bytes);
 void pdm_pci_irq_set(struct pdm_dev *dev, bool level);
 bool pdm_pci_bus_master(struct pdm_dev *dev);
+/**
+ * pdm_msi_send() - a message-signalled interrupt: what a write of @data to @addr means to the local APICs. Another
+ * address than theirs reaches nothing. devices/pci/pci_cap.h has the capabilities that say where to write.
+ */
+void pdm_msi_send(struct pdm_dev *dev, uint64_t addr, uint32_t data);
 
 /* Only for host bridges and interrupt routers. */
 uint32_t pdm_pci_bus_read(struct pdm_dev *bridge, uint8_t bus, uint8_t devfn, uint8_t off, unsigned size);

@@ -41,8 +41,10 @@ struct pdm_block {
     uint32_t sector_bytes; /* 512, or 2048 for optical media */
     bool read_only;
     bool removable;
-    char serial[32]; /* printable ASCII, may be empty */
-    char model[48];  /* may be empty: the device has its default */
+    bool discard;        /* unused sectors may be given back: the guest is told that it can */
+    bool non_rotational; /* the guest is told that seeking costs nothing */
+    char serial[32];     /* printable ASCII, may be empty */
+    char model[48];      /* may be empty: the device has its default */
     void (*submit)(struct pdm_block *b, struct pdm_block_req *req);
     struct pdm_lun *lun; /* PDM's: the LUN it is or was attached to; the driver starts with NULL */
 };

@@ -165,6 +165,15 @@ void pdm_apic_deliver(struct pdm_dev *dev, uint8_t dest, bool logical, enum pdm_
         pdm->apic_ops->deliver(pdm->apic, dest, logical, mode, vector, level);
 }
 
+/* SDM volume 3A, 10.11: the address names the destination, the data vector, delivery mode and trigger. */
+void pdm_msi_send(struct pdm_dev *dev, uint64_t addr, uint32_t data)
+{
+    if (addr >> 20 != 0xfee)
+        return;
+    pdm_apic_deliver(dev, (uint8_t)(addr >> 12), (addr & 4) != 0, (enum pdm_delivery)(data >> 8 & 7), (uint8_t)data,
+                     (data & 0x8000) != 0);
+}
+
 void pdm_apic_eoi_broadcast(struct pdm_dev *dev, uint8_t vector)
 {
     struct pdm *pdm = dev->pdm;
