@@ -28,6 +28,7 @@ struct pc_settings {
     const char *name, *uuid; /* uuid without braces */
     uint32_t cpus, ram_mib, vram_mib;
     const char *cpu_profile; /* NULL = host */
+    unsigned raw_mode;       /* user code native: 0 off, 1 where it pays, 2 wherever possible */
     bool pae, long_mode, hpet, acpi, ioapic, efi, rtc_utc, triple_fault_reset;
     int64_t time_offset_ms;
     const char *nvram_path; /* efi: where the machine's variables live */

@@ -26,7 +26,7 @@ struct headless {
 };
 
 struct options {
-    char *startvm, *vrde, *gdb, *screenshot, *state, *comment;
+    char *startvm, *vrde, *gdb, *screenshot, *state, *raw_mode, *comment;
     char **vrde_properties;
     char *runtime_socket;       /* started by VBoxSVC: where it calls us, ... */
     int runtime_lock, ready_fd; /* the lock that says we live, and where "ok" or the reason goes */
@@ -160,6 +160,7 @@ static int run(struct headless *h, const struct options *o, GError **error)
                                  .gdb = o->gdb,
                                  .state_path = o->state,
                                  .screenshot_path = o->screenshot,
+                                 .raw_mode = o->raw_mode,
                                  .start_paused = o->start_paused,
                                  .user = h,
                                  .ended = on_ended,
@@ -213,6 +214,9 @@ static bool parse(int *argc, char ***argv, struct options *o, GError **error)
         {"screenshot", 0, 0, G_OPTION_ARG_FILENAME, &o->screenshot,
          "Where SIGUSR1 writes the screen (default: Logs/screenshot.png)", "FILE"},
         {"state", 0, 0, G_OPTION_ARG_FILENAME, &o->state, "Continue from this saved state", "FILE"},
+        {"raw-mode", 0, 0, G_OPTION_ARG_STRING, &o->raw_mode,
+         "Run the guest's programs natively in jailed processes: where it pays (on), wherever possible (always)",
+         "off|on|always"},
         {"runtime-socket", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_FILENAME, &o->runtime_socket, "Control socket",
          "FILE"},
         {"runtime-lock", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_INT, &o->runtime_lock, "Lock held while alive", "FD"},
@@ -267,6 +271,7 @@ int main(int argc, char **argv)
     g_free(o.vrde);
     g_strfreev(o.vrde_properties);
     g_free(o.gdb);
+    g_free(o.raw_mode);
     g_free(o.screenshot);
     g_free(o.state);
     g_free(o.comment);

@@ -30,7 +30,7 @@
 #define W_X   (PROT_WRITE | PROT_EXEC)
 
 /* Kept in a function: the process's own number is one of the values. */
-static void enter(const struct sandbox_folder *folders, GString *words)
+static void enter(const struct sandbox_folder *folders, const pid_t *jails, unsigned jail_count, GString *words)
 {
     const struct sandbox_call calls[] = {
         /* descriptors that are open: disks, log, terminal, serial lines, event and timer descriptors */
@@ -73,9 +73,22 @@ static void enter(const struct sandbox_folder *folders, GString *words)
         IF(ioctl, 1, EXACT, TCSETSF), IF(ioctl, 1, EXACT, TIOCGWINSZ), IF(ioctl, 1, EXACT, FIONREAD),
         IF(ioctl, 1, EXACT, FIONBIO), IF(ioctl, 1, EXACT, TIOCMGET), IF(ioctl, 1, EXACT, TIOCMSET),
         IF(ioctl, 1, EXACT, TIOCMBIS), IF(ioctl, 1, EXACT, TIOCMBIC), IF(ioctl, 1, EXACT, TCSBRK),
-        IF(ioctl, 1, EXACT, TCFLSH), IF(ioctl, 1, EXACT, TIOCSBRK), IF(ioctl, 1, EXACT, TIOCCBRK), SANDBOX_CALLS_END};
+        IF(ioctl, 1, EXACT, TCFLSH), IF(ioctl, 1, EXACT, TIOCSBRK), IF(ioctl, 1, EXACT, TIOCCBRK)};
+    static const struct sandbox_call end = SANDBOX_CALLS_END;
+    g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(struct sandbox_call));
 
-    sandbox_enter(&(struct sandbox_conf){.calls = calls, .folders = folders}, words);
+    g_array_append_vals(all, calls, G_N_ELEMENTS(calls));
+    for (unsigned n = 0; n < jail_count; n++) {
+        /* raw mode: registers in and out, wait for a stop, make it stop, end it; these processes and no others */
+        const uint64_t id = (uint64_t)jails[n];
+        const struct sandbox_call jail[] = {IF(ptrace, 1, EXACT, id), IF(wait4, 0, EXACT, id),
+                                            IF(tgkill, 0, EXACT, id)};
+
+        g_array_append_vals(all, jail, G_N_ELEMENTS(jail));
+    }
+    g_array_append_val(all, end);
+    sandbox_enter(&(struct sandbox_conf){.calls = (const struct sandbox_call *)(void *)all->data, .folders = folders},
+                  words);
 }
 
 static void add(GArray *rules, const char *path, bool file)
@@ -100,6 +113,6 @@ void confine(const struct confine *c)
         add(rules, picture_folder, false);
         g_array_index(rules, struct sandbox_folder, rules->len - 1).read = false;
     }
-    enter((const struct sandbox_folder *)(void *)rules->data, words);
+    enter((const struct sandbox_folder *)(void *)rules->data, c->jails, c->jail_count, words);
     log_rel("Sandbox: %s", words->str);
 }

@@ -4,6 +4,8 @@
 #ifndef MAIN_VMPROC_CONFINE_H
 #define MAIN_VMPROC_CONFINE_H
 
+#include <sys/types.h>
+
 /**
  * confine() - from here on: files only in these folders, no programs, no sockets but those that are open. Logs what the
  *   kernel does not have.
@@ -13,6 +15,8 @@ struct confine {
     const char *machine_folder, *log_folder, *snapshot_folder;
     const char *screenshot; /* a file outside the machine's folder that may be replaced, or NULL */
     const char *const *images;
+    const pid_t *jails; /* processes and threads that run guest code (raw mode): may be traced, waited for, signalled */
+    unsigned jail_count;
 };
 void confine(const struct confine *c);
 

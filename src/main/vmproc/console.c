@@ -20,6 +20,8 @@
 
 #define CONSOLE_ERROR (g_quark_from_static_string("console"))
 #define MAX_CPUS      32
+#define MAX_JAILS     256 /* processes and threads of raw mode */
+#define RAW_MODE_KEY  "VBoxInternal/RawMode"
 
 struct console {
     struct console_options options;
@@ -89,6 +91,27 @@ static void fill_board(struct pc_settings *pc, const struct console *c)
     for (unsigned k = 0; k < G_N_ELEMENTS(pc->boot_order); k++)
         pc->boot_order[k] = boot[s->boot_order[k]];
     fill_ports(pc, s, c->options.serial_in >= 0);
+}
+
+/* Option, else extra data, else off. */
+static bool read_raw_mode(const struct console *c, unsigned *ret, GError **error)
+{
+    static const char *const words[] = {"off", "on", "always", "0", "1", "2"};
+    const char *word = c->options.raw_mode;
+
+    if (word == NULL)
+        word = settings_property_get(c->settings->extra_data, RAW_MODE_KEY);
+    *ret = 0;
+    for (unsigned n = 0; word != NULL && n < G_N_ELEMENTS(words); n++)
+        if (g_ascii_strcasecmp(word, words[n]) == 0) {
+            *ret = n % 3;
+            return true;
+        }
+    if (word == NULL)
+        return true;
+    g_set_error(error, CONSOLE_ERROR, 0, "Raw mode '%s': use off, on or always (--raw-mode, or extra data %s)", word,
+                RAW_MODE_KEY);
+    return false;
 }
 
 /* What the file may ask for and this machine has not. */
@@ -239,6 +262,8 @@ static bool make(struct console *c, GError **error)
 
     c->nvram_path = g_build_filename(c->settings->file.folder, nvram, NULL);
     fill_board(&pc, c);
+    if (!read_raw_mode(c, &pc.raw_mode, error))
+        return false;
     c->snapshot_folder = g_canonicalize_filename(
         c->settings->snapshot_folder != NULL ? c->settings->snapshot_folder : "Snapshots", c->settings->file.folder);
     c->media = media_open(c->settings, &pc, fresh, error);
@@ -297,12 +322,15 @@ bool console_power_on(struct console *c, GError **error)
 
     if (path != NULL && !vm_load(c->vm, path, error))
         return false;
+    pid_t jails[MAX_JAILS];
     g_autofree const char **images = media_files(c->media);
     confine(&(struct confine){.machine_folder = c->settings->file.folder,
                               .log_folder = c->log_folder,
                               .snapshot_folder = c->snapshot_folder,
                               .screenshot = c->options.screenshot_path,
-                              .images = images});
+                              .images = images,
+                              .jails = jails,
+                              .jail_count = vm_jails(c->vm, jails, MAX_JAILS)});
     if (path == NULL)
         vm_power_on(c->vm);
     if (c->options.start_paused)

@@ -24,6 +24,7 @@ struct console_options {
     const char *gdb;             /* address of the debugger's socket, or NULL */
     const char *state_path;      /* start from this saved state, or NULL */
     const char *screenshot_path; /* where screenshots may be written beside the machine's folder, or NULL */
+    const char *raw_mode;        /* "off", "on", "always", or NULL: what the machine's extra data says */
     bool start_paused;
     void *user;
     void (*ended)(void *user);                            /* the machine is off or stuck: console_end() says how */

@@ -167,6 +167,7 @@ enum {
 
 struct tm_machine;
 struct iem;
+struct raw;
 struct rem;
 struct trpm;
 struct cpum_profile;
@@ -185,6 +186,7 @@ struct vcpu {
     struct iem *iem;                    /* interpreter's own state */
     struct trpm *trpm;                  /* events on their way */
     struct rem *rem;                    /* recompiler's; NULL = none */
+    struct raw *raw;                    /* raw mode's; NULL = none */
     const struct cpum_outside *outside; /* how the engine reaches ports, APIC, PIC */
     void *outside_user;
     _Atomic uint32_t tlb_sync_done; /* last FF_TLB_SYNC request carried out */

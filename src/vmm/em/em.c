@@ -16,6 +16,7 @@
 
 #include "vmm/em/rescue.h"
 #include "vmm/iem/iem.h"
+#include "vmm/raw/raw.h"
 #include "vmm/rem/rem.h"
 
 #define BUDGET_INSNS (1u << 22)
@@ -31,8 +32,11 @@ void em_post(struct vcpu *c, uint32_t flags)
 {
     uint32_t old = ff_raise(&c->ff, flags);
 
-    if ((old & flags) != flags && !atomic_load(&c->in_guest))
+    if ((old & flags) == flags)
+        return;
+    if (!atomic_load(&c->in_guest))
         futex(&c->ff.bits, FUTEX_WAKE_PRIVATE, INT_MAX);
+    raw_kick(c);
 }
 
 /* The duty behind FF_TLB_SYNC. The flag is cleared first: a request made meanwhile sets it again. */
@@ -55,6 +59,7 @@ void em_sync(struct vcpu *const *cpus, unsigned count, struct vcpu *self)
             continue;
         seen[k] = atomic_load(&cpus[k]->tlb_sync_done);
         ff_set(&cpus[k]->ff, FF_TLB_SYNC);
+        raw_kick(cpus[k]);
         if (atomic_load(&cpus[k]->in_guest))
             waiting |= UINT64_C(1) << k;
     }
@@ -153,6 +158,8 @@ static enum em_exit loop(struct vcpu *c)
     enter_guest(c);
     for (;;) {
         uint32_t ff = ff_get(&c->ff);
+        if (raw_lost(c) != NULL)
+            return EM_EXIT_FATAL;
         if (ff & FF_REQUEST) {
             c->stat_requests++;
             cpum_note(c, CPUM_EVENT_REQUEST, 0, 0);
@@ -199,12 +206,13 @@ void em_register(struct vcpu *c, struct stam *stam)
               c->id);
     cpum_register(c, stam);
     rem_register(c, stam);
+    raw_register(c, stam);
     iem_register(c, stam);
 }
 
-const char *em_fatal_text(void)
+const char *em_fatal_text(const struct vcpu *c)
 {
-    return rescue_text();
+    return raw_lost(c) != NULL ? raw_lost(c) : rescue_text();
 }
 
 void em_rescue_init(void)

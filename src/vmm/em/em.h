@@ -1,6 +1,6 @@
 /*
  * em.h - the execution manager: runs one vCPU with the cheapest engine that is exact, handles its force flags, sleeps
- * when it halts. Today's engine is IEM.
+ * when it halts. The interpreter's loop is the master; it hands hot code to the recompiler or to raw mode.
  *
  * Threads: em_run() belongs to the vCPU's thread; em_post() and em_sync() may come from anywhere.
  * Invariant 1: a vCPU uses its TLB only while in_guest is 1; before it uses it again it has looked at FF_TLB_SYNC.
@@ -28,7 +28,8 @@ void em_post(struct vcpu *c, uint32_t flags);
 void em_sync(struct vcpu *const *cpus, unsigned count, struct vcpu *self);
 /** Before the first em_run(): turns host faults of vCPU threads into EM_EXIT_FATAL. */
 void em_rescue_init(void);
-const char *em_fatal_text(void);
+/** On @c's thread, after EM_EXIT_FATAL: what happened. */
+const char *em_fatal_text(const struct vcpu *c);
 /** em_register() - all of a vCPU's counters, the engines' too, into the machine's registry, which goes before @c does.
  */
 void em_register(struct vcpu *c, struct stam *stam);

@@ -13,6 +13,19 @@ void iem_set_fast(struct vcpu *c, iem_fast_fn *fn, unsigned heat)
     c->iem->hot_at = fn != NULL ? heat : UINT32_MAX;
 }
 
+void iem_set_native(struct vcpu *c, iem_fast_fn *fn, void (*home)(struct vcpu *c), unsigned heat)
+{
+    c->iem->native = fn;
+    c->iem->native_home = home;
+    if (c->iem->fast == NULL)
+        c->iem->hot_at = fn != NULL ? heat : UINT32_MAX;
+}
+
+void iem_fpu_home(struct vcpu *c)
+{
+    iem_fpu_sync(c);
+}
+
 bool iem_op_make(struct vcpu *c, const uint8_t *bytes, unsigned size, void *room)
 {
     struct iem_op *op = room;

@@ -25,6 +25,15 @@ typedef enum iem_fast_result iem_fast_fn(struct vcpu *c, uint64_t gpa);
 /** From the @heat -th execution of a block on @fn is asked; NULL: never. */
 void iem_set_fast(struct vcpu *c, iem_fast_fn *fn, unsigned heat);
 
+/**
+ * iem_set_native() - an engine that is asked before the other: it runs code without translating it, and the vCPU's
+ * registers are with it meanwhile. @home(c): an instruction it had executed here (iem_op_run) ended with an exception;
+ * before that is delivered it brings back what it still holds. @heat counts if no other engine has set it. NULL: never.
+ */
+void iem_set_native(struct vcpu *c, iem_fast_fn *fn, void (*home)(struct vcpu *c), unsigned heat);
+/** All x87 and MMX registers are in the context afterwards. */
+void iem_fpu_home(struct vcpu *c);
+
 /** One decoded instruction, ready to run; opaque. */
 struct iem_op;
 #define IEM_OP_BYTES 192u

@@ -94,10 +94,11 @@ struct iem {
     uint64_t until;              /* stat_insns at which iem_run() returns */
     uint64_t breaks[IEM_BREAKS]; /* debugger breakpoints, linear */
     unsigned nbreaks;
-    bool stepping;     /* iem_step() */
-    bool mid_rep;      /* a REP left with iterations to go, at ctx.rip (iem_rep_again) */
-    bool resumed;      /* the first instruction after a return ignores debugger breakpoints */
-    iem_fast_fn *fast; /* assist.h: asked for blocks that ran hot_at times */
+    bool stepping;              /* iem_step() */
+    bool mid_rep;               /* a REP left with iterations to go, at ctx.rip (iem_rep_again) */
+    bool resumed;               /* the first instruction after a return ignores debugger breakpoints */
+    iem_fast_fn *native, *fast; /* assist.h: asked, in this order, for blocks that ran hot_at times */
+    void (*native_home)(struct vcpu *c);
     uint32_t hot_at;
 };
 #define IEM_NO_LINK 0xffu

@@ -255,12 +255,18 @@ static void run_one(struct vcpu *c)
     }
 }
 
-/* A hot block belongs to the other engine. False: it does not want it, interpret. */
+/* A hot block belongs to another engine. False: none wants it, interpret. */
 static bool run_fast(struct vcpu *c, struct iem_block *b, bool *ret_go_on)
 {
     enum iem_fast_result result = IEM_FAST_COLD;
 
-    if (b->gen != NULL && b->gen2 == NULL)
+    if (b->gen == NULL || b->gen2 != NULL) {
+        b->heat = 0;
+        return false;
+    }
+    if (c->iem->native != NULL)
+        result = c->iem->native(c, b->gpa);
+    if (result == IEM_FAST_COLD && c->iem->fast != NULL)
         result = c->iem->fast(c, b->gpa);
     if (result == IEM_FAST_COLD)
         b->heat = 0;
@@ -367,6 +373,8 @@ static void unwound(struct vcpu *c)
     struct iem *iem = c->iem;
     struct trpm_event e = c->trpm->raised;
 
+    if (iem->native_home)
+        iem->native_home(c);
     c->stat_insns += iem->op->before;
     if (e.kind == TRPM_FAULT)
         c->ctx.pending_db = 0;

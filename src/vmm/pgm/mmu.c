@@ -50,6 +50,8 @@ static void wipe(struct pgm_mmu *m)
     memset(m->large_filter, 0, sizeof(m->large_filter));
     if (m->flat)
         flat_kill_all(m->flat); /* generations begin anew */
+    if (m->shadow)
+        m->shadow->all(m->shadow);
     m->last_gen = m->gen = 1;
     m->pcid_gen[m->cr4 & WALK_CR4_PCIDE ? m->cr3 & CR3_PCID : 0] = 1;
 }
@@ -89,6 +91,8 @@ void pgm_mmu_flush(struct pgm_mmu *m, bool globals_too)
         memset(m->pcid_gen, 0, sizeof(m->pcid_gen));
         memset(m->large_filter, 0, sizeof(m->large_filter));
         m->global_gen++;
+        if (m->shadow)
+            m->shadow->all(m->shadow);
     }
     new_gen(m);
 }
@@ -166,16 +170,25 @@ static void kill_large(struct pgm_mmu *m, uint64_t gla)
     }
 }
 
-static void flat_kill_page(struct pgm_mmu *m, uint64_t gla)
+/* What is kept outside the TLB. */
+static void copies_kill(struct pgm_mmu *m, uint64_t gla)
 {
     static const unsigned shifts[] = {SHIFT_2M, SHIFT_4M, SHIFT_1G};
 
-    if (!m->flat)
-        return;
-    flat_kill(m->flat, gla);
-    for (unsigned i = 0; i < G_N_ELEMENTS(shifts); i++)
-        if (filter_has(m, gla, shifts[i]))
-            flat_kill_large(m->flat, gla >> shifts[i] << shifts[i], UINT64_C(1) << shifts[i]);
+    if (m->flat)
+        flat_kill(m->flat, gla);
+    if (m->shadow)
+        m->shadow->page(m->shadow, gla & PAGE_MASK, PGM_PAGE_BYTES);
+    for (unsigned i = 0; i < G_N_ELEMENTS(shifts); i++) {
+        uint64_t bytes = UINT64_C(1) << shifts[i], from = gla & ~(bytes - 1);
+
+        if (!filter_has(m, gla, shifts[i]))
+            continue;
+        if (m->flat)
+            flat_kill_large(m->flat, from, bytes);
+        if (m->shadow)
+            m->shadow->page(m->shadow, from, bytes);
+    }
 }
 
 /* ---- invalidation by address ---- */
@@ -193,7 +206,7 @@ static void kill_address(struct pgm_mmu *m, uint64_t gla, uint64_t gen, bool glo
     }
     if (filter_has(m, gla, SHIFT_2M) || filter_has(m, gla, SHIFT_4M) || filter_has(m, gla, SHIFT_1G))
         kill_large(m, gla);
-    flat_kill_page(m, gla);
+    copies_kill(m, gla);
 }
 
 void pgm_mmu_invlpg(struct pgm_mmu *m, uint64_t gla)
@@ -255,6 +268,8 @@ void pgm_mmu_drop_writes(struct pgm_mmu *m, uint64_t gpa)
         flat_kill_writes(m->flat);
     else if (m->flat)
         flat_drop_page_writes(m, gpa);
+    if (m->shadow)
+        m->shadow->writes(m->shadow, gpa);
 }
 
 /* ---- lookup ---- */
@@ -350,6 +365,27 @@ int pgm_mmu_xlat(struct pgm_mmu *m, enum pgm_index idx, uint64_t gla, enum pgm_a
         filter_add(m, gla, w.flags);
     result(e, gla, acc, ret);
     return PGM_XLAT_OK;
+}
+
+/* A is set all the way down. */
+static bool accessed(const struct walk *w)
+{
+    for (unsigned i = 0; i < w->depth; i++)
+        if (!(w->entry[i].val & PTE_A))
+            return false;
+    return true;
+}
+
+unsigned pgm_mmu_known(struct pgm_mmu *m, enum pgm_index idx, uint64_t gla, uint64_t *ret_gpa)
+{
+    struct walk w;
+
+    if (!pgm_walk(m, gla, &w) || !accessed(&w))
+        return 0;
+    *ret_gpa = pgm_a20_apply(m->pgm, w.gpa) & PAGE_MASK;
+    if (w.flags)
+        filter_add(m, gla, w.flags);
+    return (unsigned)access_bits(m, &w, idx);
 }
 
 bool pgm_mmu_peek(struct pgm_mmu *m, uint64_t gla, uint64_t *ret_gpa)

@@ -41,13 +41,21 @@ enum pgm_tlb_flag { PGM_TLB_MEMORY = 8, PGM_TLB_2M = 16, PGM_TLB_4M = 32, PGM_TL
 
 struct flat;
 
+/** Copies of translations that somebody keeps elsewhere (raw mode), told what the TLB is told; on the vCPU's thread. */
+struct pgm_shadow {
+    void (*page)(struct pgm_shadow *s, uint64_t gla, uint64_t bytes); /* all address spaces; aligned */
+    void (*writes)(struct pgm_shadow *s, uint64_t gpa);               /* as pgm_mmu_drop_writes() */
+    void (*all)(struct pgm_shadow *s); /* everything has to be looked up again, even if the generation is the same */
+};
+
 struct pgm_mmu {
     struct pgm *pgm;
-    struct flat *flat;   /* flat.h: translations for translated code; NULL = none. Killed together with the TLB's */
-    uint64_t gen;        /* low 12 bits of the tags; 1..PGM_GEN_MAX */
-    uint64_t global_gen; /* from 1 */
-    uint64_t last_gen;   /* last one given out; after PGM_GEN_MAX everything is wiped */
-    uint64_t map_gen;    /* pgm's when the TLB was filled */
+    struct flat *flat; /* flat.h: translations for translated code; NULL = none. Killed together with the TLB's */
+    struct pgm_shadow *shadow; /* NULL = none */
+    uint64_t gen;              /* low 12 bits of the tags; 1..PGM_GEN_MAX */
+    uint64_t global_gen;       /* from 1 */
+    uint64_t last_gen;         /* last one given out; after PGM_GEN_MAX everything is wiped */
+    uint64_t map_gen;          /* pgm's when the TLB was filled */
     /* copies of what the walk needs, set by pgm_mmu_mode() */
     uint64_t cr0, cr3, cr4, efer;
     uint64_t maxphyaddr_mask; /* reserved physical bits, up to bit 51 */
@@ -87,6 +95,12 @@ void pgm_mmu_drop_writes(struct pgm_mmu *m, uint64_t gpa);
  * Return: PGM_XLAT_OK, or PGM_XLAT_FAULT with the #PF error code; CR2 is the caller's.
  */
 int pgm_mmu_xlat(struct pgm_mmu *m, enum pgm_index idx, uint64_t gla, enum pgm_access acc, struct pgm_xlat *ret);
+/**
+ * pgm_mmu_known() - what a TLB could hold of the page at @gla without A or D having to be set anywhere: nothing
+ * changes. Return: 1 << enum pgm_access for each access that is possible then; 0 = none, or it would have to be marked
+ * first.
+ */
+unsigned pgm_mmu_known(struct pgm_mmu *m, enum pgm_index idx, uint64_t gla, uint64_t *ret_gpa);
 /** The walk without side effects (no A/D, no TLB), for debuggers. Return: false if not present. */
 bool pgm_mmu_peek(struct pgm_mmu *m, uint64_t gla, uint64_t *ret_gpa);
 

@@ -11,6 +11,7 @@
 #include "rt/log.h"
 #include "vmm/em/em.h"
 #include "vmm/iem/iem.h"
+#include "vmm/raw/raw.h"
 #include "vmm/rem/rem.h"
 #include "vmm/vm/vm_int.h"
 
@@ -104,12 +105,28 @@ static bool pass_gate(struct vm *vm, struct vcpu *c)
     return go;
 }
 
+/* Here, because the jails belong to this thread. Without them the machine runs all the same. */
+static void raw_mode_new(struct vm *vm, struct vcpu *c)
+{
+    const uint64_t want = cfgm_integer(vm->root, "RawMode", 0);
+    g_autoptr(GError) error = NULL;
+
+    if (want == 0)
+        return;
+    if (!raw_init(c, want == 2 ? RAW_WHENEVER_POSSIBLE : RAW_WHEN_IT_PAYS, &error))
+        log_rel("RAW: CPU%u: off: %s", c->id, error->message);
+    else
+        log_rel("RAW: CPU%u: user code runs natively where it pays; in and out take %u ns%s%s", c->id,
+                (unsigned)raw_cost_ns(c), raw_missing(c)[0] != '\0' ? "; missing: " : "", raw_missing(c));
+}
+
 static gpointer cpu_thread(gpointer user)
 {
     struct vcpu *c = user;
     struct vm *vm = c->vm;
 
     vm_set_current(c);
+    raw_mode_new(vm, c);
     while (pass_gate(vm, c)) {
         switch (em_run(c)) {
         case EM_EXIT_REQUEST: break;
@@ -124,7 +141,7 @@ static gpointer cpu_thread(gpointer user)
         case EM_EXIT_FATAL:
             pdm_abandon(); /* or powering off would wait for them for ever */
             vm_close_gate(vm);
-            vm_ask(vm, REQ_GURU, c->id, false, em_fatal_text());
+            vm_ask(vm, REQ_GURU, c->id, false, em_fatal_text(c));
             break;
         }
     }
@@ -196,6 +213,7 @@ static void do_reset(struct vm *vm, const char *why)
         pgm_mmu_flush(&vm->cpu[k]->mmu, true);
         iem_flush(vm->cpu[k]);
         rem_flush(vm->cpu[k]);
+        raw_flush(vm->cpu[k]);
         ff_clear(&vm->cpu[k]->ff, ~(uint32_t)FF_REQUEST);
     }
     pgm_reset(vm->pgm);
@@ -334,6 +352,10 @@ bool vm_run_start(struct vm *vm)
         g_autofree char *name = g_strdup_printf("EMT-%u", k);
         vm->emt[k] = g_thread_new(name, cpu_thread, vm->cpu[k]);
     }
+    g_mutex_lock(&vm->gate_lock); /* what they make for themselves is made: the process may be confined */
+    while (vm->parked < vm->cpus)
+        g_cond_wait(&vm->parked_cond, &vm->gate_lock);
+    g_mutex_unlock(&vm->gate_lock);
     return true;
 }
 

@@ -12,6 +12,7 @@
 #include "rt/fio.h"
 #include "rt/log.h"
 #include "vmm/iem/iem.h"
+#include "vmm/raw/raw.h"
 #include "vmm/rem/rem.h"
 #include "vmm/ssm/file.h"
 #include "vmm/vm/vm_int.h"
@@ -149,6 +150,7 @@ static bool load_cpum(struct loader *l, const struct ssm_unit *u, GError **error
     }
     iem_flush(c);
     rem_flush(c);
+    raw_flush(c);
     pgm_mmu_flush(&c->mmu, true);
     return true;
 }

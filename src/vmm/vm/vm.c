@@ -12,6 +12,7 @@
 #include "rt/log.h"
 #include "vmm/em/em.h"
 #include "vmm/iem/iem.h"
+#include "vmm/raw/raw.h"
 #include "vmm/rem/rem.h"
 #include "vmm/vm/vm_int.h"
 
@@ -28,6 +29,7 @@ static const struct cfgm_key root_keys[] = {
     {.name = "EnablePAE", .type = CFGM_INTEGER, .min = 0, .max = 1},
     {.name = "EnableLongMode", .type = CFGM_INTEGER, .min = 0, .max = 1},
     {.name = "RecompilerHeat", .type = CFGM_INTEGER, .min = 0, .max = 1000000},
+    {.name = "RawMode", .type = CFGM_INTEGER, .min = 0, .max = 2}, /* off, when it pays, whenever possible */
     {.name = "TripleFaultReset", .type = CFGM_INTEGER, .min = 0, .max = 1},
     {.name = NULL},
 };
@@ -61,7 +63,9 @@ static void code_changed(void *user, uint64_t gpa)
 
     for (unsigned k = 0; k < vm->cpus; k++) {
         rem_code_changed(vm->cpu[k], gpa);
+        raw_code_changed(vm->cpu[k]);
         ff_set(&vm->cpu[k]->ff, FF_CODE);
+        raw_kick(vm->cpu[k]);
     }
 }
 
@@ -225,6 +229,7 @@ void vm_free(struct vm *vm)
     pdm_free(vm->pdm);
     for (unsigned k = 0; k < VM_MAX_CPUS; k++) {
         if (vm->cpu[k] != NULL) {
+            raw_fini(vm->cpu[k]);
             rem_fini(vm->cpu[k]);
             iem_fini(vm->cpu[k]);
         }
@@ -237,6 +242,15 @@ void vm_free(struct vm *vm)
     g_free(vm->name);
     g_free(vm->end_text);
     g_free(vm);
+}
+
+unsigned vm_jails(const struct vm *vm, pid_t *ret_threads, unsigned max)
+{
+    unsigned count = 0;
+
+    for (unsigned k = 0; k < vm->cpus; k++)
+        count += raw_threads(vm->cpu[k], ret_threads + count, max - count);
+    return count;
 }
 
 struct pdm *vm_pdm(struct vm *vm)

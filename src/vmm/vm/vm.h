@@ -10,6 +10,7 @@
 #define VMM_VM_VM_H
 
 #include <glib.h>
+#include <sys/types.h>
 
 #include "vmm/cfgm/cfgm.h"
 #include "vmm/cpum/cpum.h"
@@ -41,13 +42,15 @@ struct vm_host {
 
 /**
  * vm_new() - @root is taken over. Root keys: Name, UUID, NumCPUs, RamSize, RamHoleSize, UTCOffset, CpuProfile,
- * EnablePAE, EnableLongMode, TripleFaultReset; Devices/ goes to PDM. Unknown keys refuse.
+ * EnablePAE, EnableLongMode, TripleFaultReset, RecompilerHeat, RawMode; Devices/ goes to PDM. Unknown keys refuse.
  */
 struct vm *vm_new(struct cfgm_node *root, const struct vm_host *host, GError **error);
 /** Drivers are attached between these two. */
 bool vm_construct(struct vm *vm, GError **error);
 void vm_free(struct vm *vm); /* powers off first */
 
+/** vm_jails() - the processes and threads made by vm_construct() for raw mode, at most @max; for the sandbox. */
+unsigned vm_jails(const struct vm *vm, pid_t *ret_threads, unsigned max);
 struct pdm *vm_pdm(struct vm *vm);
 struct vcpu *vm_cpu(struct vm *vm, unsigned id);
 unsigned vm_cpu_count(const struct vm *vm);

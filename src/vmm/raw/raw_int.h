@@ -1,0 +1,128 @@
+/*
+ * raw_int.h - inside raw mode: raw.c (asked by the run loop, registers, traps), space.c (which pages a jail has),
+ * judge.c (which code may run natively), policy.c (whether it pays).
+ *
+ * Invariant 1: a jail maps a guest page only as the TLB could hold it: A is set on the whole way, D for writing, PGM
+ *   allows direct access. Whatever the guest does to its page tables and TLB takes effect before the jail runs again.
+ * Invariant 2: an executable page is watched and not writable; it was judged after the watch was set.
+ * Invariant 3: while a jail runs, nothing else of the vCPU does.
+ */
+#ifndef VMM_RAW_RAW_INT_H
+#define VMM_RAW_RAW_INT_H
+
+#include "rt/jail.h"
+#include "vmm/iem/assist.h"
+#include "vmm/raw/raw.h"
+
+#define RAW_SPACES     4u     /* address spaces kept at a time, a jail each */
+#define RAW_PAGES_MAX  12000u /* of a space: each may be a mapping of its own, and the host has 65530 of them */
+#define RAW_SLOTS      32768u /* power of two */
+#define RAW_QUEUE      448u
+#define RAW_LOWEST     UINT64_C(0x10000) /* hosts map nothing below (vm.mmap_min_addr) */
+#define RAW_JUDGEMENTS 4096u             /* power of two */
+#define RAW_POLICIES   256u              /* power of two */
+
+struct raw_page {
+    uint64_t gla, gpa, offset;
+    _Atomic uint32_t *gen; /* executable: PGM's count of its changes, and which one was judged */
+    uint32_t seen;
+    unsigned rights; /* enum jail_right */
+};
+
+struct raw_space {
+    struct jail *jail;
+    uint64_t root;     /* physical address of the top page table; UINT64_MAX: free */
+    uint64_t gen;      /* TLB generation everything was compared with */
+    uint32_t changes;  /* of code, likewise */
+    bool stale;        /* everything has to be compared */
+    bool writes_stale; /* PGM has to be asked again about every writable page */
+    uint64_t used_at;
+    unsigned pages, queued;
+    struct jail_map queue[RAW_QUEUE]; /* not yet done in the jail */
+    uint16_t slot[RAW_SLOTS];         /* hash of gla: index in page[] + 1 */
+    struct raw_page page[RAW_PAGES_MAX];
+};
+
+enum raw_verdict { RAW_UNKNOWN, RAW_FIT, RAW_UNFIT };
+struct raw_judgement {
+    uint64_t gpa; /* page | 1 */
+    _Atomic uint32_t *gen;
+    uint32_t seen;
+    uint8_t verdict; /* enum raw_verdict */
+    uint8_t turns;   /* how often its code became other code */
+};
+
+/* What one address space has shown; times in ns of host CPU time. */
+struct raw_policy {
+    uint64_t root;
+    uint64_t since_ns, busy_ns, last_ns; /* outside: the present window */
+    uint64_t halts;
+    uint32_t asks;
+    bool in;
+    uint64_t window_ns; /* inside: when the present window began */
+    uint32_t traps, fills, bad;
+    uint64_t not_before_ns;
+    unsigned back_off;
+};
+
+struct raw {
+    struct vcpu *c;
+    struct pgm_shadow shadow;
+    enum raw_will will;
+    struct raw_space *space; /* [RAW_SPACES] */
+    uint64_t clock;
+    uint8_t *ram;
+    uint64_t ram_bytes;
+    _Atomic(struct jail *) running; /* for raw_kick() */
+    _Atomic uint32_t changes;
+    struct raw_space *away; /* the jail that holds the vCPU's x87 and vector registers */
+    bool lost;
+    uint64_t cost_ns;
+    uint64_t host_xcr0;
+    bool cpuid_traps;
+    struct raw_stats stats;
+    uint8_t op[IEM_OP_BYTES] __attribute__((aligned(16)));
+    struct raw_judgement judgement[RAW_JUDGEMENTS];
+    struct raw_policy policy[RAW_POLICIES];
+};
+
+/* ---- space.c ---- */
+/** The space of the present address space; takes over the least recently used. */
+struct raw_space *raw_space_get(struct raw *r);
+/**
+ * raw_space_ready() - brings the jail in line with everything that happened (inv 1, 2).
+ * Return: false: the jail is lost.
+ */
+bool raw_space_ready(struct raw *r, struct raw_space *s);
+/** Maps the page at @gla for data, and some of its neighbours, as far as possible. */
+void raw_space_fill(struct raw *r, struct raw_space *s, uint64_t gla);
+/** Maps the page of @gla for execution. Return: false: not this page. */
+bool raw_space_fill_code(struct raw *r, struct raw_space *s, uint64_t gla);
+/** enum jail_right of the page, 0 = not mapped. */
+unsigned raw_space_rights(const struct raw_space *s, uint64_t gla);
+void raw_space_clear(struct raw *r, struct raw_space *s);
+/** Joins the TLB's news (pgm_shadow). */
+void raw_space_listen(struct raw *r);
+
+/* ---- judge.c ---- */
+/**
+ * raw_judge() - whether the page at @gla, physically @gpa, may be executed natively; watches it.
+ * @ret_gen, @ret_seen: as pgm_code_watch().
+ */
+bool raw_judge(struct raw *r, uint64_t gla, uint64_t gpa, _Atomic uint32_t **ret_gen, uint32_t *ret_seen);
+/** The page is known not to be fit, in its present state. */
+bool raw_judged_unfit(const struct raw *r, uint64_t gpa);
+
+/* ---- policy.c ---- */
+uint64_t raw_now_ns(void);
+/** Asked outside: shall the present address space run natively now? */
+bool raw_policy_enter(struct raw *r, uint64_t root);
+/** Told inside, after each stop. Return: false: it does not pay any more. */
+bool raw_policy_stay(struct raw *r, uint64_t root, bool fill);
+
+static inline uint64_t raw_root(const struct vcpu *c)
+{
+    return c->ctx.cr3 & UINT64_C(0x000ffffffffff000);
+}
+
+#endif
