@@ -71,9 +71,9 @@ char *cmd_find_machine(struct cmd *c, const char *name)
     return machine;
 }
 
-bool cmd_lock(struct cmd *c, const char *machine)
+static bool lock(struct cmd *c, const char *machine, const char *type)
 {
-    if (!TRY(c, imachine_lock_machine(c->client, machine, CLIENT_SESSION, "Write", &error)))
+    if (!TRY(c, imachine_lock_machine(c->client, machine, CLIENT_SESSION, type, &error)))
         return false;
     GError *error = NULL;
     g_autoptr(GVariant) copy = client_get(c->client, CLIENT_SESSION, "ISession", "Machine", &error);
@@ -83,6 +83,16 @@ bool cmd_lock(struct cmd *c, const char *machine)
     }
     c->session_machine = g_variant_dup_string(copy, NULL);
     return true;
+}
+
+bool cmd_lock(struct cmd *c, const char *machine)
+{
+    return lock(c, machine, "Write");
+}
+
+bool cmd_lock_shared(struct cmd *c, const char *machine)
+{
+    return lock(c, machine, "Shared");
 }
 
 void cmd_unlock(struct cmd *c)

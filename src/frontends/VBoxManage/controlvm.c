@@ -1,15 +1,12 @@
 /*
- * controlvm.c - controlvm, discardstate, adoptstate. One row per verb; see struct verb.
+ * controlvm.c - controlvm: power, screen and keyboard of a running machine. One row per verb; the other verbs are in
+ * controlvm_more.c.
  */
 #include <string.h>
 
 #include "frontends/VBoxManage/commands.h"
+#include "frontends/VBoxManage/controlvm.h"
 #include "frontends/VBoxManage/keyboard.h"
-
-struct target {
-    const char *name; /* as the user wrote it */
-    char *machine, *console;
-};
 
 struct verb {
     const char *name;
@@ -166,7 +163,6 @@ static const struct verb verbs[] = {
     {"poweroff", do_power_off},
     {"savestate", do_save},
     {"acpipowerbutton", do_power_button},
-    {"shutdown", do_power_button},
     {"acpisleepbutton", do_sleep_button},
     {"screenshotpng", do_screenshot},
     {"keyboardputscancode", do_scancodes},
@@ -189,12 +185,12 @@ static int controlvm(struct cmd *c)
     if (name == NULL || word == NULL)
         return cmd_syntax(c, "Not enough parameters");
     const struct verb *verb = verb_find(word);
-    if (verb == NULL)
+    if (verb == NULL && !controlvm_known(word))
         return cmd_syntax(c, "Invalid parameter '%s'", word);
     struct target t = {.name = name, .machine = cmd_find_machine(c, name)};
     int rc = RC_FAILURE;
     if (t.machine != NULL && cmd_console(c, t.machine, name, &t.console))
-        rc = verb->run(c, &t);
+        rc = verb != NULL ? verb->run(c, &t) : controlvm_more(c, &t, word);
     g_free(t.machine);
     g_free(t.console);
     return rc;
@@ -203,41 +199,60 @@ static int controlvm(struct cmd *c)
 const struct command controlvm_command = {
     "controlvm", "Change state and settings for a running virtual machine",
     (const char *const[]){
-        "<uuid | vmname> pause", "<uuid | vmname> resume", "<uuid | vmname> reset", "<uuid | vmname> poweroff",
-        "<uuid | vmname> savestate", "<uuid | vmname> acpipowerbutton", "<uuid | vmname> acpisleepbutton",
-        "<uuid | vmname> shutdown", "<uuid | vmname> keyboardputscancode <hex> [hex...]",
-        "<uuid | vmname> keyboardputstring <string> [string...]", "<uuid | vmname> keyboardputfile <filename>",
-        "<uuid | vmname> screenshotpng <filename>", NULL},
+        "<uuid | vmname> pause",
+        "<uuid | vmname> resume",
+        "<uuid | vmname> reset",
+        "<uuid | vmname> poweroff",
+        "<uuid | vmname> savestate",
+        "<uuid | vmname> acpipowerbutton",
+        "<uuid | vmname> acpisleepbutton",
+        "<uuid | vmname> reboot",
+        "<uuid | vmname> shutdown [--force]",
+        "<uuid | vmname> keyboardputscancode <hex> [hex...]",
+        "<uuid | vmname> keyboardputstring <string> [string...]",
+        "<uuid | vmname> keyboardputfile <filename>",
+        "<uuid | vmname> setlinkstate<N> <on | off>",
+        "<uuid | vmname> nic<N> <null | nat | bridged | intnet | hostonly | hostonlynet | generic | "
+        "natnetwork> [device-name]",
+        "<uuid | vmname> nictrace<N> <on | off>",
+        "<uuid | vmname> nictracefile<N> <filename>",
+        "<uuid | vmname> nicproperty<N> <prop-name=prop-value>",
+        "<uuid | vmname> nicpromisc<N> <deny | allow-vms | allow-all>",
+        "<uuid | vmname> natpf<N> <[rulename],tcp|udp,[host-IP],hostport,[guest-IP],guestport>",
+        "<uuid | vmname> natpf<N> delete <rulename>",
+        "<uuid | vmname> guestmemoryballoon <MB>",
+        "<uuid | vmname> usbattach <uuid | address> [--capturefile=filename]",
+        "<uuid | vmname> usbdetach <uuid | address>",
+        "<uuid | vmname> audioin <on | off>",
+        "<uuid | vmname> audioout <on | off>",
+        "<uuid | vmname> clipboard mode <disabled | hosttoguest | guesttohost | bidirectional>",
+        "<uuid | vmname> clipboard filetransfers <on | off>",
+        "<uuid | vmname> draganddrop <disabled | hosttoguest | guesttohost | bidirectional>",
+        "<uuid | vmname> vrde <on | off>",
+        "<uuid | vmname> vrdeport <port>",
+        "<uuid | vmname> vrdeproperty <prop-name=[prop-value]>",
+        "<uuid | vmname> vrdevideochannelquality <percentage>",
+        "<uuid | vmname> setvideomodehint <xres> <yres> <bpp> [display [yes | no [x-origin "
+        "y-origin]]]",
+        "<uuid | vmname> screenshotpng <filename> [display]",
+        "<uuid | vmname> recording <on | off | start | stop>",
+        "<uuid | vmname> recording <screens | filename | videores | videorate | videofps | maxtime | "
+        "maxfilesize | opts> <value>",
+        "<uuid | vmname> setcredentials <username> <password | --passwordfile=filename> <domain> "
+        "[--allowlocallogon=yes | no]",
+        "<uuid | vmname> teleport <--host=host-name> <--port=port> [--maxdowntime=msec] "
+        "[--passwordfile=filename | --password=password]",
+        "<uuid | vmname> plugcpu <ID>",
+        "<uuid | vmname> unplugcpu <ID>",
+        "<uuid | vmname> cpuexecutioncap <num>",
+        "<uuid | vmname> vm-process-priority <default | flat | low | normal | high>",
+        "<uuid | vmname> webcam <attach [path [settings]] | detach [path] | list>",
+        "<uuid | vmname> addencpassword <ID> <password-file | -> [--removeonsuspend=yes | no]",
+        "<uuid | vmname> removeencpassword <ID>",
+        "<uuid | vmname> removeallencpasswords",
+        "<uuid | vmname> changeuartmode<N> <disconnected | server pipe | client pipe | tcpserver port "
+        "| tcpclient host:port | file filename | device>",
+        "<uuid | vmname> autostart-enabled <on | off>",
+        "<uuid | vmname> autostart-delay <seconds>",
+        NULL},
     NULL, controlvm};
-
-/* ---- saved states ---- */
-
-static int discardstate(struct cmd *c)
-{
-    const char *name = cmd_word(c);
-
-    if (name == NULL)
-        return cmd_syntax(c, "Incorrect number of parameters");
-    g_autofree char *machine = cmd_find_machine(c, name);
-    return done(machine != NULL && cmd_lock(c, machine) &&
-                TRY(c, imachine_discard_saved_state(c->client, c->session_machine, true, &error)));
-}
-
-const struct command discardstate_command = {"discardstate", "Discard the saved state of a virtual machine",
-                                             (const char *const[]){"<uuid | vmname>", NULL}, NULL, discardstate};
-
-static int adoptstate(struct cmd *c)
-{
-    const char *name = cmd_word(c), *file = cmd_word(c);
-
-    if (file == NULL)
-        return cmd_syntax(c, "Incorrect number of parameters");
-    g_autofree char *path = cmd_absolute(file);
-    g_autofree char *machine = cmd_find_machine(c, name);
-    return done(machine != NULL && cmd_lock(c, machine) &&
-                TRY(c, imachine_adopt_saved_state(c->client, c->session_machine, path, &error)));
-}
-
-const struct command adoptstate_command = {"adoptstate", "Change a virtual machine's state based on a saved state file",
-                                           (const char *const[]){"<uuid | vmname> <state-filename>", NULL}, NULL,
-                                           adoptstate};

@@ -102,6 +102,8 @@ int cmd_com_error(struct cmd *c, GError **error, const char *call, int line, con
 char *cmd_find_machine(struct cmd *c, const char *name);
 /** Locks for writing; c->session_machine is the copy to change. */
 bool cmd_lock(struct cmd *c, const char *machine);
+/** Beside whoever holds it; of a running machine what may change changes at once. */
+bool cmd_lock_shared(struct cmd *c, const char *machine);
 /** Saves and unlocks. */
 bool cmd_save(struct cmd *c);
 void cmd_unlock(struct cmd *c);

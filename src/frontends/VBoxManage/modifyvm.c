@@ -77,6 +77,8 @@ static const struct {
     {"NATNetworkCIDR", "default", ""},
     {"SnapshotFolder", "default", ""},
     {"DefaultFrontend", "default", ""},
+    {"VRDEAuthLibrary", "default", ""},
+    {"VRDEExtPack", "default", ""},
     {"AudioDriver", "none", "Null"},
 };
 
@@ -121,6 +123,27 @@ static int carry_out(struct cmd *c, int id, const struct value *v)
     if (a->target == TARGET_MACHINE)
         return cmd_set(c, c->session_machine, "IMachine", a->property, val) ? RC_OK : RC_FAILURE;
     return modify_slot(c, parts[a->target][0], parts[a->target][1], v->index, a->property, val);
+}
+
+int modify_words(struct cmd *c, char **argv, int count)
+{
+    const struct command command = {c->command->names, c->command->brief, c->command->synopsis, options, NULL};
+    struct cmd inner = *c;
+    struct value v;
+    int rc = RC_OK;
+
+    inner.command = &command;
+    inner.argv = argv;
+    inner.argc = count;
+    inner.at = 0;
+    inner.words_only = false;
+    for (int id; rc == RC_OK && (id = cmd_next(&inner, &v)) != CMD_END;) {
+        if (id == CMD_ERROR)
+            rc = RC_SYNTAX;
+        else if (id != CMD_WORD) /* words too many are ignored */
+            rc = carry_out(&inner, id, &v);
+    }
+    return rc;
 }
 
 static int modifyvm(struct cmd *c)

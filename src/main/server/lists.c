@@ -67,6 +67,27 @@ bool list_remove_usb(struct bus_call *call, GVariant **ret, GError **error)
     return remove_named(call, offsetof(struct settings_machine, hardware.usb_controllers), "USB controller", error);
 }
 
+bool list_rename_usb(struct bus_call *call, GVariant **ret, GError **error)
+{
+    struct part *p = call->object;
+    const char *name, *other;
+
+    (void)ret;
+    g_variant_get(call->args, "(&s&s)", &name, &other);
+    if (!part_change(p, error))
+        return false;
+    GPtrArray *list = p->s->hardware.usb_controllers;
+    guint n = LIST_FIND(list, settings_usb_controller, name);
+    if (n == G_MAXUINT)
+        return missing("USB controller", name, error);
+    if (*other == '\0' || LIST_FIND(list, settings_usb_controller, other) != G_MAXUINT)
+        return taken("USB controller", other, error);
+    struct settings_usb_controller *c = list->pdata[n];
+    g_free(c->name);
+    c->name = g_strdup(other);
+    return true;
+}
+
 bool list_set_vrde(struct bus_call *call, GVariant **ret, GError **error)
 {
     struct part *p = call->object;
@@ -74,10 +95,10 @@ bool list_set_vrde(struct bus_call *call, GVariant **ret, GError **error)
 
     (void)ret;
     g_variant_get(call->args, "(&s&s)", &key, &val);
-    if (!part_change(p, error))
+    if (!part_change_live(p, error))
         return false;
     settings_property_set(p->s->hardware.vrde.properties, key, val);
-    return true;
+    return part_changed(p, error);
 }
 
 /* ---- network ---- */
@@ -88,7 +109,7 @@ static struct settings_adapter *adapter_of(struct part *p, guint32 slot, GError 
         api_fail(error, E_INVALIDARG, "Invalid network adapter slot: %u (must be below %u)", slot, SETTINGS_ADAPTERS);
         return NULL;
     }
-    return part_change(p, error) ? &p->s->hardware.adapter[slot] : NULL;
+    return part_change_live(p, error) ? &p->s->hardware.adapter[slot] : NULL;
 }
 
 bool list_add_forward(struct bus_call *call, GVariant **ret, GError **error)
@@ -126,7 +147,7 @@ bool list_add_forward(struct bus_call *call, GVariant **ret, GError **error)
     f->guest_ip = *guest_ip != '\0' ? g_strdup(guest_ip) : NULL;
     f->guest_port = guest_port;
     g_ptr_array_add(a->nat.forwards, f);
-    return true;
+    return part_changed(call->object, error);
 }
 
 bool list_remove_forward(struct bus_call *call, GVariant **ret, GError **error)
@@ -143,7 +164,7 @@ bool list_remove_forward(struct bus_call *call, GVariant **ret, GError **error)
     if (n == G_MAXUINT)
         return missing("NAT rule", name, error);
     g_ptr_array_remove_index(a->nat.forwards, n);
-    return true;
+    return part_changed(call->object, error);
 }
 
 bool list_set_generic(struct bus_call *call, GVariant **ret, GError **error)
@@ -157,7 +178,7 @@ bool list_set_generic(struct bus_call *call, GVariant **ret, GError **error)
     if (a == NULL)
         return false;
     settings_property_set(a->generic_properties, key, val);
-    return true;
+    return part_changed(call->object, error);
 }
 
 /* ---- shared folders, bandwidth ---- */

@@ -148,6 +148,8 @@ bool machine_save_settings(struct bus_call *call, GVariant **ret, GError **error
         g_mkdir_with_parents(folder, 0700);
         return machine_save(m, error);
     }
+    if (p->live)
+        return true; /* saved already */
     if (p->session->type != SessionType_WriteLock)
         return api_fail(error, VBOX_E_INVALID_SESSION_STATE, "The session of '%s' is shared", machine_name(m));
     return !p->session->modified || commit(m, p->session, error);

@@ -32,6 +32,19 @@ bool storage_detach(struct bus_call *call, GVariant **ret, GError **error);
 bool storage_mount(struct bus_call *call, GVariant **ret, GError **error);
 bool storage_flags(struct bus_call *call, GVariant **ret, GError **error);
 
+/* machine_parts.c: processors, devices of the host, recording */
+bool machine_set_cpuid(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_remove_cpuid(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_remove_cpuids(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_plug_cpu(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_unplug_cpu(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_attach_pci(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_detach_pci(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_set_recording(struct bus_call *call, GVariant **ret, GError **error);
+GVariant *machine_describe_cpuids(const GPtrArray *leaves);
+GVariant *machine_describe_screens(const GPtrArray *screens);
+GVariant *machine_describe_pci(const GPtrArray *devices);
+
 /* usb_filters.c */
 GVariant *usb_filters_describe(const GPtrArray *list, bool global);
 bool usb_filters_machine_insert(struct bus_call *call, GVariant **ret, GError **error);
@@ -49,6 +62,7 @@ bool list_add_transient_folder(struct bus_call *call, GVariant **ret, GError **e
 bool list_remove_transient_folder(struct bus_call *call, GVariant **ret, GError **error);
 bool list_add_usb(struct bus_call *call, GVariant **ret, GError **error);
 bool list_remove_usb(struct bus_call *call, GVariant **ret, GError **error);
+bool list_rename_usb(struct bus_call *call, GVariant **ret, GError **error);
 bool list_set_vrde(struct bus_call *call, GVariant **ret, GError **error);
 bool list_add_forward(struct bus_call *call, GVariant **ret, GError **error);
 bool list_remove_forward(struct bus_call *call, GVariant **ret, GError **error);

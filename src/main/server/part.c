@@ -38,14 +38,37 @@ struct part *part_find(struct service *s, struct bus_peer *peer, const char *nod
         return NULL;
     *ret_rest = *p == '_' ? p + 1 : NULL;
     s->part = (struct part){.service = s, .machine = m, .session = session};
-    s->part.s = session != NULL ? session->copy : m->settings;
+    s->part.live = session != NULL && session->type == SessionType_Shared && m->vm != NULL && !m->launching;
+    s->part.s = session != NULL && !s->part.live ? session->copy : m->settings;
     s->part.base = s->part.s;
     return &s->part;
 }
 
+/* A failed save leaves the machine as its file says. */
+static bool save_live(struct machine *m, GError **error)
+{
+    if (machine_save(m, error)) {
+        service_emit(m->service, "MachineDataChanged", g_variant_new("(s)", m->id));
+        return true;
+    }
+    struct settings_machine *before = settings_machine_load(m->settings->file.io, m->path, NULL);
+    if (before != NULL) {
+        settings_machine_free(m->settings);
+        m->settings = before;
+    }
+    return false;
+}
+
 bool part_changed(struct part *p, GError **error)
 {
-    return p->machine != NULL || service_save(p->service, error);
+    if (p->machine == NULL)
+        return service_save(p->service, error);
+    return !p->live || save_live(p->machine, error);
+}
+
+bool part_change_live(struct part *p, GError **error)
+{
+    return p->live || part_change(p, error);
 }
 
 bool part_change(struct part *p, GError **error)

@@ -94,6 +94,7 @@ struct service *service_new(const struct service_config *config, GError **error)
     struct service *s = g_new0(struct service, 1);
 
     s->config = *config;
+    api_error_quark(); /* before the first error comes from a machine's process */
     s->loop = g_main_loop_new(NULL, FALSE);
     s->machines = g_ptr_array_new_with_free_func((GDestroyNotify)machine_free);
     s->media = g_ptr_array_new_with_free_func((GDestroyNotify)medium_free);

@@ -29,6 +29,7 @@ struct part {
     struct session *session; /* NULL: the machine itself */
     struct settings_machine *s;
     void *base; /* where the object's fields are */
+    bool live;  /* a shared session of a running machine: what may change now does so at once, on disk as well */
     unsigned slot;
 };
 
@@ -123,7 +124,9 @@ void session_machine_gone(struct machine *m);
 struct part *part_find(struct service *s, struct bus_peer *peer, const char *node, const char **ret_rest);
 /** May the part's settings be changed now? Marks the session modified. */
 bool part_change(struct part *p, GError **error);
-/** After it: what is global is saved now; on failure it is as it was. */
+/** The same for what may also change while the machine runs. */
+bool part_change_live(struct part *p, GError **error);
+/** After it: what is global or live is saved now; on failure it is as it was. */
 bool part_changed(struct part *p, GError **error);
 /** "/org/virtualbox/KIND/MACHINE[_REST]" for the same machine or session copy. g_free */
 char *part_path(const struct part *p, const char *kind, const char *rest);

@@ -282,7 +282,8 @@ static void carry_out(void *user)
     if (c != NULL)
         ret = c->run(q->runtime, g_dbus_method_invocation_get_parameters(i), &error);
     else
-        api_fail(&error, E_NOTIMPL, "%s is not available", g_dbus_method_invocation_get_method_name(i));
+        api_fail(&error, E_NOTIMPL, "This virtual machine has nothing that could carry out %s",
+                 g_dbus_method_invocation_get_method_name(i));
     struct answer *a = g_new0(struct answer, 1);
     *a = (struct answer){i, ret, error};
     g_main_context_invoke_full(q->runtime->context, G_PRIORITY_DEFAULT, answer, a, NULL);
