@@ -46,6 +46,8 @@ const struct x86_insn *iem_op_insn(const struct iem_op *op);
  * Return: true if the run loop has to look before the next instruction.
  */
 bool iem_op_run(struct vcpu *c, const struct iem_op *op);
+/** Between instructions: nothing wants the run loop (events, traps, breakpoints), the other engine may go on. */
+bool iem_op_quiet(struct vcpu *c);
 /** Between instructions of the other engine: nothing is being executed. */
 void iem_op_none(struct vcpu *c);
 /** Linear address of the memory operand before the instruction runs; false if it has none that is simple. */

@@ -208,6 +208,11 @@ static inline bool wants_care(struct vcpu *c)
            (c->ctx.activity != CPUM_RUNNING) | (c->iem->nbreaks != 0);
 }
 
+bool iem_op_quiet(struct vcpu *c)
+{
+    return !wants_care(c);
+}
+
 /* ---- instructions ---- */
 
 /* True if the whole of the next @bytes lies inside CS's limit. */

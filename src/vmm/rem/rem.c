@@ -93,6 +93,14 @@ static bool translatable(const struct vcpu *c)
                               (key & CPUM_KEY_PE) && !(key & CPUM_KEY_V86));
 }
 
+/* X and pcbase ready for running code of @page at @gla. */
+static void lead_to(struct rem *r, const struct rem_page *page, uint64_t gla)
+{
+    if (flat_x(r->set, gla) != rem_x_word(page, gla))
+        flat_set_x(r->flat, r->set, &r->c->mmu, gla, rem_x_word(page, gla));
+    r->hot.pcbase = gla & ~PAGE_MASK;
+}
+
 /* The block at @gpa, translated now if need be; X and pcbase made ready. NULL: none. */
 static struct rem_block *block_for(struct rem *r, uint64_t gpa, bool translate)
 {
@@ -101,7 +109,6 @@ static struct rem_block *block_for(struct rem *r, uint64_t gpa, bool translate)
     struct rem_page *page =
         translate ? rem_page_get(r, gpa & ~PAGE_MASK, c->mode.key) : rem_page_find(r, gpa & ~PAGE_MASK, c->mode.key);
     struct rem_block *b;
-    uint64_t gla = c->ctx.rip;
 
     if (page == NULL)
         return NULL;
@@ -110,9 +117,7 @@ static struct rem_block *block_for(struct rem *r, uint64_t gpa, bool translate)
         b = rem_translate(r, page, off);
     if (b == NULL)
         return NULL;
-    if (flat_x(r->set, gla) != rem_x_word(page, gla))
-        flat_set_x(r->flat, r->set, &c->mmu, gla, rem_x_word(page, gla));
-    r->hot.pcbase = gla - off;
+    lead_to(r, page, c->ctx.rip);
     return b;
 }
 
@@ -180,6 +185,26 @@ static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
         if (r->hot.link != REM_NO_LINK)
             rem_link_to(r, r->hot.link, b);
     }
+}
+
+/* The vCPU is somewhere else, in another address space, privilege or mode perhaps. */
+uint64_t rem_elsewhere(struct rem *r)
+{
+    struct vcpu *c = r->c;
+    const struct rem_page *page;
+    uint64_t gpa, gla = c->ctx.rip;
+    uint32_t host;
+
+    if (r->full || r->rewrites != 0 || !translatable(c) || !quiet(c) || !iem_op_quiet(c) || !code_gpa(c, &gpa))
+        return 0;
+    page = rem_page_find(r, gpa & ~PAGE_MASK, c->mode.key);
+    if (page == NULL || (host = page->entry[gpa & PAGE_MASK]) == r->none)
+        return 0;
+    use_set(r);
+    lead_to(r, page, gla);
+    r->stats.elsewhere++;
+    rem_put_flags(r);
+    return (uint64_t)(uintptr_t)(r->code.rx + host);
 }
 
 bool rem_init(struct vcpu *c, unsigned cpus, GError **error)
@@ -282,6 +307,7 @@ void rem_register(struct vcpu *c, struct stam *stam)
         {"Enters", "times", "translated code entered from C", &s->enters},
         {"Links", "jumps", "patched", &s->links},
         {"Slow", "insns", "run by the interpreter from translated code", &s->slow},
+        {"Elsewhere", "times", "gone on in other code without leaving: privilege, address space, mode", &s->elsewhere},
         {"Faults", "times", "host exceptions in translated code", &s->faults},
         {"Opaque", "insns", "translated into a call of the interpreter", &s->opaque_insns},
         {"Refused", "times", "code that was not translated", &s->refused},

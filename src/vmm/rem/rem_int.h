@@ -148,6 +148,8 @@ void rem_trampolines(struct rem *r);
 void rem_serialize(void);
 
 struct rem *rem_running(void); /* of this thread; rem.c */
+/** In C called by translated code: where to go on at ctx.rip, 0: leave, the run loop has to look. */
+uint64_t rem_elsewhere(struct rem *r);
 
 /* ---- slow.c ---- */
 uint64_t rem_slow(struct rem *r);

@@ -127,12 +127,12 @@ uint64_t rem_slow(struct rem *r)
     r->hot.vec_reload = 0; /* in case the instruction does not come back */
     has_gla = iem_op_gla(c, op, &gla);
     care = iem_op_run(c, op);
-    if (!same_world(r))
-        return stop(r);
-    if (has_gla)
+    if (has_gla && same_world(r))
         flat_fill(r->flat, r->set, &c->mmu, gla);
-    if (care || r->rewrites != 0)
-        return stop(r);
+    if (care || r->rewrites != 0 || !same_world(r)) {
+        uint64_t host = rem_elsewhere(r);
+        return host != 0 ? host : stop(r);
+    }
     r->hot.vec_reload = wants_reload;
     if (r->hot.site & REM_SITE_FPU) /* the whole instruction is done, not only the check in front of it */
         return go_on_at(r, s[1].next);

@@ -272,8 +272,7 @@ struct rem_block *rem_translate(struct rem *r, struct rem_page *page, unsigned o
     uint32_t sites = r->sites, links = r->links;
     struct rem_block *b;
 
-    if (!room_left(r) || !read_page(r, page, off, code) ||
-        (r->run.count == 1 && rem_kind_of(r->c, &r->run.insn[0].i) == REM_OPAQUE)) {
+    if (!room_left(r) || !read_page(r, page, off, code)) {
         r->stats.refused++;
         return NULL;
     }
