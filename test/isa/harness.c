@@ -25,7 +25,13 @@ static uint32_t port_read(void *user, unsigned cpu, uint16_t port, unsigned size
 
 static void port_write(void *user, unsigned cpu, uint16_t port, uint32_t val, unsigned size)
 {
-    (void)user, (void)cpu, (void)port, (void)val, (void)size;
+    struct isa *t = user;
+
+    (void)cpu, (void)size;
+    if (port != ISA_IRQ_PORT)
+        return;
+    t->irq = (uint8_t)val;
+    ff_set(&t->c->ff, FF_INTR);
 }
 
 static size_t read_block(void *user, unsigned cpu, uint16_t port, void *buf, unsigned size, size_t count)

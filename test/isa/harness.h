@@ -29,6 +29,8 @@ struct isa {
     int irq; /* vector to deliver at the next chance, -1 none */
 };
 
+#define ISA_IRQ_PORT 0xf1u /* written: asks for the interrupt with that vector */
+
 enum { ISA_DONE = -1, ISA_LOST = -2 };
 
 struct isa *isa_new(void);

@@ -227,6 +227,8 @@ struct cpum_outside {
     bool (*apic_msr_write)(void *user, unsigned cpu, uint32_t msr, uint64_t val);
     uint64_t (*tsc)(void *user, unsigned cpu); /* guest TSC now, offset applied */
     void (*tsc_set)(void *user, unsigned cpu, uint64_t val);
+    /* Guest TSC = host TSC less what stands there, while the vCPU executes; NULL: not so, ask tsc(). */
+    const _Atomic uint64_t *(*tsc_offset)(void *user, unsigned cpu);
     void (*triple_fault)(void *user, unsigned cpu);
 };
 

@@ -42,10 +42,12 @@ static inline void ff_set(struct ff *f, uint32_t bits)
 {
     (void)ff_raise(f, bits);
 }
-/** The owner's: from here on a bit that is set clears quiet. Look at the bits afterwards. */
-static inline void ff_quiet(struct ff *f)
+/** The owner's: from here on a bit that is set clears quiet. False: one is set already. */
+static inline bool ff_quiet(struct ff *f)
 {
-    atomic_store(&f->quiet, 1);
+    if (atomic_load_explicit(&f->quiet, memory_order_relaxed) == 0)
+        atomic_store(&f->quiet, 1); /* in front of the look at the bits, in everybody's eyes */
+    return atomic_load_explicit(&f->bits, memory_order_relaxed) == 0;
 }
 static inline void ff_clear(struct ff *f, uint32_t bits)
 {

@@ -261,6 +261,62 @@ static void test_rep_overlap(void)
     g_assert_cmphex(peek(ISA_DATA + 1, 8), ==, 0xabababababababab);
 }
 
+/* Every width, in and over a page, aligned or not: what C does with the same memory; RCX, RSI, RDI to the end. */
+static void test_rep_runs(void)
+{
+    static const struct {
+        uint32_t from, to, count;
+    } cases[] = {{0, 0x1000, 16}, {8, 0x1ff0, 2},   {8, 0x1ff0, 9},    {0xff0, 0x2000, 300}, {3, 0x1005, 40},
+                 {0, 0x1000, 0},  {0x40, 0x50, 64}, {0x10, 0x1ff8, 1}, {0, 0x1000, 4096}};
+    uint8_t want[0x10000];
+
+    for (unsigned n = 0; n < G_N_ELEMENTS(cases) * 8; n++) {
+        unsigned shift = n % 4, bytes = 1u << shift, run = cases[n / 8].count << shift;
+        bool movs = n & 4;
+        const uint8_t code[] = {shift == 1 ? 0x66 : 0x90, 0xf3, shift == 3 ? 0x48 : 0x40,
+                                (uint8_t)((movs ? 0xa4 : 0xaa) | (shift > 0))};
+
+        fresh(X86_MODE_64);
+        for (unsigned k = 0; k < sizeof want; k++)
+            t->ram[ISA_DATA + k] = want[k] = (uint8_t)(k * 7 + k / 256);
+        for (unsigned k = 0; k < run; k++)
+            want[cases[n / 8].to + k] =
+                movs ? want[cases[n / 8].from + k] : (uint8_t)(0x8877665544332211 >> 8 * (k % bytes));
+        g[X86_RSI] = ISA_DATA + cases[n / 8].from;
+        g[X86_RDI] = ISA_DATA + cases[n / 8].to;
+        g[X86_RCX] = cases[n / 8].count;
+        g[X86_RAX] = 0x8877665544332211;
+        for (unsigned pass = 0; pass < 2; pass++, g[X86_RDI] -= pass < 2 ? run : 0) {
+            g_assert_cmpint(isa_run(t, code, sizeof code), ==, ISA_DONE);
+            g_assert_cmphex(g[X86_RDI], ==, ISA_DATA + cases[n / 8].to + run);
+            g_assert_cmphex(g[X86_RCX], ==, 0);
+            g_assert_cmphex(g[X86_RSI], ==, ISA_DATA + cases[n / 8].from + (movs ? run : 0));
+            g_assert_cmpmem(t->ram + ISA_DATA, sizeof want, want, sizeof want);
+            if (movs)
+                break;
+            g[X86_RCX] = cases[n / 8].count;
+        }
+    }
+}
+
+static void test_string_one(void)
+{
+    fresh(X86_MODE_64);
+    poke(ISA_DATA, 0x1122334455667788, 8);
+    g[X86_RSI] = ISA_DATA;
+    g[X86_RDI] = ISA_DATA + 0x1000;
+    g[X86_RAX] = 0xaaaaaaaaaaaaaaaa;
+    /* lodsb; stosw; lodsd; stosq; movsb; movsw; std; lodsb; stosb; cld */
+    g_assert_cmpint(ISA_RUN(t, 0xac, 0x66, 0xab, 0xad, 0x48, 0xab, 0xa4, 0x66, 0xa5, 0xfd, 0xac, 0xaa, 0xfc), ==,
+                    ISA_DONE);
+    g_assert_cmphex(peek(ISA_DATA + 0x1000, 2), ==, 0xaa88);
+    g_assert_cmphex(peek(ISA_DATA + 0x1002, 8), ==, 0x44556677 - 0x0); /* bytes 1 to 4, zero-extended */
+    g_assert_cmphex(peek(ISA_DATA + 0x100a, 3), ==, 0x112233);
+    g_assert_cmphex(g[X86_RSI], ==, ISA_DATA + 7);
+    g_assert_cmphex(g[X86_RDI], ==, ISA_DATA + 0x100c);
+    g_assert_cmphex(t->c->ctx.rflags & CPUM_FL_DF, ==, 0);
+}
+
 static void test_rep_backwards(void)
 {
     fresh(X86_MODE_64);
@@ -528,6 +584,56 @@ static void test_sti_shadow(void)
     g_assert_cmphex(isa_frame(t, 0), ==, t->code + 2);
 }
 
+/* An interrupt that came while IF was 0, in the middle of running code. */
+static void test_sti_pending(void)
+{
+    fresh(X86_MODE_64);
+    g[X86_RAX] = 0x44;
+    g_assert_cmpint(ISA_RUN(t, 0xfa, 0xe6, 0xf1, 0x90, 0xfb, 0x90, 0x90), ==, 0x44); /* cli; out f1h; nop; sti; nop */
+    g_assert_cmphex(isa_frame(t, 0), ==, t->code + 6);
+    g_assert_cmphex(isa_frame(t, 2) & CPUM_FL_IF, !=, 0);
+}
+
+/* PUSHF, reads of control and segment registers, SWAPGS, time stamps. */
+static void test_system_reads(void)
+{
+    fresh(X86_MODE_64);
+    t->c->ctx.cr2 = 0x123456789a;
+    t->c->ctx.seg[X86_GS].base = 0x1111;
+    t->c->ctx.kernel_gs_base = 0x2222;
+    t->c->ctx.tsc_aux = 77;
+    g[X86_RBX] = 0x7fffffffffffffff;
+    g[X86_R13] = ~0ull;
+    /* sti; nop; add rbx,1; pushf; pop r8; cli; stc; pushf; pop r9; mov r10,cr2; mov r13d,ss; mov edi,cs; swapgs; rdtscp
+     */
+    g_assert_cmpint(ISA_RUN(t, 0xfb, 0x90, 0x48, 0x83, 0xc3, 0x01, 0x9c, 0x41, 0x58, 0xfa, 0xf9, 0x9c, 0x41, 0x59, 0x41,
+                            0x0f, 0x20, 0xd2, 0x41, 0x8c, 0xd5, 0x8c, 0xcf, 0x0f, 0x01, 0xf8, 0x0f, 0x01, 0xf9),
+                    ==, ISA_DONE);
+    g_assert_cmphex(g[X86_R8], ==, CPUM_FL_1 | CPUM_FL_OF | CPUM_FL_SF | CPUM_FL_AF | CPUM_FL_PF | CPUM_FL_IF);
+    g_assert_cmphex(g[X86_R9], ==, CPUM_FL_1 | CPUM_FL_OF | CPUM_FL_SF | CPUM_FL_AF | CPUM_FL_PF | CPUM_FL_CF);
+    g_assert_cmphex(g[X86_R10], ==, 0x123456789a);
+    g_assert_cmphex(g[X86_R13], ==, t->c->ctx.seg[X86_SS].sel);
+    g_assert_cmphex(g[X86_RDI], ==, t->c->ctx.seg[X86_CS].sel);
+    g_assert_cmphex(t->c->ctx.seg[X86_GS].base, ==, 0x2222);
+    g_assert_cmphex(t->c->ctx.kernel_gs_base, ==, 0x1111);
+    g_assert_cmpuint(g[X86_RCX], ==, 77);
+}
+
+/* PUSH of a misaligned operand, often enough to be translated in its second form. */
+static void test_push_misaligned(void)
+{
+    fresh(X86_MODE_64);
+    poke(ISA_DATA + 4, 0x1122334455667788, 8);
+    g[X86_RSI] = ISA_DATA;
+    g[X86_RCX] = 5;
+    for (unsigned pass = 0; pass < 3; pass++) {
+        g[X86_RCX] = 5;
+        g_assert_cmpint(ISA_RUN(t, 0xff, 0x76, 0x04, 0x8f, 0xc0, 0xff, 0xc9, 0x75, 0xf7), ==, ISA_DONE);
+        g_assert_cmphex(g[X86_RAX], ==, 0x1122334455667788);
+        g_assert_cmphex(g[X86_RSP], ==, t->stack);
+    }
+}
+
 static void test_halt_wakes(void)
 {
     fresh(X86_MODE_64);
@@ -639,6 +745,8 @@ int main(int argc, char **argv)
         {"smc/lock", test_smc_lock},
         {"string/fault", test_rep_fault},
         {"string/overlap", test_rep_overlap},
+        {"rep/runs", test_rep_runs},
+        {"string/one", test_string_one},
         {"string/backwards", test_rep_backwards},
         {"string/scan", test_repne_scas},
         {"string/interrupt", test_rep_interrupt},
@@ -658,6 +766,9 @@ int main(int argc, char **argv)
         {"debug/code", test_code_breakpoint},
         {"debug/data", test_data_breakpoint},
         {"event/sti", test_sti_shadow},
+        {"event/sti-pending", test_sti_pending},
+        {"system/reads", test_system_reads},
+        {"memory/push-misaligned", test_push_misaligned},
         {"event/halt", test_halt_wakes},
         {"event/software", test_software},
         {"run/budget", test_budget},

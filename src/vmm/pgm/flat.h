@@ -61,6 +61,10 @@ struct flat *flat_new(unsigned sets, GError **error);
 void flat_free(struct flat *f);
 /** The set for the TLB's present generation; takes over the least recently used one. */
 struct flat_set *flat_select(struct flat *f, const struct pgm_mmu *m, enum pgm_index idx, uint32_t key);
+static inline void flat_used(struct flat *f, struct flat_set *s)
+{
+    s->used_at = ++f->clock;
+}
 /** Copies what the TLB knows about @gla into R and W. */
 void flat_fill(struct flat *f, struct flat_set *s, const struct pgm_mmu *m, uint64_t gla);
 void flat_set_x(struct flat *f, struct flat_set *s, const struct pgm_mmu *m, uint64_t gla, uint64_t word);

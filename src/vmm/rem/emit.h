@@ -119,18 +119,22 @@ static inline void e_mov_imm(struct emit *e, unsigned to, uint64_t v)
         e64(e, v);
     }
 }
-/** pext to, from, [mask]: BMI2, no flags. */
-static inline void e_pext(struct emit *e, unsigned to, unsigned from, const void *mask)
+/** pext or pdep to, from, [mask]: BMI2, no flags. */
+static inline void e_bits(struct emit *e, bool deposit, unsigned to, unsigned from, const void *mask)
 {
     struct x86_place m = e_abs(mask);
     uint8_t code[16], *q = code;
 
     *q++ = 0xc4;
     *q++ = (uint8_t)((to >= 8 ? 0u : 0x80u) | 0x60u | 2u);
-    *q++ = (uint8_t)(0x80u | (~from & 15u) << 3 | 2u);
+    *q++ = (uint8_t)(0x80u | (~from & 15u) << 3 | (deposit ? 3u : 2u));
     *q++ = 0xf5;
     q = x86_put_memory(q, to, &m);
     e_bytes(e, code, (size_t)(q - code));
+}
+static inline void e_pext(struct emit *e, unsigned to, unsigned from, const void *mask)
+{
+    e_bits(e, false, to, from, mask);
 }
 /** cmp byte [p], imm8: flags! */
 static inline void e_cmp8_fl(struct emit *e, const void *p, unsigned imm)

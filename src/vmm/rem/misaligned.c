@@ -160,10 +160,22 @@ static bool emit_on_copy(struct rem_tr *t, const struct x86_insn *i)
     return true;
 }
 
+static bool emit_push(struct rem_tr *t, const struct x86_insn *i)
+{
+    if (!reach(t, i, VECTOR_BYTES, false))
+        return false;
+    load_s(t);
+    e_store(&t->e, &t->r->hot.tmp, S);
+    rem_emit_push_from(t, &t->r->hot.tmp);
+    return true;
+}
+
 bool rem_emit_misaligned(struct rem_tr *t, const struct x86_insn *i)
 {
     const struct x86_operand *m = memory_of(i);
 
+    if (m != NULL && i->mnem == X86_PUSH && m->bytes == (t->bits64 ? 8 : 4))
+        return emit_push(t, i);
     if (m == NULL || i->lock || rem_kind_of(t->c, i) != REM_DATA || (m->bytes != 2 && m->bytes != 4 && m->bytes != 8))
         return false;
     if (i->mnem == X86_MOV && i->op[0].kind == X86_OP_MEM)

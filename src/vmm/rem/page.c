@@ -173,6 +173,7 @@ void rem_forget_all(struct rem *r)
     r->full = false;
     r->rewrites = 0;
     r->set = NULL;
+    memset(r->last, 0, sizeof r->last);
     flat_kill_all(r->flat);
     r->stats.flushes++;
 }

@@ -68,18 +68,28 @@ static bool memory(struct rem *r, unsigned cpus, GError **error)
     return r->flat != NULL && codemem_init(&r->code, REM_CODE_BYTES, error);
 }
 
-static bool use_set(struct rem *r)
+static bool is_set(const struct flat_set *s, const struct vcpu *c)
+{
+    return s != NULL && s->gen == c->mmu.gen && s->idx == c->mode.idx && s->key == c->mode.key;
+}
+
+/* The set of the vCPU's address space, privilege and kind of code; mostly one that was in use a moment ago. */
+static void use_set(struct rem *r)
 {
     const struct vcpu *c = r->c;
     struct flat_set *s = r->set;
 
-    if (s != NULL && s->gen == c->mmu.gen && s->idx == c->mode.idx && s->key == c->mode.key)
-        return false;
-    r->set = s = flat_select(r->flat, &c->mmu, c->mode.idx, c->mode.key);
+    if (is_set(s, c))
+        return;
+    s = r->last[c->mode.idx];
+    if (is_set(s, c))
+        flat_used(r->flat, s);
+    else
+        s = r->last[c->mode.idx] = flat_select(r->flat, &c->mmu, c->mode.idx, c->mode.key);
+    r->set = s;
     r->hot.xbase = (uint64_t)(uintptr_t)s->table[FLAT_X];
     r->hot.wbase = (uint64_t)(uintptr_t)s->table[FLAT_W];
     __asm__ volatile("wrgsbase %0" ::"r"(s->table[FLAT_R]));
-    return true;
 }
 
 /* Kinds of code the translator knows: 64-bit, and flat 32-bit. */
@@ -101,24 +111,28 @@ static void lead_to(struct rem *r, const struct rem_page *page, uint64_t gla)
     r->hot.pcbase = gla & ~PAGE_MASK;
 }
 
-/* The block at @gpa, translated now if need be; X and pcbase made ready. NULL: none. */
-static struct rem_block *block_for(struct rem *r, uint64_t gpa, bool translate)
+/* Where the block at @gpa begins on the host; X and pcbase made ready. 0: none, and no room for one. */
+static uint32_t code_for(struct rem *r, uint64_t gpa, bool translate)
 {
     struct vcpu *c = r->c;
     unsigned off = gpa & PAGE_MASK;
     struct rem_page *page =
         translate ? rem_page_get(r, gpa & ~PAGE_MASK, c->mode.key) : rem_page_find(r, gpa & ~PAGE_MASK, c->mode.key);
-    struct rem_block *b;
 
     if (page == NULL)
-        return NULL;
-    b = rem_block_at(r, page, off);
-    if (b == NULL && translate)
-        b = rem_translate(r, page, off);
-    if (b == NULL)
-        return NULL;
+        return 0;
+    if (page->entry[off] == r->none && (!translate || rem_translate(r, page, off) == NULL))
+        return 0;
     lead_to(r, page, c->ctx.rip);
-    return b;
+    return page->entry[off];
+}
+
+/* The jump by which translated code has left leads to where the vCPU is now. */
+static void link_here(struct rem *r, uint64_t gpa)
+{
+    const struct rem_page *page = rem_page_find(r, gpa & ~PAGE_MASK, r->c->mode.key);
+
+    rem_link_to(r, r->hot.link, rem_block_at(r, page, gpa & PAGE_MASK));
 }
 
 /* The physical address of the next instruction if the TLB knows that its page may be executed. */
@@ -131,29 +145,22 @@ static bool code_gpa(const struct vcpu *c, uint64_t *ret_gpa)
     return e->tag[PGM_EXEC] == ((gla & ~PAGE_MASK) | c->mmu.gen);
 }
 
-/* From here on a force flag shows in ff.quiet. False: one is set already. */
-static bool quiet(struct vcpu *c)
-{
-    ff_quiet(&c->ff);
-    return !ff_any(&c->ff);
-}
-
-static void enter(struct rem *r, const struct rem_block *b)
+static void enter(struct rem *r, uint32_t host)
 {
     typedef void enter_fn(const uint8_t *);
     enter_fn *fn = (enter_fn *)(uintptr_t)(r->code.rx + r->enter);
 
     r->stats.enters++;
     rem_put_flags(r);
-    fn(r->code.rx + b->host);
+    fn(r->code.rx + host);
     iem_op_none(r->c);
 }
 
 static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
 {
     struct rem *r = c->rem;
-    struct rem_block *b;
     bool entered = false;
+    uint32_t host;
 
     if (!translatable(c))
         return IEM_FAST_COLD;
@@ -167,41 +174,67 @@ static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
         rem_rewrite(r);
     running = r;
     use_set(r);
-    b = block_for(r, gpa, true);
-    if (b == NULL)
+    host = code_for(r, gpa, true);
+    if (host == 0)
         return IEM_FAST_COLD;
     for (;;) {
         r->care = false;
         r->hot.link = REM_NO_LINK;
-        if (!quiet(c))
+        if (!ff_quiet(&c->ff))
             return entered ? IEM_FAST_JUMP : IEM_FAST_BUSY;
         entered = true;
-        enter(r, b);
+        enter(r, host);
         if (r->care)
             return IEM_FAST_CARE;
         rem_note_flags(r);
-        if (ff_any(&c->ff) || !code_gpa(c, &gpa) || (b = block_for(r, gpa, false)) == NULL)
+        if (ff_any(&c->ff) || !code_gpa(c, &gpa) || (host = code_for(r, gpa, false)) == 0)
             return IEM_FAST_JUMP;
         if (r->hot.link != REM_NO_LINK)
-            rem_link_to(r, r->hot.link, b);
+            link_here(r, gpa);
     }
 }
 
-/* The vCPU is somewhere else, in another address space, privilege or mode perhaps. */
+/* The same as code_gpa(), asking the page tables if need be; false also for what the interpreter has to raise. */
+static bool code_gpa_walk(struct vcpu *c, uint64_t *ret_gpa)
+{
+    struct pgm_xlat x;
+
+    if (code_gpa(c, ret_gpa))
+        return true;
+    if (!cpum_canonical(c->ctx.rip) || pgm_mmu_xlat(&c->mmu, c->mode.idx, c->ctx.rip, PGM_EXEC, &x) != PGM_XLAT_OK)
+        return false;
+    return code_gpa(c, ret_gpa);
+}
+
+/* Where X leads; 0: nowhere. */
+static uint32_t code_by_x(struct rem *r, uint64_t gla)
+{
+    uint64_t word = flat_x(r->set, gla);
+    uint32_t host;
+
+    if (word == 0 || !cpum_canonical(gla))
+        return 0;
+    host = *(const uint32_t *)(uintptr_t)(word + gla * 4);
+    if (host == r->none)
+        return 0;
+    r->hot.pcbase = gla & ~PAGE_MASK;
+    return host;
+}
+
 uint64_t rem_elsewhere(struct rem *r)
 {
     struct vcpu *c = r->c;
-    const struct rem_page *page;
-    uint64_t gpa, gla = c->ctx.rip;
     uint32_t host;
+    uint64_t gpa;
 
-    if (r->full || r->rewrites != 0 || !translatable(c) || !quiet(c) || !iem_op_quiet(c) || !code_gpa(c, &gpa))
-        return 0;
-    page = rem_page_find(r, gpa & ~PAGE_MASK, c->mode.key);
-    if (page == NULL || (host = page->entry[gpa & PAGE_MASK]) == r->none)
+    if (r->full || r->rewrites != 0 || !translatable(c) || !ff_quiet(&c->ff) || !iem_op_quiet(c))
         return 0;
     use_set(r);
-    lead_to(r, page, gla);
+    host = code_by_x(r, c->ctx.rip);
+    if (host == 0)
+        host = code_gpa_walk(c, &gpa) ? code_for(r, gpa, false) : 0;
+    if (host == 0)
+        return 0;
     r->stats.elsewhere++;
     rem_put_flags(r);
     return (uint64_t)(uintptr_t)(r->code.rx + host);
@@ -225,6 +258,16 @@ bool rem_init(struct vcpu *c, unsigned cpus, GError **error)
     r->hot.mask_page = FLAT_INDEX_MASK;
     r->hot.mask_off = PAGE_MASK;
     r->hot.mask_4k = CSAM_PAGE_BYTES;
+    r->hot.mask_in_page = PAGE_MASK;
+    r->hot.mask_high = ~PAGE_MASK;
+    for (unsigned n = 0; n < G_N_ELEMENTS(r->hot.mask_align); n++)
+        r->hot.mask_align[n] = (2u << n) - 1;
+    r->hot.mask_not_if = ~(uint64_t)CPUM_FL_IF;
+    r->hot.mask_not_df = ~(uint64_t)CPUM_FL_DF;
+    r->hot.mask_df = CPUM_FL_DF;
+    r->hot.mask_of = CPUM_FL_OF;
+    r->hot.mask_image = ~(uint64_t)(CPUM_FL_ARITH | CPUM_FL_1 | CPUM_FL_RF | CPUM_FL_VM);
+    r->hot.mask_tsd = CPUM_CR4_TSD;
     r->hot.host_mxcsr = 0x1f80;
     r->hot.slow = rem_slow;
     if (!memory(r, cpus, error)) {

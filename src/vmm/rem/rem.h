@@ -36,8 +36,8 @@ bool rem_fault(int sig, void *context);
 
 /** What has happened, for STAM. */
 struct rem_stats {
-    uint64_t blocks, insns, guest_bytes, host_bytes, flushes, invalidated, revived, enters, links, slow, elsewhere, faults,
-        opaque_insns, refused;
+    uint64_t blocks, insns, guest_bytes, host_bytes, flushes, invalidated, revived, enters, links, slow, elsewhere,
+        faults, opaque_insns, refused;
 };
 const struct rem_stats *rem_stats(const struct vcpu *c);
 struct stam;

@@ -42,7 +42,9 @@ struct rem_hot {
     uint64_t xbase, wbase; /* X and W tables of the set */
     uint64_t mask_page, mask_off, mask_4k;
     uint64_t flags; /* EFLAGS in and out */
-    uint64_t target, tmp;
+    uint64_t target, tmp, tmp2;
+    uint64_t mask_not_if, mask_not_df, mask_df, mask_of, mask_image, mask_tsd; /* system.c */
+    uint64_t mask_in_page, mask_high, mask_align[3];                           /* string.c; [bytes / 4] */
     uint8_t xmm[16]; /* a vector register while it is borrowed */
     uint32_t site, link;
     uint32_t host_mxcsr;
@@ -101,7 +103,8 @@ struct rem {
     uint32_t enter, leave, exit, slow, none; /* trampolines, host offsets */
     struct flat *flat;
     struct flat_set *set;
-    struct rem_page *page_room; /* [REM_PAGES_MAX], below 2 GiB */
+    struct flat_set *last[PGM_IDX_COUNT]; /* by privilege, the one used last */
+    struct rem_page *page_room;           /* [REM_PAGES_MAX], below 2 GiB */
     struct rem_page *page_hash[REM_PAGES_MAX * 2];
     uint32_t pages, pages_max;
     struct rem_block *block; /* [REM_BLOCKS_MAX] ... all sparse */
@@ -226,6 +229,10 @@ void rem_site_open(struct rem_tr *t, unsigned flags);
 /** Code that runs the present instruction in the interpreter and goes on behind it. */
 void rem_emit_opaque(struct rem_tr *t);
 
+/* system.c, string.c: as below */
+bool rem_emit_system(struct rem_tr *t, const struct x86_insn *i);
+bool rem_emit_string(struct rem_tr *t, const struct x86_insn *i);
+
 /* probe.c */
 /**
  * Emits the linear address of the memory operand. Return: the host register that holds it (T0, or a guest register
@@ -246,6 +253,7 @@ bool rem_emit_jcc(struct rem_tr *t, const struct x86_insn *i);
 bool rem_emit_call(struct rem_tr *t, const struct x86_insn *i);
 bool rem_emit_ret(struct rem_tr *t, const struct x86_insn *i);
 bool rem_emit_jump_to(struct rem_tr *t, const struct x86_insn *i, bool call);
+void rem_emit_push_from(struct rem_tr *t, const void *from);
 bool rem_emit_push(struct rem_tr *t, const struct x86_insn *i);
 bool rem_emit_pop(struct rem_tr *t, const struct x86_insn *i);
 bool rem_emit_leave(struct rem_tr *t, const struct x86_insn *i);

@@ -25,7 +25,7 @@ static void move_down(struct rem_tr *t)
 }
 
 /* Pushes what is in memory at @from (ours, or the guest's by way of hot.tmp). */
-static void push_from(struct rem_tr *t, const void *from)
+void rem_emit_push_from(struct rem_tr *t, const void *from)
 {
     struct x86_place sum = e_at_index(T0, S, 1, 0), top = e_at(T0, 0);
     struct emit *e = &t->e;
@@ -48,7 +48,7 @@ static bool push_memory(struct rem_tr *t, const struct x86_insn *i)
     struct x86_place at = e_at_index((unsigned)reg, S, 1, 0);
     e_mem(e, t->bits64, 0x8b, T0, &at);
     e_store(e, &t->r->hot.tmp, T0);
-    push_from(t, &t->r->hot.tmp);
+    rem_emit_push_from(t, &t->r->hot.tmp);
     return true;
 }
 
@@ -63,7 +63,7 @@ bool rem_emit_push(struct rem_tr *t, const struct x86_insn *i)
     if (o->kind == X86_OP_GPR && o->bytes != width(t))
         return false;
     if (o->kind == X86_OP_GPR && rem_host_reg(o->reg) == X86_REG_NONE) {
-        push_from(t, &t->c->ctx.gpr[o->reg]);
+        rem_emit_push_from(t, &t->c->ctx.gpr[o->reg]);
         return true;
     }
     if (o->kind != X86_OP_GPR && o->kind != X86_OP_IMM)

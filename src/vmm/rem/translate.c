@@ -176,7 +176,7 @@ static bool emit_kind(struct rem_tr *t, const struct x86_insn *i)
         return rem_emit_misaligned(t, i);
     }
     switch (rem_kind_of(t->c, i)) {
-    case REM_OPAQUE: return false;
+    case REM_OPAQUE: return rem_emit_system(t, i);
     case REM_DATA: want_units(t, i); return rem_emit_data(t, i);
     case REM_NOTHING: return true;
     case REM_LEA: return rem_emit_lea(t, i);

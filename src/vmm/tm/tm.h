@@ -65,6 +65,8 @@ void tm_poll(struct tm_machine *tm);
 /* ---- time stamp counters: invariant, one offset per vCPU, all 0 at the start, stopped with the machine ---- */
 uint64_t tm_tsc(struct tm_machine *tm, unsigned cpu);
 void tm_tsc_set(struct tm_machine *tm, unsigned cpu, uint64_t val);
+/** Guest TSC = host's TSC less what stands there, while it runs; NULL: the host's TSC is not used. */
+const _Atomic uint64_t *tm_tsc_offset(const struct tm_machine *tm, unsigned cpu);
 uint64_t tm_tsc_hz(const struct tm_machine *tm);
 
 /* ---- tests: stepped machines only ---- */

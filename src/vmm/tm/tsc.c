@@ -122,6 +122,11 @@ uint64_t tm_tsc(struct tm_machine *tm, unsigned cpu)
     return cpu < tm->cpus ? host_now(tm) - atomic_load_explicit(&tm->tsc_offset[cpu], memory_order_relaxed) : 0;
 }
 
+const _Atomic uint64_t *tm_tsc_offset(const struct tm_machine *tm, unsigned cpu)
+{
+    return tm->native_tsc && cpu < tm->cpus ? &tm->tsc_offset[cpu] : NULL;
+}
+
 void tm_tsc_set(struct tm_machine *tm, unsigned cpu, uint64_t val)
 {
     if (cpu < tm->cpus)

@@ -89,6 +89,13 @@ static uint64_t tsc(void *user, unsigned cpu)
     return tm_tsc(vm->tm, cpu);
 }
 
+static const _Atomic uint64_t *tsc_offset(void *user, unsigned cpu)
+{
+    struct vm *vm = user;
+
+    return tm_tsc_offset(vm->tm, cpu);
+}
+
 static void tsc_set(void *user, unsigned cpu, uint64_t val)
 {
     struct vm *vm = user;
@@ -115,5 +122,6 @@ const struct cpum_outside vm_outside = {
     .apic_msr_write = apic_msr_write,
     .tsc = tsc,
     .tsc_set = tsc_set,
+    .tsc_offset = tsc_offset,
     .triple_fault = triple_fault,
 };
