@@ -202,8 +202,17 @@ bool cmd_console(struct cmd *c, const char *machine, const char *name, char **re
     GError *error = NULL;
     g_autoptr(GVariant) pid = client_get(c->client, machine, "IMachine", "State", &error);
 
-    static const char *const running[] = {"Running",   "Paused",   "Stuck",    "Saving",
-                                          "Restoring", "Starting", "Stopping", NULL};
+    static const char *const running[] = {"Running",
+                                          "Paused",
+                                          "Stuck",
+                                          "Saving",
+                                          "Restoring",
+                                          "Starting",
+                                          "Stopping",
+                                          "OnlineSnapshotting",
+                                          "DeletingSnapshotOnline",
+                                          "DeletingSnapshotPaused",
+                                          NULL};
     if (pid == NULL) {
         cmd_com_error(c, &error, "COMGETTER(State)", __LINE__, __FILE__);
         return false;

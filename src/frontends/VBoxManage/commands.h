@@ -13,6 +13,8 @@ extern const struct command createvm_command, registervm_command, unregistervm_c
     bandwidthctl_command, debugvm_command, natnetwork_command, hostonlynet_command, hostonlyif_command,
     dhcpserver_command, guestproperty_command, usbfilter_command;
 
+extern const struct command snapshot_command;
+
 /* medium.c */
 void medium_show(struct cmd *c, GVariant *medium, bool details);
 int medium_list(struct cmd *c, const char *kind, bool details);

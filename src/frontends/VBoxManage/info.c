@@ -334,10 +334,14 @@ static void show_inaccessible(const struct info *i)
 int show_machine(struct cmd *c, const char *object, bool machine_readable)
 {
     g_autoptr(GVariant) d = cmd_describe(c, object, "IMachine");
+
+    return d != NULL ? show_machine_info(c, d, machine_readable) : RC_FAILURE;
+}
+
+int show_machine_info(struct cmd *c, GVariant *d, bool machine_readable)
+{
     const struct info i = {d, machine_readable};
 
-    if (d == NULL)
-        return RC_FAILURE;
     if (c->json) {
         print_json(d);
         return RC_OK;

@@ -135,6 +135,8 @@ void print_json(GVariant *val);
 /** "Running" as showvminfo says it: "running". */
 const char *state_word(const char *state, bool human);
 int show_machine(struct cmd *c, const char *object, bool machine_readable);
+int show_machine_info(struct cmd *c, GVariant *machine, bool machine_readable);
+void snapshots_print(GVariant *machine, bool machine_readable, bool details);
 void show_snapshots(GVariant *machine, bool machine_readable, bool details);
 
 #endif

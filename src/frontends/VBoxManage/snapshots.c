@@ -40,14 +40,21 @@ static void print_human(GVariant *s, unsigned depth, bool current)
 
 void show_snapshots(GVariant *machine, bool machine_readable, bool details)
 {
+    g_autoptr(GVariant) list = dict_list(machine, "Snapshots");
+
+    if (g_variant_n_children(list) > 0 && !machine_readable)
+        printf("Snapshots:\n\n");
+    snapshots_print(machine, machine_readable, details);
+}
+
+void snapshots_print(GVariant *machine, bool machine_readable, bool details)
+{
     const struct info i = {machine, machine_readable};
     g_autoptr(GVariant) list = dict_list(machine, "Snapshots");
     gsize count = g_variant_n_children(list);
     g_autoptr(GArray) number = g_array_new(FALSE, TRUE, sizeof(unsigned)); /* of the last child at each depth */
 
     (void)details;
-    if (count > 0 && !machine_readable)
-        printf("Snapshots:\n\n");
     for (gsize k = 0; k < count; k++) {
         g_autoptr(GVariant) s = g_variant_get_child_value(list, k);
         g_autoptr(GString) suffix = g_string_new(NULL);

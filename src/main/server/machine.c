@@ -176,3 +176,56 @@ bool machine_save(struct machine *m, GError **error)
     medium_sweep(m->service, m->settings);
     return true;
 }
+
+/* Copies that hold no changes of their own follow. */
+static void refresh_copies(struct machine *m)
+{
+    for (unsigned k = 0; k < m->service->sessions->len; k++) {
+        struct session *one = m->service->sessions->pdata[k];
+        if (one->machine != m || one->copy == NULL || one->modified)
+            continue;
+        settings_machine_free(one->copy);
+        one->copy = settings_machine_copy(m->settings);
+    }
+}
+
+bool machine_replace(struct machine *m, struct settings_machine *next, GError **error)
+{
+    if (!settings_machine_save(next, error)) {
+        settings_machine_free(next);
+        return api_wrap(error, VBOX_E_FILE_ERROR);
+    }
+    settings_machine_free(m->settings);
+    m->settings = next;
+    refresh_copies(m);
+    medium_sweep(m->service, m->settings);
+    service_emit(m->service, "MachineDataChanged", g_variant_new("(s)", m->id));
+    return true;
+}
+
+char *machine_relative(const struct settings_machine *s, const char *path)
+{
+    g_autofree char *prefix = g_strconcat(s->file.folder, "/", NULL);
+
+    return g_strdup(g_str_has_prefix(path, prefix) ? path + strlen(prefix) : path);
+}
+
+char *machine_new_state_path(const struct settings_machine *s)
+{
+    g_autofree char *folder = machine_snapshot_folder(s);
+    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+    g_autofree char *stamp = g_date_time_format(now, "%Y-%m-%dT%H-%M-%S");
+    g_autofree char *name = g_strdup_printf("%s-%06d000Z.sav", stamp, g_date_time_get_microsecond(now));
+
+    g_mkdir_with_parents(folder, 0700);
+    return g_build_filename(folder, name, NULL);
+}
+
+bool machine_uses_state(const struct settings_machine *s, const char *file)
+{
+    bool used = g_strcmp0(s->state_file, file) == 0;
+
+    for (unsigned k = 0; !used && k < s->snapshots->len; k++)
+        used = g_strcmp0(((const struct settings_snapshot *)s->snapshots->pdata[k])->state_file, file) == 0;
+    return used;
+}

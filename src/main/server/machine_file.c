@@ -114,6 +114,7 @@ static void catch_up(struct settings_machine *copy, const struct settings_machin
     replace_text(&copy->file.attempted, now->file.attempted);
     replace_text(&copy->state_file, now->state_file);
     copy->aborted = now->aborted;
+    copy->current_state_modified = now->current_snapshot != NULL || now->current_state_modified;
     copy->last_state_change_s = now->last_state_change_s;
 }
 
@@ -214,7 +215,7 @@ bool machine_unregister(struct bus_call *call, GVariant **ret, GError **error)
     g_variant_get(call->args, "(&s)", &mode);
     if (api_enum_value("CleanupMode", mode) < 0)
         return api_fail(error, E_INVALIDARG, "Invalid CleanupMode: '%s'", mode);
-    if (m->writer != NULL || m->vm != NULL || m->launching)
+    if (m->writer != NULL || m->vm != NULL || m->launching || m->busy)
         return api_fail(error, VBOX_E_INVALID_OBJECT_STATE, "Cannot unregister the machine '%s' while it is locked",
                         machine_name(m));
     bool all = g_ascii_strcasecmp(mode, "UnregisterOnly") != 0;

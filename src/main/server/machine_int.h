@@ -57,6 +57,12 @@ bool guest_property_set(struct bus_call *call, GVariant **ret, GError **error);
 bool guest_property_delete(struct bus_call *call, GVariant **ret, GError **error);
 bool guest_property_enumerate(struct bus_call *call, GVariant **ret, GError **error);
 
+/* snapshot_take.c, snapshot_delete.c, snapshot_restore.c, snapshot.c */
+bool snapshot_take(struct bus_call *call, GVariant **ret, GError **error);
+bool snapshot_delete(struct bus_call *call, GVariant **ret, GError **error);
+bool snapshot_restore(struct bus_call *call, GVariant **ret, GError **error);
+bool snapshot_find(struct bus_call *call, GVariant **ret, GError **error);
+
 /* lists.c: small lists below a machine */
 bool list_add_transient_folder(struct bus_call *call, GVariant **ret, GError **error);
 bool list_remove_transient_folder(struct bus_call *call, GVariant **ret, GError **error);

@@ -28,7 +28,7 @@ bool machine_launch(struct bus_call *call, GVariant **ret, GError **error)
         return api_fail(error, E_ACCESSDENIED, "The machine '%s' is inaccessible: %s", m->path, m->access_error);
     if (!m->registered)
         return api_fail(error, E_UNEXPECTED, "The machine '%s' is not registered", machine_name(m));
-    if (m->writer != NULL || m->vm != NULL || m->launching)
+    if (m->writer != NULL || m->vm != NULL || m->launching || m->busy)
         return api_fail(error, VBOX_E_INVALID_OBJECT_STATE,
                         "The machine '%s' is already locked by a session (or being locked or unlocked)",
                         machine_name(m));
@@ -64,7 +64,8 @@ bool machine_power_down(struct bus_call *call, GVariant **ret, GError **error)
     struct part *p = call->object;
     struct machine *m = p->machine;
 
-    if (!running_or_fail(m, error))
+    bool merging = m->state == MachineState_DeletingSnapshotOnline || m->state == MachineState_DeletingSnapshotPaused;
+    if (!merging && !running_or_fail(m, error))
         return false;
     struct progress *progress = progress_new(p->service, call->peer, "Powering off VM");
     machine_state_set(m, MachineState_Stopping);
@@ -83,24 +84,6 @@ struct saving {
     int state_before;
 };
 
-static char *state_file_name(const struct machine *m)
-{
-    g_autofree char *folder = machine_snapshot_folder(m->settings);
-    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
-    g_autofree char *stamp = g_date_time_format(now, "%Y-%m-%dT%H-%M-%S");
-    g_autofree char *name = g_strdup_printf("%s-%06d000Z.sav", stamp, g_date_time_get_microsecond(now));
-
-    g_mkdir_with_parents(folder, 0700);
-    return g_build_filename(folder, name, NULL);
-}
-
-static char *relative_to(const char *path, const char *folder)
-{
-    g_autofree char *prefix = g_strconcat(folder, "/", NULL);
-
-    return g_strdup(g_str_has_prefix(path, prefix) ? path + strlen(prefix) : path);
-}
-
 static void state_written(void *user, GVariant *ret, GError *error)
 {
     struct saving *s = user;
@@ -109,7 +92,7 @@ static void state_written(void *user, GVariant *ret, GError *error)
     g_clear_pointer(&ret, g_variant_unref);
     if (error == NULL && m->vm != NULL) {
         g_free(m->settings->state_file);
-        m->settings->state_file = relative_to(s->path, m->settings->file.folder);
+        m->settings->state_file = machine_relative(m->settings, s->path);
         machine_save(m, &error);
     }
     if (error != NULL || m->vm == NULL) {
@@ -139,7 +122,7 @@ bool machine_save_state(struct bus_call *call, GVariant **ret, GError **error)
                         machine_name(m));
     struct saving *s = g_new0(struct saving, 1);
     s->machine = m;
-    s->path = state_file_name(m);
+    s->path = machine_new_state_path(m->settings);
     s->progress = progress_new(p->service, call->peer, "Saving the execution state of the virtual machine");
     machine_state_set(m, MachineState_Saving);
     vmproc_call(m->vm, API_PREFIX "IConsole", "SaveState", g_variant_new("(s)", s->path), state_written, s);
@@ -151,6 +134,9 @@ bool machine_save_state(struct bus_call *call, GVariant **ret, GError **error)
 
 static bool at_rest(const struct machine *m, GError **error)
 {
+    if (m->busy)
+        return api_fail(error, VBOX_E_INVALID_VM_STATE, "Machine '%s' is in the state %s", machine_name(m),
+                        api_enum_name("MachineState", m->state));
     return m->vm == NULL ? true : api_fail(error, VBOX_E_INVALID_VM_STATE, "Machine '%s' is running", machine_name(m));
 }
 
@@ -169,12 +155,12 @@ bool machine_discard_state(struct bus_call *call, GVariant **ret, GError **error
                         "Cannot discard the saved state: the machine is not in a saved state (machine state: %s)",
                         api_enum_name("MachineState", m->state));
     g_autofree char *path = g_canonicalize_filename(m->settings->state_file, m->settings->file.folder);
-    g_clear_pointer(&m->settings->state_file, g_free);
+    g_autofree char *file = g_steal_pointer(&m->settings->state_file);
     m->settings->aborted = false;
     m->settings->last_state_change_s = g_get_real_time() / G_USEC_PER_SEC;
     if (!machine_save(m, error))
         return false;
-    if (remove)
+    if (remove && !machine_uses_state(m->settings, file)) /* a snapshot may have the same */
         g_unlink(path);
     if (p->session != NULL && p->session->copy != NULL)
         g_clear_pointer(&p->session->copy->state_file, g_free);
@@ -200,7 +186,7 @@ bool machine_adopt_state(struct bus_call *call, GVariant **ret, GError **error)
     g_autofree char *full = g_canonicalize_filename(path, m->settings->file.folder);
     if (!g_file_test(full, G_FILE_TEST_IS_REGULAR))
         return api_fail(error, VBOX_E_FILE_ERROR, "Invalid saved state file path '%s' (VERR_FILE_NOT_FOUND)", path);
-    m->settings->state_file = relative_to(full, m->settings->file.folder);
+    m->settings->state_file = machine_relative(m->settings, full);
     m->settings->aborted = false;
     m->settings->last_state_change_s = g_get_real_time() / G_USEC_PER_SEC;
     if (!machine_save(m, error))

@@ -212,7 +212,7 @@ static void drop_entry(GPtrArray *list, const char *braced)
         settings_tree_remove(list, k);
 }
 
-static bool drop_from(struct settings_media *media, const char *braced)
+bool medium_drop_from(struct settings_media *media, const char *braced)
 {
     if (settings_media_find(media, braced, NULL) == NULL)
         return false;
@@ -228,18 +228,18 @@ bool medium_unregister(struct medium *m, GError **error)
     char braced[40];
 
     medium_id_braced(m, braced);
-    if (drop_from(&s->global->media, braced) && !service_save(s, error))
+    if (medium_drop_from(&s->global->media, braced) && !service_save(s, error))
         return false;
     for (unsigned k = 0; k < s->machines->len; k++) {
         struct machine *one = s->machines->pdata[k];
-        if (one->settings != NULL && drop_from(&one->settings->media, braced) && one->registered &&
+        if (one->settings != NULL && medium_drop_from(&one->settings->media, braced) && one->registered &&
             !machine_save(one, error))
             return false;
     }
     for (unsigned k = 0; k < s->sessions->len; k++) {
         struct session *one = s->sessions->pdata[k];
         if (one->copy != NULL)
-            drop_from(&one->copy->media, braced);
+            medium_drop_from(&one->copy->media, braced);
     }
     return true;
 }

@@ -78,6 +78,9 @@ bool part_change(struct part *p, GError **error)
     if (p->s == NULL)
         return api_fail(error, E_ACCESSDENIED, "The machine '%s' is inaccessible: %s", p->machine->path,
                         p->machine->access_error);
+    if (p->machine->busy)
+        return api_fail(error, VBOX_E_INVALID_VM_STATE, "The machine is not mutable (state is %s)",
+                        api_enum_name("MachineState", p->machine->state));
     if (p->session == NULL && p->machine->registered)
         return api_fail(error, VBOX_E_INVALID_VM_STATE, "The machine is not mutable (state is %s)",
                         api_enum_name("MachineState", p->machine->state));

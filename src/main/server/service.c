@@ -6,17 +6,29 @@
 
 #include "main/server/service_int.h"
 
-static const struct bus_class *const classes[] = {
-    &virtualbox_class,  &host_class,     &properties_class, &machine_class,
-    &session_class,     &progress_class, &console_class,    &medium_class,
-    &controller_class,  &adapter_class,  &serial_class,     &parallel_class,
-    &nat_network_class, &dhcp_class,     &host_only_class,  NULL};
+static const struct bus_class *const classes[] = {&virtualbox_class,
+                                                  &host_class,
+                                                  &properties_class,
+                                                  &machine_class,
+                                                  &session_class,
+                                                  &progress_class,
+                                                  &console_class,
+                                                  &medium_class,
+                                                  &controller_class,
+                                                  &snapshot_class,
+                                                  &adapter_class,
+                                                  &serial_class,
+                                                  &parallel_class,
+                                                  &nat_network_class,
+                                                  &dhcp_class,
+                                                  &host_only_class,
+                                                  NULL};
 
 static bool needed(const struct service *s)
 {
     for (unsigned k = 0; k < s->machines->len; k++) {
         const struct machine *m = s->machines->pdata[k];
-        if (m->vm != NULL || m->launching)
+        if (m->vm != NULL || m->launching || m->busy)
             return true;
     }
     for (unsigned k = 0; k < s->progresses->len; k++)
@@ -121,6 +133,9 @@ struct service *service_new(const struct service_config *config, GError **error)
     }
     s->bus = bus_new(&bus);
     vmproc_adopt_all(s);
+    for (unsigned k = 0; k < s->machines->len; k++)
+        if (((const struct machine *)s->machines->pdata[k])->vm == NULL)
+            pending_recover(s->machines->pdata[k]);
     service_idle_check(s);
     return s;
 }

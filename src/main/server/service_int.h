@@ -60,7 +60,9 @@ struct machine {
     int64_t changed_ms;
     struct session *writer; /* write lock */
     bool launching;
+    bool busy;         /* a snapshot is being taken, deleted, restored: settings and process are not to be touched */
     struct vmproc *vm; /* its process, NULL: none */
+    int vm_state;      /* MachineState_ the process told last */
     char *session_name;
     GPtrArray *transient_folders; /* settings_shared_folder; while it runs */
 };
@@ -103,6 +105,14 @@ char *machine_snapshot_folder(const struct settings_machine *s);
 bool machine_running(const struct machine *m);
 /** Writes the machine's settings now. */
 bool machine_save(struct machine *m, GError **error);
+/** Saves @next and makes it the machine's settings, in sessions too; takes it in any case. */
+bool machine_replace(struct machine *m, struct settings_machine *next, GError **error);
+/** @path relative to the machine's folder if it is below it; g_free. */
+char *machine_relative(const struct settings_machine *s, const char *path);
+/** A new file name for a state in the snapshot folder; g_free. */
+char *machine_new_state_path(const struct settings_machine *s);
+/** Whether a snapshot or the machine refers to this state file (as written there). */
+bool machine_uses_state(const struct settings_machine *s, const char *file);
 
 /* ---- root.c: objects there is one of ---- */
 void *root_find(void *user, const char *node, const char *name);
@@ -227,6 +237,8 @@ struct medium *medium_new(struct service *s, const char *id, enum settings_devic
                           const char *format);
 /** The medium's chain, base first, is put into @settings' own registry: the machine's process reads no other. */
 void medium_register_in(struct medium *m, struct settings_machine *settings);
+/** Out of one registry, where its children take its place. */
+bool medium_drop_from(struct settings_media *media, const char *braced);
 /** Out of every registry; the medium itself stays known. */
 bool medium_unregister(struct medium *m, GError **error);
 /** Gives the medium a parent, or another one. */
@@ -254,6 +266,17 @@ struct medium *medium_implicit_diff(struct medium *parent, const struct settings
 bool medium_needs_diff(const struct medium *m);
 /** Forgets implicit images that nothing uses, with their files. @saved: these settings are on disk. */
 void medium_sweep(struct service *s, const struct settings_machine *saved);
+
+/* ---- pending.c: what was begun, as noted in the settings ---- */
+/** Adds a note; texts are copied, each may be NULL. */
+void pending_add(struct settings_machine *s, enum settings_pending_action action, const char *uuid, const char *into,
+                 const char *format, const char *file);
+/** @file NULL: whatever it says. */
+void pending_drop(struct settings_machine *s, enum settings_pending_action action, const char *uuid, const char *file);
+/** Carries out what is noted about files, then forgets the notes. @done may be NULL. */
+void pending_run(struct machine *m, void (*done)(void *user, GError *error), void *user);
+/** Finishes or undoes what was interrupted. */
+void pending_recover(struct machine *m);
 
 /* ---- vmprocess.c ---- */
 /** Starts the machine's process; @progress ends when it runs. */
@@ -289,10 +312,10 @@ const struct controller_rule *controller_rule_for_bus(const char *bus);
 
 /* ---- classes ---- */
 extern const struct bus_class virtualbox_class, host_class, properties_class, machine_class, session_class,
-    progress_class, console_class, medium_class, controller_class, adapter_class, serial_class, parallel_class,
-    nat_network_class, dhcp_class, host_only_class;
+    progress_class, console_class, medium_class, controller_class, snapshot_class, adapter_class, serial_class,
+    parallel_class, nat_network_class, dhcp_class, host_only_class;
 extern const struct bus_interface machine_interface, controller_interface, adapter_interface, serial_interface,
-    parallel_interface, medium_interface;
+    parallel_interface, medium_interface, snapshot_interface;
 
 /* ---- guest_types.c ---- */
 struct guest_type {

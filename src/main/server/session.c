@@ -81,11 +81,11 @@ bool session_lock(struct session *s, struct machine *m, const char *lock_type, G
         return api_fail(error, E_ACCESSDENIED, "The machine '%s' is inaccessible: %s", m->path, m->access_error);
     if (!m->registered)
         return api_fail(error, E_UNEXPECTED, "The machine '%s' is not registered", machine_name(m));
-    if (m->launching || (m->writer != NULL && !shared))
+    if (m->launching || (m->writer != NULL && !shared) || (m->busy && !shared))
         return already(m, error);
     if (!shared && m->vm != NULL)
         return already(m, error);
-    if (shared && m->writer == NULL && m->vm == NULL)
+    if (shared && m->writer == NULL && m->vm == NULL && !m->busy)
         shared = false; /* the first one holds it for real */
     s->machine = m;
     s->type = shared ? SessionType_Shared : SessionType_WriteLock;

@@ -22,7 +22,9 @@ static void take_state(struct vmproc *vm, const char *name)
         machine_state_set(m, MachineState_Stopping); /* until the process is gone */
         return;
     }
-    bool ours = m->state == MachineState_Saving || m->state == MachineState_Stopping;
+    bool ours = m->state == MachineState_Saving || m->state == MachineState_Stopping || m->busy;
+    if (state >= 0)
+        m->vm_state = state;
     if (state >= 0 && !ours)
         machine_state_set(m, state);
 }
@@ -30,13 +32,17 @@ static void take_state(struct vmproc *vm, const char *name)
 static void on_signal(GDBusConnection *connection, const char *sender, const char *path, const char *interface,
                       const char *signal, GVariant *args, void *user)
 {
-    const char *state, *detail;
+    struct machine *m = ((struct vmproc *)user)->machine;
+    const char *what, *detail;
 
-    (void)connection, (void)sender, (void)path, (void)interface, (void)signal;
+    (void)connection, (void)sender, (void)path, (void)interface;
     if (!g_variant_is_of_type(args, G_VARIANT_TYPE("(ss)")))
         return;
-    g_variant_get(args, "(&s&s)", &state, &detail);
-    take_state(user, state);
+    g_variant_get(args, "(&s&s)", &what, &detail);
+    if (strcmp(signal, "StateChanged") == 0)
+        take_state(user, what);
+    else if (strcmp(signal, "RuntimeError") == 0)
+        service_emit(m->service, "RuntimeErrorRaised", g_variant_new("(sbss)", m->id, FALSE, what, detail));
 }
 
 /* ---- connecting: two steps, given up when the process ends or does not answer in time ---- */
@@ -99,8 +105,8 @@ static void got_connection(GObject *source, GAsyncResult *result, void *user)
     vm->connection = connection;
     g_dbus_connection_set_exit_on_close(connection, FALSE);
     vm->subscription =
-        g_dbus_connection_signal_subscribe(connection, NULL, API_PREFIX "IInternalSessionControl", "StateChanged",
-                                           vm->node, NULL, G_DBUS_SIGNAL_FLAGS_NONE, on_signal, vm, NULL);
+        g_dbus_connection_signal_subscribe(connection, NULL, API_PREFIX "IInternalSessionControl", NULL, vm->node, NULL,
+                                           G_DBUS_SIGNAL_FLAGS_NONE, on_signal, vm, NULL);
     g_dbus_connection_call(connection, NULL, vm->node, "org.freedesktop.DBus.Properties", "Get",
                            g_variant_new("(ss)", API_PREFIX "IInternalSessionControl", "State"), G_VARIANT_TYPE("(v)"),
                            G_DBUS_CALL_FLAGS_NONE, G_MAXINT, a->cancel, got_state, a);
@@ -136,20 +142,28 @@ void vmproc_connect(struct vmproc *vm)
                                       got_connection, a);
 }
 
-/* The machine has gone on from its saved state; the file must not be loaded again: the disks have moved on. */
-static void state_used(struct machine *m)
+/*
+ * The machine runs: a state it has gone on from must not be loaded again (the disks have moved on), and it is no longer
+ * what the current snapshot holds.
+ */
+static void started(struct machine *m)
 {
+    struct settings_machine *s = m->settings;
+    g_autofree char *file = g_steal_pointer(&s->state_file);
     g_autoptr(GError) error = NULL;
 
-    if (m->settings->state_file == NULL)
+    if (file == NULL && (s->current_snapshot == NULL || s->current_state_modified))
         return;
-    g_autofree char *path = g_canonicalize_filename(m->settings->state_file, m->settings->file.folder);
-    g_clear_pointer(&m->settings->state_file, g_free);
-    m->settings->aborted = false;
-    if (machine_save(m, &error))
-        g_unlink(path);
-    else
+    s->aborted = false;
+    s->current_state_modified = true;
+    if (!machine_save(m, &error)) {
         g_warning("%s", error->message);
+        return;
+    }
+    if (file != NULL && !machine_uses_state(s, file)) {
+        g_autofree char *path = g_canonicalize_filename(file, s->file.folder);
+        g_unlink(path);
+    }
 }
 
 static void refused(struct vmproc *vm, GError *error)
@@ -191,9 +205,10 @@ static void connected(struct vmproc *vm, GError *error)
         return;
     }
     if (vm->start != NULL)
-        state_used(m);
+        started(m);
     if (m->state == MachineState_Starting || m->state == MachineState_Restoring)
         machine_state_set(m, MachineState_Running);
     service_emit(m->service, "SessionStateChanged", g_variant_new("(ss)", m->id, "Locked"));
     vmproc_end_start(vm, NULL);
+    pending_recover(m); /* of a service that went away */
 }

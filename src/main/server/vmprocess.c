@@ -167,6 +167,7 @@ static gboolean process_gone(int fd, GIOCondition condition, void *user)
     }
     struct service *s = m->service;
     vmproc_free(vm);
+    pending_recover(m);
     service_idle_check(s);
     return G_SOURCE_REMOVE;
 }

@@ -125,4 +125,21 @@ void settings_hardware_copy(struct settings_hardware *to, const struct settings_
 {
     map_copy(&map_hardware, to, from);
     map_copy(&map_platform, to, from);
+    map_copy(&map_controllers, to, from); /* a second place of the same list: no part of map_hardware's copy */
+}
+
+void settings_snapshot_take(struct settings_snapshot *to, const struct settings_machine *from)
+{
+    settings_hardware_copy(&to->hardware, &from->hardware);
+    map_copy(&map_debugging, &to->debugging, &from->debugging);
+    map_copy(&map_autostart, &to->autostart, &from->autostart);
+    map_copy(&map_recording, &to->recording, &from->recording);
+}
+
+void settings_snapshot_restore(struct settings_machine *to, const struct settings_snapshot *from)
+{
+    settings_hardware_copy(&to->hardware, &from->hardware);
+    map_copy(&map_debugging, &to->debugging, &from->debugging);
+    map_copy(&map_autostart, &to->autostart, &from->autostart);
+    map_copy(&map_recording, &to->recording, &from->recording);
 }

@@ -39,6 +39,18 @@ struct settings_group {
     struct kept *kept;
 };
 
+/*
+ * What has been begun with snapshots and images and is to be finished or undone should it be interrupted; written
+ * before the first step. VirtualBox skips the element.
+ */
+struct settings_pending {
+    enum settings_pending_action action;
+    char *uuid;          /* DELETE_SNAPSHOT, STATE: of the snapshot; others: of the image */
+    char *into;          /* MERGED_IMAGE: the image that holds its contents now */
+    char *format, *file; /* absolute */
+    struct kept *kept;
+};
+
 struct settings_snapshot {
     uint32_t depth; /* tree.h */
     char *uuid, *name, *description;
@@ -75,7 +87,8 @@ struct settings_machine {
     struct settings_debugging debugging;
     struct settings_autostart autostart;
     struct settings_recording recording;
-    GPtrArray *groups; /* settings_group; empty = "/" */
+    GPtrArray *groups;  /* settings_group; empty = "/" */
+    GPtrArray *pending; /* settings_pending, in order */
     struct kept *kept;
 };
 
@@ -104,6 +117,9 @@ const char *settings_property_get(const GPtrArray *list, const char *key);
 void settings_property_set(GPtrArray *list, const char *key, const char *value);
 /** settings_snapshot_find() - index in m->snapshots by @uuid, or G_MAXUINT. */
 guint settings_snapshot_find(const struct settings_machine *m, const char *uuid);
+/** What a snapshot keeps of the machine goes into it, and comes back out of it. */
+void settings_snapshot_take(struct settings_snapshot *to, const struct settings_machine *from);
+void settings_snapshot_restore(struct settings_machine *to, const struct settings_snapshot *from);
 /**
  * settings_hardware_copy() - for taking and restoring snapshots: @to is replaced by a deep copy of @from.
  */

@@ -14,7 +14,7 @@
 #include "main/settings/tree.h"
 
 #define T struct settings_debugging
-static const struct map_type map_debugging = {
+const struct map_type map_debugging = {
     .elems =
         ELEMS(ONE("Tracing",
                   WITH_ALL(BOOL("enabled", tracing, false), BOOL("allowTracingToAccessVM", tracing_vm_access, false),
@@ -27,9 +27,9 @@ static const struct map_type map_debugging = {
 #undef T
 
 #define T struct settings_autostart
-static const struct map_type map_autostart = {.flags = TYPE_ALL,
-                                              .attrs = ATTRS(BOOL("enabled", enabled, false), U32("delay", delay_s, 0),
-                                                             ENUM("autostop", autostop, autostop, AUTOSTOP_DISABLED))};
+const struct map_type map_autostart = {.flags = TYPE_ALL,
+                                       .attrs = ATTRS(BOOL("enabled", enabled, false), U32("delay", delay_s, 0),
+                                                      ENUM("autostop", autostop, autostop, AUTOSTOP_DISABLED))};
 #undef T
 
 #define T struct settings_teleporter
@@ -86,22 +86,21 @@ static unsigned recording_need(const void *item)
     return r->enabled || r->screens->len > 0 ? 14 : 0;
 }
 
-static const struct map_type map_recording = {.need = recording_need,
-                                              .attrs = ATTRS(BOOL("enabled", enabled, false)),
-                                              .elems = ELEMS(LIST("Screen", screens, &map_screen))};
+const struct map_type map_recording = {.need = recording_need,
+                                       .attrs = ATTRS(BOOL("enabled", enabled, false)),
+                                       .elems = ELEMS(LIST("Screen", screens, &map_screen))};
 #undef T
 
 /* Beside Hardware, of a machine and of a snapshot. */
 #define AROUND_HARDWARE                                                                                                \
     PART("Hardware", hardware, &map_hardware, .flags = ELEM_ALWAYS | ELEM_REQUIRED),                                   \
-        PART("StorageControllers", hardware, &controllers_beside, .until = 16),                                        \
+        PART("StorageControllers", hardware, &map_controllers, .until = 16),                                           \
         PART("Debugging", debugging, &map_debugging, .since = 13),                                                     \
         PART("Autostart", autostart, &map_autostart, .since = 13), PART("Recording", recording, &map_recording)
 #define PLATFORM PART("Platform", hardware, &map_platform, .since = 20, .flags = ELEM_MOVED)
 
 #define T struct settings_hardware
-static const struct map_type controllers_beside = {.elems =
-                                                       ELEMS(LIST("StorageController", controllers, &map_controller))};
+const struct map_type map_controllers = {.elems = ELEMS(LIST("StorageController", controllers, &map_controller))};
 #undef T
 
 #define T struct settings_snapshot
@@ -110,6 +109,13 @@ const struct map_type map_snapshot = {
     .attrs = ATTRS(UUID("uuid", uuid, .flags = ATTR_REQUIRED), STR("name", name, .flags = ATTR_REQUIRED),
                    TIME("timeStamp", time_s, .flags = ATTR_REQUIRED), STR("stateFile", state_file)),
     .elems = ELEMS(ONE("Description", WITH_ATTRS(STR("", description))), AROUND_HARDWARE, PLATFORM)};
+#undef T
+
+#define T struct settings_pending
+const struct map_type map_pending = {
+    ITEM_TYPE(pending),
+    .attrs = ATTRS(ENUM("action", action, pending_action, PENDING_DELETE_SNAPSHOT, .flags = ATTR_REQUIRED),
+                   UUID("uuid", uuid), UUID("into", into), STR("format", format), STR("file", file))};
 #undef T
 
 #define T struct settings_group
@@ -194,5 +200,6 @@ const struct map_type map_machine = {
                    PART("MediaRegistry", media, &map_media, .since = 11),
                    ONE("ExtraData", WITH_ELEMS(LIST("ExtraDataItem", extra_data, &map_property, .flags = ELEM_SORTED))),
                    TREE("Snapshot", snapshots, &map_snapshot), AROUND_HARDWARE,
-                   ONE("Groups", WITH_ELEMS(LIST("Group", groups, &map_group)), .since = 13), PLATFORM)};
+                   ONE("Groups", WITH_ELEMS(LIST("Group", groups, &map_group)), .since = 13), PLATFORM,
+                   ONE("PendingOperations", WITH_ELEMS(LIST("Operation", pending, &map_pending))))};
 #undef T

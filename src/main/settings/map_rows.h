@@ -118,6 +118,7 @@
 #include "main/settings/items.def"
 #undef ITEM
 
+extern const struct map_type map_debugging, map_autostart, map_recording, map_controllers;
 extern const struct map_type map_hardware, map_media, map_machine, map_global, map_adapter, map_platform;
 
 #endif

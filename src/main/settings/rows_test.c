@@ -11,6 +11,7 @@
 #include "main/settings/global.h"
 #include "main/settings/machine.h"
 #include "main/settings/map_diff.h"
+#include "main/settings/items.h"
 #include "main/settings/map_rows.h"
 #include "main/settings/tree.h"
 
@@ -147,6 +148,31 @@ static void test_machine(void)
     settings_machine_free(m);
 }
 
+/* What a snapshot takes and gives back: everything both have. */
+static void test_snapshot(void)
+{
+    struct filler f = {0};
+    struct settings_machine *m = settings_machine_new(fio_system(), "/x/vm.vbox", NULL, NULL, NULL);
+    struct settings_machine *n = settings_machine_new(fio_system(), "/x/vm.vbox", NULL, NULL, NULL);
+    struct settings_snapshot *s = settings_snapshot_new(), *t = settings_snapshot_new();
+
+    fill(&f, &map_machine, m);
+    settings_snapshot_take(s, m);
+    settings_snapshot_restore(n, s);
+    settings_snapshot_take(t, n);
+    g_autofree char *differs = map_difference(&map_snapshot, s, t);
+    g_assert_cmpstr(differs, ==, NULL);
+    g_assert_cmpuint(n->hardware.controllers->len, ==, m->hardware.controllers->len);
+    differs = map_difference(&map_hardware, &m->hardware, &n->hardware);
+    g_assert_cmpstr(differs, ==, NULL);
+    g_assert_true(map_equal(&map_controllers, &m->hardware, &n->hardware));
+    g_assert_true(map_equal(&map_platform, &m->hardware, &n->hardware));
+    settings_snapshot_free(s);
+    settings_snapshot_free(t);
+    settings_machine_free(m);
+    settings_machine_free(n);
+}
+
 static void test_global(void)
 {
     struct filler f = {0};
@@ -219,6 +245,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/settings/rows/machine", test_machine);
+    g_test_add_func("/settings/rows/snapshot", test_snapshot);
     g_test_add_func("/settings/rows/global", test_global);
     g_test_add_func("/settings/rows/defaults", test_defaults);
     g_test_add_func("/settings/rows/tree", test_tree);
