@@ -4,8 +4,9 @@
  * A struct fio is one table of file operations. fio_system() is the kernel's; fio_shim.h has tables that fail call N,
  * and that forget what was not synced. Nothing else in the program writes a durable file.
  *
- * Table calls are raw: they return -errno, may be interrupted and may transfer less than asked. The functions below
- * them deal with that. A failed fdatasync or fsync means the data may be lost: it is reported, never retried.
+ * Several threads may pread at once. Table calls are raw: they return -errno, may be interrupted and may transfer less
+ * than asked. The functions below them deal with that. A failed fdatasync or fsync means the data may be lost: it is
+ * reported, never retried.
  */
 #ifndef RT_FIO_H
 #define RT_FIO_H

@@ -419,7 +419,7 @@ static bool load_file(struct rig *r, const struct fio *io, GError **error)
 
     pdm_load_begin(rig_pdm(r));
     while (ok && (next = ssm_in_next(in, &u, error)) == SSM_NEXT_UNIT)
-        ok = pdm_load_unit(rig_pdm(r), &u, error);
+        ok = ssm_in_read(in, &u, error) && pdm_load_unit(rig_pdm(r), &u, error);
     ssm_in_close(in);
     return ok && next == SSM_NEXT_END && pdm_load_end(rig_pdm(r), error);
 }

@@ -92,13 +92,42 @@ static void build_view(struct pgm *pgm, unsigned v, const uint64_t *bounds, unsi
     __atomic_store_n(&view->count, count, __ATOMIC_RELAXED);
 }
 
-/* Length of plain RAM from @gpa on, in whole pages. */
+static void find(const struct pgm *pgm, unsigned v, uint64_t gpa, struct place *ret)
+{
+    const struct view *view = &pgm->view[v];
+    uint32_t seq;
+
+    gpa &= PHYS_END - 1;
+    do {
+        struct seg s;
+        uint32_t lo = 0, hi;
+
+        while ((seq = atomic_load_explicit(&pgm->seq, memory_order_acquire)) & 1)
+            __builtin_ia32_pause();
+        hi = __atomic_load_n(&view->count, __ATOMIC_RELAXED);
+        while (hi - lo > 1) {
+            uint32_t mid = lo + (hi - lo) / 2;
+            if (__atomic_load_n(&view->seg[mid].start, __ATOMIC_RELAXED) <= gpa)
+                lo = mid;
+            else
+                hi = mid;
+        }
+        s.start = __atomic_load_n(&view->seg[lo].start, __ATOMIC_RELAXED);
+        s.end = __atomic_load_n(&view->seg[lo].end, __ATOMIC_RELAXED);
+        s.range = __atomic_load_n(&view->seg[lo].range, __ATOMIC_RELAXED);
+        s.off = __atomic_load_n(&view->seg[lo].off, __ATOMIC_RELAXED);
+        *ret = (struct place){.range = s.range, .off = s.off + (gpa - s.start), .bytes = s.end - gpa};
+        atomic_thread_fence(memory_order_acquire);
+    } while (seq != atomic_load_explicit(&pgm->seq, memory_order_relaxed));
+}
+
+/* Length of plain RAM from @gpa on, in whole pages. None while its bytes are still to come. */
 static uint64_t plain_ram_bytes(struct pgm *pgm, uint64_t gpa, unsigned range)
 {
     struct place p;
 
-    pgm_find(pgm, VIEW_WRITE, gpa, &p);
-    return p.range == &pgm->range[range] ? p.bytes & PAGE_MASK : 0;
+    find(pgm, VIEW_WRITE, gpa, &p);
+    return p.range == &pgm->range[range] && atomic_load(&pgm->need) == NULL ? p.bytes & PAGE_MASK : 0;
 }
 
 /* Caller holds the lock. */
@@ -149,31 +178,21 @@ void pgm_map_fini(struct pgm *pgm)
 
 void pgm_find(struct pgm *pgm, unsigned v, uint64_t gpa, struct place *ret)
 {
-    const struct view *view = &pgm->view[v];
-    uint32_t seq;
+    void (*need)(void *user, uint64_t off) = atomic_load_explicit(&pgm->need, memory_order_acquire);
 
-    gpa &= PHYS_END - 1;
-    do {
-        struct seg s;
-        uint32_t lo = 0, hi;
+    find(pgm, v, gpa, ret);
+    if (need != NULL && ret->range != NULL && ret->range->kind == PGM_KIND_RAM)
+        need(pgm->need_user, (uint64_t)(ret->range->hva - pgm->ram.hva) + ret->off);
+}
 
-        while ((seq = atomic_load_explicit(&pgm->seq, memory_order_acquire)) & 1)
-            __builtin_ia32_pause();
-        hi = __atomic_load_n(&view->count, __ATOMIC_RELAXED);
-        while (hi - lo > 1) {
-            uint32_t mid = lo + (hi - lo) / 2;
-            if (__atomic_load_n(&view->seg[mid].start, __ATOMIC_RELAXED) <= gpa)
-                lo = mid;
-            else
-                hi = mid;
-        }
-        s.start = __atomic_load_n(&view->seg[lo].start, __ATOMIC_RELAXED);
-        s.end = __atomic_load_n(&view->seg[lo].end, __ATOMIC_RELAXED);
-        s.range = __atomic_load_n(&view->seg[lo].range, __ATOMIC_RELAXED);
-        s.off = __atomic_load_n(&view->seg[lo].off, __ATOMIC_RELAXED);
-        *ret = (struct place){.range = s.range, .off = s.off + (gpa - s.start), .bytes = s.end - gpa};
-        atomic_thread_fence(memory_order_acquire);
-    } while (seq != atomic_load_explicit(&pgm->seq, memory_order_relaxed));
+void pgm_fill_set(struct pgm *pgm, void (*need)(void *user, uint64_t off), void *user)
+{
+    g_mutex_lock(&pgm->lock);
+    if (need != NULL)
+        pgm->need_user = user;
+    atomic_store(&pgm->need, need);
+    rebuild(pgm);
+    g_mutex_unlock(&pgm->lock);
 }
 
 /* Return: NULL = no such range, or one that cannot be moved. */

@@ -47,6 +47,12 @@ uint64_t pgm_ram_high_bytes(const struct pgm *pgm);
 /** Whole RAM as one block for saving and loading. */
 void *pgm_ram_hva(struct pgm *pgm, uint64_t *ret_bytes);
 int pgm_ram_fd(struct pgm *pgm);
+/**
+ * pgm_fill_set() - RAM's bytes are still to come: @need(user, off) is called before anything reaches the byte at @off
+ * of the block of pgm_ram_hva(), by whoever does, and returns once the page is there. NULL: all of it is. @user lives
+ * until pgm_free(). Set it before the first translation is made.
+ */
+void pgm_fill_set(struct pgm *pgm, void (*need)(void *user, uint64_t off), void *user);
 
 /* ---- ranges; a later range hides earlier ones where they overlap ---- */
 typedef struct {

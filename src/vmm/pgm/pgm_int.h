@@ -75,6 +75,8 @@ struct pgm {
 
     void (*sync)(void *user, uint64_t gpa);
     void *sync_user;
+    void (*_Atomic need)(void *user, uint64_t off); /* fast_*_bytes are 0 while there is one */
+    void *need_user;
     void (*flush)(void *user);
     void *flush_user;
     _Atomic uint64_t stat_rom_writes, stat_unmapped, stat_code_syncs, stat_collects, stat_dirty_pages;
@@ -92,7 +94,7 @@ void pgm_map_init(struct pgm *pgm);
 void pgm_map_fini(struct pgm *pgm);
 /** Takes the lock. */
 void pgm_map_reset_shadow(struct pgm *pgm);
-/** @gpa with A20 applied. */
+/** @gpa with A20 applied. RAM's bytes are there when it returns. */
 void pgm_find(struct pgm *pgm, unsigned view, uint64_t gpa, struct place *ret);
 /** After bytes of a range changed: dirty bits and code watches; contains the full fence both need. */
 void pgm_stored(struct range *r, uint64_t off, uint64_t bytes);

@@ -6,12 +6,10 @@
 
 #include "vmm/ssm/file.h"
 
-#define SSM_FORMAT        1u
+#define SSM_FORMAT        2u
 #define SSM_UNIT_MAX      (512u << 20) /* payload of one unit */
 #define SSM_UNITS_MAX     (1u << 22)
 #define SSM_DIGEST_BYTES  32u
-#define SSM_PAGE_BYTES    4096u
-#define SSM_MEMORY_PAGES  256u /* of one memory unit */
 #define SSM_FILE_MAGIC    "\x7fRingbox SavedState V1\n"
 #define SSM_UNIT_MAGIC    "\nUnit\n\0"
 #define SSM_TRAILER_MAGIC "\nTheEnd"
@@ -37,15 +35,8 @@ struct ssm_trailer {
     uint32_t reserved;
     uint8_t digest[SSM_DIGEST_BYTES];
 };
-/* Head of a memory unit's payload. */
-enum { SSM_MEMORY_PLAIN, SSM_MEMORY_ZLIB };
-struct ssm_memory_head {
-    uint64_t first_page;
-    uint32_t pages;
-    uint32_t coding;
-};
 static_assert(sizeof(struct ssm_header) == 80 && sizeof(struct ssm_unit_header) == 88 &&
-                  sizeof(struct ssm_trailer) == 48 && sizeof(struct ssm_memory_head) == 16,
+                  sizeof(struct ssm_trailer) == 48,
               "no padding");
 
 #endif

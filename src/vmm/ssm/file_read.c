@@ -5,13 +5,15 @@
  * again when it is handed out, as the file may have changed since it was verified.
  */
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "rt/status.h"
 #include "vmm/ssm/file_int.h"
 
-#define CHUNK_BYTES (1u << 20)
+#define CHUNK_BYTES       (1u << 20)
+#define THREADS_MAX       4u
+#define PIECES_PER_THREAD 8u /* fewer are not worth another thread */
 
 struct ssm_in {
     const struct fio *io;
@@ -67,32 +69,128 @@ static bool check_header(struct ssm_in *in, const char *config_sha256, GError **
     return true;
 }
 
+static bool read_unit_header(struct ssm_in *in, uint64_t at, struct ssm_unit_header *h, GError **error)
+{
+    const uint64_t left = in->end - at;
+
+    if (left < sizeof(*h))
+        return damaged(in, error, "bytes too many before its end");
+    if (!read_at(in, at, h, sizeof(*h), error))
+        return false;
+    if (memcmp(h->magic, SSM_UNIT_MAGIC, sizeof(h->magic)) ||
+        h->crc != ssm_crc32c(0, h, offsetof(struct ssm_unit_header, crc)))
+        return damaged(in, error, "a unit's header");
+    if (!memchr(h->name, 0, sizeof(h->name)) || h->size > SSM_UNIT_MAX ||
+        left < sizeof(*h) + (uint64_t)h->size + sizeof(uint32_t))
+        return damaged(in, error, "a unit's size");
+    return true;
+}
+
+/* A unit's payload and its CRC, for one of the threads of check_payloads(). */
+struct piece {
+    uint64_t at;
+    uint32_t bytes, crc;
+};
+
+static bool check_piece(struct ssm_in *in, const struct piece *p, uint8_t *chunk, GError **error)
+{
+    uint32_t crc = 0;
+
+    for (uint64_t at = p->at, end = p->at + p->bytes; at < end;) {
+        const size_t n = (size_t)MIN(end - at, CHUNK_BYTES);
+
+        if (!read_at(in, at, chunk, n, error))
+            return false;
+        crc = ssm_crc32c(crc, chunk, n);
+        at += n;
+    }
+    return crc == p->crc || damaged(in, error, "a unit's contents");
+}
+
+struct check {
+    struct ssm_in *in;
+    GArray *pieces;     /* struct piece */
+    _Atomic guint next; /* piece nobody has taken */
+};
+
+/* Return: what is wrong, a GError or NULL. */
+static gpointer checking_thread(gpointer user)
+{
+    struct check *c = user;
+    g_autofree uint8_t *chunk = g_malloc(CHUNK_BYTES);
+    GError *error = NULL;
+    guint n;
+
+    while (!error && (n = atomic_fetch_add(&c->next, 1)) < c->pieces->len)
+        check_piece(c->in, &g_array_index(c->pieces, struct piece, n), chunk, &error);
+    return error;
+}
+
+/* All processors read: a machine waits for this. */
+static bool check_payloads(struct ssm_in *in, GArray *pieces, GError **error)
+{
+    const unsigned threads = MIN(MIN(g_get_num_processors(), THREADS_MAX), pieces->len / PIECES_PER_THREAD);
+    struct check c = {.in = in, .pieces = pieces};
+    GThread *thread[THREADS_MAX];
+    GError *first;
+
+    for (unsigned i = 0; i < threads; i++)
+        thread[i] = g_thread_new("check", checking_thread, &c);
+    first = checking_thread(&c);
+    for (unsigned i = 0; i < threads; i++) {
+        GError *other = g_thread_join(thread[i]);
+
+        if (first)
+            g_clear_error(&other);
+        else
+            first = other;
+    }
+    if (first)
+        g_propagate_error(error, first);
+    return !first;
+}
+
+/* Headers and CRCs of all units, as the digest has seen them. */
+static bool sum_units(struct ssm_in *in, GChecksum *sum, GArray *pieces, GError **error)
+{
+    struct ssm_unit_header h;
+    struct piece p;
+
+    for (uint64_t at = in->at; at != in->end; at = p.at + p.bytes + sizeof(p.crc)) {
+        if (!read_unit_header(in, at, &h, error))
+            return false;
+        p = (struct piece){.at = at + sizeof(h), .bytes = h.size};
+        if (!read_at(in, p.at + p.bytes, &p.crc, sizeof(p.crc), error))
+            return false;
+        g_checksum_update(sum, (const guchar *)&h, sizeof(h));
+        g_checksum_update(sum, (const guchar *)&p.crc, sizeof(p.crc));
+        g_array_append_val(pieces, p);
+    }
+    return true;
+}
+
 static bool check_digest(struct ssm_in *in, GError **error)
 {
     g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
-    g_autofree uint8_t *chunk = g_malloc(CHUNK_BYTES);
-    const uint64_t covered = in->end + offsetof(struct ssm_trailer, digest);
+    g_autoptr(GArray) pieces = g_array_new(FALSE, FALSE, sizeof(struct piece));
+    struct ssm_header h;
     struct ssm_trailer t;
     uint8_t digest[SSM_DIGEST_BYTES];
     gsize digest_bytes = sizeof(digest);
 
-    if (!read_at(in, in->end, &t, sizeof(t), error))
+    if (!read_at(in, in->end, &t, sizeof(t), error) || !read_at(in, 0, &h, sizeof(h), error))
         return false;
     if (memcmp(t.magic, SSM_TRAILER_MAGIC, sizeof(SSM_TRAILER_MAGIC)))
         return damaged(in, error, "its end is missing");
-    for (uint64_t at = 0; at < covered;) {
-        const size_t n = (size_t)MIN(covered - at, CHUNK_BYTES);
-
-        if (!read_at(in, at, chunk, n, error))
-            return false;
-        g_checksum_update(sum, chunk, (gssize)n);
-        at += n;
-    }
+    g_checksum_update(sum, (const guchar *)&h, sizeof(h));
+    if (!sum_units(in, sum, pieces, error))
+        return false;
+    g_checksum_update(sum, (const guchar *)&t, offsetof(struct ssm_trailer, digest));
     g_checksum_get_digest(sum, digest, &digest_bytes);
     if (memcmp(digest, t.digest, sizeof(digest)))
         return damaged(in, error, "its contents do not match its digest");
     in->units = t.units;
-    return true;
+    return check_payloads(in, pieces, error);
 }
 
 static bool open_file(struct ssm_in *in, GError **error)
@@ -139,36 +237,27 @@ void ssm_in_close(struct ssm_in *in)
     g_free(in);
 }
 
-static bool check_unit_header(struct ssm_in *in, const struct ssm_unit_header *h, GError **error)
+bool ssm_in_read_at(struct ssm_in *in, uint64_t at, void *to, uint32_t size, GError **error)
 {
-    const uint64_t left = in->end - in->at;
-
-    if (memcmp(h->magic, SSM_UNIT_MAGIC, sizeof(h->magic)) ||
-        h->crc != ssm_crc32c(0, h, offsetof(struct ssm_unit_header, crc)))
-        return damaged(in, error, "a unit's header");
-    if (!memchr(h->name, 0, sizeof(h->name)) || h->size > SSM_UNIT_MAX ||
-        left < sizeof(*h) + (uint64_t)h->size + sizeof(uint32_t))
-        return damaged(in, error, "a unit's size");
-    return true;
-}
-
-/* Payload and the CRC behind it. */
-static bool read_payload(struct ssm_in *in, const struct ssm_unit_header *h, GError **error)
-{
-    const size_t bytes = (size_t)h->size + sizeof(uint32_t);
-    uint8_t *payload = g_try_realloc(in->payload, bytes);
     uint32_t crc;
 
+    if (!read_at(in, at, to, (size_t)size + sizeof(crc), error))
+        return false;
+    memcpy(&crc, (uint8_t *)to + size, sizeof(crc));
+    return crc == ssm_crc32c(0, to, size) || damaged(in, error, "a unit's contents");
+}
+
+bool ssm_in_read(struct ssm_in *in, struct ssm_unit *unit, GError **error)
+{
+    uint8_t *payload = g_try_realloc(in->payload, unit->size + sizeof(uint32_t));
+
     if (!payload) {
-        g_set_error(error, SSM_ERROR, SSM_NO_MEMORY, "The saved state '%s': no memory for a unit of %u bytes", in->path,
-                    h->size);
+        g_set_error(error, SSM_ERROR, SSM_NO_MEMORY, "The saved state '%s': no memory for a unit of %zu bytes",
+                    in->path, unit->size);
         return false;
     }
-    in->payload = payload;
-    if (!read_at(in, in->at + sizeof(*h), payload, bytes, error))
-        return false;
-    memcpy(&crc, payload + h->size, sizeof(crc));
-    return crc == ssm_crc32c(0, payload, h->size) || damaged(in, error, "a unit's contents");
+    unit->bytes = in->payload = payload;
+    return ssm_in_read_at(in, unit->at, payload, (uint32_t)unit->size, error);
 }
 
 enum ssm_next ssm_in_next(struct ssm_in *in, struct ssm_unit *ret, GError **error)
@@ -181,50 +270,11 @@ enum ssm_next ssm_in_next(struct ssm_in *in, struct ssm_unit *ret, GError **erro
         damaged(in, error, "units are missing");
         return SSM_NEXT_ERROR;
     }
-    if (in->end - in->at < sizeof(h)) {
-        damaged(in, error, "bytes too many before its end");
+    if (!read_unit_header(in, in->at, &h, error))
         return SSM_NEXT_ERROR;
-    }
-    if (!read_at(in, in->at, &h, sizeof(h), error) || !check_unit_header(in, &h, error) || !read_payload(in, &h, error))
-        return SSM_NEXT_ERROR;
+    *ret = (struct ssm_unit){.instance = h.instance, .version = h.version, .size = h.size, .at = in->at + sizeof(h)};
+    memcpy(ret->name, h.name, sizeof(ret->name));
     in->at += sizeof(h) + h.size + sizeof(uint32_t);
     in->seen++;
-    *ret = (struct ssm_unit){.instance = h.instance, .version = h.version, .bytes = in->payload, .size = h.size};
-    memcpy(ret->name, h.name, sizeof(ret->name));
     return SSM_NEXT_UNIT;
-}
-
-/* ---- memory ---- */
-
-static bool unpack(uint8_t *to, size_t plain, uint32_t coding, const uint8_t *from, size_t bytes)
-{
-    uLongf size = (uLongf)plain;
-
-    if (coding == SSM_MEMORY_PLAIN && bytes == plain) {
-        memcpy(to, from, plain);
-        return true;
-    }
-    return coding == SSM_MEMORY_ZLIB && uncompress(to, &size, from, (uLong)bytes) == Z_OK && size == plain;
-}
-
-bool ssm_memory_unit(struct ssm_memory *m, const struct ssm_unit *unit, GError **error)
-{
-    const uint64_t pages = m->bytes / SSM_PAGE_BYTES;
-    struct ssm_memory_head h;
-    bool ok = unit->size >= sizeof(h) && unit->version == 1;
-
-    if (ok) {
-        memcpy(&h, unit->bytes, sizeof(h));
-        ok = h.pages && h.pages <= SSM_MEMORY_PAGES && h.first_page >= m->next_page && h.first_page < pages &&
-             h.pages <= pages - h.first_page;
-    }
-    if (ok) {
-        ok = unpack(m->base + h.first_page * SSM_PAGE_BYTES, (size_t)h.pages * SSM_PAGE_BYTES, h.coding,
-                    unit->bytes + sizeof(h), unit->size - sizeof(h));
-        m->next_page = h.first_page + h.pages;
-    }
-    if (!ok)
-        g_set_error(error, SSM_ERROR, SSM_IMPOSSIBLE, "Saved state unit \"%s\": pages that this memory has not",
-                    unit->name);
-    return ok;
 }

@@ -2,12 +2,11 @@
  * file_write.c - writes a saved-state file.
  *
  * Invariant 1: the path itself is touched only by the rename in ssm_out_commit(), after everything was synced.
- * Invariant 2: sum has seen exactly the bytes [0, at) of the new file.
+ * Invariant 2: sum has seen the bytes [0, at) of the new file except payloads.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "rt/status.h"
 #include "vmm/ssm/file_int.h"
@@ -19,16 +18,12 @@ struct ssm_out {
     uint64_t at;
     uint32_t units;
     GChecksum *sum;
-    uint8_t *packed; /* scratch: one memory unit */
 };
-
-#define PACKED_BYTES (sizeof(struct ssm_memory_head) + (size_t)SSM_MEMORY_PAGES * SSM_PAGE_BYTES)
 
 static void out_free(struct ssm_out *out)
 {
     fio_close(out->io, out->fd);
     g_checksum_free(out->sum);
-    g_free(out->packed);
     g_free(out->path);
     g_free(out->new_path);
     g_free(out);
@@ -50,9 +45,14 @@ static bool write_raw(struct ssm_out *out, const void *p, size_t bytes, GError *
         fio_error(error, rc, "Cannot write the saved state '%s'; an older state is unchanged", out->path);
         return false;
     }
-    g_checksum_update(out->sum, p, (gssize)bytes); /* inv 2 */
     out->at += bytes;
     return true;
+}
+
+static bool write_summed(struct ssm_out *out, const void *p, size_t bytes, GError **error)
+{
+    g_checksum_update(out->sum, p, (gssize)bytes); /* inv 2 */
+    return write_raw(out, p, bytes, error);
 }
 
 static void config_put(uint8_t *to, const char *hex)
@@ -67,7 +67,7 @@ static bool write_header(struct ssm_out *out, const char *config_sha256, GError 
 
     config_put(h.config, config_sha256);
     h.crc = ssm_crc32c(0, &h, offsetof(struct ssm_header, crc));
-    return write_raw(out, &h, sizeof(h), error);
+    return write_summed(out, &h, sizeof(h), error);
 }
 
 struct ssm_out *ssm_out_new(const struct fio *io, const char *path, const char *config_sha256, GError **error)
@@ -80,7 +80,6 @@ struct ssm_out *ssm_out_new(const struct fio *io, const char *path, const char *
     out->new_path = g_strdup_printf("%s.new", path);
     out->fd = -1;
     out->sum = g_checksum_new(G_CHECKSUM_SHA256);
-    out->packed = g_malloc(PACKED_BYTES);
     io->unlink(io->ctx, out->new_path); /* left by a crash */
     rc = fio_open(io, out->new_path, O_WRONLY | O_CREAT | O_EXCL, 0600, &out->fd);
     if (rc) {
@@ -110,56 +109,8 @@ bool ssm_out_unit(struct ssm_out *out, const char *name, uint32_t instance, uint
     memcpy(h.name, name, strlen(name));
     h.crc = ssm_crc32c(0, &h, offsetof(struct ssm_unit_header, crc));
     out->units++;
-    return write_raw(out, &h, sizeof(h), error) && (!size || write_raw(out, bytes, size, error)) &&
-           write_raw(out, &crc, sizeof(crc), error);
-}
-
-/* ---- memory ---- */
-
-static bool page_is_zero(const uint8_t *page)
-{
-    return page[0] == 0 && !memcmp(page, page + 1, SSM_PAGE_BYTES - 1);
-}
-
-/* Packs head and pages into out->packed; the size of the whole. Compressed only when that saves an eighth. */
-static size_t pack(struct ssm_out *out, const uint8_t *pages, uint64_t first_page, uint32_t count)
-{
-    const size_t plain = (size_t)count * SSM_PAGE_BYTES;
-    struct ssm_memory_head head = {.first_page = first_page, .pages = count, .coding = SSM_MEMORY_ZLIB};
-    uint8_t *to = out->packed + sizeof(head);
-    uLongf size = (uLongf)(plain - plain / 8);
-
-    if (compress2(to, &size, pages, (uLong)plain, Z_BEST_SPEED) != Z_OK) {
-        head.coding = SSM_MEMORY_PLAIN;
-        memcpy(to, pages, plain);
-        size = (uLongf)plain;
-    }
-    memcpy(out->packed, &head, sizeof(head));
-    return sizeof(head) + size;
-}
-
-bool ssm_out_memory(struct ssm_out *out, const char *name, const void *memory, uint64_t bytes, GError **error)
-{
-    const uint8_t *base = memory;
-    const uint64_t pages = bytes / SSM_PAGE_BYTES;
-
-    for (uint64_t first = 0; first < pages;) {
-        uint32_t count = 0;
-        size_t size;
-
-        if (page_is_zero(base + first * SSM_PAGE_BYTES)) {
-            first++;
-            continue;
-        }
-        while (count < SSM_MEMORY_PAGES && first + count < pages &&
-               !page_is_zero(base + (first + count) * SSM_PAGE_BYTES))
-            count++;
-        size = pack(out, base + first * SSM_PAGE_BYTES, first, count);
-        if (!ssm_out_unit(out, name, 0, 1, out->packed, size, error))
-            return false;
-        first += count;
-    }
-    return true;
+    return write_summed(out, &h, sizeof(h), error) && (!size || write_raw(out, bytes, size, error)) &&
+           write_summed(out, &crc, sizeof(crc), error);
 }
 
 /* ---- end ---- */

@@ -6,12 +6,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "rt/fio_shim.h"
+#include "rt/gmem.h"
 #include "vmm/ssm/file_int.h"
+#include "vmm/ssm/pack.h"
 
 #define CONFIG       "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define CONFIG2      "10112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define PAGE         4096u
 #define MEMORY_PAGES 1024u
 
 /* ---- field tables ---- */
@@ -79,12 +83,12 @@ static void test_crc(void)
 
 static uint8_t *memory_new(void)
 {
-    uint8_t *m = g_malloc0(MEMORY_PAGES * SSM_PAGE_BYTES);
+    uint8_t *m = g_malloc0(MEMORY_PAGES * PAGE);
 
-    memset(m + 3 * SSM_PAGE_BYTES, 0x11, 5 * SSM_PAGE_BYTES); /* packs well */
-    for (unsigned i = 0; i < 300 * SSM_PAGE_BYTES; i++)
-        m[700 * SSM_PAGE_BYTES + i] = (uint8_t)g_test_rand_int(); /* does not */
-    m[MEMORY_PAGES * SSM_PAGE_BYTES - 1] = 1;
+    memset(m + 3 * PAGE, 0x11, 5 * PAGE); /* packs well */
+    for (unsigned i = 0; i < 300 * PAGE; i++)
+        m[700 * PAGE + i] = (uint8_t)g_test_rand_int(); /* does not */
+    m[MEMORY_PAGES * PAGE - 1] = 1;
     return m;
 }
 
@@ -97,38 +101,66 @@ static bool write_state(const struct fio *io, const char *config, const uint8_t 
         return false;
     if (ssm_out_unit(out, "first", 0, 7, unit, sizeof(unit), error) &&
         ssm_out_unit(out, "empty", 1, 1, NULL, 0, error) &&
-        (!memory || ssm_out_memory(out, "ram", memory, (uint64_t)MEMORY_PAGES * SSM_PAGE_BYTES, error)) &&
+        (!memory || ssm_out_memory(out, "ram", memory, (uint64_t)MEMORY_PAGES * PAGE, -1, error)) &&
         ssm_out_unit(out, "last", 0xffffffff, 0, "x", 1, error))
         return ssm_out_commit(out, error);
     ssm_out_abandon(out);
     return false;
 }
 
+/* What the threads that fill said. */
+static void filled(void *user, const char *why)
+{
+    *(char **)user = g_strdup(why ? why : "");
+}
+
+/* Units up to the end; the mark of the first, -1 = refused. */
+static int read_units(struct ssm_in *in, struct ssm_fill *fill, GError **error)
+{
+    struct ssm_unit u;
+    enum ssm_next next;
+    int mark = 0;
+
+    while ((next = ssm_in_next(in, &u, error)) == SSM_NEXT_UNIT) {
+        if (fill && !strcmp(u.name, "ram")) {
+            if (!ssm_fill_unit(fill, &u, error))
+                return -1;
+        } else if (!ssm_in_read(in, &u, error)) {
+            return -1;
+        } else if (!strcmp(u.name, "first") && u.size) {
+            mark = u.bytes[0];
+        }
+    }
+    return next == SSM_NEXT_END ? mark : -1;
+}
+
 /* Reads all; the mark of the first unit (0: there is none), or -1 with @error. */
 static int read_state(const struct fio *io, const char *config, uint8_t *memory, GError **error)
 {
     struct ssm_in *in = ssm_in_open(io, "/state.sav", config, error);
-    struct ssm_memory m = {.base = memory, .bytes = memory ? (uint64_t)MEMORY_PAGES * SSM_PAGE_BYTES : 0};
-    struct ssm_unit u;
-    enum ssm_next next = SSM_NEXT_ERROR;
-    int mark = 0;
+    struct ssm_fill *fill = memory ? ssm_fill_new(memory, (uint64_t)MEMORY_PAGES * PAGE) : NULL;
+    int mark = in ? read_units(in, fill, error) : -1;
 
-    while (in && (next = ssm_in_next(in, &u, error)) == SSM_NEXT_UNIT) {
-        if (!strcmp(u.name, "first") && u.size)
-            mark = u.bytes[0];
-        else if (!strcmp(u.name, "ram") && !ssm_memory_unit(&m, &u, error))
-            break;
+    if (fill && mark >= 0) {
+        g_autofree char *why = NULL;
+
+        ssm_fill_start(fill, in, filled, &why);
+        ssm_fill_wait(fill);
+        ssm_fill_free(fill);
+        if (!*why)
+            return mark;
+        g_set_error_literal(error, SSM_ERROR, SSM_CORRUPT, why);
+        return -1;
     }
-    if (!in || next != SSM_NEXT_END)
-        mark = -1;
     ssm_in_close(in);
+    ssm_fill_free(fill);
     return mark;
 }
 
 static void test_round_trip(void)
 {
     struct fio_crash *disk = fio_crash_new();
-    g_autofree uint8_t *memory = memory_new(), *back = g_malloc0(MEMORY_PAGES * SSM_PAGE_BYTES);
+    g_autofree uint8_t *memory = memory_new(), *back = g_malloc0(MEMORY_PAGES * PAGE);
     g_autoptr(GBytes) file = NULL;
     g_autoptr(GError) error = NULL;
 
@@ -136,9 +168,9 @@ static void test_round_trip(void)
     g_assert_no_error(error);
     g_assert_cmpint(read_state(fio_crash_io(disk), CONFIG, back, &error), ==, 0x42);
     g_assert_no_error(error);
-    g_assert_cmpmem(memory, MEMORY_PAGES * SSM_PAGE_BYTES, back, MEMORY_PAGES * SSM_PAGE_BYTES);
+    g_assert_cmpmem(memory, MEMORY_PAGES * PAGE, back, MEMORY_PAGES * PAGE);
     file = fio_crash_bytes(disk, "/state.sav");
-    g_assert_cmpuint(g_bytes_get_size(file), <, 310 * SSM_PAGE_BYTES); /* zero pages are not in it */
+    g_assert_cmpuint(g_bytes_get_size(file), <, 310 * PAGE); /* zero pages are not in it */
     g_assert_cmpint(read_state(fio_crash_io(disk), CONFIG2, back, &error), ==, -1);
     g_assert_error(error, SSM_ERROR, SSM_MISMATCH);
     fio_crash_free(disk);
@@ -183,9 +215,9 @@ static void put_file(const struct fio *io, const uint8_t *bytes, size_t size)
 
 static GBytes *small_file(struct fio_crash *disk)
 {
-    g_autofree uint8_t *memory = g_malloc0(MEMORY_PAGES * SSM_PAGE_BYTES);
+    g_autofree uint8_t *memory = g_malloc0(MEMORY_PAGES * PAGE);
 
-    memory[5 * SSM_PAGE_BYTES] = 1;
+    memory[5 * PAGE] = 1;
     g_assert_true(write_state(fio_crash_io(disk), CONFIG, memory, 1, NULL));
     return fio_crash_bytes(disk, "/state.sav");
 }
@@ -232,6 +264,7 @@ static void fix(uint8_t *bytes, gsize size)
     gsize digest = SSM_DIGEST_BYTES;
 
     h->crc = ssm_crc32c(0, h, offsetof(struct ssm_header, crc));
+    g_checksum_update(sum, bytes, sizeof(*h));
     for (gsize at = sizeof(*h); at + sizeof(struct ssm_unit_header) <= end;) {
         struct ssm_unit_header u;
         uint32_t crc;
@@ -243,9 +276,11 @@ static void fix(uint8_t *bytes, gsize size)
             break;
         crc = ssm_crc32c(0, bytes + at + sizeof(u), u.size);
         memcpy(bytes + at + sizeof(u) + u.size, &crc, sizeof(crc));
+        g_checksum_update(sum, (const guchar *)&u, sizeof(u));
+        g_checksum_update(sum, (const guchar *)&crc, sizeof(crc));
         at += sizeof(u) + u.size + sizeof(crc);
     }
-    g_checksum_update(sum, bytes, (gssize)(size - SSM_DIGEST_BYTES));
+    g_checksum_update(sum, bytes + end, offsetof(struct ssm_trailer, digest));
     g_checksum_get_digest(sum, bytes + size - SSM_DIGEST_BYTES, &digest);
 }
 
@@ -255,7 +290,7 @@ static void test_fixed_hostile(void)
     g_autoptr(GBytes) file = small_file(disk);
     gsize size;
     const uint8_t *good = g_bytes_get_data(file, &size);
-    g_autofree uint8_t *memory = g_malloc0(MEMORY_PAGES * SSM_PAGE_BYTES);
+    g_autofree uint8_t *memory = g_malloc0(MEMORY_PAGES * PAGE);
     unsigned taken = 0;
 
     for (unsigned i = 0; i < 20000; i++) {
@@ -271,35 +306,184 @@ static void test_fixed_hostile(void)
     fio_crash_free(disk);
 }
 
-/* Memory units that lie about themselves. */
+/* Memory units that lie about where they belong. */
 static void test_memory_units(void)
 {
-    static const struct {
-        struct ssm_memory_head head;
-        size_t payload;
-    } cases[] = {
-        {{.first_page = MEMORY_PAGES, .pages = 1}, SSM_PAGE_BYTES},
-        {{.first_page = MEMORY_PAGES - 1, .pages = 2}, 2 * SSM_PAGE_BYTES},
-        {{.first_page = UINT64_MAX, .pages = 2}, 2 * SSM_PAGE_BYTES},
-        {{.first_page = 0, .pages = 0}, 0},
-        {{.first_page = 0, .pages = SSM_MEMORY_PAGES + 1}, 4096},
-        {{.first_page = 0, .pages = 1}, SSM_PAGE_BYTES - 1},
-        {{.first_page = 0, .pages = 1, .coding = SSM_MEMORY_ZLIB}, SSM_PAGE_BYTES},
-        {{.first_page = 0, .pages = 1, .coding = 2}, SSM_PAGE_BYTES},
-        {{.first_page = 1, .pages = 1}, SSM_PAGE_BYTES}, /* going back: next_page is 2 */
+    static const struct ssm_unit cases[] = {
+        {.version = PACK_VERSION, .instance = 4, .size = 100},                /* behind the end */
+        {.version = PACK_VERSION, .instance = UINT32_MAX, .size = 100},       /* far behind */
+        {.version = PACK_VERSION, .instance = 1, .size = 100},                /* going back */
+        {.version = PACK_VERSION, .instance = 3, .size = PACK_MAX_BYTES + 1}, /* larger than any */
+        {.version = PACK_VERSION, .instance = 3, .size = sizeof(struct pack_head)},
+        {.version = PACK_VERSION + 1, .instance = 3, .size = 100},
     };
-    g_autofree uint8_t *memory = g_malloc0(MEMORY_PAGES * SSM_PAGE_BYTES), *payload = g_malloc0(1u << 20);
+    const struct ssm_unit good = {.version = PACK_VERSION, .instance = 1, .size = 100};
+    g_autofree uint8_t *memory = g_malloc0(MEMORY_PAGES * PAGE);
+    struct ssm_fill *fill = ssm_fill_new(memory, MEMORY_PAGES * PAGE);
 
-    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
-        struct ssm_memory m = {.base = memory,
-                               .bytes = (uint64_t)MEMORY_PAGES * SSM_PAGE_BYTES,
-                               .next_page = i + 1 == G_N_ELEMENTS(cases) ? 2 : 0};
-        const struct ssm_unit u = {
-            .name = "ram", .version = 1, .bytes = payload, .size = sizeof(cases[i].head) + cases[i].payload};
+    g_assert_true(ssm_fill_unit(fill, &good, NULL));
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++)
+        g_assert_false(ssm_fill_unit(fill, &cases[i], NULL));
+    ssm_fill_free(fill);
+}
 
-        memcpy(payload, &cases[i].head, sizeof(cases[i].head));
-        g_assert_false(ssm_memory_unit(&m, &u, NULL));
+/* ---- chunks ---- */
+
+/* Pages by a letter each: zeros, packs well, does not. */
+static uint8_t *chunk_new(const char *pages)
+{
+    uint8_t *chunk = g_malloc0(SSM_CHUNK_BYTES);
+
+    for (unsigned n = 0; n < PACK_CHUNK_PAGES; n++)
+        for (unsigned i = 0; i < PAGE; i++)
+            if (pages[n % strlen(pages)] != '0')
+                chunk[n * PAGE + i] = pages[n % strlen(pages)] == 'r' ? (uint8_t)g_test_rand_int() : 0x5a;
+    return chunk;
+}
+
+static void test_pack(void)
+{
+    static const char *const shapes[] = {"w", "r", "0w", "0r", "rrrrrrrrw", "w000", "00r"};
+    g_autofree uint8_t *packed = g_malloc(PACK_MAX_BYTES);
+    struct packer *p = packer_new();
+    uint64_t all[PACK_CHUNK_PAGES / 64], none[PACK_CHUNK_PAGES / 64] = {0};
+
+    memset(all, 0xff, sizeof(all));
+    for (unsigned i = 0; i < G_N_ELEMENTS(shapes); i++) {
+        g_autofree uint8_t *chunk = chunk_new(shapes[i]), *back = g_malloc0(SSM_CHUNK_BYTES);
+        const size_t size = pack_chunk(p, chunk, all, packed);
+
+        g_assert_true(unpack_chunk(p, packed, size, back));
+        g_assert_cmpmem(chunk, SSM_CHUNK_BYTES, back, SSM_CHUNK_BYTES);
+        g_assert_false(unpack_chunk(p, packed, size - 1, back));
+        g_assert_cmpuint(pack_chunk(p, chunk, none, packed), ==, 0);
     }
+    packer_free(p);
+}
+
+/* A packed chunk with a byte changed gives some pages or none, and never more than a chunk. */
+static void test_unpack_hostile(void)
+{
+    g_autofree uint8_t *chunk = chunk_new("0w0r"), *packed = g_malloc(PACK_MAX_BYTES);
+    g_autofree uint8_t *to = g_malloc(SSM_CHUNK_BYTES + PAGE);
+    struct packer *p = packer_new();
+    uint64_t all[PACK_CHUNK_PAGES / 64];
+    size_t size;
+
+    memset(all, 0xff, sizeof(all));
+    size = pack_chunk(p, chunk, all, packed);
+    memset(to + SSM_CHUNK_BYTES, 0xee, PAGE);
+    for (unsigned i = 0; i < 3000; i++) {
+        g_autofree uint8_t *bad = g_memdup2(packed, size);
+
+        bad[(guint32)g_test_rand_int() % (i % 2 ? size : 64)] ^= (uint8_t)(1 + g_test_rand_int() % 255);
+        unpack_chunk(p, bad, size, to);
+    }
+    for (unsigned i = 0; i < PAGE; i++)
+        g_assert_cmphex(to[SSM_CHUNK_BYTES + i], ==, 0xee);
+    packer_free(p);
+}
+
+/* What is needed is there at once, in any order and from several threads, also while all the rest is on its way. */
+struct needer {
+    struct ssm_fill *fill;
+    const uint8_t *want, *have;
+};
+
+static gpointer needing_thread(gpointer user)
+{
+    const struct needer *n = user;
+
+    for (unsigned i = 0; i < 400; i++) {
+        const uint64_t page = (guint32)g_random_int() % MEMORY_PAGES;
+
+        ssm_fill_need(n->fill, page * PAGE);
+        g_assert_cmpmem(n->want + page * PAGE, PAGE, n->have + page * PAGE, PAGE);
+    }
+    return NULL;
+}
+
+static void test_need(void)
+{
+    struct fio_crash *disk = fio_crash_new();
+    g_autofree uint8_t *memory = memory_new();
+
+    g_assert_true(write_state(fio_crash_io(disk), CONFIG, memory, 1, NULL));
+    for (unsigned round = 0; round < 20; round++) {
+        g_autofree uint8_t *back = g_malloc0(MEMORY_PAGES * PAGE);
+        g_autofree char *why = NULL;
+        struct ssm_in *in = ssm_in_open(fio_crash_io(disk), "/state.sav", CONFIG, NULL);
+        struct needer n = {ssm_fill_new(back, MEMORY_PAGES * PAGE), memory, back};
+        GThread *thread[3];
+
+        g_assert_cmpint(read_units(in, n.fill, NULL), ==, 1);
+        ssm_fill_start(n.fill, in, filled, &why);
+        for (unsigned i = 0; i < G_N_ELEMENTS(thread); i++)
+            thread[i] = g_thread_new("needs", needing_thread, &n);
+        for (unsigned i = 0; i < G_N_ELEMENTS(thread); i++)
+            g_thread_join(thread[i]);
+        ssm_fill_wait(n.fill);
+        ssm_fill_free(n.fill);
+        g_assert_cmpstr(why, ==, "");
+        g_assert_cmpmem(memory, MEMORY_PAGES * PAGE, back, MEMORY_PAGES * PAGE);
+    }
+    fio_crash_free(disk);
+}
+
+/* Many chunks, some quick and some slow to pack: each arrives in its place. */
+static void test_order(void)
+{
+    static const char *const shapes[] = {"r", "0", "w", "0000000r", "rw"};
+    const uint64_t bytes = 80 * SSM_CHUNK_BYTES;
+    g_autofree uint8_t *memory = g_malloc0(bytes), *back = g_malloc0(bytes);
+
+    for (unsigned i = 0; i < 80; i++) {
+        g_autofree uint8_t *chunk = chunk_new(shapes[i * 7 / 3 % G_N_ELEMENTS(shapes)]);
+
+        memcpy(memory + i * SSM_CHUNK_BYTES, chunk, SSM_CHUNK_BYTES);
+        memcpy(memory + i * SSM_CHUNK_BYTES, &i, sizeof(i));
+    }
+    for (unsigned round = 0; round < 5; round++) {
+        struct fio_crash *disk = fio_crash_new();
+        struct ssm_out *out = ssm_out_new(fio_crash_io(disk), "/state.sav", CONFIG, NULL);
+        struct ssm_fill *fill = ssm_fill_new(back, bytes);
+        g_autofree char *why = NULL;
+        struct ssm_in *in;
+
+        g_assert_true(ssm_out_memory(out, "ram", memory, bytes, -1, NULL));
+        g_assert_true(ssm_out_commit(out, NULL));
+        in = ssm_in_open(fio_crash_io(disk), "/state.sav", CONFIG, NULL);
+        g_assert_cmpint(read_units(in, fill, NULL), ==, 0);
+        ssm_fill_start(fill, in, filled, &why);
+        ssm_fill_wait(fill);
+        ssm_fill_free(fill);
+        g_assert_cmpmem(memory, bytes, back, bytes);
+        memset(back, 0, bytes);
+        fio_crash_free(disk);
+    }
+}
+
+/* Pages the memory's file has no room for are neither saved nor made. */
+static void test_holes(void)
+{
+    struct fio_crash *disk = fio_crash_new();
+    struct ssm_out *out = ssm_out_new(fio_crash_io(disk), "/state.sav", CONFIG, NULL);
+    g_autofree uint8_t *back = g_malloc0(MEMORY_PAGES * PAGE);
+    struct gmem g = {0};
+    struct stat st;
+
+    g_assert_true(gmem_init(&g, "test", MEMORY_PAGES * PAGE, NULL));
+    g.hva[5 * PAGE] = 1;
+    g.hva[700 * PAGE + 1] = 2;
+    g.hva[MEMORY_PAGES * PAGE - 1] = 3;
+    g_assert_true(ssm_out_memory(out, "ram", g.hva, g.size_bytes, g.fd, NULL));
+    g_assert_true(ssm_out_commit(out, NULL));
+    g_assert_cmpint(fstat(g.fd, &st), ==, 0);
+    g_assert_cmpint(st.st_blocks * 512, ==, 3 * PAGE);
+    g_assert_cmpint(read_state(fio_crash_io(disk), CONFIG, back, NULL), ==, 0);
+    g_assert_cmpmem(g.hva, g.size_bytes, back, MEMORY_PAGES * PAGE);
+    gmem_fini(&g);
+    fio_crash_free(disk);
 }
 
 int main(int argc, char **argv)
@@ -312,5 +496,10 @@ int main(int argc, char **argv)
     g_test_add_func("/ssm/every-flip", test_every_flip);
     g_test_add_func("/ssm/fixed-hostile", test_fixed_hostile);
     g_test_add_func("/ssm/memory-units", test_memory_units);
+    g_test_add_func("/ssm/pack", test_pack);
+    g_test_add_func("/ssm/unpack-hostile", test_unpack_hostile);
+    g_test_add_func("/ssm/need", test_need);
+    g_test_add_func("/ssm/holes", test_holes);
+    g_test_add_func("/ssm/order", test_order);
     return g_test_run();
 }

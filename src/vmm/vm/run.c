@@ -150,6 +150,14 @@ static gpointer cpu_thread(gpointer user)
 
 /* ---- requests ---- */
 
+static void free_request(void *p)
+{
+    struct vm_request *r = p;
+
+    g_free(r->text);
+    g_free(r);
+}
+
 static uint64_t ask(struct vm *vm, struct vm_request request)
 {
     struct vm_request *r = g_memdup2(&request, sizeof request);
@@ -185,17 +193,6 @@ static void do_pause(struct vm *vm)
     tm_pause(vm->tm);
     pdm_suspend(vm->pdm);
     vm_set_state(vm, VM_SUSPENDED);
-}
-
-static void do_resume(struct vm *vm)
-{
-    if (vm_state_get(vm) != VM_SUSPENDED)
-        return;
-    vm_set_state(vm, VM_RESUMING);
-    pdm_resume(vm->pdm);
-    tm_resume(vm->tm);
-    vm_set_state(vm, VM_RUNNING);
-    start_cpus(vm);
 }
 
 static void do_reset(struct vm *vm, const char *why)
@@ -263,6 +260,31 @@ static void do_guru(struct vm *vm, unsigned cpu, const char *why)
     vm_set_state(vm, VM_GURU_MEDITATION);
 }
 
+static void do_resume(struct vm *vm)
+{
+    if (vm_state_get(vm) != VM_SUSPENDED)
+        return;
+    vm_set_state(vm, VM_RESUMING);
+    pdm_resume(vm->pdm);
+    tm_resume(vm->tm);
+    vm_set_state(vm, VM_RUNNING);
+    if (vm->fill_why != NULL)
+        do_guru(vm, 0, vm->fill_why);
+    else
+        start_cpus(vm);
+}
+
+/* RAM of a saved state is all there, or (@why) never will be. */
+static void do_filled(struct vm *vm, const char *why)
+{
+    if (why == NULL) {
+        vm_filled(vm);
+        return;
+    }
+    vm->fill_why = g_strdup(why); /* a machine that is suspended learns of it when it goes on */
+    do_guru(vm, 0, why);
+}
+
 static void do_break(struct vm *vm, unsigned cpu)
 {
     do_pause(vm);
@@ -320,6 +342,7 @@ static void carry_out(struct vm *vm, const struct vm_request *r)
     case REQ_BREAK: do_break(vm, r->cpu); break;
     case REQ_SAVE: do_save(vm, r); break;
     case REQ_LOAD: do_load(vm, r); break;
+    case REQ_FILLED: do_filled(vm, r->text); break;
     case REQ_QUIT: break;
     }
 }
@@ -337,8 +360,7 @@ static gpointer control_thread(gpointer user)
         vm->done = r->number;
         g_cond_broadcast(&vm->state_cond);
         g_mutex_unlock(&vm->state_lock);
-        g_free(r->text);
-        g_free(r);
+        free_request(r);
     }
     return NULL;
 }
@@ -346,7 +368,7 @@ static gpointer control_thread(gpointer user)
 bool vm_run_start(struct vm *vm)
 {
     em_rescue_init();
-    vm->requests = g_async_queue_new();
+    vm->requests = g_async_queue_new_full(free_request);
     vm->control = g_thread_new("control", control_thread, vm);
     for (unsigned k = 0; k < vm->cpus; k++) {
         g_autofree char *name = g_strdup_printf("EMT-%u", k);
@@ -374,7 +396,6 @@ void vm_run_stop(struct vm *vm)
         em_post(vm->cpu[k], FF_REQUEST);
     for (unsigned k = 0; k < vm->cpus; k++)
         g_thread_join(vm->emt[k]);
-    g_async_queue_unref(vm->requests);
     vm->control = NULL;
 }
 

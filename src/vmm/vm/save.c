@@ -3,8 +3,9 @@
  *
  * Units, in order: "tm" (clock and time stamp counters), "pgm" (A20), "cpum" one per vCPU, "ram" as many as it takes,
  * then one per device. A state is only loaded into a machine of the same configuration (digest of the CFGM tree), and
- * only a machine that got every unit it has runs on; everything in the file is checked by who reads it. Thread: control
- * thread, vCPUs parked, devices suspended and idle.
+ * only a machine that got every unit it has runs on; everything in the file is checked by who reads it. RAM comes last:
+ * it is noted where each piece stands in the file, and fetched while the machine runs (ssm/memory.h); devices reach
+ * for RAM when all units are loaded, not before. Thread: control thread, vCPUs parked, devices suspended and idle.
  */
 #include <string.h>
 #include <unistd.h>
@@ -14,7 +15,7 @@
 #include "vmm/iem/iem.h"
 #include "vmm/raw/raw.h"
 #include "vmm/rem/rem.h"
-#include "vmm/ssm/file.h"
+#include "vmm/ssm/memory.h"
 #include "vmm/vm/vm_int.h"
 
 #define BUSY_TRIES      1000u /* milliseconds the drivers get to finish what is in flight */
@@ -71,7 +72,7 @@ static void save_units(struct vm *vm, struct saver *s)
         ssm_writer_fini(&w);
     }
     if (s->ok)
-        s->ok = ssm_out_memory(s->out, "ram", ram, bytes, s->error);
+        s->ok = ssm_out_memory(s->out, "ram", ram, bytes, pgm_ram_fd(vm->pgm), s->error);
     if (s->ok)
         s->ok = pdm_save_all(vm->pdm, s->out, s->error);
 }
@@ -85,6 +86,8 @@ bool vm_save_now(struct vm *vm, const char *path, GError **error)
     struct saver s = {.out = ssm_out_new(fio_system(), path, digest, error), .ok = true, .error = error};
     if (s.out == NULL)
         return false;
+    if (vm->fill != NULL)
+        ssm_fill_wait(vm->fill);
     save_units(vm, &s);
     if (!s.ok) {
         ssm_out_abandon(s.out);
@@ -97,7 +100,6 @@ bool vm_save_now(struct vm *vm, const char *path, GError **error)
 
 struct loader {
     struct vm *vm;
-    struct ssm_memory ram;
     unsigned cpus, others; /* units seen */
 };
 
@@ -155,10 +157,12 @@ static bool load_cpum(struct loader *l, const struct ssm_unit *u, GError **error
     return true;
 }
 
-static bool load_unit(struct loader *l, const struct ssm_unit *u, GError **error)
+static bool load_unit(struct loader *l, struct ssm_in *in, struct ssm_unit *u, GError **error)
 {
     if (strcmp(u->name, "ram") == 0)
-        return ssm_memory_unit(&l->ram, u, error);
+        return ssm_fill_unit(l->vm->fill, u, error);
+    if (!ssm_in_read(in, u, error))
+        return false;
     if (strcmp(u->name, "tm") == 0)
         return load_tm(l, u, error);
     if (strcmp(u->name, "pgm") == 0)
@@ -174,7 +178,7 @@ static bool load_units(struct loader *l, struct ssm_in *in, GError **error)
     enum ssm_next next;
 
     while ((next = ssm_in_next(in, &u, error)) == SSM_NEXT_UNIT)
-        if (!load_unit(l, &u, error))
+        if (!load_unit(l, in, &u, error))
             return false;
     if (next == SSM_NEXT_ERROR)
         return false;
@@ -182,7 +186,25 @@ static bool load_units(struct loader *l, struct ssm_in *in, GError **error)
         g_set_error(error, SSM_ERROR, SSM_CORRUPT, "The saved state lacks a processor, the clock or the memory map");
         return false;
     }
-    return pdm_load_end(l->vm->pdm, error);
+    return true;
+}
+
+/* On one of the threads that fill. */
+static void fill_done(void *user, const char *why)
+{
+    vm_ask(user, REQ_FILLED, 0, false, why);
+}
+
+void vm_filled(struct vm *vm)
+{
+    pgm_fill_set(vm->pgm, NULL, NULL);
+    ssm_fill_finish(vm->fill);
+    log_rel("VM: all memory of the saved state is there");
+}
+
+static void need_memory(void *user, uint64_t off)
+{
+    ssm_fill_need(user, off);
 }
 
 bool vm_load_now(struct vm *vm, const char *path, GError **error)
@@ -193,10 +215,18 @@ bool vm_load_now(struct vm *vm, const char *path, GError **error)
 
     if (in == NULL)
         return false;
-    l.ram.base = pgm_ram_hva(vm->pgm, &l.ram.bytes);
+    uint64_t bytes;
+    void *ram = pgm_ram_hva(vm->pgm, &bytes);
+    vm->fill = ssm_fill_new(ram, bytes);
     pdm_load_begin(vm->pdm);
     bool ok = load_units(&l, in, error);
-    ssm_in_close(in);
+    if (ok) {
+        pgm_fill_set(vm->pgm, need_memory, vm->fill);
+        ssm_fill_start(vm->fill, in, fill_done, vm);
+        ok = pdm_load_end(vm->pdm, error);
+    } else {
+        ssm_in_close(in);
+    }
     log_rel("VM: state %s '%s'", ok ? "loaded from" : "NOT loaded from", path);
     return ok;
 }

@@ -14,6 +14,7 @@
 #include "vmm/iem/iem.h"
 #include "vmm/raw/raw.h"
 #include "vmm/rem/rem.h"
+#include "vmm/ssm/memory.h"
 #include "vmm/vm/vm_int.h"
 
 #define RAM_HOLE_GPA UINT64_C(0xe0000000) /* low RAM ends here at most: PCI, APIC and firmware live above */
@@ -237,10 +238,14 @@ void vm_free(struct vm *vm)
     }
     cpum_profile_free(vm->profile);
     tm_free(vm->tm);
+    ssm_fill_free(vm->fill);
     pgm_free(vm->pgm);
+    if (vm->requests != NULL)
+        g_async_queue_unref(vm->requests); /* who fills may have asked for something up to here */
     cfgm_free(vm->root);
     g_free(vm->name);
     g_free(vm->end_text);
+    g_free(vm->fill_why);
     g_free(vm);
 }
 

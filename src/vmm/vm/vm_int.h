@@ -29,6 +29,7 @@ enum vm_request_kind {
     REQ_BREAK,
     REQ_SAVE,
     REQ_LOAD,
+    REQ_FILLED, /* RAM of a saved state is all there */
     REQ_QUIT
 };
 struct vm_request {
@@ -47,6 +48,8 @@ struct vm {
     bool triple_fault_reset, constructed;
 
     struct pgm *pgm;
+    struct ssm_fill *fill; /* RAM from a saved state; NULL = there was none */
+    char *fill_why;        /* it cannot be read */
     struct tm_machine *tm;
     struct pdm *pdm;
     struct cpum_profile *profile;
@@ -92,6 +95,7 @@ void vm_log_end(struct vm *vm);
 /* save.c: on the control thread */
 bool vm_save_now(struct vm *vm, const char *path, GError **error);
 bool vm_load_now(struct vm *vm, const char *path, GError **error);
+void vm_filled(struct vm *vm);
 
 /* host.c, outside.c */
 extern const struct cpum_outside vm_outside;

@@ -1,0 +1,38 @@
+/*
+ * memory.h - guest memory in a saved state: one unit per chunk of 1 MiB, instance = number of the chunk, ascending.
+ *
+ * Saving: all processors pack, the caller writes. A chunk of zeros has no unit, and what the memory file has no pages
+ * for is not even looked at.
+ * Loading: ssm_fill_unit() notes where each chunk's unit is; then the machine may run at once. Threads fill the memory
+ * from its start; whoever needs a chunk that is not there yet fetches it first (ssm_fill_need()).
+ */
+#ifndef VMM_SSM_MEMORY_H
+#define VMM_SSM_MEMORY_H
+
+#include "vmm/ssm/file.h"
+
+#define SSM_CHUNK_BYTES UINT64_C(0x100000)
+
+/** ssm_out_memory() - @bytes (whole chunks) as units called @name; @fd: the memory's file, -1 = it has none. */
+bool ssm_out_memory(struct ssm_out *out, const char *name, const void *memory, uint64_t bytes, int fd, GError **error);
+
+struct ssm_fill;
+/** ssm_fill_new() - for @bytes (whole chunks) at @base, which read zero now. */
+struct ssm_fill *ssm_fill_new(void *base, uint64_t bytes);
+/** ssm_fill_unit() - takes note of a unit written by ssm_out_memory(), payload not read. */
+bool ssm_fill_unit(struct ssm_fill *f, const struct ssm_unit *unit, GError **error);
+/**
+ * ssm_fill_start() - begins to fill; @in belongs to @f from here on.
+ * @done: from one of the threads when all is there, or the first chunk could not be read (@why; it reads zero then).
+ */
+void ssm_fill_start(struct ssm_fill *f, struct ssm_in *in, void (*done)(void *user, const char *why), void *user);
+/** ssm_fill_need() - the chunk with byte @off is there when this returns. Any thread. */
+void ssm_fill_need(struct ssm_fill *f, uint64_t off);
+/** ssm_fill_wait() - until everything is there. */
+void ssm_fill_wait(struct ssm_fill *f);
+/** ssm_fill_finish() - after done() without @why: gives back all but what ssm_fill_need() looks at. */
+void ssm_fill_finish(struct ssm_fill *f);
+/** ssm_fill_free() - ends the filling, done or not; NULL is fine. Nobody may be in ssm_fill_need(). */
+void ssm_fill_free(struct ssm_fill *f);
+
+#endif

@@ -1,0 +1,153 @@
+/*
+ * memory_save.c - all processors pack chunks, the caller writes them in order.
+ *
+ * Packers take chunk after chunk; chunk n goes through slot n % slots.
+ * Invariant 1: a chunk is packed only when the one that had its slot before is written (written + slots > n). The slot
+ *   is its packer's until it is full, then the writer's.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmm/ssm/memory.h"
+#include "vmm/ssm/pack.h"
+
+#define THREADS_MAX      8u
+#define SLOTS_PER_THREAD 4u
+
+struct slot {
+    bool full;
+    size_t bytes; /* 0: nothing but zeros */
+    uint8_t *packed;
+};
+struct save {
+    const uint8_t *memory;
+    uint64_t chunks;
+    int fd;
+    unsigned slots;
+    struct slot slot[THREADS_MAX * SLOTS_PER_THREAD];
+    GMutex lock; /* of the rest, and full of each slot */
+    GCond changed;
+    uint64_t next, written; /* chunk nobody has taken; chunks written */
+    bool stop;
+};
+
+static void mark(uint64_t *bits, uint64_t from, uint64_t to)
+{
+    for (uint64_t n = from; n < to; n++)
+        bits[n / 64] |= UINT64_C(1) << (n % 64);
+}
+
+/* Which pages of the chunk the memory's file has at all. Reading one it has not would make the host allocate it. */
+static void candidates(const struct save *s, uint64_t chunk, uint64_t *bits)
+{
+    const int64_t start = (int64_t)(chunk * SSM_CHUNK_BYTES), end = start + (int64_t)SSM_CHUNK_BYTES;
+
+    if (s->fd < 0) {
+        mark(bits, 0, PACK_CHUNK_PAGES);
+        return;
+    }
+    for (int64_t at = start; at < end;) {
+        const int64_t data = lseek(s->fd, at, SEEK_DATA);
+        const int64_t hole = data < 0 ? -1 : lseek(s->fd, data, SEEK_HOLE);
+
+        if (data < 0 && errno != ENXIO) { /* nothing known: all of them */
+            mark(bits, (uint64_t)(at - start) / PACK_PAGE_BYTES, PACK_CHUNK_PAGES);
+            return;
+        }
+        if (data < 0 || data >= end)
+            return;
+        at = hole < 0 || hole > end ? end : hole;
+        mark(bits, (uint64_t)(data - start) / PACK_PAGE_BYTES,
+             ((uint64_t)(at - start) + PACK_PAGE_BYTES - 1) / PACK_PAGE_BYTES);
+    }
+}
+
+/* The next chunk, its slot free; false = there is nothing left to do. */
+static bool take(struct save *s, uint64_t *ret_chunk)
+{
+    bool some;
+
+    g_mutex_lock(&s->lock);
+    some = !s->stop && s->next < s->chunks;
+    if (some) {
+        *ret_chunk = s->next++;
+        while (!s->stop && s->written + s->slots <= *ret_chunk) /* inv 1 */
+            g_cond_wait(&s->changed, &s->lock);
+        some = !s->stop;
+    }
+    g_mutex_unlock(&s->lock);
+    return some;
+}
+
+static void set_full(struct save *s, struct slot *slot, bool full)
+{
+    g_mutex_lock(&s->lock);
+    slot->full = full;
+    s->written += !full;
+    g_cond_broadcast(&s->changed);
+    g_mutex_unlock(&s->lock);
+}
+
+static gpointer packing_thread(gpointer user)
+{
+    struct save *s = user;
+    struct packer *p = packer_new();
+    uint64_t chunk;
+
+    while (take(s, &chunk)) {
+        struct slot *slot = &s->slot[chunk % s->slots];
+        uint64_t bits[PACK_CHUNK_PAGES / 64] = {0};
+
+        candidates(s, chunk, bits);
+        slot->bytes = pack_chunk(p, s->memory + chunk * SSM_CHUNK_BYTES, bits, slot->packed);
+        set_full(s, slot, true);
+    }
+    packer_free(p);
+    return NULL;
+}
+
+static bool write_all(struct save *s, struct ssm_out *out, const char *name, GError **error)
+{
+    bool ok = true;
+
+    for (uint64_t chunk = 0; chunk < s->chunks && ok; chunk++) {
+        struct slot *slot = &s->slot[chunk % s->slots];
+
+        g_mutex_lock(&s->lock);
+        while (!slot->full)
+            g_cond_wait(&s->changed, &s->lock);
+        g_mutex_unlock(&s->lock);
+        ok = !slot->bytes || ssm_out_unit(out, name, (uint32_t)chunk, PACK_VERSION, slot->packed, slot->bytes, error);
+        set_full(s, slot, false);
+    }
+    return ok;
+}
+
+bool ssm_out_memory(struct ssm_out *out, const char *name, const void *memory, uint64_t bytes, int fd, GError **error)
+{
+    const unsigned threads = MIN(g_get_num_processors(), THREADS_MAX);
+    struct save s = {
+        .memory = memory, .chunks = bytes / SSM_CHUNK_BYTES, .fd = fd, .slots = threads * SLOTS_PER_THREAD};
+    GThread *thread[THREADS_MAX];
+    bool ok;
+
+    g_mutex_init(&s.lock);
+    g_cond_init(&s.changed);
+    for (unsigned i = 0; i < s.slots; i++)
+        s.slot[i].packed = g_malloc(PACK_MAX_BYTES);
+    for (unsigned i = 0; i < threads; i++)
+        thread[i] = g_thread_new("pack", packing_thread, &s);
+    ok = write_all(&s, out, name, error);
+    g_mutex_lock(&s.lock);
+    s.stop = true;
+    g_cond_broadcast(&s.changed);
+    g_mutex_unlock(&s.lock);
+    for (unsigned i = 0; i < threads; i++)
+        g_thread_join(thread[i]);
+    for (unsigned i = 0; i < s.slots; i++)
+        g_free(s.slot[i].packed);
+    g_cond_clear(&s.changed);
+    g_mutex_clear(&s.lock);
+    return ok;
+}

@@ -1,0 +1,130 @@
+/*
+ * pack.c - packs and unpacks a chunk of memory.
+ *
+ * Packed bytes are hostile: the number of pages must be that of the bits, and zstd is given exactly the room they take.
+ * Source: RFC 8878 (zstd). Left out: dictionaries; level 1 is what keeps up with a disk.
+ */
+#include "vmm/ssm/pack.h"
+
+#include <string.h>
+#include <zstd.h>
+
+#define ZSTD_LEVEL 1
+
+struct packer {
+    ZSTD_CCtx *pack;
+    ZSTD_DCtx *unpack;
+    uint8_t *plain; /* a chunk's pages side by side */
+};
+
+struct packer *packer_new(void)
+{
+    struct packer *p = g_new0(struct packer, 1);
+
+    p->pack = ZSTD_createCCtx();
+    p->unpack = ZSTD_createDCtx();
+    p->plain = g_malloc(SSM_CHUNK_BYTES);
+    return p;
+}
+
+void packer_free(struct packer *p)
+{
+    if (!p)
+        return;
+    ZSTD_freeCCtx(p->pack);
+    ZSTD_freeDCtx(p->unpack);
+    g_free(p->plain);
+    g_free(p);
+}
+
+static bool bit(const uint64_t *bits, unsigned n)
+{
+    return bits[n / 64] >> (n % 64) & 1;
+}
+
+static bool page_is_zero(const uint8_t *page)
+{
+    return page[0] == 0 && !memcmp(page, page + 1, PACK_PAGE_BYTES - 1);
+}
+
+static void find_pages(const uint8_t *chunk, const uint64_t *candidates, struct pack_head *h)
+{
+    for (unsigned n = 0; n < PACK_CHUNK_PAGES; n++)
+        if (bit(candidates, n) && !page_is_zero(chunk + (size_t)n * PACK_PAGE_BYTES)) {
+            h->present[n / 64] |= UINT64_C(1) << (n % 64);
+            h->pages++;
+        }
+}
+
+/* The pages side by side: where they are if the chunk has all of them, else copied together. */
+static const uint8_t *gather(struct packer *p, const uint8_t *chunk, const struct pack_head *h)
+{
+    uint8_t *to = p->plain;
+
+    if (h->pages == PACK_CHUNK_PAGES)
+        return chunk;
+    for (unsigned n = 0; n < PACK_CHUNK_PAGES; n++)
+        if (bit(h->present, n)) {
+            memcpy(to, chunk + (size_t)n * PACK_PAGE_BYTES, PACK_PAGE_BYTES);
+            to += PACK_PAGE_BYTES;
+        }
+    return p->plain;
+}
+
+size_t pack_chunk(struct packer *p, const uint8_t *chunk, const uint64_t *candidates, uint8_t *to)
+{
+    struct pack_head h = {.coding = PACK_ZSTD};
+    const uint8_t *pages;
+    size_t plain, size;
+
+    find_pages(chunk, candidates, &h);
+    if (!h.pages)
+        return 0;
+    plain = (size_t)h.pages * PACK_PAGE_BYTES;
+    pages = gather(p, chunk, &h);
+    size = ZSTD_compressCCtx(p->pack, to + sizeof(h), plain - plain / 8, pages, plain, ZSTD_LEVEL);
+    if (ZSTD_isError(size)) { /* it does not fit: not worth it */
+        h.coding = PACK_PLAIN;
+        memcpy(to + sizeof(h), pages, plain);
+        size = plain;
+    }
+    memcpy(to, &h, sizeof(h));
+    return sizeof(h) + size;
+}
+
+static bool head_ok(const struct pack_head *h, size_t bytes)
+{
+    unsigned pages = 0;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(h->present); i++)
+        pages += (unsigned)__builtin_popcountll(h->present[i]);
+    return pages && pages == h->pages &&
+           (h->coding == PACK_ZSTD || (h->coding == PACK_PLAIN && bytes == (size_t)pages * PACK_PAGE_BYTES));
+}
+
+bool unpack_chunk(struct packer *p, const uint8_t *from, size_t bytes, uint8_t *chunk)
+{
+    struct pack_head h;
+    const uint8_t *pages;
+
+    if (bytes < sizeof(h))
+        return false;
+    memcpy(&h, from, sizeof(h));
+    pages = from + sizeof(h);
+    bytes -= sizeof(h);
+    if (!head_ok(&h, bytes))
+        return false;
+    if (h.coding == PACK_ZSTD) {
+        const size_t plain = (size_t)h.pages * PACK_PAGE_BYTES;
+
+        if (ZSTD_decompressDCtx(p->unpack, p->plain, plain, pages, bytes) != plain)
+            return false;
+        pages = p->plain;
+    }
+    for (unsigned n = 0; n < PACK_CHUNK_PAGES; n++)
+        if (bit(h.present, n)) {
+            memcpy(chunk + (size_t)n * PACK_PAGE_BYTES, pages, PACK_PAGE_BYTES);
+            pages += PACK_PAGE_BYTES;
+        }
+    return true;
+}
