@@ -14,6 +14,7 @@ import time
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 GUESTS = os.path.join(ROOT, "build", "guests")
+OPTIONS = os.environ.get("GUEST_OPTIONS", "").split()  # of VBoxHeadless, for every machine
 PROMPT = r"guest:\S*# "
 
 
@@ -39,7 +40,7 @@ class Machine:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             program = os.path.join(ROOT, "build/bin/VBoxHeadless")
-            os.execv(program, [program, "--startvm", vbox, "--serial-console", "--screenshot", self.screen, *options])
+            os.execv(program, [program, "--startvm", vbox, "--serial-console", "--screenshot", self.screen, *options, *OPTIONS])
 
     def _read(self, seconds):
         if not select.select([self.fd], [], [], seconds)[0]:

@@ -1,5 +1,6 @@
 /*
- * harness.c - see harness.h. ISA_ENGINE=rem in the environment lets the recompiler run everything it can.
+ * harness.c - see harness.h. ISA_ENGINE=rem in the environment lets the recompiler run everything it can;
+ * ISA_ENGINE=lockstep compares it with the interpreter meanwhile.
  */
 #include "harness.h"
 
@@ -143,6 +144,18 @@ void isa_recompile(struct isa *t, uint32_t heat)
     rem_set_threshold(t->c, heat);
 }
 
+void isa_lockstep(struct isa *t)
+{
+    em_rescue_init();
+    isa_recompile(t, 0);
+    g_assert_true(rem_set_lockstep(t->c, 0, NULL));
+}
+
+static bool is_engine(const char *name)
+{
+    return g_strcmp0(g_getenv("ISA_ENGINE"), name) == 0;
+}
+
 struct isa *isa_new(void)
 {
     struct isa *t = g_new0(struct isa, 1);
@@ -164,10 +177,12 @@ struct isa *isa_new(void)
     pgm_sync_callback(t->pgm, sync_writes, t);
     g_assert_true(iem_init(t->c, &error));
     pgm_changed_callback(t->pgm, changed, t);
-    if (g_getenv("ISA_ENGINE") != NULL && g_str_equal(g_getenv("ISA_ENGINE"), "rem")) {
+    if (is_engine("rem")) {
         em_rescue_init();
         isa_recompile(t, 0);
     }
+    if (is_engine("lockstep"))
+        isa_lockstep(t);
     return t;
 }
 
@@ -331,7 +346,10 @@ int isa_go(struct isa *t)
 
     x->rip = t->code;
     x->activity = CPUM_RUNNING;
-    if (iem_run(t->c, RUN_MAX) != IEM_EXIT_HALT)
+    enum iem_exit why = iem_run(t->c, RUN_MAX);
+    if (rem_difference(t->c) != NULL)
+        g_error("%s", rem_difference(t->c));
+    if (why != IEM_EXIT_HALT)
         return ISA_LOST;
     gla = x->rip - 1 + x->seg[X86_CS].base;
     return gla >= ISA_HANDLERS && gla < ISA_HANDLERS + 256 * 16 ? (int)((gla - ISA_HANDLERS) / 16) : ISA_DONE;

@@ -38,6 +38,8 @@ void isa_free(struct isa *t);
 /** From now on the recompiler runs what the interpreter has executed @heat times. Host faults must reach rem_fault().
  */
 void isa_recompile(struct isa *t, uint32_t heat);
+/** The recompiler runs everything in lockstep with the interpreter; isa_go() reports a difference. */
+void isa_lockstep(struct isa *t);
 /** A CPU fresh in this mode: 16 = real mode, 32 = flat protected mode without paging, 64 = long mode. CPL 0. */
 void isa_mode(struct isa *t, enum x86_mode mode);
 /** Long mode at CPL 3; every page is a user page. */

@@ -28,9 +28,10 @@ struct headless {
 struct options {
     char *startvm, *vrde, *gdb, *screenshot, *state, *raw_mode, *comment;
     char **vrde_properties;
-    char *runtime_socket;       /* started by VBoxSVC: where it calls us, ... */
+    char *runtime_socket; /* started by VBoxSVC: where it calls us, ... */
+    int lockstep_trust;
     int runtime_lock, ready_fd; /* the lock that says we live, and where "ok" or the reason goes */
-    gboolean serial_console, start_paused, version;
+    gboolean serial_console, start_paused, lockstep, version;
 };
 
 static void screenshot(struct headless *h)
@@ -162,6 +163,8 @@ static int run(struct headless *h, const struct options *o, GError **error)
                                  .screenshot_path = o->screenshot,
                                  .raw_mode = o->raw_mode,
                                  .start_paused = o->start_paused,
+                                 .lockstep = o->lockstep,
+                                 .lockstep_trust = o->lockstep_trust,
                                  .user = h,
                                  .ended = on_ended,
                                  .state_changed = on_state,
@@ -209,6 +212,10 @@ static bool parse(int *argc, char ***argv, struct options *o, GError **error)
         {"serial-console", 0, 0, G_OPTION_ARG_NONE, &o->serial_console,
          "Join the first serial port to this terminal; Ctrl-] q leaves", NULL},
         {"start-paused", 'p', 0, G_OPTION_ARG_NONE, &o->start_paused, "Start in the paused state", NULL},
+        {"lockstep", 0, 0, G_OPTION_ARG_NONE, &o->lockstep,
+         "Run everything in the interpreter and in the recompiler, stop where they differ (slow; one vCPU)", NULL},
+        {"lockstep-trust", 0, 0, G_OPTION_ARG_INT, &o->lockstep_trust,
+         "With --lockstep: code that ran N times is then compared now and then only (default: always)", "N"},
         {"gdb", 0, 0, G_OPTION_ARG_STRING, &o->gdb, "Let a debugger attach: HOST:PORT, :PORT or a socket's path",
          "ADDRESS"},
         {"screenshot", 0, 0, G_OPTION_ARG_FILENAME, &o->screenshot,

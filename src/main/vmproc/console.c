@@ -12,10 +12,12 @@
 #include "machine/pc.h"
 #include "main/settings/machine.h"
 #include "main/vmproc/confine.h"
+#include "main/vmproc/extra.h"
 #include "main/vmproc/lines.h"
 #include "main/vmproc/media.h"
 #include "rt/log.h"
 #include "rt/loop.h"
+#include "vmm/cfgm/cfgm.h"
 #include "vmm/vm/vm.h"
 
 #define CONSOLE_ERROR (g_quark_from_static_string("console"))
@@ -248,6 +250,20 @@ static bool open_log(struct console *c, GError **error)
     return true;
 }
 
+/* How the machine runs: the extra data below VBoxInternal/EM/, then this start's options. */
+static bool engine_options(const struct console *c, struct cfgm_node *root, GError **error)
+{
+    if (!extra_to_cfgm(c->settings->extra_data, root, error)) {
+        g_prefix_error(error, "Error in '%s' -- ", c->settings->file.path);
+        return false;
+    }
+    if (c->options.lockstep)
+        cfgm_set_integer(cfgm_insert(root, "EM"), "Lockstep", 1);
+    if (c->options.lockstep_trust != 0)
+        cfgm_set_integer(cfgm_insert(root, "EM"), "LockstepTrust", (uint64_t)c->options.lockstep_trust);
+    return true;
+}
+
 static bool make(struct console *c, GError **error)
 {
     const struct vm_host host = {.user = c,
@@ -258,6 +274,7 @@ static bool make(struct console *c, GError **error)
     static const struct media_events events = {.host_error = host_error, .host_well = host_well};
     g_autofree char *nvram = g_strdup_printf("%s.nvram", c->settings->name);
     bool fresh = c->options.state_path == NULL && c->settings->state_file == NULL;
+    struct cfgm_node *root;
     struct pc_settings pc;
 
     c->nvram_path = g_build_filename(c->settings->file.folder, nvram, NULL);
@@ -270,7 +287,12 @@ static bool make(struct console *c, GError **error)
     if (c->media == NULL || !open_log(c, error))
         return false;
     log_rel("Guest OS type: '%s'", c->settings->os_type != NULL ? c->settings->os_type : "Other");
-    c->vm = vm_new(pc_build(&pc), &host, error);
+    root = pc_build(&pc);
+    if (!engine_options(c, root, error)) {
+        cfgm_free(root);
+        return false;
+    }
+    c->vm = vm_new(root, &host, error);
     if (c->vm == NULL || !media_attach(c->media, vm_pdm(c->vm), &events, c, error))
         return false;
     c->lines = lines_new(c->settings, &c->options, vm_pdm(c->vm), error);

@@ -26,6 +26,8 @@ struct console_options {
     const char *screenshot_path; /* where screenshots may be written beside the machine's folder, or NULL */
     const char *raw_mode;        /* "off", "on", "always", or NULL: what the machine's extra data says */
     bool start_paused;
+    bool lockstep;      /* interpreter and recompiler run everything, and are compared; ... */
+    int lockstep_trust; /* ... not so often a block that ran so many times; 0 = always */
     void *user;
     void (*ended)(void *user);                            /* the machine is off or stuck: console_end() says how */
     void (*state_changed)(void *user, const char *state); /* MachineState's name; any thread; may be NULL */

@@ -158,7 +158,7 @@ static enum em_exit loop(struct vcpu *c)
     enter_guest(c);
     for (;;) {
         uint32_t ff = ff_get(&c->ff);
-        if (raw_lost(c) != NULL)
+        if (raw_lost(c) != NULL || rem_difference(c) != NULL)
             return EM_EXIT_FATAL;
         if (ff & FF_REQUEST) {
             c->stat_requests++;
@@ -192,10 +192,10 @@ enum em_exit em_run(struct vcpu *c)
 
     if (rescue_enter())
         rc = loop(c);
+    else
+        cpum_note(c, CPUM_EVENT_FATAL, 0, 0);
     rescue_leave();
     atomic_store(&c->in_guest, 0);
-    if (rc == EM_EXIT_FATAL)
-        cpum_note(c, CPUM_EVENT_FATAL, 0, 0);
     return rc;
 }
 
@@ -212,6 +212,8 @@ void em_register(struct vcpu *c, struct stam *stam)
 
 const char *em_fatal_text(const struct vcpu *c)
 {
+    if (rem_difference(c) != NULL)
+        return rem_difference(c);
     return raw_lost(c) != NULL ? raw_lost(c) : rescue_text();
 }
 

@@ -15,7 +15,7 @@ enum em_exit {
     EM_EXIT_REQUEST,  /* FF_REQUEST: the machine wants this thread */
     EM_EXIT_SHUTDOWN, /* triple fault */
     EM_EXIT_BREAK,    /* debugger breakpoint at ctx.rip */
-    EM_EXIT_FATAL,    /* the engine itself failed; em_fatal_text() says how */
+    EM_EXIT_FATAL,    /* the engine itself failed, or two engines disagree; em_fatal_text() says how */
 };
 
 enum em_exit em_run(struct vcpu *c);

@@ -4,6 +4,7 @@
 #include "vmm/iem/assist.h"
 
 #include "vmm/iem/host_int.h"
+#include "vmm/iem/mem_int.h"
 
 _Static_assert(sizeof(struct iem_op) <= IEM_OP_BYTES, "room for an op");
 
@@ -86,6 +87,90 @@ bool iem_op_gla(const struct vcpu *c, const struct iem_op *op, uint64_t *ret_gla
     if (!c->mode.code64)
         *ret_gla = (uint32_t)*ret_gla;
     return true;
+}
+
+bool iem_guard(struct vcpu *c, void (*fn)(void *user), void *user, struct trpm_event *ret_event)
+{
+    jmp_buf *below = c->iem->unwind, here;
+    bool done = false;
+
+    c->iem->unwind = &here;
+    if (setjmp(here) == 0) {
+        fn(user);
+        done = true;
+    } else {
+        *ret_event = c->trpm->raised;
+    }
+    c->iem->unwind = below;
+    return done;
+}
+
+void iem_pass_on(struct vcpu *c, const struct trpm_event *event)
+{
+    c->trpm->raised = *event;
+    longjmp(*c->iem->unwind, 1);
+}
+
+static struct iem_touch touch(const struct vcpu *c, uint64_t gla, unsigned bytes, bool write)
+{
+    return (struct iem_touch){.gla = c->mode.code64 ? gla : (uint32_t)gla, .bytes = (uint16_t)bytes, .write = write};
+}
+
+static uint64_t base_of(const struct vcpu *c, unsigned seg)
+{
+    return c->mode.code64 && seg < X86_FS ? 0 : c->ctx.seg[seg].base;
+}
+
+static uint64_t source(const struct vcpu *c, const struct x86_insn *i)
+{
+    unsigned seg = i->seg_override == X86_SREG_NONE ? X86_DS : i->seg_override;
+
+    return iem_wrap(c->ctx.gpr[X86_RSI], i->addrsize) + base_of(c, seg);
+}
+
+int iem_op_touches(const struct vcpu *c, const struct iem_op *op, struct iem_touch ret[IEM_TOUCHES])
+{
+    const struct x86_insn *i = &op->i;
+    uint64_t rsp = c->ctx.gpr[X86_RSP], rip = i->base == X86_BASE_RIP ? i->len : 0;
+    int n = 0;
+
+    if (i->vsib || (i->rep && (i->row->rules & X86_RULE_REP)))
+        return -1;
+    for (unsigned k = 0; k < i->nops; k++) {
+        const struct x86_operand *o = &i->op[k];
+        if (o->kind == X86_OP_SRC)
+            ret[n++] = touch(c, source(c, i), o->bytes, false);
+        if (o->kind == X86_OP_DST)
+            ret[n++] = touch(c, iem_wrap(c->ctx.gpr[X86_RDI], i->addrsize) + base_of(c, X86_ES), o->bytes,
+                             (o->flags & X86_OPF_WRITE) != 0);
+        if (o->kind == X86_OP_MEM && (o->flags & (X86_OPF_READ | X86_OPF_WRITE)) && o->bytes == 0)
+            return -1;
+        if (o->kind == X86_OP_MEM && (o->flags & (X86_OPF_READ | X86_OPF_WRITE)))
+            ret[n++] = touch(c, iem_ea(c, i) + rip + base_of(c, i->seg), o->bytes, (o->flags & X86_OPF_WRITE) != 0);
+    }
+    switch (i->mnem) {
+    case X86_PUSH:
+    case X86_PUSHF:
+    case X86_CALL: ret[n++] = touch(c, rsp - i->opsize, i->opsize, true); break;
+    case X86_POP:
+    case X86_RET: ret[n++] = touch(c, rsp, i->opsize, false); break;
+    case X86_LEAVE: ret[n++] = touch(c, c->ctx.gpr[X86_RBP], i->opsize, false); break;
+    default: break;
+    }
+    return n;
+}
+
+bool iem_x87_park(struct vcpu *c)
+{
+    bool live = c->iem->thunks->x87_live;
+
+    iem_fpu_sync(c);
+    return live;
+}
+
+void iem_x87_unpark(struct vcpu *c)
+{
+    host_x87_load(c);
 }
 
 bool iem_x87_usable(const struct vcpu *c)

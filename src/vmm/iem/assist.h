@@ -9,6 +9,7 @@
 #define VMM_IEM_ASSIST_H
 
 #include "vmm/iem/iem.h"
+#include "vmm/trpm/trpm.h"
 
 /** The other engine does not count: with less than this left of iem_run()'s budget it is not asked. */
 #define IEM_FAST_BUDGET 100000u
@@ -54,5 +55,29 @@ void iem_op_none(struct vcpu *c);
 bool iem_op_gla(const struct vcpu *c, const struct iem_op *op, uint64_t *ret_gla);
 /** The host's FPU holds the guest's x87 registers, and CR0 lets the guest use them. */
 bool iem_x87_usable(const struct vcpu *c);
+
+/* ---- for comparing two engines ---- */
+
+/**
+ * iem_guard() - calls @fn. Return: false if an exception left it (iem_op_run() below @fn raised it): @ret_event says
+ * which; it is not delivered, and everything is ready for iem_pass_on().
+ */
+bool iem_guard(struct vcpu *c, void (*fn)(void *user), void *user, struct trpm_event *ret_event);
+/** The exception iem_guard() caught goes on to the run loop. */
+_Noreturn void iem_pass_on(struct vcpu *c, const struct trpm_event *event);
+
+/** Memory that an instruction is about to touch. */
+struct iem_touch {
+    uint64_t gla;
+    uint16_t bytes;
+    bool write;
+};
+#define IEM_TOUCHES 2u
+/** iem_op_touches() - Return: how many are in @ret, in the order of the accesses; -1: cannot be told beforehand. */
+int iem_op_touches(const struct vcpu *c, const struct iem_op *op, struct iem_touch ret[IEM_TOUCHES]);
+
+/** The guest's x87 registers to the context, if the host has them. Return: it had; then iem_x87_unpark(). */
+bool iem_x87_park(struct vcpu *c);
+void iem_x87_unpark(struct vcpu *c);
 
 #endif

@@ -392,11 +392,13 @@ static void unwound(struct vcpu *c)
 static enum iem_exit run_guarded(struct vcpu *c, uint64_t max_insns)
 {
     struct iem *iem = c->iem;
+    jmp_buf unwind;
 
+    iem->unwind = &unwind;
     iem->until = c->stat_insns + max_insns;
     iem->resumed = true;
     iem->op = &iem_no_op;
-    if (setjmp(iem->unwind)) {
+    if (setjmp(unwind)) {
         unwound(c);
         if (iem->stepping)
             return c->ctx.activity == CPUM_SHUTDOWN ? IEM_EXIT_SHUTDOWN : IEM_EXIT_BUDGET;

@@ -32,7 +32,7 @@ static _Noreturn void leave(struct vcpu *c, unsigned vector, enum trpm_kind kind
         c->ctx.rip -= iem->op->i.len;
     c->trpm->raised =
         (struct trpm_event){.vector = (uint8_t)vector, .kind = (uint8_t)kind, .has_error = has_error, .error = error};
-    longjmp(iem->unwind, 1);
+    longjmp(*iem->unwind, 1);
 }
 
 void iem_raise(struct vcpu *c, unsigned vector)

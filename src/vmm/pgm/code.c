@@ -55,6 +55,7 @@ static void page_stored(struct pgm *pgm, struct page_state *page, uint64_t gpa, 
 
 void pgm_stored(struct range *r, uint64_t off, uint64_t bytes)
 {
+    atomic_fetch_add_explicit(&r->pgm->stores, 1, memory_order_relaxed);
     atomic_thread_fence(memory_order_seq_cst);
     while (bytes) {
         uint64_t n = MIN(bytes, PGM_PAGE_BYTES - (off & (PGM_PAGE_BYTES - 1))), page = off >> PGM_PAGE_SHIFT;
@@ -135,6 +136,11 @@ void pgm_code_written(struct pgm *pgm, uint64_t gpa, unsigned bytes)
     atomic_thread_fence(memory_order_seq_cst);
     if (page)
         page_stored(pgm, page, pgm_a20_apply(pgm, gpa), chunk_mask(gpa, bytes));
+}
+
+uint64_t pgm_stores(struct pgm *pgm)
+{
+    return atomic_load(&pgm->stores);
 }
 
 void pgm_sync_callback(struct pgm *pgm, void (*sync)(void *user, uint64_t gpa), void *user)

@@ -87,6 +87,9 @@ void pgm_phys_write_n(struct pgm *pgm, uint64_t gpa, uint64_t val, unsigned size
  */
 bool pgm_phys_cmpxchg(struct pgm *pgm, uint64_t gpa, uint64_t old, uint64_t val, unsigned size);
 
+/** Stores so far that did not go through a direct translation: devices', page-table bits. Counted behind the store. */
+uint64_t pgm_stores(struct pgm *pgm);
+
 /** What a page is now. hva is NULL unless reads (and for write_ok: writes) may go there directly. */
 struct pgm_page {
     enum pgm_kind kind; /* RAM: reads and writes both reach it; else what reads reach, shadow RAM counting as ROM */

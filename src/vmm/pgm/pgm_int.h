@@ -82,6 +82,7 @@ struct pgm {
     _Atomic uint64_t stat_rom_writes, stat_unmapped, stat_code_syncs, stat_collects, stat_dirty_pages;
     void (*changed)(void *user, uint64_t gpa);
     void *changed_user;
+    _Atomic uint64_t stores; /* pgm_stores() */
 };
 
 /* What one end of an access reaches: @bytes from here on are in the same place. */

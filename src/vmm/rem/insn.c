@@ -58,6 +58,20 @@ static void plan_rcx(struct plan *p)
     }
 }
 
+/* XCHG and XADD of CL and CH: each in a register of its own, and both come back. */
+static bool writes_cl_and_ch(const struct x86_insn *i)
+{
+    bool cl = false, ch = false;
+
+    for (unsigned n = 0; n < i->nops; n++) {
+        const struct x86_operand *o = &i->op[n];
+        bool written = o->kind == X86_OP_GPR && (o->flags & X86_OPF_WRITE);
+        cl |= written && o->reg == X86_RCX && o->bytes == 1;
+        ch |= written && o->reg == X86_CH;
+    }
+    return cl && ch;
+}
+
 /* High byte registers stay as they are unless something else needs a REX prefix. */
 static void plan_swap(struct plan *p, const struct x86_operand *memory)
 {
@@ -195,6 +209,8 @@ bool rem_emit_data(struct rem_tr *t, const struct x86_insn *i)
     uint8_t code[X86_ENCODE_MAX], *begin = t->e.p;
     size_t n;
 
+    if (writes_cl_and_ch(i))
+        return false;
     plan_rcx(&p);
     plan_swap(&p, m);
     if (!place_registers(t, &p, m != NULL) || (m && !reach_memory(t, &p, m))) {

@@ -40,6 +40,7 @@ static void rem_free(struct rem *r)
 {
     if (r == NULL)
         return;
+    rem_lockstep_fini(r);
     flat_free(r->flat);
     codemem_fini(&r->code);
     unmap(r->page_room, r->pages_max * sizeof *r->page_room);
@@ -145,7 +146,7 @@ static bool code_gpa(const struct vcpu *c, uint64_t *ret_gpa)
     return e->tag[PGM_EXEC] == ((gla & ~PAGE_MASK) | c->mmu.gen);
 }
 
-static void enter(struct rem *r, uint32_t host)
+void rem_enter(struct rem *r, uint32_t host)
 {
     typedef void enter_fn(const uint8_t *);
     enter_fn *fn = (enter_fn *)(uintptr_t)(r->code.rx + r->enter);
@@ -177,13 +178,17 @@ static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
     host = code_for(r, gpa, true);
     if (host == 0)
         return IEM_FAST_COLD;
+    if (r->lockstep != NULL) {
+        r->care = false;
+        return rem_lockstep_run(r, rem_block_at(r, rem_page_find(r, gpa & ~PAGE_MASK, c->mode.key), gpa & PAGE_MASK));
+    }
     for (;;) {
         r->care = false;
         r->hot.link = REM_NO_LINK;
         if (!ff_quiet(&c->ff))
             return entered ? IEM_FAST_JUMP : IEM_FAST_BUSY;
         entered = true;
-        enter(r, host);
+        rem_enter(r, host);
         if (r->care)
             return IEM_FAST_CARE;
         rem_note_flags(r);
@@ -354,6 +359,8 @@ void rem_register(struct vcpu *c, struct stam *stam)
         {"Faults", "times", "host exceptions in translated code", &s->faults},
         {"Opaque", "insns", "translated into a call of the interpreter", &s->opaque_insns},
         {"Refused", "times", "code that was not translated", &s->refused},
+        {"Lockstep/Verified", "stretches", "of code, interpreter and recompiler agree", &s->verified},
+        {"Lockstep/Unverified", "stretches", "of code that could not be compared", &s->unverified},
         {"Flat/Fills", "entries", "of the address tables", &f->stat_fills},
         {"Flat/Wipes", "times", "a set of tables changed hands", &f->stat_wipes},
         {"Flat/Kills", "pages", "invalidated one by one", &f->stat_kills},

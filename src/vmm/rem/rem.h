@@ -24,6 +24,16 @@ void rem_fini(struct vcpu *c);
 void rem_flush(struct vcpu *c);
 /** Executions in the interpreter before a block is translated; UINT32_MAX switches the recompiler off. */
 void rem_set_threshold(struct vcpu *c, uint32_t executions);
+/**
+ * rem_set_lockstep() - from now on every block is run by the interpreter as well, and a difference stops the machine:
+ * FF_REQUEST is set and rem_difference() says so. Before the first block; one vCPU only. @trust: a block that ran so
+ * often is from then on compared at some of its runs only; 0: at every one.
+ */
+bool rem_set_lockstep(struct vcpu *c, uint32_t trust, GError **error);
+/** One line about the difference that stopped the machine; NULL: there was none. */
+const char *rem_difference(const struct vcpu *c);
+/** All about it. Return: the RIP it began at, 0 = no difference. */
+uint64_t rem_lockstep_info(const struct vcpu *c, GString *out);
 /** Watched code in the page at @gpa changed; any thread. The caller then sets FF_CODE. */
 void rem_code_changed(struct vcpu *c, uint64_t gpa);
 
@@ -37,7 +47,7 @@ bool rem_fault(int sig, void *context);
 /** What has happened, for STAM. */
 struct rem_stats {
     uint64_t blocks, insns, guest_bytes, host_bytes, flushes, invalidated, revived, enters, links, slow, elsewhere,
-        faults, opaque_insns, refused;
+        faults, opaque_insns, refused, verified, unverified;
 };
 const struct rem_stats *rem_stats(const struct vcpu *c);
 struct stam;

@@ -12,6 +12,7 @@
  *   instruction again in the interpreter, because nothing of it has happened yet that is not repeated the same way.
  * Invariant 2: code of a page runs only while its X entry says so, or reached from the same page.
  * Invariant 3: nothing is emitted or patched while translated code runs on this vCPU.
+ * Invariant 4: in lockstep no link is aimed at a block, and every way into a block asks hot.once.
  */
 #ifndef VMM_REM_REM_INT_H
 #define VMM_REM_REM_INT_H
@@ -47,6 +48,7 @@ struct rem_hot {
     uint64_t mask_in_page, mask_high, mask_align[3];                           /* string.c; [bytes / 4] */
     uint8_t xmm[16]; /* a vector register while it is borrowed */
     uint32_t site, link;
+    uint32_t once; /* lockstep: not 0 = a block may be entered, which takes it back */
     uint32_t host_mxcsr;
     uint8_t vec_live;   /* the host's vector registers and MXCSR are the guest's */
     uint8_t vec_reload; /* ... and shall be when translated code goes on */
@@ -71,6 +73,8 @@ struct rem_block {
     const uint8_t *bytes; /* guest code it was made from: [off, to) */
     uint32_t leave, host; /* the way out, and right behind it the entry */
     uint32_t links;       /* that lead here */
+    uint32_t site;        /* its first one */
+    uint32_t runs;        /* in lockstep: how often it was entered */
     uint16_t off, to;
     bool stale;
 };
@@ -120,6 +124,7 @@ struct rem {
     uint32_t rewrite[16]; /* blocks with a misaligned access that was not expected */
     unsigned rewrites;
     struct csam_run run;
+    struct rem_lockstep *lockstep; /* NULL: not in lockstep */
 };
 
 /* ---- page.c: pages, blocks, what becomes of them when code changes ---- */
@@ -153,10 +158,23 @@ void rem_serialize(void);
 struct rem *rem_running(void); /* of this thread; rem.c */
 /** In C called by translated code: where to go on at ctx.rip, 0: leave, the run loop has to look. */
 uint64_t rem_elsewhere(struct rem *r);
+void rem_enter(struct rem *r, uint32_t host);
+
+/* ---- lockstep.c; with r->lockstep only ---- */
+enum iem_fast_result rem_lockstep_run(struct rem *r, struct rem_block *b);
+/** Around an instruction the interpreter runs for translated code. False: it failed, leave translated code. */
+bool rem_lockstep_before(struct rem *r, const struct rem_site *s);
+/** @leaving: translated code is left here, with the rest of its block not run. True: it has to be. */
+bool rem_lockstep_after(struct rem *r, const struct rem_site *s, bool leaving);
+/** An instruction translated code could do, but whose result the interpreter cannot tell beforehand. */
+bool rem_lockstep_hands_over(const struct rem *r, const struct x86_insn *i);
+void rem_lockstep_fini(struct rem *r);
 
 /* ---- slow.c ---- */
 uint64_t rem_slow(struct rem *r);
 struct rem_site *rem_site_at(struct rem *r, uint32_t host);
+/** The instruction of a site, decoded once from the bytes it was translated from. NULL: not an instruction now. */
+const struct iem_op *rem_op_of(struct rem *r, struct rem_site *s);
 void rem_note_flags(struct rem *r); /* hot.flags into ctx.rflags */
 void rem_put_flags(struct rem *r);  /* the other way */
 

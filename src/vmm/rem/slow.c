@@ -33,22 +33,22 @@ struct rem_site *rem_site_at(struct rem *r, uint32_t host)
     return r->sites != 0 && r->site[low].start <= host ? &r->site[low] : NULL;
 }
 
-/* The instruction of a site, decoded once from the bytes it was translated from. */
-static const struct iem_op *op_of(struct rem *r, struct rem_site *s)
+const struct iem_op *rem_op_of(struct rem *r, struct rem_site *s)
 {
     const struct rem_block *b = &r->block[s->block];
     const uint8_t *bytes = b->bytes + (s->off - b->off);
 
     if (s->op != NULL)
         return s->op;
-    if (r->ops_used + 2 * IEM_OP_BYTES > REM_OPS_BYTES)
-        r->ops_used = 0; /* the first one is for passing use when all are taken */
-    struct iem_op *op = (struct iem_op *)(void *)(r->ops + r->ops_used);
+    r->full |= r->ops_used + IEM_OP_BYTES > REM_OPS_BYTES; /* everything is forgotten when translated code is left */
+    bool keep = r->ops_used != 0 && !r->full;              /* the first place is for passing use */
+    struct iem_op *op = (struct iem_op *)(void *)(r->ops + (keep ? r->ops_used : 0));
     if (!iem_op_make(r->c, bytes, s->len, op))
         return NULL;
-    if (r->ops_used != 0)
+    if (keep)
         s->op = op;
-    r->ops_used += IEM_OP_BYTES;
+    if (keep || r->ops_used == 0)
+        r->ops_used += IEM_OP_BYTES;
     return op;
 }
 
@@ -118,18 +118,24 @@ uint64_t rem_slow(struct rem *r)
         c->ctx.rip = (uint32_t)c->ctx.rip;
     if (s->flags & REM_S_MISALIGNED)
         note_misaligned(r, s);
-    op = op_of(r, s);
+    op = rem_op_of(r, s);
     if (op == NULL)
         return stop(r);
     if ((r->hot.site & REM_SITE_FPU) && unit_ready(r, op))
         return go_on_at(r, s->next);
+    if (r->lockstep != NULL && !rem_lockstep_before(r, s))
+        return stop(r);
     wants_reload = r->hot.vec_reload;
     r->hot.vec_reload = 0; /* in case the instruction does not come back */
     has_gla = iem_op_gla(c, op, &gla);
     care = iem_op_run(c, op);
     if (has_gla && same_world(r))
         flat_fill(r->flat, r->set, &c->mmu, gla);
-    if (care || r->rewrites != 0 || !same_world(r)) {
+    care |= r->rewrites != 0 || !same_world(r);
+    if (r->lockstep != NULL) {
+        if (rem_lockstep_after(r, s, care))
+            return stop(r);
+    } else if (care) {
         uint64_t host = rem_elsewhere(r);
         return host != 0 ? host : stop(r);
     }

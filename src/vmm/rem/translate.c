@@ -118,10 +118,12 @@ static void emit_entry(struct rem_tr *t)
 
     leave_at(t, t->r->run.from, REM_NO_LINK);
     t->host = rem_off(t->r, e->p);
-    e_load32(e, S, &t->c->ff.quiet);
+    e_load32(e, S, t->r->lockstep != NULL ? (const void *)&t->r->hot.once : &t->c->ff.quiet);
     from = e_jrcxz(e);
     if (!e->full)
         from[-1] = (uint8_t)(out - from);
+    if (t->r->lockstep != NULL)
+        e_store_imm32(e, &t->r->hot.once, 0);
 }
 
 static bool has_kind(const struct x86_insn *i, enum x86_opkind kind)
@@ -176,7 +178,7 @@ static bool emit_kind(struct rem_tr *t, const struct x86_insn *i)
         return rem_emit_misaligned(t, i);
     }
     switch (rem_kind_of(t->c, i)) {
-    case REM_OPAQUE: return rem_emit_system(t, i);
+    case REM_OPAQUE: return !rem_lockstep_hands_over(t->r, i) && rem_emit_system(t, i);
     case REM_DATA: want_units(t, i); return rem_emit_data(t, i);
     case REM_NOTHING: return true;
     case REM_LEA: return rem_emit_lea(t, i);
@@ -293,6 +295,7 @@ struct rem_block *rem_translate(struct rem *r, struct rem_page *page, unsigned o
                             .bytes = r->bytes + r->bytes_used,
                             .leave = r->used,
                             .host = t.host,
+                            .site = sites,
                             .off = (uint16_t)off,
                             .to = r->run.to};
     memcpy(r->bytes + r->bytes_used, code + off, b->to - off);

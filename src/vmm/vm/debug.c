@@ -44,6 +44,7 @@ void vm_register_all(struct vm *vm)
     for (unsigned k = 0; k < vm->cpus; k++)
         em_register(vm->cpu[k], vm->stam);
     dbgf_register(&vm->debuggee, vm->info);
+    vm_engines_register(vm);
     info_add(vm->info, "cfgm", "[path]  the configuration tree", info_cfgm, vm);
     info_add(vm->info, "stats", "[pattern]  counters", info_stats, vm);
 }
@@ -114,7 +115,8 @@ static void run_handler(struct vm *vm, const char *name, unsigned cpu, GString *
 void vm_guru_report(struct vm *vm, unsigned cpu, const char *why, GString *out)
 {
     static const char rule[] = "!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!\n";
-    static const char *const handlers[] = {"cpumguest", "cpumguestinstr", "stack", "exithistory", "mode", "cpuid"};
+    static const char *const handlers[] = {"cpumguest", "cpumguestinstr", "stack", "exithistory",
+                                           "mode",      "lockstep",       "cpuid"};
 
     g_string_append_printf(out, "%s!!\n!!  VCPU%u: Guru Meditation: %s\n", rule, cpu, why);
     for (size_t k = 0; k < G_N_ELEMENTS(handlers); k++)

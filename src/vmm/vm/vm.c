@@ -29,12 +29,11 @@ static const struct cfgm_key root_keys[] = {
     {.name = "CpuProfile", .type = CFGM_STRING},
     {.name = "EnablePAE", .type = CFGM_INTEGER, .min = 0, .max = 1},
     {.name = "EnableLongMode", .type = CFGM_INTEGER, .min = 0, .max = 1},
-    {.name = "RecompilerHeat", .type = CFGM_INTEGER, .min = 0, .max = 1000000},
     {.name = "RawMode", .type = CFGM_INTEGER, .min = 0, .max = 2}, /* off, when it pays, whenever possible */
     {.name = "TripleFaultReset", .type = CFGM_INTEGER, .min = 0, .max = 1},
     {.name = NULL},
 };
-static const char *const root_children[] = {"Devices", NULL};
+static const char *const root_children[] = {"Devices", "EM", NULL};
 
 static void sync_pages(void *user, uint64_t gpa)
 {
@@ -91,23 +90,6 @@ static bool cpu_new(struct vm *vm, unsigned id, GError **error)
     return iem_init(c, error);
 }
 
-/* Without the recompiler the machine runs all the same, only slower: the log says why. */
-static void recompiler_new(struct vm *vm)
-{
-    uint32_t heat = (uint32_t)cfgm_integer(vm->root, "RecompilerHeat", REM_HEAT_DEFAULT);
-    g_autoptr(GError) error = NULL;
-
-    if (heat == 0)
-        return;
-    for (unsigned k = 0; k < vm->cpus; k++) {
-        if (!rem_init(vm->cpu[k], vm->cpus, &error)) {
-            log_rel("REM: off, the interpreter runs everything: %s", error->message);
-            return;
-        }
-        rem_set_threshold(vm->cpu[k], heat);
-    }
-}
-
 static bool make(struct vm *vm, GError **error)
 {
     struct cfgm_node *root = vm->root;
@@ -134,7 +116,8 @@ static bool make(struct vm *vm, GError **error)
             return false;
         vm->cpus = k + 1;
     }
-    recompiler_new(vm);
+    if (!vm_engines_new(vm, error))
+        return false;
     pgm_sync_callback(vm->pgm, sync_pages, vm);
     pgm_changed_callback(vm->pgm, code_changed, vm);
     pgm_flush_callback(vm->pgm, flush_pages, vm);

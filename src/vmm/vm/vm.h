@@ -42,7 +42,8 @@ struct vm_host {
 
 /**
  * vm_new() - @root is taken over. Root keys: Name, UUID, NumCPUs, RamSize, RamHoleSize, UTCOffset, CpuProfile,
- * EnablePAE, EnableLongMode, TripleFaultReset, RecompilerHeat, RawMode; Devices/ goes to PDM. Unknown keys refuse.
+ * EnablePAE, EnableLongMode, TripleFaultReset, RawMode; Devices/ goes to PDM, EM/ to
+ * engine.c. Unknown keys refuse.
  */
 struct vm *vm_new(struct cfgm_node *root, const struct vm_host *host, GError **error);
 /** Drivers are attached between these two. */

@@ -86,6 +86,10 @@ void vm_wait(struct vm *vm, uint64_t number);
 /** From a vCPU or device thread: no vCPU starts another instruction stretch until the request just asked is done. */
 void vm_close_gate(struct vm *vm);
 
+/* engine.c */
+bool vm_engines_new(struct vm *vm, GError **error);
+void vm_engines_register(struct vm *vm);
+
 /* debug.c */
 void vm_register_all(struct vm *vm);
 /** The report of a machine that cannot go on: vCPU @cpu is why. vCPUs are parked. */
