@@ -134,27 +134,47 @@ static void add_floppy(struct cfgm_node *config, const struct pc_settings *s, un
     cfgm_set_string(config, "Drive1", s->floppy[1] ? "Floppy" : "None");
 }
 
-/* Controllers whose ports are told by letters. @path, @end: before and after the port's number in OpenFirmware's words,
- * as SeaBIOS and OVMF spell it. */
+/*
+ * Controllers whose ports are told by letters. @path, @end: before and after the port's number in a disk in
+ * OpenFirmware's words, as SeaBIOS and OVMF spell it. @apart: each port is a PCI function and an instance of its own,
+ * without letters. @from_one: ports are counted from 1 there.
+ */
 static const struct {
     const char *name;
     int slot;
     const char *path, *end;
+    bool apart, from_one;
 } controllers[PC_STORAGES] = {
     [PC_AHCI] = {"ahci", 13, "/pci@i0cf8/pci8086,2922@d/drive@", "/disk@0\n"},
+    [PC_VIRTIO_SCSI] = {"virtio-scsi", 15, "/pci@i0cf8/scsi@f/channel@0/disk@", ",0\n"},
+    [PC_NVME] = {"nvme", 14, "/pci@i0cf8/pci8086,5845@e/namespace@", ",0\n", .from_one = true},
+    [PC_VIRTIO_BLK] = {"virtio-blk", 23, "/pci@i0cf8/scsi@17,", "/disk@0,0\n", .apart = true},
 };
 
-static void add_controller(struct cfgm_node *root, const struct pc_settings *s, enum pc_storage which)
+static struct cfgm_node *add_function(struct cfgm_node *root, enum pc_storage which, unsigned instance)
 {
-    const struct pc_storage_settings *st = &s->storage[which];
-    g_autofree char *path = g_strdup_printf("Devices/%s/0", controllers[which].name);
-    struct cfgm_node *node = cfgm_insert(root, path), *config;
+    g_autofree char *path = g_strdup_printf("Devices/%s/%u", controllers[which].name, instance);
+    struct cfgm_node *node = cfgm_insert(root, path);
 
     cfgm_set_integer(node, "Trusted", 1);
     cfgm_set_integer(node, "PCIBusNo", 0);
     cfgm_set_integer(node, "PCIDeviceNo", (uint64_t)controllers[which].slot);
-    cfgm_set_integer(node, "PCIFunctionNo", 0);
-    config = cfgm_insert(node, "Config");
+    cfgm_set_integer(node, "PCIFunctionNo", instance);
+    return cfgm_insert(node, "Config");
+}
+
+static void add_controller(struct cfgm_node *root, const struct pc_settings *s, enum pc_storage which)
+{
+    const struct pc_storage_settings *st = &s->storage[which];
+    struct cfgm_node *config;
+
+    if (controllers[which].apart) {
+        for (unsigned port = 0, n = 0; port < st->ports; port++)
+            if (st->drives[port] != '-')
+                add_function(root, which, n++);
+        return;
+    }
+    config = add_function(root, which, 0);
     cfgm_set_integer(config, "PortCount", st->ports);
     cfgm_set_string(config, "Drives", st->drives);
 }
@@ -177,10 +197,22 @@ static void set_uuid(struct cfgm_node *config, const char *text)
 static void add_paths(GString *out, const struct pc_settings *s, enum pc_storage which, enum pc_drive want)
 {
     const struct pc_storage_settings *st = &s->storage[which];
+    const bool apart = controllers[which].apart;
 
-    for (unsigned port = 0; controllers[which].name && st->exists && port < st->ports; port++)
-        if (st->drives[port] != '-' && (st->drives[port] == 'D') == (want == PC_DRIVE_DVD))
-            g_string_append_printf(out, "%s%x%s", controllers[which].path, port, controllers[which].end);
+    for (unsigned port = 0, n = 0; controllers[which].name && st->exists && port < st->ports; port++) {
+        const unsigned number = apart ? n : port + controllers[which].from_one;
+
+        if (st->drives[port] == '-')
+            continue;
+        n++;
+        if ((st->drives[port] == 'D') != (want == PC_DRIVE_DVD))
+            continue;
+        if (apart && number == 0) /* function 0 is not named */
+            g_string_append_printf(out, "%.*s%s", (int)strlen(controllers[which].path) - 1, controllers[which].path,
+                                   controllers[which].end);
+        else
+            g_string_append_printf(out, "%s%x%s", controllers[which].path, number, controllers[which].end);
+    }
 }
 
 /* OpenFirmware paths for SeaBIOS and OVMF, in boot order. */

@@ -10,6 +10,9 @@ from guest import GUESTS, Machine, check, main, make
 
 CONTROLLERS = {
     "AHCI": {"driver": "ahci", "kernel": "amd64", "disc": True},
+    "NVMe": {"driver": "nvme", "kernel": "amd64"},
+    "VirtioSCSI": {"driver": "virtio-pci", "kernel": "cloud", "disc": True},
+    "VirtioBlk": {"driver": "virtio-pci", "kernel": "cloud"},
 }
 
 

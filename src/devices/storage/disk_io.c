@@ -62,7 +62,7 @@ struct disk_io *disk_io_get(struct disk_pool *p)
             continue;
         memset(io, 0, offsetof(struct disk_io, runs));
         io->run_count = io->run = io->run_off = 0;
-        io->dropped = io->narrow = false;
+        io->started = io->dropped = io->narrow = false;
         io->pool = p;
         io->used = true;
         p->in_use++;
@@ -115,8 +115,21 @@ size_t disk_runs_copy(struct pdm_dev *dev, const struct disk_run *runs, unsigned
     return done;
 }
 
-/* The next @bytes of the runs, in the order of the list; returns how many there were. */
-static size_t move(struct pdm_dev *dev, struct disk_io *io, size_t bytes, bool to_guest)
+void disk_io_trim(struct disk_io *io, uint64_t bytes)
+{
+    while (bytes && io->run < io->run_count) {
+        const uint64_t n = MIN(bytes, io->runs[io->run].bytes - io->run_off);
+
+        io->run_off += (uint32_t)n;
+        bytes -= n;
+        if (io->run_off == io->runs[io->run].bytes) {
+            io->run++;
+            io->run_off = 0;
+        }
+    }
+}
+
+size_t disk_io_move(struct pdm_dev *dev, struct disk_io *io, void *buf, size_t bytes, bool to_guest)
 {
     size_t done = 0;
 
@@ -133,7 +146,7 @@ static size_t move(struct pdm_dev *dev, struct disk_io *io, size_t bytes, bool t
         }
         r = &io->runs[io->run];
         n = MIN(bytes - done, r->bytes - io->run_off);
-        copy(dev, r->gpa + io->run_off, io->buf + done, n, to_guest);
+        copy(dev, r->gpa + io->run_off, (uint8_t *)buf + done, n, to_guest);
         done += n;
         io->run_off += (uint32_t)n;
         if (io->run_off == r->bytes) {
@@ -161,7 +174,7 @@ static int step(struct pdm_dev *dev, struct disk_io *io)
     io->step_bytes = (size_t)MIN(io->bytes - io->moved, io->narrow ? io->block->sector_bytes : DISK_IO_STEP);
     if (io->op == PDM_BLOCK_WRITE && io->zeros)
         memset(io->buf, 0, io->step_bytes);
-    else if (io->op == PDM_BLOCK_WRITE && move(dev, io, io->step_bytes, false) < io->step_bytes)
+    else if (io->op == PDM_BLOCK_WRITE && disk_io_move(dev, io, io->buf, io->step_bytes, false) < io->step_bytes)
         return DISK_SHORT; /* inv 2 */
     submit(io, io->op, io->offset_bytes + io->moved, io->step_bytes);
     return 0;
@@ -185,7 +198,7 @@ static int advance(struct pdm_dev *dev, struct disk_io *io)
         return DISK_ALL_DONE;
     if (io->dropped)
         return DISK_PARKED;
-    if (op == PDM_BLOCK_READ && !io->quiet && move(dev, io, io->step_bytes, true) < io->step_bytes)
+    if (op == PDM_BLOCK_READ && !io->quiet && disk_io_move(dev, io, io->buf, io->step_bytes, true) < io->step_bytes)
         return DISK_SHORT;
     io->moved += io->step_bytes;
     p->bytes_read += op == PDM_BLOCK_READ ? io->step_bytes : 0;
@@ -220,6 +233,7 @@ int disk_io_start(struct pdm_dev *dev, struct disk_pool *p, struct disk_io *io, 
     int status = block ? 0 : NO_MEDIUM;
 
     io->block = block;
+    io->started = true;
     if (status == 0 && (io->op == PDM_BLOCK_READ || io->op == PDM_BLOCK_WRITE)) {
         status = step(dev, io);
     } else if (status == 0) {

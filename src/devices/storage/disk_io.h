@@ -51,7 +51,8 @@ struct disk_io {
     void (*more)(struct pdm_dev *dev, struct disk_io *io);
     void (*done)(struct pdm_dev *dev, struct disk_io *io, int status);
     unsigned unit, tag; /* whose it is */
-    uint64_t list_gpa;  /* more()'s: the guest's list, how long it is, what was used */
+    void *user;
+    uint64_t list_gpa; /* more()'s: the guest's list, how long it is, what was used */
     uint32_t list_count, list_next;
     uint64_t moved; /* bytes done so far; after a failed read exact to the sector */
 
@@ -63,8 +64,8 @@ struct disk_io {
     struct pdm_block *block;
     struct pdm_block_req req;
     size_t step_bytes;
-    bool used, dropped, narrow; /* narrow: sector by sector to the one that cannot be read */
-    uint8_t *buf;               /* DISK_IO_STEP */
+    bool used, started, dropped, narrow; /* narrow: sector by sector to the one that cannot be read */
+    uint8_t *buf;                        /* DISK_IO_STEP */
 };
 
 /* Counters are the controller's statistics. */
@@ -98,6 +99,11 @@ bool disk_io_run(struct disk_io *io, uint64_t gpa, uint32_t bytes);
  * Return: 0, or why it failed at once (then it is given back and done() is not called).
  */
 int disk_io_start(struct pdm_dev *dev, struct disk_pool *p, struct disk_io *io, struct pdm_block *block);
+
+/** disk_io_move() - the next @bytes of the runs, in the list's order; returns how many there were. */
+size_t disk_io_move(struct pdm_dev *dev, struct disk_io *io, void *buf, size_t bytes, bool to_guest);
+/** disk_io_trim() - takes @bytes off the front of the runs; before they are used. */
+void disk_io_trim(struct disk_io *io, uint64_t bytes);
 
 /** disk_runs_copy() - @bytes at @off of the runs to or from @buf; returns how many there were. */
 size_t disk_runs_copy(struct pdm_dev *dev, const struct disk_run *runs, unsigned count, uint64_t off, void *buf,

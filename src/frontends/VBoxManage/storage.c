@@ -68,6 +68,8 @@ static const char *chip_of(const char *word)
 {
     if (g_ascii_strcasecmp(word, "VirtIO") == 0 || g_ascii_strcasecmp(word, "virtio-scsi") == 0)
         return "VirtioSCSI";
+    if (g_ascii_strcasecmp(word, "virtio-blk") == 0)
+        return "VirtioBlk";
     return api_enum_canonical("StorageControllerType", word);
 }
 

@@ -19,6 +19,7 @@ static const struct controller_rule rules[] = {
     {CONTROLLER_USB, "USB", 8, 8, 8, 1, true},
     {CONTROLLER_NVME, "PCIe", 1, 255, 1, 1, true},
     {CONTROLLER_VIRTIO_SCSI, "VirtioSCSI", 1, 256, 1, 1, true},
+    {CONTROLLER_VIRTIO_BLK, "VirtioSCSI", 1, 8, 8, 1, false},
 };
 
 const struct controller_rule *controller_rule_of(enum settings_controller_type type)

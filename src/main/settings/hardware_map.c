@@ -416,12 +416,12 @@ static unsigned drives_need(const T *h)
 
 static unsigned controllers_need(const T *h)
 {
-    enum { IDE, SATA, SCSI, BUS, SAS, FLOPPY, USB, NVME, VIRTIO, KINDS };
+    enum { IDE, SATA, SCSI, BUS, SAS, FLOPPY, USB, NVME, VIRTIO, VIRTIO_BLK, KINDS };
     static const unsigned bus[] = {
-        [CONTROLLER_PIIX3] = IDE,        [CONTROLLER_PIIX4] = IDE,         [CONTROLLER_ICH6] = IDE,
-        [CONTROLLER_AHCI] = SATA,        [CONTROLLER_LSILOGIC] = SCSI,     [CONTROLLER_BUSLOGIC] = BUS,
-        [CONTROLLER_LSILOGIC_SAS] = SAS, [CONTROLLER_I82078] = FLOPPY,     [CONTROLLER_USB] = USB,
-        [CONTROLLER_NVME] = NVME,        [CONTROLLER_VIRTIO_SCSI] = VIRTIO};
+        [CONTROLLER_PIIX3] = IDE,        [CONTROLLER_PIIX4] = IDE,          [CONTROLLER_ICH6] = IDE,
+        [CONTROLLER_AHCI] = SATA,        [CONTROLLER_LSILOGIC] = SCSI,      [CONTROLLER_BUSLOGIC] = BUS,
+        [CONTROLLER_LSILOGIC_SAS] = SAS, [CONTROLLER_I82078] = FLOPPY,      [CONTROLLER_USB] = USB,
+        [CONTROLLER_NVME] = NVME,        [CONTROLLER_VIRTIO_SCSI] = VIRTIO, [CONTROLLER_VIRTIO_BLK] = VIRTIO_BLK};
     unsigned count[KINDS] = {0};
 
     for (guint k = 0; k < h->controllers->len; k++)

@@ -59,9 +59,10 @@ static bool is_ahci(const void *s)
 static void controller_loaded(void *item, unsigned version)
 {
     static const uint32_t ports[] = {
-        [CONTROLLER_PIIX3] = 2,     [CONTROLLER_PIIX4] = 2,     [CONTROLLER_ICH6] = 2,         [CONTROLLER_AHCI] = 1,
-        [CONTROLLER_LSILOGIC] = 16, [CONTROLLER_BUSLOGIC] = 16, [CONTROLLER_LSILOGIC_SAS] = 8, [CONTROLLER_I82078] = 1,
-        [CONTROLLER_USB] = 8,       [CONTROLLER_NVME] = 1,      [CONTROLLER_VIRTIO_SCSI] = 1};
+        [CONTROLLER_PIIX3] = 2,        [CONTROLLER_PIIX4] = 2,       [CONTROLLER_ICH6] = 2,
+        [CONTROLLER_AHCI] = 1,         [CONTROLLER_LSILOGIC] = 16,   [CONTROLLER_BUSLOGIC] = 16,
+        [CONTROLLER_LSILOGIC_SAS] = 8, [CONTROLLER_I82078] = 1,      [CONTROLLER_USB] = 8,
+        [CONTROLLER_NVME] = 1,         [CONTROLLER_VIRTIO_SCSI] = 1, [CONTROLLER_VIRTIO_BLK] = 1};
     T *c = item;
 
     if (c->port_count == 0)
@@ -86,7 +87,8 @@ static char *check_controller(const void *item)
 
 static unsigned controller_need(const void *item)
 {
-    static const unsigned since[] = {[CONTROLLER_USB] = 15, [CONTROLLER_NVME] = 16, [CONTROLLER_VIRTIO_SCSI] = 18};
+    static const unsigned since[] = {
+        [CONTROLLER_USB] = 15, [CONTROLLER_NVME] = 16, [CONTROLLER_VIRTIO_SCSI] = 18, [CONTROLLER_VIRTIO_BLK] = 18};
     const T *c = item;
     unsigned need = c->type < G_N_ELEMENTS(since) ? since[c->type] : 0;
 

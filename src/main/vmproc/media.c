@@ -10,7 +10,6 @@
 
 #include "main/settings/tree.h"
 #include "main/vmproc/media_int.h"
-#include "main/vmproc/media_places.h"
 #include "rt/log.h"
 #include "rt/status.h"
 
@@ -143,7 +142,7 @@ static struct vd *open_plan(const struct plan *p, bool fresh, GError **error)
                          error);
 }
 
-static bool open_image(void *ctx, const struct settings_attachment *a, const char *device, unsigned lun, GError **error)
+static bool open_image(void *ctx, const struct settings_attachment *a, const struct media_place *place, GError **error)
 {
     struct media *all = ctx;
     const struct settings_machine *s = all->settings;
@@ -167,7 +166,7 @@ static bool open_image(void *ctx, const struct settings_attachment *a, const cha
     if (vd == NULL)
         return false;
     struct medium *m = g_new0(struct medium, 1);
-    *m = (struct medium){.all = all, .vd = vd, .device = device, .lun = lun, .kind = a->kind};
+    *m = (struct medium){.all = all, .vd = vd, .place = *place, .kind = a->kind};
     m->discard = a->discard;
     m->non_rotational = a->non_rotational;
     g_ptr_array_add(all->list, m);
@@ -240,7 +239,8 @@ bool media_attach(struct media *all, struct pdm *pdm, const struct media_events 
             m->block->discard = m->discard;
             m->block->non_rotational = m->non_rotational;
         }
-        if (m->block == NULL || !pdm_attach_block(pdm, m->device, 0, m->lun, m->block, error))
+        if (m->block == NULL ||
+            !pdm_attach_block(pdm, m->place.device, m->place.instance, m->place.lun, m->block, error))
             return false;
     }
     return true;
@@ -252,7 +252,7 @@ void media_detach(struct media *all, struct pdm *pdm)
         struct medium *m = all->list->pdata[k];
 
         if (m->block != NULL)
-            pdm_attach_block(pdm, m->device, 0, m->lun, NULL, NULL);
+            pdm_attach_block(pdm, m->place.device, m->place.instance, m->place.lun, NULL, NULL);
         block_free(m->block); /* its last answers still come through m */
         m->block = NULL;
     }

@@ -5,6 +5,7 @@
 
 #include "drivers/block/block.h"
 #include "main/vmproc/media.h"
+#include "main/vmproc/media_places.h"
 #include "storage/merge.h"
 
 #define MEDIA_ERROR (g_quark_from_static_string("media"))
@@ -21,8 +22,7 @@ struct medium {
     struct media *all;
     struct vd *vd;
     struct pdm_block *block;
-    const char *device; /* controller's device name */
-    unsigned lun;
+    struct media_place place;
     enum settings_device kind;
     bool discard, non_rotational;
     bool pushed; /* has a new last image that is not yet in the settings */

@@ -9,7 +9,7 @@
 
 #define PLACES_ERROR (g_quark_from_static_string("media"))
 
-enum { FITS_DISK = 1, FITS_DVD = 2, FITS_FLOPPY = 4, HOT_PLUG = 8 };
+enum { FITS_DISK = 1, FITS_DVD = 2, FITS_FLOPPY = 4, HOT_PLUG = 8, APART = 16 /* a device per port */ };
 
 static const struct kind {
     const char *device; /* NULL: there is none */
@@ -23,6 +23,10 @@ static const struct kind {
     [CONTROLLER_ICH6] = {"piix3ide", 2, 2, FITS_DISK | FITS_DVD, PC_IDE, "0 and 1 for hard disks and DVD drives"},
     [CONTROLLER_AHCI] = {"ahci", 30, 1, FITS_DISK | FITS_DVD | HOT_PLUG, PC_AHCI,
                          "0 to 29 for hard disks and DVD drives"},
+    [CONTROLLER_VIRTIO_SCSI] = {"virtio-scsi", 256, 1, FITS_DISK | FITS_DVD | HOT_PLUG, PC_VIRTIO_SCSI,
+                                "0 to 255 for hard disks and DVD drives"},
+    [CONTROLLER_NVME] = {"nvme", 32, 1, FITS_DISK, PC_NVME, "0 to 31 for hard disks"},
+    [CONTROLLER_VIRTIO_BLK] = {"virtio-blk", 8, 1, FITS_DISK | APART, PC_VIRTIO_BLK, "0 to 7 for hard disks"},
     [CONTROLLER_I82078] = {"i82078", 1, 2, FITS_FLOPPY, PC_FLOPPY, "0 for floppy drives"},
 };
 
@@ -44,15 +48,26 @@ static unsigned lun_of(const struct kind *k, unsigned port, unsigned device)
     return port * k->devices + device;
 }
 
-bool media_place_of(const struct settings_controller *c, unsigned port, unsigned device, const char **ret_device,
-                    unsigned *ret_lun)
+static struct media_place place_of(const struct kind *k, const struct settings_controller *c, unsigned port,
+                                   unsigned device)
+{
+    struct media_place place = {.device = k->device, .lun = lun_of(k, port, device)};
+
+    if (!(k->fits & APART))
+        return place;
+    place.lun = 0;
+    for (unsigned n = 0; n < c->attachments->len; n++)
+        place.instance += ((const struct settings_attachment *)c->attachments->pdata[n])->port < port;
+    return place;
+}
+
+bool media_place_of(const struct settings_controller *c, unsigned port, unsigned device, struct media_place *ret)
 {
     const struct kind *k = kind_of(c);
 
     if (k == NULL || port >= k->ports || device >= k->devices)
         return false;
-    *ret_device = k->device;
-    *ret_lun = lun_of(k, port, device);
+    *ret = place_of(k, c, port, device);
     return true;
 }
 
@@ -102,7 +117,8 @@ static bool walk_attachments(struct walk *w, const struct kind *k, const struct 
             return refuse(w, a->line, error, "The host drive '%s' cannot be passed through; attach an image",
                           a->host_drive);
         note(w->pc, k, a, lun);
-        if (a->image_uuid != NULL && !w->place(w->ctx, a, k->device, lun, error))
+        const struct media_place place = place_of(k, c, a->port, a->device);
+        if (a->image_uuid != NULL && !w->place(w->ctx, a, &place, error))
             return false;
     }
     return true;

@@ -8,16 +8,20 @@
 #include "machine/pc.h"
 #include "main/settings/machine.h"
 
+/* A logical unit of the machine. */
+struct media_place {
+    const char *device; /* the controller's device name */
+    unsigned instance, lun;
+};
+
 /** What is called for each attachment with an image; false ends the walk with its error. */
-typedef bool media_place_fn(void *ctx, const struct settings_attachment *a, const char *device, unsigned lun,
+typedef bool media_place_fn(void *ctx, const struct settings_attachment *a, const struct media_place *place,
                             GError **error);
 
 /** media_places() - writes what is attached where into @pc. The error names file and controller. */
 bool media_places(const struct settings_machine *s, struct pc_settings *pc, media_place_fn *place, void *ctx,
                   GError **error);
-/** media_place_of() - device and unit of port @port, device @device of @c; false: this machine has no such controller.
- */
-bool media_place_of(const struct settings_controller *c, unsigned port, unsigned device, const char **ret_device,
-                    unsigned *ret_lun);
+/** media_place_of() - the unit of port @port, device @device of @c; false: this machine has no such controller. */
+bool media_place_of(const struct settings_controller *c, unsigned port, unsigned device, struct media_place *ret);
 
 #endif
