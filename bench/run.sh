@@ -85,12 +85,23 @@ if not os.path.exists(os.path.join(folder, "native.txt")):
     sys.exit()
 native, qemu, ours = rates("native"), rates("bench-qemu"), rates("bench-ringbox")
 print("\n| figure | unit | native | QEMU TCG | Ringbox | native / Ringbox | Ringbox / QEMU |\n|---|---|---|---|---|---|---|")
-logs = []
+CPU = set("loop sieve sha256 lz qsort interp call div smc nbody matmul x87 libm memcpy chase".split())
+slower, ahead = {}, {}  # of a group: native / ours, ours / TCG
 for name in native:
     n, unit = native[name]
     q, r = qemu.get(name, (0, ""))[0], ours.get(name, (0, ""))[0]
+    group = "CPU figures" if name in CPU else "OS paths"
     if q and r:
-        logs.append(math.log(r / q))
+        slower.setdefault(group, []).append(n / r)
+        ahead.setdefault(group, []).append(r / q)
     print(f"| {name} | {unit} | {n:.2f} | {q:.2f} | {r:.2f} | {n / r if r else float('nan'):.1f} | {r / q if q else float('nan'):.3f} |")
-print(f"\ngeometric mean Ringbox / QEMU: {math.exp(sum(logs) / len(logs)) if logs else float('nan'):.3f}")
+
+
+def mean(ratios):
+    return math.exp(sum(map(math.log, ratios)) / len(ratios))
+
+
+print()
+for group in slower:
+    print(f"{group}, geometric means: native / Ringbox {mean(slower[group]):.2f} (worst {max(slower[group]):.1f}), Ringbox / QEMU {mean(ahead[group]):.2f} (worst {min(ahead[group]):.2f})")
 EOF

@@ -20,6 +20,8 @@
 #define REACH_BYTES       (INT64_C(0x7fff0000)) /* rel32, with a little to spare for the length of an instruction */
 #define STEP_BYTES        (UINT64_C(16) << 20)
 #define HEAP_ROOM_BYTES   (UINT64_C(512) << 20)
+#define LOW_FIRST         (UINT64_C(2) << 30)
+#define LOW_END           (UINT64_C(4) << 30)
 
 extern const char __executable_start[], etext[];
 
@@ -54,7 +56,21 @@ static void *map_near_text(size_t bytes, int fd)
     return NULL;
 }
 
-bool codemem_init(struct codemem *c, size_t size_bytes, GError **error)
+/* From 2 GiB up, where nothing else looks for room, then below. */
+static void *map_low(size_t bytes, int fd)
+{
+    void *p;
+
+    for (uint64_t at = LOW_FIRST; at + bytes <= LOW_END; at += STEP_BYTES)
+        if ((p = try_at(at, bytes, fd)) != NULL)
+            return p;
+    for (uint64_t at = STEP_BYTES; at < LOW_FIRST; at += STEP_BYTES)
+        if ((p = try_at(at, bytes, fd)) != NULL)
+            return p;
+    return NULL;
+}
+
+static bool init(struct codemem *c, size_t size_bytes, bool low, GError **error)
 {
     int fd, err;
     void *rw = MAP_FAILED, *rx = NULL;
@@ -64,19 +80,33 @@ bool codemem_init(struct codemem *c, size_t size_bytes, GError **error)
     if (fd >= 0 && ftruncate(fd, (off_t)size_bytes) == 0 &&
         fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0)
         rw = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-    if (rw != MAP_FAILED && (rx = map_near_text(size_bytes, fd)) != NULL) {
+    if (rw != MAP_FAILED && (rx = low ? map_low(size_bytes, fd) : map_near_text(size_bytes, fd)) != NULL) {
         madvise(rw, size_bytes, MADV_DONTDUMP);
         *c = (struct codemem){.rw = rw, .rx = rx, .size_bytes = size_bytes, .fd = fd};
         return true;
     }
     err = errno;
     g_set_error(error, STATUS_ERROR, status_from_errno(err), "no room for %zu MB of generated code%s: %s",
-                size_bytes >> 20, rw == MAP_FAILED ? "" : " within 2 GB of the program", g_strerror(err));
+                size_bytes >> 20,
+                rw == MAP_FAILED ? ""
+                : low            ? " below 4 GB"
+                                 : " within 2 GB of the program",
+                g_strerror(err));
     if (rw != MAP_FAILED)
         munmap(rw, size_bytes);
     if (fd >= 0)
         close(fd);
     return false;
+}
+
+bool codemem_init(struct codemem *c, size_t size_bytes, GError **error)
+{
+    return init(c, size_bytes, false, error);
+}
+
+bool codemem_init_low(struct codemem *c, size_t size_bytes, GError **error)
+{
+    return init(c, size_bytes, true, error);
 }
 
 void codemem_fini(struct codemem *c)

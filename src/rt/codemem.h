@@ -22,6 +22,8 @@ struct codemem {
 
 /** codemem_init() - @size_bytes: a multiple of 4 KiB, at most 1 GiB. Untouched pages cost nothing. */
 bool codemem_init(struct codemem *c, size_t size_bytes, GError **error);
+/** codemem_init_low() - the same with an executable view below 4 GiB, wherever the program is. */
+bool codemem_init_low(struct codemem *c, size_t size_bytes, GError **error);
 /** codemem_fini() - accepts an all-zero struct. */
 void codemem_fini(struct codemem *c);
 /** codemem_discard() - gives whole pages back; they read zero. */

@@ -5,6 +5,7 @@
 #include "harness.h"
 
 #include "vmm/em/em.h"
+#include "vmm/em/rescue.h"
 #include "vmm/rem/rem.h"
 
 #include <string.h>
@@ -135,6 +136,13 @@ static void changed(void *user, uint64_t gpa)
     ff_set(&t->c->ff, FF_CODE);
 }
 
+void isa_faults(void)
+{
+    em_rescue_init();
+    rescue_arm(); /* makes the handler's stack */
+    rescue_leave();
+}
+
 void isa_recompile(struct isa *t, uint32_t heat)
 {
     GError *error = NULL;
@@ -146,7 +154,7 @@ void isa_recompile(struct isa *t, uint32_t heat)
 
 void isa_lockstep(struct isa *t)
 {
-    em_rescue_init();
+    isa_faults();
     isa_recompile(t, 0);
     g_assert_true(rem_set_lockstep(t->c, 0, NULL));
 }
@@ -158,12 +166,17 @@ static bool is_engine(const char *name)
 
 struct isa *isa_new(void)
 {
+    return isa_new_sized(ISA_RAM_BYTES);
+}
+
+struct isa *isa_new_sized(uint64_t ram_bytes)
+{
     struct isa *t = g_new0(struct isa, 1);
     GError *error = NULL;
     uint64_t bytes;
 
     t->irq = -1;
-    t->pgm = pgm_new(ISA_RAM_BYTES, 1ull << 31, &error);
+    t->pgm = pgm_new(ram_bytes, 1ull << 31, &error);
     g_assert_no_error(error);
     t->ram = pgm_ram_hva(t->pgm, &bytes);
     t->profile = cpum_profile_new("host", 1, true, true, &error);
@@ -178,7 +191,7 @@ struct isa *isa_new(void)
     g_assert_true(iem_init(t->c, &error));
     pgm_changed_callback(t->pgm, changed, t);
     if (is_engine("rem")) {
-        em_rescue_init();
+        isa_faults();
         isa_recompile(t, 0);
     }
     if (is_engine("lockstep"))

@@ -34,7 +34,10 @@ struct isa {
 enum { ISA_DONE = -1, ISA_LOST = -2 };
 
 struct isa *isa_new(void);
+struct isa *isa_new_sized(uint64_t ram_bytes);
 void isa_free(struct isa *t);
+/** Host faults of this thread reach the recompiler; for programs without handlers of their own. */
+void isa_faults(void);
 /** From now on the recompiler runs what the interpreter has executed @heat times. Host faults must reach rem_fault().
  */
 void isa_recompile(struct isa *t, uint32_t heat);

@@ -265,11 +265,11 @@ static bool run_fast(struct vcpu *c, struct iem_block *b, bool *ret_go_on)
 {
     enum iem_fast_result result = IEM_FAST_COLD;
 
-    if (b->gen == NULL || b->gen2 != NULL) {
+    if (b->gen == NULL) {
         b->heat = 0;
         return false;
     }
-    if (c->iem->native != NULL)
+    if (c->iem->native != NULL && b->gen2 == NULL)
         result = c->iem->native(c, b->gpa);
     if (result == IEM_FAST_COLD && c->iem->fast != NULL)
         result = c->iem->fast(c, b->gpa);

@@ -13,7 +13,7 @@
 
 #include "rt/status.h"
 
-#define SET_BYTES       (FLAT_TABLES * FLAT_TABLE_BYTES)
+#define SET_BYTES       (FLAT_HEAD_BYTES + FLAT_TABLES * FLAT_TABLE_BYTES)
 #define PER_TABLE_PAGE  512u
 #define TABLE_PAGE(idx) ((idx) / PER_TABLE_PAGE)
 
@@ -37,7 +37,8 @@ struct flat *flat_new(unsigned sets, GError **error)
     f->set = g_new0(struct flat_set, f->sets);
     for (unsigned n = 0; n < f->sets; n++)
         for (unsigned t = 0; t < FLAT_TABLES; t++)
-            f->set[n].table[t] = (uint64_t *)(void *)(f->memory + n * SET_BYTES + t * FLAT_TABLE_BYTES);
+            f->set[n].table[t] =
+                (uint64_t *)(void *)(f->memory + n * SET_BYTES + FLAT_HEAD_BYTES + t * FLAT_TABLE_BYTES);
     return f;
 }
 
@@ -79,8 +80,9 @@ static void wipe_table(struct flat_set *s, unsigned t)
 }
 
 /* Table pages stay known (and allocated) over wipes; a set that has gathered too many gives them back. */
-static void forget_pages(struct flat_set *s, unsigned t)
+static void forget_pages(struct flat *f, struct flat_set *s, unsigned t)
 {
+    f->x_epoch++;
     wipe_table(s, t);
     for (unsigned at = 0; at < FLAT_PAGES; at++)
         if (s->page[t][at] != 0)
@@ -89,7 +91,7 @@ static void forget_pages(struct flat_set *s, unsigned t)
     s->pages[t] = 0;
 }
 
-static void use_page(struct flat_set *s, unsigned t, uint64_t page)
+static void use_page(struct flat *f, struct flat_set *s, unsigned t, uint64_t page)
 {
     unsigned at = page_slot(page);
 
@@ -97,7 +99,7 @@ static void use_page(struct flat_set *s, unsigned t, uint64_t page)
         if (s->page[t][at] == page + 1)
             return;
     if (s->pages[t] >= FLAT_PAGES / 2) {
-        forget_pages(s, t);
+        forget_pages(f, s, t);
         at = page_slot(page);
     }
     s->page[t][at] = page + 1;
@@ -135,13 +137,15 @@ static void put(struct flat *f, struct flat_set *s, unsigned t, uint64_t idx, ui
 {
     if (!global && outlives_generations(s))
         note_local(s, t, idx);
-    use_page(s, t, TABLE_PAGE(idx));
+    use_page(f, s, t, TABLE_PAGE(idx));
     if (s->logged[t] < FLAT_LOG) {
         s->log[t][s->logged[t]] = (uint32_t)idx;
         s->log_high[t][s->logged[t]] = (uint8_t)(idx >> 32);
     }
     if (s->logged[t] <= FLAT_LOG)
         s->logged[t]++;
+    if (t == FLAT_X && s->table[t][idx] != 0)
+        f->x_epoch++;
     s->table[t][idx] = val;
     f->stat_fills++;
 }
@@ -154,16 +158,19 @@ static void wipe(struct flat *f, struct flat_set *s)
         wipe_table(s, t);
     s->gen = 0;
     s->locals = 0;
+    f->x_epoch++;
     f->stat_wipes++;
 }
 
 /* Brings a set that serves all address spaces to the present one. */
-static bool follow(struct flat_set *s, const struct pgm_mmu *m)
+static bool follow(struct flat *f, struct flat_set *s, const struct pgm_mmu *m)
 {
     if (!outlives_generations(s) || s->global_gen != m->global_gen)
         return false;
-    if (s->gen != m->gen)
+    if (s->gen != m->gen) {
         drop_locals(s);
+        f->x_epoch++;
+    }
     s->gen = m->gen;
     return true;
 }
@@ -175,7 +182,7 @@ struct flat_set *flat_select(struct flat *f, const struct pgm_mmu *m, enum pgm_i
     f->clock++;
     for (unsigned n = 0; n < f->sets; n++) {
         struct flat_set *s = &f->set[n];
-        if (s->gen != 0 && s->idx == idx && s->key == key && (s->gen == m->gen || follow(s, m))) {
+        if (s->gen != 0 && s->idx == idx && s->key == key && (s->gen == m->gen || follow(f, s, m))) {
             s->used_at = f->clock;
             return s;
         }
@@ -228,14 +235,17 @@ void flat_kill(struct flat *f, uint64_t gla)
     f->stat_kills++;
     for (unsigned n = 0; n < f->sets; n++)
         for (unsigned t = 0; t < FLAT_TABLES; t++)
-            if (page_in_use(&f->set[n], t, TABLE_PAGE(idx)))
+            if (page_in_use(&f->set[n], t, TABLE_PAGE(idx))) {
+                f->x_epoch += t == FLAT_X && f->set[n].table[t][idx] != 0;
                 f->set[n].table[t][idx] = 0;
+            }
 }
 
 void flat_kill_large(struct flat *f, uint64_t gla, uint64_t bytes)
 {
     uint64_t first = TABLE_PAGE(flat_index(gla)), count = bytes >> PGM_PAGE_SHIFT >> 9;
 
+    f->x_epoch++;
     for (unsigned n = 0; n < f->sets; n++)
         for (unsigned t = 0; t < FLAT_TABLES; t++)
             for (uint64_t page = first; page < first + count; page++)

@@ -3,7 +3,8 @@
  *
  * A set holds three tables of 2^36 entries of 8 bytes (sparse: only what is touched exists) for one address space,
  * privilege and kind of code. R and W hold "what to add to a linear address to get the host address", 0 = look closer.
- * X belongs to the recompiler: an opaque word per executable page. R, W and X of a set are FLAT_TABLE_BYTES apart.
+ * X belongs to the recompiler: an opaque word per executable page. R, W and X of a set are FLAT_TABLE_BYTES apart, and
+ * FLAT_HEAD_BYTES in front of R are the recompiler's too.
  *
  * The index takes bits 12 to 47 of the address and nothing else, so no address leaves the table. A non-canonical
  * address finds the entry of another one; adding gives a host address that is non-canonical too and faults.
@@ -22,6 +23,7 @@
 #include "vmm/pgm/mmu.h"
 
 #define FLAT_TABLE_BYTES (UINT64_C(1) << 39)
+#define FLAT_HEAD_BYTES  4096u /* in front of R, the user's: what translated code wants in reach of the table */
 #define FLAT_INDEX_MASK  UINT64_C(0x0000fffffffff000)
 #define FLAT_SETS_MAX    8u
 #define FLAT_LOG         8192u /* entries remembered one by one; more of them are wiped by table page */
@@ -53,6 +55,7 @@ struct flat {
     unsigned sets;
     uint64_t clock;
     struct flat_set *set; /* [sets] */
+    uint64_t x_epoch;     /* goes up whenever an X entry may have been taken out */
     uint64_t stat_fills, stat_wipes, stat_kills;
 };
 

@@ -120,21 +120,27 @@ static inline void e_mov_imm(struct emit *e, unsigned to, uint64_t v)
     }
 }
 /** pext or pdep to, from, [mask]: BMI2, no flags. */
-static inline void e_bits(struct emit *e, bool deposit, unsigned to, unsigned from, const void *mask)
+static inline void e_bits_at(struct emit *e, bool deposit, unsigned to, unsigned from, const struct x86_place *mask)
 {
-    struct x86_place m = e_abs(mask);
     uint8_t code[16], *q = code;
 
     *q++ = 0xc4;
-    *q++ = (uint8_t)((to >= 8 ? 0u : 0x80u) | 0x60u | 2u);
+    *q++ =
+        (uint8_t)((to >= 8 ? 0u : 0x80u) | 0x40u | (mask->base != X86_REG_NONE && mask->base >= 8 ? 0u : 0x20u) | 2u);
     *q++ = (uint8_t)(0x80u | (~from & 15u) << 3 | (deposit ? 3u : 2u));
     *q++ = 0xf5;
-    q = x86_put_memory(q, to, &m);
+    q = x86_put_memory(q, to, mask);
     e_bytes(e, code, (size_t)(q - code));
 }
-static inline void e_pext(struct emit *e, unsigned to, unsigned from, const void *mask)
+static inline void e_pext_at(struct emit *e, unsigned to, unsigned from, const struct x86_place *mask)
 {
-    e_bits(e, false, to, from, mask);
+    e_bits_at(e, false, to, from, mask);
+}
+static inline void e_bits(struct emit *e, bool deposit, unsigned to, unsigned from, const void *mask)
+{
+    struct x86_place m = e_abs(mask);
+
+    e_bits_at(e, deposit, to, from, &m);
 }
 /** cmp byte [p], imm8: flags! */
 static inline void e_cmp8_fl(struct emit *e, const void *p, unsigned imm)
@@ -144,21 +150,54 @@ static inline void e_cmp8_fl(struct emit *e, const void *p, unsigned imm)
     e_mem(e, false, 0x80, 7, &m);
     e8(e, imm);
 }
+/**
+ * Jumps of @bytes (with a compare the processor fuses with them) that cross or end at a multiple of 32 bytes are slow
+ * on Intel's processors before Ice Lake (erratum SKX102): this one will not.
+ */
+static inline void e_align_jump(struct emit *e, unsigned bytes)
+{
+    static const uint8_t nops[9][9] = {{0},
+                                       {0x90},
+                                       {0x66, 0x90},
+                                       {0x0f, 0x1f, 0x00},
+                                       {0x0f, 0x1f, 0x40, 0x00},
+                                       {0x0f, 0x1f, 0x44, 0x00, 0x00},
+                                       {0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00},
+                                       {0x0f, 0x1f, 0x80, 0x00, 0x00, 0x00, 0x00},
+                                       {0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00}};
+    unsigned left = 32u - ((uintptr_t)e->p & 31u);
+
+    if (bytes < left || bytes >= 32)
+        return;
+    for (; left > 8; left -= 8)
+        e_bytes(e, nops[8], 8);
+    e_bytes(e, nops[left], left);
+}
 /* ---- jumps: the place to patch is returned, e_here() aims it at the present end ---- */
 static inline uint8_t *e_jmp(struct emit *e)
 {
+    e_align_jump(e, 5);
     e8(e, 0xe9);
+    e32(e, 0);
+    return e->p;
+}
+static inline uint8_t *e_call(struct emit *e)
+{
+    e_align_jump(e, 5);
+    e8(e, 0xe8);
     e32(e, 0);
     return e->p;
 }
 static inline uint8_t *e_jcc(struct emit *e, unsigned cond)
 {
+    e_align_jump(e, 6);
     E_BYTES(e, 0x0f, (uint8_t)(0x80u | cond));
     e32(e, 0);
     return e->p;
 }
 static inline uint8_t *e_jrcxz(struct emit *e) /* 8-bit distance */
 {
+    e_align_jump(e, 2);
     E_BYTES(e, 0xe3, 0);
     return e->p;
 }

@@ -39,7 +39,7 @@ static void guest_registers(struct emit *e, const struct vcpu *c, bool load)
             e_store(e, &c->ctx.gpr[g], reg);
     }
     if (load)
-        e_load(e, WB, &c->rem->hot.wbase);
+        e_load(e, RB, &c->rem->hot.rbase);
 }
 
 static void flags_from_memory(struct emit *e, const struct rem *r) /* push [flags]; popfq */
@@ -137,6 +137,8 @@ static void emit_enter(struct emit *e, struct rem *r)
         push_pop(e, true, saved[n]);
     E_BYTES(e, 0x48, 0x83, 0xec, 8); /* sub rsp, 8: 16-byte aligned */
     e_store(e, &r->hot.target, X86_RDI);
+    e_store(e, &r->hot.c_sp, X86_RSP);
+    e_load(e, X86_RSP, &r->hot.pair_sp);
     flags_from_memory(e, r);
     guest_registers(e, r->c, true);
     e_mem(e, false, 0xff, 4, &target);
@@ -156,11 +158,14 @@ static void emit_slow(struct emit *e, struct rem *r)
     uint8_t *no_vector;
 
     store_all(e, r, true);
+    e_store(e, &r->hot.pair_sp, X86_RSP);
+    e_load(e, X86_RSP, &r->hot.c_sp);
     e_mov_imm(e, X86_RDI, (uintptr_t)r);
     e_mem(e, false, 0xff, 2, &call);
     E_BYTES(e, 0x48, 0x85, 0xc0); /* test rax, rax */
     e_aim(e_jcc(e, E_CC_E), r->code.rw + r->leave);
     e_store(e, &r->hot.target, X86_RAX);
+    e_load(e, X86_RSP, &r->hot.pair_sp);
     e_cmp8_fl(e, &r->hot.vec_reload, 0);
     no_vector = e_jcc(e, E_CC_E);
     vector_registers(e, r, true);
@@ -187,6 +192,8 @@ void rem_trampolines(struct rem *r)
     emit_leave(&e);
     r->exit = here(r, &e);
     store_all(&e, r, false);
+    e_store(&e, &r->hot.pair_sp, X86_RSP);
+    e_load(&e, X86_RSP, &r->hot.c_sp);
     e_jmp_to(&e, r->code.rw + r->leave);
     r->slow = here(r, &e);
     emit_slow(&e, r);

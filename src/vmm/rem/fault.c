@@ -36,6 +36,8 @@ bool rem_fault(int sig, void *context)
     clear_ac();
     if (r == NULL || !codemem_has_rx(&r->code, pc))
         return false;
+    if (sig == SIGSEGV && rem_pairs_fault(r, context))
+        return true;
     s = rem_site_at(r, (uint32_t)(pc - r->code.rx));
     if (s == NULL || s->slow == 0)
         return false;

@@ -18,15 +18,16 @@ static bool in_page(int64_t off)
     return off >= 0 && off < CSAM_PAGE_BYTES;
 }
 
-/* S = X entry of the page of T0; WB is lost. */
+/* S = X entry of the page of T0. */
 static void load_x(struct rem_tr *t)
 {
-    struct x86_place entry = e_at_index(WB, S, 8, 0);
+    struct x86_place entry = e_at_index(RB, S, 8, 0), page = e_at(RB, REM_MASK_PAGE);
     struct emit *e = &t->e;
 
-    e_pext(e, S, T0, &t->r->hot.mask_page);
-    e_load(e, WB, &t->r->hot.xbase);
+    e_pext_at(e, S, T0, &page);
+    e_load(e, RB, &t->r->hot.xbase);
     e_mem(e, true, 0x8b, S, &entry);
+    e_load(e, RB, &t->r->hot.rbase);
 }
 
 static void leave(struct rem_tr *t, uint32_t link)
@@ -38,38 +39,38 @@ static void leave(struct rem_tr *t, uint32_t link)
     e_jmp_to(e, t->r->code.rw + t->r->exit);
 }
 
-static uint32_t new_link(struct rem_tr *t)
+/* @poll: a jump that could be part of a loop without another question. */
+static uint32_t new_link(struct rem_tr *t, bool poll)
 {
     if (t->r->links == REM_LINKS_MAX) {
         t->failed = true;
         return REM_NO_LINK;
     }
-    t->r->link[t->r->links] = (struct rem_link){0};
+    t->r->link[t->r->links] = (struct rem_link){.vec = t->vec && !t->returning, .poll = poll};
     return t->r->links++;
 }
 
-static void jump_within(struct rem_tr *t, uint8_t *from, unsigned off)
+/* @from: end of a jump or call. */
+static void aim_within(struct rem_tr *t, uint8_t *from, unsigned off, bool poll)
 {
-    if (from == NULL)
-        from = e_jmp(&t->e);
     if (t->e.full)
         return;
-    if (off == t->r->run.from) { /* this block itself */
-        e_aim(from, t->r->code.rw + t->host);
+    if (off == t->r->run.from && !t->returning) { /* this block itself */
+        e_aim(from, t->r->code.rw + t->polled);
         return;
     }
-    uint32_t link = new_link(t);
+    uint32_t link = new_link(t, poll);
     t->r->link[link].rel = rem_off(t->r, from);
     rem_stub_add(t, (struct rem_stub){.kind = STUB_LINK, .from = from, .link = link, .off = (uint16_t)off});
 }
 
-static void jump_across(struct rem_tr *t, int64_t target)
+static void jump_across(struct rem_tr *t, int64_t target, bool poll)
 {
     struct emit *e = &t->e;
     int64_t delta = target & ~(int64_t)PAGE_MASK;
     struct x86_place page = e_at(T0, (int32_t)delta), off = e_at(T0, (int32_t)(target & PAGE_MASK)),
                      place = e_at_index(S, T0, 4, INT32_MAX); /* room for the page's address, negated */
-    uint32_t link = new_link(t);
+    uint32_t link = new_link(t, poll);
     uint8_t *hit;
 
     rem_islands(t, REM_FAR, true);
@@ -83,23 +84,52 @@ static void jump_across(struct rem_tr *t, int64_t target)
     leave(t, link);
     e_here8(e, hit);
     e_store(e, &t->r->hot.pcbase, T0);
-    e_load(e, WB, &t->r->hot.wbase);
     t->r->link[link].rel = rem_off(t->r, e_jmp(e));
+}
+
+void rem_emit_second_page(struct rem_tr *t, const struct rem_page *second)
+{
+    struct x86_place page = e_at(T0, CSAM_PAGE_BYTES),
+                     difference = e_at_index(S, T0, 4, -(int32_t)(uint32_t)(uintptr_t)second->entry);
+    struct emit *e = &t->e;
+    uint8_t *same;
+
+    rem_site_open(t, REM_S_SECOND);
+    e_load(e, T0, &t->r->hot.pcbase);
+    e_lea(e, t->bits64, T0, &page);
+    load_x(t);
+    e_lea(e, true, S, &difference);
+    same = e_jrcxz(e);
+    rem_stub_add(t, (struct rem_stub){.kind = STUB_SLOW, .from = e_jmp(e), .site = t->site});
+    e_here8(e, same);
+    t->r->site[t->site].next = rem_off(t->r, e->p);
+}
+
+void rem_emit_across(struct rem_tr *t, int64_t target)
+{
+    jump_across(t, target, true);
+}
+
+static bool within_reach(struct rem_tr *t, int64_t target)
+{
+    if (target != (int32_t)target)
+        t->failed = true;
+    return !t->failed;
 }
 
 void rem_emit_jump(struct rem_tr *t, uint8_t *from, int64_t target)
 {
-    if (target != (int32_t)target) {
-        t->failed = true;
+    bool poll = target <= t->n->off;
+
+    if (!within_reach(t, target))
         return;
-    }
     if (in_page(target)) {
-        jump_within(t, from, (unsigned)target);
+        aim_within(t, from != NULL ? from : e_jmp(&t->e), (unsigned)target, poll);
         return;
     }
     if (from != NULL)
         e_here(&t->e, from);
-    jump_across(t, target);
+    jump_across(t, target, poll);
 }
 
 static int64_t target_of(const struct rem_tr *t, const struct x86_insn *i)
@@ -112,7 +142,7 @@ bool rem_emit_jcc(struct rem_tr *t, const struct x86_insn *i)
     int64_t target = target_of(t, i);
 
     if (in_page(target)) {
-        jump_within(t, e_jcc(&t->e, i->cond), (unsigned)target);
+        aim_within(t, e_jcc(&t->e, i->cond), (unsigned)target, target <= t->n->off);
         return true;
     }
     uint8_t *over = e_jcc(&t->e, i->cond ^ 1u);
@@ -132,28 +162,24 @@ static void adjust_rsp(struct rem_tr *t, int32_t pop)
         e_lea(&t->e, t->bits64, HOST_RSP, &sp);
 }
 
-static void jump_to_t0(struct rem_tr *t, int32_t pop)
+void rem_emit_to_t0(struct rem_tr *t, int32_t pop, bool drop_pair)
 {
     struct emit *e = &t->e;
-    struct x86_place entry = e_at_index(S, T0, 4, 0), base = e_at_index(T0, WB, 1, 1), sum = e_at_index(WB, S, 1, 0);
+    struct x86_place entry = e_at_index(S, T0, 4, 0);
 
+    rem_islands(t, 64, true);
+    if (drop_pair)
+        E_BYTES(e, 0x48, 0x8d, 0x64, 0x24, 16); /* lea rsp, [rsp + 16] */
     load_x(t);
-    rem_islands(t, 110, true);
     rem_miss(t, false); /* the interpreter runs the jump: it may have to raise #GP for it */
     e_mem(e, false, 0x8b, S, &entry);
-    e_pext(e, WB, T0, &t->r->hot.mask_off);
-    E_BYTES(e, 0x49, 0xf7, 0xd7); /* not r15 */
-    e_lea(e, t->bits64, WB, &base);
-    e_store(e, &t->r->hot.pcbase, WB);
-    E_BYTES(e, 0x4c, 0x8d, 0x3d); /* lea r15, [rip + code] */
-    e32(e, (uint32_t)(t->r->code.rw - (e->p + 4)));
-    e_lea(e, true, S, &sum);
-    e_load(e, WB, &t->r->hot.wbase);
     adjust_rsp(t, pop);
+    e_align_jump(e, 2);
     E_BYTES(e, 0xff, 0xe1); /* jmp rcx */
 }
 
-/* Stores the address behind the instruction below the stack pointer, which stays. */
+/* Stores the address behind the instruction below the stack pointer, which stays, and its complement on the stack of
+ * pairs. */
 static void push_return(struct rem_tr *t, const struct x86_insn *i)
 {
     unsigned bytes = t->bits64 ? 8 : 4;
@@ -167,24 +193,59 @@ static void push_return(struct rem_tr *t, const struct x86_insn *i)
     e_load(e, S, &t->r->hot.pcbase);
     e_lea(e, t->bits64, S, &next);
     e_mem(e, t->bits64, 0x89, S, &at);
+    E_BYTES(e, 0x48, 0xf7, 0xd1, 0x51); /* not rcx; push rcx */
+}
+
+/* Where the host's return comes: T0 is the guest's address, RSP at the rest of the pair. */
+static void return_point(struct rem_tr *t, const struct x86_insn *i)
+{
+    struct x86_place base = e_at(T0, -(int32_t)(t->n->off + i->len));
+    struct emit *e = &t->e;
+
+    E_BYTES(e, 0x48, 0x8d, 0x64, 0x24, 8); /* lea rsp, [rsp + 8] */
+    e_lea(e, t->bits64, T0, &base);
+    e_store(e, &t->r->hot.pcbase, T0);
+    t->returning = true;
+    rem_emit_jump(t, NULL, (int64_t)t->n->off + i->len);
+    t->returning = false;
 }
 
 bool rem_emit_call(struct rem_tr *t, const struct x86_insn *i)
 {
+    int64_t target = target_of(t, i);
+
+    if (!within_reach(t, target))
+        return true;
     push_return(t, i);
     adjust_rsp(t, t->bits64 ? -8 : -4);
-    rem_emit_jump(t, NULL, target_of(t, i));
+    rem_islands(t, REM_FAR, true); /* nobody comes by behind the call */
+    uint8_t *from = e_call(&t->e);
+    if (in_page(target))
+        aim_within(t, from, (unsigned)target, true);
+    else
+        rem_stub_add(t, (struct rem_stub){.kind = STUB_ACROSS, .from = from, .target = target, .n = t->n});
+    return_point(t, i);
     return true;
 }
 
 bool rem_emit_ret(struct rem_tr *t, const struct x86_insn *i)
 {
     unsigned bytes = t->bits64 ? 8 : 4;
-    struct x86_place top = e_at_index(HOST_RSP, S, 1, 0);
+    int32_t pop = (int32_t)(bytes + (i->nops ? (uint16_t)i->imm[0] : 0));
+    struct x86_place top = e_at_index(HOST_RSP, S, 1, 0), difference = e_at_index(S, T0, 1, 1);
+    struct emit *e = &t->e;
+    uint8_t *hit;
 
     rem_emit_probe(t, HOST_RSP, bytes, false);
-    e_mem(&t->e, t->bits64, 0x8b, T0, &top);
-    jump_to_t0(t, (int32_t)(bytes + (i->nops ? (uint16_t)i->imm[0] : 0)));
+    e_mem(e, t->bits64, 0x8b, T0, &top);
+    E_BYTES(e, 0x48, 0x8b, 0x4c, 0x24, 8); /* mov rcx, [rsp + 8] */
+    e_lea(e, true, S, &difference);
+    hit = e_jrcxz(e);
+    rem_stub_add(t, (struct rem_stub){.kind = STUB_TO_T0, .from = e_jmp(e), .target = pop, .drop = true, .n = t->n});
+    e_here8(e, hit);
+    adjust_rsp(t, pop);
+    e_align_jump(e, 1);
+    e8(e, 0xc3);
     return true;
 }
 
@@ -215,11 +276,16 @@ bool rem_emit_jump_to(struct rem_tr *t, const struct x86_insn *i, bool call)
 {
     if (i->op[0].bytes != (t->bits64 ? 8 : 4) || !load_target(t, i))
         return false;
-    if (call) {
-        e_store(&t->e, &t->r->hot.tmp, T0);
-        push_return(t, i);
-        e_load(&t->e, T0, &t->r->hot.tmp);
+    if (!call) {
+        rem_emit_to_t0(t, 0, false);
+        return true;
     }
-    jump_to_t0(t, !call ? 0 : t->bits64 ? -8 : -4);
+    e_store(&t->e, &t->r->hot.tmp, T0);
+    push_return(t, i);
+    e_load(&t->e, T0, &t->r->hot.tmp);
+    rem_islands(t, REM_FAR, true);
+    rem_stub_add(
+        t, (struct rem_stub){.kind = STUB_TO_T0, .from = e_call(&t->e), .target = t->bits64 ? -8 : -4, .n = t->n});
+    return_point(t, i);
     return true;
 }

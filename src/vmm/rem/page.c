@@ -41,7 +41,7 @@ struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint32_t key)
     memset(p->misaligned, 0, sizeof p->misaligned);
     p->blocks = NULL;
     for (unsigned n = 0; n < CSAM_PAGE_BYTES; n++)
-        p->entry[n] = r->none;
+        p->entry[n] = rem_address(r, r->none);
     p->next = *slot;
     *slot = p;
     return p;
@@ -50,9 +50,9 @@ struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint32_t key)
 /* Blocks are numbered in the order of their host code. */
 struct rem_block *rem_block_at(struct rem *r, const struct rem_page *page, unsigned off)
 {
-    uint32_t host = page->entry[off], low = 0, high = r->blocks;
+    uint32_t host = page->entry[off] - rem_address(r, 0) + REM_PROLOGUE_BYTES, low = 0, high = r->blocks;
 
-    if (host == r->none)
+    if (page->entry[off] == rem_address(r, r->none))
         return NULL;
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
@@ -64,11 +64,13 @@ struct rem_block *rem_block_at(struct rem *r, const struct rem_page *page, unsig
     return &r->block[low];
 }
 
-void rem_block_keep(struct rem_block *b)
+void rem_block_keep(struct rem *r, struct rem_block *b)
 {
     b->next = b->page->blocks;
     b->page->blocks = b;
-    b->page->entry[b->off] = b->host;
+    if (b->whole != NULL)
+        return;
+    b->page->entry[b->off] = rem_address(r, b->host - REM_PROLOGUE_BYTES);
 }
 
 static bool unchanged(struct rem *r, const struct rem_block *b)
@@ -83,19 +85,12 @@ static bool unchanged(struct rem *r, const struct rem_block *b)
     return memcmp(now, b->bytes, bytes) == 0;
 }
 
-/* Nothing leads to the block any more; who is in it and comes by its entry leaves. */
-static void invalidate(struct rem *r, struct rem_block *b)
+static void close_entry(struct rem *r, const struct rem_block *b, uint32_t host)
 {
-    uint8_t *entry = r->code.rw + b->host;
+    uint8_t *entry = r->code.rw + host;
 
-    b->stale = true;
-    b->page->entry[b->off] = r->none;
-    for (uint32_t n = b->links; n != REM_NO_LINK; n = r->link[n].next)
-        rem_unlink(r, n);
-    b->links = REM_NO_LINK;
     entry[0] = 0xe9;
     e_aim(entry + JUMP_BYTES, r->code.rw + b->leave);
-    r->stats.invalidated++;
 }
 
 static void drop_stale(struct rem_page *p)
@@ -107,6 +102,27 @@ static void drop_stale(struct rem_page *p)
             *link = (*link)->next;
         else
             link = &(*link)->next;
+}
+
+/* Nothing leads to the block any more; who is in it and comes by its entry leaves. */
+static void invalidate(struct rem *r, struct rem_block *b)
+{
+    if (b->whole != NULL) {
+        b->stale = true;
+        if (!b->whole->stale) {
+            invalidate(r, b->whole);
+            drop_stale(b->whole->page);
+        }
+        return;
+    }
+    b->stale = true;
+    b->page->entry[b->off] = rem_address(r, r->none);
+    for (uint32_t n = b->links; n != REM_NO_LINK; n = r->link[n].next)
+        rem_unlink(r, n);
+    b->links = REM_NO_LINK;
+    close_entry(r, b, b->host);
+    close_entry(r, b, b->polled);
+    r->stats.invalidated++;
 }
 
 void rem_rewrite(struct rem *r)
@@ -123,6 +139,8 @@ void rem_rewrite(struct rem *r)
 static void check_page(struct rem *r, struct rem_page *p)
 {
     for (struct rem_block *b = p->blocks; b != NULL; b = b->next) {
+        if (b->stale)
+            continue;
         if (unchanged(r, b))
             r->stats.revived++;
         else
@@ -172,6 +190,7 @@ void rem_forget_all(struct rem *r)
     r->used = r->code_first;
     r->full = false;
     r->rewrites = 0;
+    rem_pairs_forget(r);
     r->set = NULL;
     memset(r->last, 0, sizeof r->last);
     flat_kill_all(r->flat);

@@ -2,7 +2,7 @@
  * probe.c - guest memory: from a memory operand to [reg + S] on the host.
  *
  * The page of the address indexes the set's table; what stands there is added to the address, 0 is a miss:
- *     pext rcx, reg, [mask]     mov rcx, gs:[rcx * 8]  (stores: [r15 + rcx * 8])     jrcxz miss     mov rax, [reg +
+ *     pext rcx, reg, [mask]     mov rcx, [r15 + rcx * 8]  (stores: gs:[rcx * 8])     jrcxz miss     mov rax, [reg +
  * rcx] No flag changes. An access must not cross a page: the host traps on misaligned scalars (EFLAGS.AC), and an
  * instruction that was caught at it is translated differently from then on; of others the offset in the page is looked
  * at first.
@@ -10,7 +10,7 @@
 #include "vmm/rem/rem_int.h"
 
 /* mov to, gs:[index * 8] */
-static void load_gs(struct emit *e, unsigned to, unsigned index)
+static void load_w(struct emit *e, unsigned to, unsigned index)
 {
     E_BYTES(e, 0x65, (uint8_t)(0x48u | (to >= 8 ? 4u : 0u) | (index >= 8 ? 2u : 0u)), 0x8b,
             (uint8_t)(4u | (to & 7u) << 3), (uint8_t)(0xc5u | (index & 7u) << 3), 0, 0, 0, 0);
@@ -19,12 +19,13 @@ static void load_gs(struct emit *e, unsigned to, unsigned index)
 /* rcx = 0 exactly if [reg, +bytes) goes over the page's end: bit 12 of offset + bytes - 1, less one. */
 void rem_emit_crossing_check(struct rem_tr *t, unsigned reg, unsigned bytes)
 {
-    struct x86_place last = e_at(S, (int32_t)bytes - 1), less_one = e_at(S, -1);
+    struct x86_place last = e_at(S, (int32_t)bytes - 1), less_one = e_at(S, -1), off = e_at(RB, REM_MASK_OFF),
+                     bit12 = e_at(RB, REM_MASK_4K);
     struct emit *e = &t->e;
 
-    e_pext(e, S, reg, &t->r->hot.mask_off);
+    e_pext_at(e, S, reg, &off);
     e_lea(e, true, S, &last);
-    e_pext(e, S, S, &t->r->hot.mask_4k);
+    e_pext_at(e, S, S, &bit12);
     e_lea(e, true, S, &less_one);
     rem_miss(t, false);
 }
@@ -32,16 +33,16 @@ void rem_emit_crossing_check(struct rem_tr *t, unsigned reg, unsigned bytes)
 void rem_emit_probe(struct rem_tr *t, unsigned reg, unsigned bytes, bool write)
 {
     bool natural = bytes == 2 || bytes == 4 || bytes == 8;
-    struct x86_place entry = e_at_index(WB, S, 8, 0);
+    struct x86_place entry = e_at_index(RB, S, 8, 0), page = e_at(RB, REM_MASK_PAGE);
     struct emit *e = &t->e;
 
     if (bytes > 1 && !natural)
         rem_emit_crossing_check(t, reg, bytes);
-    e_pext(e, S, reg, &t->r->hot.mask_page);
+    e_pext_at(e, S, reg, &page);
     if (write)
-        e_mem(e, true, 0x8b, S, &entry);
+        load_w(e, S, S);
     else
-        load_gs(e, S, S);
+        e_mem(e, true, 0x8b, S, &entry);
     rem_miss(t, false);
 }
 

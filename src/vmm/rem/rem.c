@@ -42,6 +42,7 @@ static void rem_free(struct rem *r)
         return;
     rem_lockstep_fini(r);
     flat_free(r->flat);
+    rem_pairs_fini(r);
     codemem_fini(&r->code);
     unmap(r->page_room, r->pages_max * sizeof *r->page_room);
     unmap(r->block, REM_BLOCKS_MAX * sizeof *r->block);
@@ -66,7 +67,7 @@ static bool memory(struct rem *r, unsigned cpus, GError **error)
         return false;
     }
     r->flat = flat_new(SETS_TOGETHER / cpus, error);
-    return r->flat != NULL && codemem_init(&r->code, REM_CODE_BYTES, error);
+    return r->flat != NULL && codemem_init_low(&r->code, REM_CODE_BYTES, error);
 }
 
 static bool is_set(const struct flat_set *s, const struct vcpu *c)
@@ -88,9 +89,10 @@ static void use_set(struct rem *r)
     else
         s = r->last[c->mode.idx] = flat_select(r->flat, &c->mmu, c->mode.idx, c->mode.key);
     r->set = s;
+    rem_pairs_forget(r);
     r->hot.xbase = (uint64_t)(uintptr_t)s->table[FLAT_X];
-    r->hot.wbase = (uint64_t)(uintptr_t)s->table[FLAT_W];
-    __asm__ volatile("wrgsbase %0" ::"r"(s->table[FLAT_R]));
+    r->hot.rbase = (uint64_t)(uintptr_t)s->table[FLAT_R];
+    __asm__ volatile("wrgsbase %0" ::"r"(s->table[FLAT_W]));
 }
 
 /* Kinds of code the translator knows: 64-bit, and flat 32-bit. */
@@ -112,6 +114,12 @@ static void lead_to(struct rem *r, const struct rem_page *page, uint64_t gla)
     r->hot.pcbase = gla & ~PAGE_MASK;
 }
 
+/* Host offset of a block's entry by what stands in the page's table. */
+static uint32_t entry_of(const struct rem *r, uint32_t address)
+{
+    return address - rem_address(r, 0) + REM_PROLOGUE_BYTES;
+}
+
 /* Where the block at @gpa begins on the host; X and pcbase made ready. 0: none, and no room for one. */
 static uint32_t code_for(struct rem *r, uint64_t gpa, bool translate)
 {
@@ -122,10 +130,10 @@ static uint32_t code_for(struct rem *r, uint64_t gpa, bool translate)
 
     if (page == NULL)
         return 0;
-    if (page->entry[off] == r->none && (!translate || rem_translate(r, page, off) == NULL))
+    if (page->entry[off] == rem_address(r, r->none) && (!translate || rem_translate(r, page, off) == NULL))
         return 0;
     lead_to(r, page, c->ctx.rip);
-    return page->entry[off];
+    return entry_of(r, page->entry[off]);
 }
 
 /* The jump by which translated code has left leads to where the vCPU is now. */
@@ -136,14 +144,23 @@ static void link_here(struct rem *r, uint64_t gpa)
     rem_link_to(r, r->hot.link, rem_block_at(r, page, gpa & PAGE_MASK));
 }
 
-/* The physical address of the next instruction if the TLB knows that its page may be executed. */
-static bool code_gpa(const struct vcpu *c, uint64_t *ret_gpa)
+/*
+ * The physical address of the next instruction; false: it cannot be fetched. Data may have taken its page's place in
+ * the TLB: two pages of code that do so to each other would otherwise never be linked.
+ */
+static bool code_gpa(struct vcpu *c, uint64_t *ret_gpa)
 {
     uint64_t gla = c->ctx.rip;
     const struct pgm_tlb_entry *e = &c->mmu.tlb[c->mode.idx][(gla >> PGM_PAGE_SHIFT) & (PGM_TLB_ENTRIES - 1)];
+    struct pgm_xlat x;
 
     *ret_gpa = (e->gpa & ~PAGE_MASK) | (gla & PAGE_MASK);
-    return e->tag[PGM_EXEC] == ((gla & ~PAGE_MASK) | c->mmu.gen);
+    if (e->tag[PGM_EXEC] == ((gla & ~PAGE_MASK) | c->mmu.gen))
+        return true;
+    if (!cpum_canonical(gla) || pgm_mmu_xlat(&c->mmu, c->mode.idx, gla, PGM_EXEC, &x) != PGM_XLAT_OK)
+        return false;
+    *ret_gpa = x.gpa;
+    return true;
 }
 
 void rem_enter(struct rem *r, uint32_t host)
@@ -153,6 +170,8 @@ void rem_enter(struct rem *r, uint32_t host)
 
     r->stats.enters++;
     rem_put_flags(r);
+    if (r->pairs_epoch != r->flat->x_epoch)
+        rem_pairs_forget(r);
     fn(r->code.rx + host);
     iem_op_none(r->c);
 }
@@ -199,18 +218,6 @@ static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
     }
 }
 
-/* The same as code_gpa(), asking the page tables if need be; false also for what the interpreter has to raise. */
-static bool code_gpa_walk(struct vcpu *c, uint64_t *ret_gpa)
-{
-    struct pgm_xlat x;
-
-    if (code_gpa(c, ret_gpa))
-        return true;
-    if (!cpum_canonical(c->ctx.rip) || pgm_mmu_xlat(&c->mmu, c->mode.idx, c->ctx.rip, PGM_EXEC, &x) != PGM_XLAT_OK)
-        return false;
-    return code_gpa(c, ret_gpa);
-}
-
 /* Where X leads; 0: nowhere. */
 static uint32_t code_by_x(struct rem *r, uint64_t gla)
 {
@@ -220,10 +227,10 @@ static uint32_t code_by_x(struct rem *r, uint64_t gla)
     if (word == 0 || !cpum_canonical(gla))
         return 0;
     host = *(const uint32_t *)(uintptr_t)(word + gla * 4);
-    if (host == r->none)
+    if (host == rem_address(r, r->none))
         return 0;
     r->hot.pcbase = gla & ~PAGE_MASK;
-    return host;
+    return entry_of(r, host);
 }
 
 uint64_t rem_elsewhere(struct rem *r)
@@ -237,12 +244,24 @@ uint64_t rem_elsewhere(struct rem *r)
     use_set(r);
     host = code_by_x(r, c->ctx.rip);
     if (host == 0)
-        host = code_gpa_walk(c, &gpa) ? code_for(r, gpa, false) : 0;
+        host = code_gpa(c, &gpa) ? code_for(r, gpa, false) : 0;
     if (host == 0)
         return 0;
     r->stats.elsewhere++;
     rem_put_flags(r);
+    if (r->pairs_epoch != r->flat->x_epoch)
+        rem_pairs_forget(r);
     return (uint64_t)(uintptr_t)(r->code.rx + host);
+}
+
+static void put_masks(struct rem *r)
+{
+    for (unsigned n = 0; n < r->flat->sets; n++) {
+        int64_t *base = (int64_t *)(void *)r->flat->set[n].table[FLAT_R];
+        base[REM_MASK_PAGE / 8] = (int64_t)FLAT_INDEX_MASK;
+        base[REM_MASK_OFF / 8] = (int64_t)PAGE_MASK;
+        base[REM_MASK_4K / 8] = CSAM_PAGE_BYTES;
+    }
 }
 
 bool rem_init(struct vcpu *c, unsigned cpus, GError **error)
@@ -260,9 +279,6 @@ bool rem_init(struct vcpu *c, unsigned cpus, GError **error)
         return false;
     }
     r->c = c;
-    r->hot.mask_page = FLAT_INDEX_MASK;
-    r->hot.mask_off = PAGE_MASK;
-    r->hot.mask_4k = CSAM_PAGE_BYTES;
     r->hot.mask_in_page = PAGE_MASK;
     r->hot.mask_high = ~PAGE_MASK;
     for (unsigned n = 0; n < G_N_ELEMENTS(r->hot.mask_align); n++)
@@ -280,7 +296,13 @@ bool rem_init(struct vcpu *c, unsigned cpus, GError **error)
         return false;
     }
     c->rem = r;
+    put_masks(r);
     rem_trampolines(r);
+    if (!rem_pairs_init(r)) {
+        g_set_error(error, STATUS_ERROR, VERR_NO_MEMORY, "CPU %u: no memory for the recompiler's stack", c->id);
+        rem_fini(c);
+        return false;
+    }
     r->links = 1;
     c->mmu.flat = r->flat;
     rem_set_threshold(c, REM_HEAT_DEFAULT);

@@ -3,10 +3,10 @@
  *
  * Registers while translated code runs: guest RAX RDX RBX RBP RSI RDI R8-R11 are the host's, guest RCX is host R12,
  * guest RSP is host R13, guest R12-R15 live in the context. RCX (S) and R14 (T0) are scratch: RCX, because JRCXZ is the
- * one test that leaves flags alone. R15 (WB) is the set's W table, GS.base its R table. RSP is the host's own stack,
- * 16-byte aligned. The guest's arithmetic flags are in EFLAGS, always; DF is 0; AC is 1, so that the host finds
- * misaligned accesses, which could cross a page.
- * Guest RIP is nowhere: it is pcbase, the RIP of the running page's first byte, plus a constant.
+ * one test that leaves flags alone. R15 (RB) is the set's R table, GS.base its W table; in front of R stand the masks.
+ * RSP is the stack of pairs (pairs.c), 16-byte aligned. The guest's arithmetic flags are in EFLAGS, always; DF is 0; AC
+ * is 1, so that the host finds misaligned accesses, which could cross a page. Guest RIP is nowhere: it is pcbase, the
+ * RIP of the running page's first byte, plus a constant.
  *
  * Invariant 1: between two guest instructions every guest register is at home; a site's slow path may run the whole
  *   instruction again in the interpreter, because nothing of it has happened yet that is not repeated the same way.
@@ -24,7 +24,9 @@
 #include "vmm/rem/emit.h"
 #include "vmm/rem/rem.h"
 
-enum { S = X86_RCX, T0 = X86_R14, WB = X86_R15, HOST_RSP = X86_R13, HOST_RCX = X86_R12 };
+enum { S = X86_RCX, T0 = X86_R14, RB = X86_R15, HOST_RSP = X86_R13, HOST_RCX = X86_R12 };
+/* Masks in front of R, distance from RB. */
+enum { REM_MASK_PAGE = -8, REM_MASK_OFF = -16, REM_MASK_4K = -24 };
 #define REM_CODE_BYTES  (64u << 20)
 #define REM_PAGES_MAX   4096u
 #define REM_BLOCKS_MAX  (1u << 17)
@@ -40,10 +42,11 @@ enum { S = X86_RCX, T0 = X86_R14, WB = X86_R15, HOST_RSP = X86_R13, HOST_RCX = X
 /** Reached by translated code through absolute addresses. */
 struct rem_hot {
     uint64_t pcbase;
-    uint64_t xbase, wbase; /* X and W tables of the set */
-    uint64_t mask_page, mask_off, mask_4k;
-    uint64_t flags; /* EFLAGS in and out */
+    uint64_t xbase, rbase; /* X and R tables of the set */
+    uint64_t flags;        /* EFLAGS in and out */
     uint64_t target, tmp, tmp2;
+    uint64_t c_sp;                /* C code's stack while translated code runs */
+    uint64_t pair_sp, pair_first; /* stack of calls when it does not; empty */
     uint64_t mask_not_if, mask_not_df, mask_df, mask_of, mask_image, mask_tsd; /* system.c */
     uint64_t mask_in_page, mask_high, mask_align[3];                           /* string.c; [bytes / 4] */
     uint8_t xmm[16]; /* a vector register while it is borrowed */
@@ -59,8 +62,8 @@ struct rem_hot {
 /** A guest page with code, for one kind of code (mode.key). Below 2 GiB. */
 struct rem_page {
     uint64_t gpa;
-    uint32_t entry[CSAM_PAGE_BYTES]; /* host offset of the block at each byte; the "none" stub's if there is none.
-                                        Never at a multiple of 16 KiB: jump.c */
+    uint32_t entry[CSAM_PAGE_BYTES]; /* host address for a jump to each byte with T0 = RIP; "none"'s if there is no
+                                        block. Never at a multiple of 16 KiB: jump.c */
     uint32_t key;
     struct rem_block *blocks;
     uint64_t misaligned[CSAM_PAGE_BYTES / 64]; /* a bit per instruction that was caught with a misaligned operand */
@@ -70,16 +73,24 @@ struct rem_page {
 struct rem_block {
     struct rem_block *next; /* of the page */
     struct rem_page *page;
-    const uint8_t *bytes; /* guest code it was made from: [off, to) */
-    uint32_t leave, host; /* the way out, and right behind it the entry */
-    uint32_t links;       /* that lead here */
-    uint32_t site;        /* its first one */
-    uint32_t runs;        /* in lockstep: how often it was entered */
+    const uint8_t *bytes;  /* guest code it was made from: [off, to) */
+    uint32_t leave, host;  /* the way out; the entry, which asks for everything */
+    uint32_t polled, body; /* the same without asking for vector registers; without asking anything */
+    uint32_t links;        /* that lead here */
+    uint32_t site;         /* its first instruction's */
+    uint32_t runs;         /* in lockstep: how often it was entered */
     uint16_t off, to;
-    bool stale;
+    struct rem_block *whole; /* this is the second page's part of an instruction that lies in two; NULL: a block */
+    bool stale, vec;
 };
+#define REM_PROLOGUE_BYTES 15u /* in front of the entry: pcbase from T0 */
 
-enum { REM_S_MISALIGNED = 1, REM_S_SWAP = 2 /* + 4 * register */ };
+enum {
+    REM_S_MISALIGNED = 1,
+    REM_S_SWAP = 2 /* + 4 * register */,
+    REM_S_VEC = 16,   /* block's question for vectors */
+    REM_S_SECOND = 32 /* block's question for its second page */
+};
 /** An instruction that may leave translated code. In order of start. */
 struct rem_site {
     uint32_t start, slow, next; /* host offsets */
@@ -96,6 +107,7 @@ struct rem_link {
     uint32_t stub; /* where the jump leads while it is not patched; with imm: nowhere, the address matches nothing */
     uint32_t next; /* link to the same block */
     struct rem_block *to; /* it leads to now; NULL: its stub */
+    bool vec, poll;       /* vector registers are the guest's here; force flags must be asked for */
 };
 
 struct rem {
@@ -105,6 +117,8 @@ struct rem {
     uint32_t used;                           /* of code */
     uint32_t code_first;                     /* behind the trampolines */
     uint32_t enter, leave, exit, slow, none; /* trampolines, host offsets */
+    uint8_t *pairs;                          /* mapping with the stack of calls */
+    uint64_t pairs_epoch;                    /* of flat, that they belong to */
     struct flat *flat;
     struct flat_set *set;
     struct flat_set *last[PGM_IDX_COUNT]; /* by privilege, the one used last */
@@ -127,11 +141,17 @@ struct rem {
     struct rem_lockstep *lockstep; /* NULL: not in lockstep */
 };
 
+/** Where code runs: below 4 GiB. */
+static inline uint32_t rem_address(const struct rem *r, uint32_t host)
+{
+    return (uint32_t)(uintptr_t)r->code.rx + host;
+}
+
 /* ---- page.c: pages, blocks, what becomes of them when code changes ---- */
 struct rem_page *rem_page_find(struct rem *r, uint64_t gpa, uint32_t key);
 struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint32_t key); /* NULL: full, or not memory */
 struct rem_block *rem_block_at(struct rem *r, const struct rem_page *page, unsigned off); /* NULL: none */
-void rem_block_keep(struct rem_block *b);
+void rem_block_keep(struct rem *r, struct rem_block *b);
 /** Looks at the pages announced by rem_code_changed(). */
 void rem_follow_changes(struct rem *r);
 void rem_forget_all(struct rem *r);
@@ -142,6 +162,18 @@ static inline uint64_t rem_x_word(const struct rem_page *page, uint64_t gla)
 {
     return (uint64_t)(uintptr_t)page->entry - ((gla & ~(uint64_t)(CSAM_PAGE_BYTES - 1)) << 2);
 }
+
+/* ---- read.c ---- */
+/**
+ * The run at @off of @page, whose RIP is ctx.rip, into r->run and its bytes into @code (CSAM_PAGE_BYTES). An
+ * instruction that lies in two pages is a run of its own: @ret_second is the other page then, else NULL.
+ */
+bool rem_read_code(struct rem *r, const struct rem_page *page, unsigned off, uint8_t *code,
+                   struct rem_page **ret_second);
+
+/** The page behind the running instruction's, about to be executed too, and its address. NULL: not to be executed. */
+struct rem_page *rem_next_page(struct rem *r);
+uint64_t rem_next_gla(const struct rem *r);
 
 /* ---- translate.c ---- */
 /** Translates the run at @off of @page, whose RIP is ctx.rip. NULL: it cannot be (cold, or full is set). */
@@ -169,6 +201,14 @@ bool rem_lockstep_after(struct rem *r, const struct rem_site *s, bool leaving);
 /** An instruction translated code could do, but whose result the interpreter cannot tell beforehand. */
 bool rem_lockstep_hands_over(const struct rem *r, const struct x86_insn *i);
 void rem_lockstep_fini(struct rem *r);
+
+/* ---- pairs.c ---- */
+bool rem_pairs_init(struct rem *r);
+void rem_pairs_fini(struct rem *r);
+/** Nobody's return is known any more. */
+void rem_pairs_forget(struct rem *r);
+/** A host fault at the stack's end: async-signal-safe. Return: false if it was none. */
+bool rem_pairs_fault(const struct rem *r, void *context);
 
 /* ---- slow.c ---- */
 uint64_t rem_slow(struct rem *r);
@@ -198,10 +238,13 @@ enum rem_kind rem_kind_of(const struct vcpu *c, const struct x86_insn *i);
 
 /** Code out of line, at the end of the block. */
 struct rem_stub {
-    enum { STUB_SLOW, STUB_FPU, STUB_LINK } kind;
+    enum { STUB_SLOW, STUB_FPU, STUB_LINK, STUB_ACROSS, STUB_TO_T0 } kind;
     uint8_t *from; /* end of the jump that leads here */
     uint32_t site, link;
     uint16_t off;
+    int64_t target; /* of STUB_ACROSS; for STUB_TO_T0, what RSP moves by */
+    bool drop;      /* STUB_TO_T0: take a pair away */
+    const struct csam_insn *n;
 };
 /** A JRCXZ that still needs a jump to its stub in reach. */
 struct rem_miss {
@@ -219,11 +262,14 @@ struct rem_tr {
     struct vcpu *c;
     struct emit e;
     struct rem_page *page;
-    const struct csam_insn *n; /* being translated */
-    uint32_t block;            /* number */
-    uint32_t site;             /* of n */
-    uint32_t host;             /* entry of the block */
-    bool bits64, vec_seen, x87_seen, failed;
+    const struct csam_insn *n;   /* being translated */
+    uint32_t block;              /* number */
+    uint32_t site;               /* of n */
+    uint32_t first_site;         /* of the first instruction */
+    uint32_t host, polled, body; /* entries of the block */
+    bool bits64, x87_seen, failed;
+    bool vec;       /* vector registers are the guest's: the entry has seen to it */
+    bool returning; /* behind a call: nothing is known of vector registers */
     unsigned stubs, misses;
     struct rem_stub stub[REM_STUBS_MAX];
     struct rem_miss miss[REM_MISSES_MAX];
@@ -267,6 +313,10 @@ bool rem_emit_data(struct rem_tr *t, const struct x86_insn *i);
 bool rem_emit_misaligned(struct rem_tr *t, const struct x86_insn *i);
 bool rem_emit_lea(struct rem_tr *t, const struct x86_insn *i);
 void rem_emit_jump(struct rem_tr *t, uint8_t *from, int64_t target_off); /* from NULL: emit the jump itself */
+/** Emits the question whether the next linear page is @second. */
+void rem_emit_second_page(struct rem_tr *t, const struct rem_page *second);
+void rem_emit_across(struct rem_tr *t, int64_t target_off); /* to another page */
+void rem_emit_to_t0(struct rem_tr *t, int32_t pop, bool drop_pair);
 bool rem_emit_jcc(struct rem_tr *t, const struct x86_insn *i);
 bool rem_emit_call(struct rem_tr *t, const struct x86_insn *i);
 bool rem_emit_ret(struct rem_tr *t, const struct x86_insn *i);

@@ -52,6 +52,12 @@ const struct iem_op *rem_op_of(struct rem *r, struct rem_site *s)
     return op;
 }
 
+static void translate_anew(struct rem *r, uint32_t block)
+{
+    if (r->rewrites < sizeof r->rewrite / sizeof r->rewrite[0])
+        r->rewrite[r->rewrites++] = block;
+}
+
 /* The host caught the instruction at a misaligned access: next time its block is translated it will be looked for. */
 static void note_misaligned(struct rem *r, struct rem_site *s)
 {
@@ -59,8 +65,7 @@ static void note_misaligned(struct rem *r, struct rem_site *s)
 
     s->flags &= (uint8_t)~REM_S_MISALIGNED;
     bits[s->off / 64] |= UINT64_C(1) << (s->off % 64);
-    if (r->rewrites < sizeof r->rewrite / sizeof r->rewrite[0])
-        r->rewrite[r->rewrites++] = s->block;
+    translate_anew(r, s->block);
 }
 
 /* True if translated code may go on in this block: same address space, privilege and kind of code. */
@@ -81,7 +86,24 @@ static uint64_t stop(struct rem *r)
 static uint64_t go_on_at(struct rem *r, uint32_t host)
 {
     rem_put_flags(r);
+    if (r->pairs_epoch != r->flat->x_epoch)
+        rem_pairs_forget(r);
     return (uint64_t)(uintptr_t)(r->code.rx + host);
+}
+
+/* The second page of an instruction that lies in two has no X entry, or has become another page. */
+static uint64_t second_page(struct rem *r, const struct rem_site *s)
+{
+    const struct rem_block *rest = &r->block[s->block] - 1;
+    struct rem_page *now = rem_next_page(r);
+    uint64_t gla = rem_next_gla(r);
+
+    if (now == rest->page) {
+        flat_set_x(r->flat, r->set, &r->c->mmu, gla, rem_x_word(now, gla));
+        return go_on_at(r, s->start);
+    }
+    translate_anew(r, s->block);
+    return stop(r);
 }
 
 static bool vectors_usable(const struct vcpu *c)
@@ -90,14 +112,9 @@ static bool vectors_usable(const struct vcpu *c)
 }
 
 /* A unit's registers are wanted: vector registers are simply loaded, x87 registers come with the first instruction. */
-static bool unit_ready(struct rem *r, const struct iem_op *op)
+static bool unit_ready(struct rem *r, const struct rem_site *s)
 {
-    const struct x86_insn *i = iem_op_insn(op);
-    bool vector = i->mnem == X86_VZEROUPPER || i->mnem == X86_VZEROALL;
-
-    for (unsigned n = 0; n < i->nops; n++)
-        vector |= i->op[n].kind == X86_OP_VEC;
-    if (!vector || !vectors_usable(r->c) || r->hot.vec_reload)
+    if (!(s->flags & REM_S_VEC) || !vectors_usable(r->c) || r->hot.vec_reload)
         return false;
     r->hot.vec_reload = 1;
     return true;
@@ -118,10 +135,12 @@ uint64_t rem_slow(struct rem *r)
         c->ctx.rip = (uint32_t)c->ctx.rip;
     if (s->flags & REM_S_MISALIGNED)
         note_misaligned(r, s);
+    if (s->flags & REM_S_SECOND)
+        return second_page(r, s);
     op = rem_op_of(r, s);
     if (op == NULL)
         return stop(r);
-    if ((r->hot.site & REM_SITE_FPU) && unit_ready(r, op))
+    if ((r->hot.site & REM_SITE_FPU) && unit_ready(r, s))
         return go_on_at(r, s->next);
     if (r->lockstep != NULL && !rem_lockstep_before(r, s))
         return stop(r);
@@ -131,7 +150,8 @@ uint64_t rem_slow(struct rem *r)
     care = iem_op_run(c, op);
     if (has_gla && same_world(r))
         flat_fill(r->flat, r->set, &c->mmu, gla);
-    care |= r->rewrites != 0 || !same_world(r);
+    /* the block's question stays unanswered: CR0.TS */
+    care |= r->rewrites != 0 || !same_world(r) || (s->flags & REM_S_VEC);
     if (r->lockstep != NULL) {
         if (rem_lockstep_after(r, s, care))
             return stop(r);

@@ -97,7 +97,17 @@ static void emit_stub(struct rem_tr *t, const struct rem_stub *s)
         t->r->link[s->link].stub = rem_off(t->r, t->e.p);
         leave_at(t, s->off, s->link);
         break;
+    case STUB_ACROSS:
+        t->n = s->n;
+        rem_emit_across(t, s->target);
+        break;
+    case STUB_TO_T0:
+        t->n = s->n;
+        rem_site_open(t, 0);
+        rem_emit_to_t0(t, (int32_t)s->target, s->drop);
+        break;
     }
+    rem_islands(t, 0, false);
 }
 
 /* A site a host fault may hit must have a slow path even if nothing jumps there. */
@@ -110,20 +120,58 @@ static void finish_sites(struct rem_tr *t, uint32_t first)
 
 /* ---- instructions ---- */
 
-/* In front of the block: the way out if somebody wants the vCPU; then the entry, which asks. */
+static void jrcxz_back(struct emit *e, const uint8_t *to)
+{
+    uint8_t *from = e_jrcxz(e);
+
+    if (!e->full)
+        from[-1] = (uint8_t)(to - from);
+}
+
+/* In front of the entry, for a jump with T0 = RIP: pcbase = T0 - offset. REM_PROLOGUE_BYTES. */
+static void emit_prologue(struct rem_tr *t)
+{
+    E_BYTES(&t->e, 0x4d, 0x8d, 0xb6); /* lea r14, [r14 - offset] */
+    e32(&t->e, -(uint32_t)t->r->run.from);
+    e_store(&t->e, &t->r->hot.pcbase, T0);
+}
+
+/* The question whether vector registers are the guest's, and what happens if they are not: a site of its own. */
+static void emit_vec_slow(struct rem_tr *t)
+{
+    rem_site_open(t, REM_S_VEC);
+    slow_stub(t, t->site, REM_SITE_FPU);
+    t->r->site[t->site].slow = t->r->slow; /* nothing here faults */
+}
+
+/*
+ * In front of the block: the way out if somebody wants the vCPU, the way to vector registers; then the entries: one
+ * that asks for them, one that asks whether somebody wants the vCPU, the instructions.
+ */
 static void emit_entry(struct rem_tr *t)
 {
     struct emit *e = &t->e;
-    uint8_t *out = e->p, *from;
+    struct x86_place live = e_abs(&t->r->hot.vec_live);
+    uint8_t *out = e->p, *slow;
 
     leave_at(t, t->r->run.from, REM_NO_LINK);
+    t->n = &t->r->run.insn[0];
+    slow = e->p;
+    if (t->vec)
+        emit_vec_slow(t);
+    emit_prologue(t);
     t->host = rem_off(t->r, e->p);
+    if (t->vec) {
+        e_mem(e, false, 0x0fb6, S, &live); /* movzx ecx, byte [live] */
+        jrcxz_back(e, slow);
+        t->r->site[t->site].next = rem_off(t->r, e->p);
+    }
+    t->polled = rem_off(t->r, e->p);
     e_load32(e, S, t->r->lockstep != NULL ? (const void *)&t->r->hot.once : &t->c->ff.quiet);
-    from = e_jrcxz(e);
-    if (!e->full)
-        from[-1] = (uint8_t)(out - from);
+    jrcxz_back(e, out);
     if (t->r->lockstep != NULL)
         e_store_imm32(e, &t->r->hot.once, 0);
+    t->body = rem_off(t->r, e->p);
 }
 
 static bool has_kind(const struct x86_insn *i, enum x86_opkind kind)
@@ -134,12 +182,12 @@ static bool has_kind(const struct x86_insn *i, enum x86_opkind kind)
     return false;
 }
 
-/* The registers of another unit must be on the host; once per block and unit. */
-static void want_unit(struct rem_tr *t, const uint8_t *live)
+/* The x87 unit must be the guest's; once per block. */
+static void want_x87(struct rem_tr *t)
 {
-    struct x86_place m = e_abs(live);
+    struct x86_place m = e_abs(&t->r->hot.x87_ok);
 
-    e_mem(&t->e, false, 0x0fb6, S, &m); /* movzx ecx, byte [live] */
+    e_mem(&t->e, false, 0x0fb6, S, &m); /* movzx ecx, byte [ok] */
     rem_miss(t, true);
     t->r->site[t->site].next = rem_off(t->r, t->e.p);
     rem_site_open(t, 0); /* the check's site ends here */
@@ -152,16 +200,21 @@ static bool is_x87(const struct x86_insn *i)
 
 static void want_units(struct rem_tr *t, const struct x86_insn *i)
 {
-    bool vec = has_kind(i, X86_OP_VEC) || i->mnem == X86_VZEROUPPER || i->mnem == X86_VZEROALL;
-
-    if (vec && !t->vec_seen) {
-        want_unit(t, &t->r->hot.vec_live);
-        t->vec_seen = true;
-    }
     if (is_x87(i) && !t->x87_seen) {
-        want_unit(t, &t->r->hot.x87_ok);
+        want_x87(t);
         t->x87_seen = true;
     }
+}
+
+static bool wants_vec(const struct rem_tr *t, const struct csam_run *run)
+{
+    for (unsigned k = 0; k < run->count; k++) {
+        const struct x86_insn *i = &run->insn[k].i;
+        if ((has_kind(i, X86_OP_VEC) || i->mnem == X86_VZEROUPPER || i->mnem == X86_VZEROALL) &&
+            rem_kind_of(t->c, i) == REM_DATA)
+            return true;
+    }
+    return false;
 }
 
 /* Caught at a misaligned operand: the host would trap again. */
@@ -219,9 +272,13 @@ static bool ends_here(const struct csam_insn *n)
     return flow == X86_FLOW_JUMP || flow == X86_FLOW_RET || flow == X86_FLOW_CALL;
 }
 
-static void emit_run(struct rem_tr *t, const struct csam_run *run)
+static void emit_run(struct rem_tr *t, const struct csam_run *run, const struct rem_page *second)
 {
+    t->vec = wants_vec(t, run);
     emit_entry(t);
+    if (second != NULL)
+        rem_emit_second_page(t, second);
+    t->first_site = t->r->sites;
     for (unsigned k = 0; k < run->count && !t->failed; k++)
         emit_insn(t, &run->insn[k]);
     t->n = &run->insn[run->count - 1];
@@ -239,32 +296,63 @@ static void emit_run(struct rem_tr *t, const struct csam_run *run)
 
 /* ---- the whole ---- */
 
-/* Guest code, watched first and read then, so that a change in between shows (pgm.h). */
-static bool read_page(struct rem *r, const struct rem_page *page, unsigned off, uint8_t *code)
-{
-    struct csam_run *run = &r->run;
-    uint8_t again[CSAM_PAGE_BYTES];
-    uint32_t generation;
-
-    pgm_phys_read(r->c->mmu.pgm, page->gpa, code, CSAM_PAGE_BYTES);
-    for (unsigned tries = 0; tries < 4; tries++) {
-        if (!csam_scan(code, off, r->c->mode.code, run) ||
-            pgm_code_watch(r->c->mmu.pgm, page->gpa + off, run->to - off, &generation) == NULL)
-            return false;
-        pgm_phys_read(r->c->mmu.pgm, page->gpa, again, CSAM_PAGE_BYTES);
-        if (memcmp(code + off, again + off, run->to - off) == 0)
-            return true;
-        memcpy(code, again, sizeof again);
-    }
-    return false;
-}
-
 static bool room_left(struct rem *r)
 {
-    r->full = r->used + REM_BLOCK_ROOM > REM_CODE_BYTES || r->blocks == REM_BLOCKS_MAX ||
+    r->full = r->used + REM_BLOCK_ROOM > REM_CODE_BYTES || r->blocks + 2 > REM_BLOCKS_MAX ||
               r->sites + 4 * CSAM_RUN_MAX > REM_SITES_MAX || r->links + 2 * CSAM_RUN_MAX > REM_LINKS_MAX ||
               r->bytes_used + CSAM_PAGE_BYTES > REM_BYTES_BYTES;
     return !r->full;
+}
+
+/* Enters a block in the tables; @first: bytes of it that lie in its page. */
+static struct rem_block *keep(struct rem_tr *t, const uint8_t *bytes, unsigned first)
+{
+    struct rem *r = t->r;
+    struct rem_block *b = &r->block[r->blocks++];
+
+    *b = (struct rem_block){.page = t->page,
+                            .bytes = bytes,
+                            .leave = r->used,
+                            .host = t->host,
+                            .polled = t->polled,
+                            .body = t->body,
+                            .vec = t->vec,
+                            .site = t->first_site,
+                            .off = r->run.from,
+                            .to = (uint16_t)(r->run.from + first)};
+    rem_block_keep(r, b);
+    return b;
+}
+
+/* The part in the second page: in front of the block, which follows, because blocks are found by their host code. */
+static void keep_rest(struct rem_tr *t, struct rem_page *second, const uint8_t *bytes)
+{
+    struct rem *r = t->r;
+    struct rem_block *b = &r->block[r->blocks++];
+
+    *b = (struct rem_block){
+        .page = second, .bytes = bytes, .host = t->host, .whole = b + 1, .to = (uint16_t)(r->run.to - CSAM_PAGE_BYTES)};
+    rem_block_keep(r, b);
+}
+
+static struct rem_block *keep_all(struct rem_tr *t, struct rem_page *second, const uint8_t *code)
+{
+    struct rem *r = t->r;
+    uint8_t *bytes = r->bytes + r->bytes_used;
+    unsigned all = r->run.to - r->run.from, first = second != NULL ? CSAM_PAGE_BYTES - r->run.from : all;
+
+    memcpy(bytes, code, all);
+    r->bytes_used += all;
+    if (second != NULL)
+        keep_rest(t, second, bytes + first);
+    struct rem_block *b = keep(t, bytes, first);
+    r->stats.host_bytes += rem_off(r, t->e.p) - r->used;
+    r->used = (rem_off(r, t->e.p) + 15u) & ~15u;
+    r->stats.blocks++;
+    r->stats.insns += r->run.count;
+    r->stats.guest_bytes += all;
+    rem_serialize();
+    return b;
 }
 
 struct rem_block *rem_translate(struct rem *r, struct rem_page *page, unsigned off)
@@ -272,16 +360,16 @@ struct rem_block *rem_translate(struct rem *r, struct rem_page *page, unsigned o
     uint8_t code[CSAM_PAGE_BYTES], *at;
     struct rem_tr t = {.r = r, .c = r->c, .page = page, .bits64 = r->c->mode.code64};
     uint32_t sites = r->sites, links = r->links;
-    struct rem_block *b;
+    struct rem_page *second;
 
-    if (!room_left(r) || !read_page(r, page, off, code)) {
+    if (!room_left(r) || !rem_read_code(r, page, off, code, &second)) {
         r->stats.refused++;
         return NULL;
     }
-    t.block = r->blocks;
+    t.block = r->blocks + (second != NULL);
     at = r->code.rw + r->used;
     t.e = (struct emit){.p = at, .start = at, .end = at + REM_BLOCK_ROOM};
-    emit_run(&t, &r->run);
+    emit_run(&t, &r->run, second);
     if (!t.failed)
         finish_sites(&t, sites);
     if (t.failed || t.e.full) {
@@ -290,24 +378,7 @@ struct rem_block *rem_translate(struct rem *r, struct rem_page *page, unsigned o
         r->stats.refused++;
         return NULL;
     }
-    b = &r->block[r->blocks++];
-    *b = (struct rem_block){.page = page,
-                            .bytes = r->bytes + r->bytes_used,
-                            .leave = r->used,
-                            .host = t.host,
-                            .site = sites,
-                            .off = (uint16_t)off,
-                            .to = r->run.to};
-    memcpy(r->bytes + r->bytes_used, code + off, b->to - off);
-    r->bytes_used += b->to - off;
-    r->stats.host_bytes += rem_off(r, t.e.p) - r->used;
-    r->used = (rem_off(r, t.e.p) + 15u) & ~15u;
-    r->stats.blocks++;
-    r->stats.insns += r->run.count;
-    r->stats.guest_bytes += r->run.to - r->run.from;
-    rem_block_keep(b);
-    rem_serialize();
-    return b;
+    return keep_all(&t, second, code);
 }
 
 static void aim_link(struct rem *r, const struct rem_link *link, int32_t imm, uint32_t host)
@@ -338,7 +409,10 @@ void rem_link_to(struct rem *r, uint32_t number, struct rem_block *to)
         return;
     if (link->to != NULL)
         forget_link(r, number);
-    aim_link(r, link, -(int32_t)(uint32_t)(uintptr_t)to->page->entry, to->host);
+    aim_link(r, link, -(int32_t)(uint32_t)(uintptr_t)to->page->entry,
+             to->vec && !link->vec ? to->host
+             : link->poll          ? to->polled
+                                   : to->body);
     link->next = to->links;
     to->links = number;
     link->to = to;

@@ -1,0 +1,159 @@
+/*
+ * rem_test.c - what only translated code does in its own way: paired calls and returns, instructions in two pages,
+ * loops.
+ *
+ * Every block is translated when it first runs; every program runs several times, linked and unlinked.
+ */
+#include "harness.h"
+
+#include "vmm/rem/rem.h"
+
+#define RUNS 3
+
+static struct isa *fresh(void)
+{
+    struct isa *t = isa_new();
+
+    isa_faults();
+    isa_recompile(t, 0);
+    isa_mode(t, X86_MODE_64);
+    return t;
+}
+
+static void done(struct isa *t)
+{
+    g_assert_cmpuint(rem_stats(t->c)->blocks, >, 0);
+    isa_free(t);
+}
+
+static uint64_t *reg(struct isa *t, unsigned n)
+{
+    return &t->c->ctx.gpr[n];
+}
+
+/* f(ecx): returns at 0, else calls itself and counts in EAX; deeper than the stack of pairs. */
+static void test_deep(void)
+{
+    static const uint8_t code[] = {0xb9, 0xa0, 0x86, 0x01, 0x00, 0x31, 0xc0, 0xe8, 0x02, 0x00, 0x00, 0x00, 0xeb, 0x0e,
+                                   0x85, 0xc9, 0x74, 0x09, 0xff, 0xc9, 0xe8, 0xf5, 0xff, 0xff, 0xff, 0xff, 0xc0, 0xc3};
+    struct isa *t = fresh();
+
+    for (unsigned n = 0; n < RUNS; n++) {
+        g_assert_cmpint(isa_run(t, code, sizeof code), ==, ISA_DONE);
+        g_assert_cmpuint(*reg(t, X86_RAX), ==, 100000);
+        g_assert_cmpuint(*reg(t, X86_RSP), ==, t->stack);
+    }
+    done(t);
+}
+
+/* xor eax, eax; call f; inc eax; jmp end; f: add qword [rsp], 2; ret: comes back behind the INC. */
+static void test_elsewhere(void)
+{
+    struct isa *t = fresh();
+
+    for (unsigned n = 0; n < RUNS; n++) {
+        g_assert_cmpint(ISA_RUN(t, 0x31, 0xc0, 0xe8, 0x04, 0x00, 0x00, 0x00, 0xff, 0xc0, 0xeb, 0x06, 0x48, 0x83, 0x04,
+                                0x24, 0x02, 0xc3),
+                        ==, ISA_DONE);
+        g_assert_cmpuint(*reg(t, X86_RAX), ==, 0);
+    }
+    done(t);
+}
+
+/* lea rdx, target; call a; pause; jmp -4; a: mov [rsp], rdx; ret; hlt; target: mov al, 7 - as kernels jump indirectly.
+ */
+static void test_retpoline(void)
+{
+    struct isa *t = fresh();
+
+    for (unsigned n = 0; n < RUNS; n++) {
+        *reg(t, X86_RAX) = 0;
+        g_assert_cmpint(ISA_RUN(t, 0x48, 0x8d, 0x15, 0x0f, 0x00, 0x00, 0x00, 0xe8, 0x04, 0x00, 0x00, 0x00, 0xf3, 0x90,
+                                0xeb, 0xfc, 0x48, 0x89, 0x14, 0x24, 0xc3, 0xf4, 0xb0, 0x07),
+                        ==, ISA_DONE);
+        g_assert_cmpuint(*reg(t, X86_RAX), ==, 7);
+        g_assert_cmpuint(*reg(t, X86_RSP), ==, t->stack);
+    }
+    done(t);
+}
+
+/* lea rax, end; push rax; lea rdx, r; mov ecx, 9000; l: push rdx; dec ecx; jnz l; r: ret; end: - nobody called. */
+static void test_uncalled(void)
+{
+    struct isa *t = fresh();
+
+    for (unsigned n = 0; n < RUNS; n++) {
+        g_assert_cmpint(ISA_RUN(t, 0x48, 0x8d, 0x05, 0x13, 0x00, 0x00, 0x00, 0x50, 0x48, 0x8d, 0x15, 0x0a, 0x00, 0x00,
+                                0x00, 0xb9, 0x28, 0x23, 0x00, 0x00, 0x52, 0xff, 0xc9, 0x75, 0xfb, 0xc3),
+                        ==, ISA_DONE);
+        g_assert_cmpuint(*reg(t, X86_RSP), ==, t->stack);
+    }
+    done(t);
+}
+
+/* mov eax, imm32 with two bytes of the immediate in the next page; then HLT. */
+static void test_two_pages(void)
+{
+    static const uint8_t first[] = {0xb8, 0x11, 0x22}, second[] = {0x33, 0x44, 0xf4}, other[] = {0x55, 0x66, 0xf4};
+    struct isa *t = fresh();
+    uint64_t *pte = (uint64_t *)(void *)(t->ram + ISA_PT);
+
+    t->code = ISA_DATA + 0xffd;
+    pgm_phys_write(t->pgm, ISA_DATA + 0xffd, first, sizeof first);
+    pgm_phys_write(t->pgm, ISA_DATA + 0x1000, second, sizeof second);
+    pgm_phys_write(t->pgm, ISA_DATA + 0x2000, other, sizeof other);
+    for (unsigned n = 0; n < RUNS; n++) {
+        g_assert_cmpint(isa_go(t), ==, ISA_DONE);
+        g_assert_cmphex(*reg(t, X86_RAX), ==, 0x44332211);
+    }
+    pte[1] += 0x1000; /* the second page is another one now */
+    pgm_mmu_flush(&t->c->mmu, true);
+    for (unsigned n = 0; n < RUNS; n++) {
+        g_assert_cmpint(isa_go(t), ==, ISA_DONE);
+        g_assert_cmphex(*reg(t, X86_RAX), ==, 0x66552211);
+    }
+    pgm_phys_write(t->pgm, ISA_DATA + 0x2000, second, sizeof second); /* changes */
+    g_assert_cmpint(isa_go(t), ==, ISA_DONE);
+    g_assert_cmphex(*reg(t, X86_RAX), ==, 0x44332211);
+    pgm_phys_write(t->pgm, ISA_DATA + 0xffe, "\x77", 1);
+    g_assert_cmpint(isa_go(t), ==, ISA_DONE);
+    g_assert_cmphex(*reg(t, X86_RAX), ==, 0x44332277);
+    pte[1] = 0; /* and is gone */
+    pgm_mmu_flush(&t->c->mmu, true);
+    g_assert_cmpint(isa_go(t), ==, 14);
+    g_assert_cmphex(t->c->ctx.cr2, ==, ISA_DATA + 0x1000);
+    done(t);
+}
+
+/* Code and data of two pages that take each other's place in the TLB are linked all the same. */
+static void test_same_place(void)
+{
+    static const uint64_t far = ISA_DATA + ((uint64_t)PGM_TLB_ENTRIES << PGM_PAGE_SHIFT);
+    uint8_t here[] = {0xff, 0xc9, 0x0f, 0x85, 0, 0, 0, 0, 0xf4}, there[] = {0xe9, 0, 0, 0, 0};
+    int32_t to = (int32_t)(far - (ISA_DATA + 8)), back = (int32_t)(ISA_DATA - (far + 5));
+    struct isa *t = fresh();
+
+    memcpy(here + 4, &to, 4); /* dec ecx; jnz there; hlt */
+    memcpy(there + 1, &back, 4);
+    pgm_phys_write(t->pgm, ISA_DATA, here, sizeof here);
+    uint64_t *pd = (uint64_t *)(void *)(t->ram + ISA_PD);
+    pd[far >> 21] = pd[2]; /* any memory: 400000h */
+    pgm_phys_write(t->pgm, 0x400000 + (far & 0x1fffff), there, sizeof there);
+    t->code = ISA_DATA;
+    *reg(t, X86_RCX) = 100000;
+    g_assert_cmpint(isa_go(t), ==, ISA_DONE);
+    g_assert_cmpuint(rem_stats(t->c)->enters, <, 100);
+    done(t);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/rem/pairs/deep", test_deep);
+    g_test_add_func("/rem/pairs/elsewhere", test_elsewhere);
+    g_test_add_func("/rem/pairs/retpoline", test_retpoline);
+    g_test_add_func("/rem/pairs/uncalled", test_uncalled);
+    g_test_add_func("/rem/pages/two", test_two_pages);
+    g_test_add_func("/rem/pages/same-place", test_same_place);
+    return g_test_run();
+}
