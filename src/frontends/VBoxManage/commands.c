@@ -25,6 +25,8 @@ const struct command *const commands[] = {
     &getextradata_command,
     &setproperty_command,
     &sharedfolder_command,
+    &import_command,
+    &export_command,
     &usbfilter_command,
     &guestproperty_command,
     &hostonlyif_command,

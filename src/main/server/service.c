@@ -4,6 +4,7 @@
 #include <gio/gio.h>
 #include <unistd.h>
 
+#include "main/server/appliance.h"
 #include "main/server/service_int.h"
 
 static const struct bus_class *const classes[] = {&virtualbox_class,
@@ -22,6 +23,7 @@ static const struct bus_class *const classes[] = {&virtualbox_class,
                                                   &nat_network_class,
                                                   &dhcp_class,
                                                   &host_only_class,
+                                                  &appliance_class,
                                                   NULL};
 
 static bool needed(const struct service *s)
@@ -73,6 +75,7 @@ static void peer_gone(void *user, struct bus_peer *peer)
 
     session_close(session_of(s, peer));
     progress_peer_gone(s, peer);
+    appliances_peer_gone(s, peer);
     machine_drop_unregistered(s, peer);
     service_idle_check(s);
 }
@@ -112,6 +115,7 @@ struct service *service_new(const struct service_config *config, GError **error)
     s->media = g_ptr_array_new_with_free_func((GDestroyNotify)medium_free);
     s->sessions = g_ptr_array_new();
     s->progresses = g_ptr_array_new_with_free_func((GDestroyNotify)progress_free);
+    s->appliances = g_ptr_array_new_with_free_func((GDestroyNotify)appliance_free);
     s->global_path = g_build_filename(config->home, "VirtualBox.xml", NULL);
     bool fresh = !g_file_test(s->global_path, G_FILE_TEST_EXISTS);
     s->global = fresh ? settings_global_new(fio_system(), s->global_path)
@@ -164,6 +168,7 @@ void service_free(struct service *s)
         session_close(s->sessions->pdata[0]);
     g_ptr_array_unref(s->sessions);
     g_ptr_array_unref(s->progresses);
+    g_ptr_array_unref(s->appliances);
     g_ptr_array_unref(s->machines);
     g_ptr_array_unref(s->media);
     settings_global_free(s->global);

@@ -45,6 +45,8 @@ struct service {
     GPtrArray *sessions;   /* struct session, one a peer */
     GPtrArray *progresses; /* struct progress */
     unsigned next_progress;
+    GPtrArray *appliances;
+    unsigned next_appliance;
     struct part part; /* of the call being answered */
 };
 
@@ -313,7 +315,7 @@ const struct controller_rule *controller_rule_for_bus(const char *bus);
 /* ---- classes ---- */
 extern const struct bus_class virtualbox_class, host_class, properties_class, machine_class, session_class,
     progress_class, console_class, medium_class, controller_class, snapshot_class, adapter_class, serial_class,
-    parallel_class, nat_network_class, dhcp_class, host_only_class;
+    parallel_class, nat_network_class, dhcp_class, host_only_class, appliance_class;
 extern const struct bus_interface machine_interface, controller_interface, adapter_interface, serial_interface,
     parallel_interface, medium_interface, snapshot_interface;
 

@@ -189,6 +189,7 @@ static const struct bus_method methods[] = {
     {"RemoveHostOnlyNetwork", virtualbox_remove_host_only},
     {"FindHostOnlyNetworkByName", virtualbox_find_host_only},
     {"GetHostOnlyNetworks", virtualbox_all_host_only},
+    {"CreateAppliance", virtualbox_create_appliance},
     {"GetInternalNetworks", virtualbox_internal_networks},
     {NULL, NULL},
 };

@@ -31,4 +31,12 @@ bool virtualbox_find_host_only(struct bus_call *call, GVariant **ret, GError **e
 bool virtualbox_all_host_only(struct bus_call *call, GVariant **ret, GError **error);
 bool virtualbox_internal_networks(struct bus_call *call, GVariant **ret, GError **error);
 
+/** A machine whose settings are complete: saved if it never was, and registered. */
+bool virtualbox_add_machine(struct machine *m, GError **error);
+/** What the guest OS type recommends. */
+void virtualbox_apply_type(struct settings_machine *s, const struct guest_type *t);
+
+/* appliance.c */
+bool virtualbox_create_appliance(struct bus_call *call, GVariant **ret, GError **error);
+
 #endif

@@ -42,8 +42,7 @@ char *service_settings_path(const struct service *s, const char *base, const cha
     return g_build_filename(*base != '\0' ? base : usual, group != NULL ? group : "", file, dotted, NULL);
 }
 
-/* What the guest OS type recommends. */
-static void apply_type(struct settings_machine *s, const struct guest_type *t)
+void virtualbox_apply_type(struct settings_machine *s, const struct guest_type *t)
 {
     struct settings_hardware *h = &s->hardware;
     int graphics = settings_enum_find(settings_graphics_names, t->graphics);
@@ -110,7 +109,7 @@ bool virtualbox_create_machine(struct bus_call *call, GVariant **ret, GError **e
         return api_fail(error, VBOX_E_FILE_ERROR, "Machine settings file '%s' already exists", path);
     g_autofree char *braced = g_strdup_printf("{%s}", id);
     struct settings_machine *settings = settings_machine_new(fio_system(), path, braced, name, type->id);
-    apply_type(settings, type);
+    virtualbox_apply_type(settings, type);
     if (!machine_set_groups(settings, groups, error)) {
         settings_machine_free(settings);
         return false;
@@ -158,16 +157,10 @@ static struct machine *machine_from_path(struct service *s, const char *object_p
     return p != NULL && rest == NULL ? p->machine : NULL;
 }
 
-bool virtualbox_register_machine(struct bus_call *call, GVariant **ret, GError **error)
+bool virtualbox_add_machine(struct machine *m, GError **error)
 {
-    struct service *s = call->object;
-    const char *path;
+    struct service *s = m->service;
 
-    (void)ret;
-    g_variant_get(call->args, "(&o)", &path);
-    struct machine *m = machine_from_path(s, path, call->peer);
-    if (m == NULL || m->registered)
-        return api_fail(error, VBOX_E_INVALID_OBJECT_STATE, "There is no unregistered machine '%s'", path);
     if (machine_find_name(s, machine_name(m)) != NULL)
         return api_fail(error, VBOX_E_OBJECT_IN_USE, "A machine named '%s' already exists", machine_name(m));
     g_autofree char *folder = g_path_get_dirname(m->path);
@@ -190,4 +183,16 @@ bool virtualbox_register_machine(struct bus_call *call, GVariant **ret, GError *
     medium_load(s, &m->settings->media, m->settings->file.folder);
     service_emit(s, "MachineRegistered", g_variant_new("(sb)", m->id, TRUE));
     return true;
+}
+
+bool virtualbox_register_machine(struct bus_call *call, GVariant **ret, GError **error)
+{
+    const char *path;
+
+    (void)ret;
+    g_variant_get(call->args, "(&o)", &path);
+    struct machine *m = machine_from_path(call->object, path, call->peer);
+    if (m == NULL || m->registered)
+        return api_fail(error, VBOX_E_INVALID_OBJECT_STATE, "There is no unregistered machine '%s'", path);
+    return virtualbox_add_machine(m, error);
 }
