@@ -1,21 +1,32 @@
 /*
- * debugvm.c - debugvm: what the machine's debugger says.
+ * debugvm.c - debugvm: what the machine's debugger says and does.
  */
 #include <string.h>
 
 #include "frontends/VBoxManage/commands.h"
 
-enum { CPU = 1, PATTERN, RESET, DESCRIPTIONS, FILENAME };
+enum { CPU = 1, PATTERN, RESET, DESCRIPTIONS, FILENAME, COMPRESSION, LINES, RELEASE, DEBUG, INTERVAL, DURATION };
 static const struct option options[] = {
     {CPU, "--cpu", OPTION_U32, false, "id", "Which CPU"},
     {PATTERN, "--pattern", OPTION_TEXT, false, "pattern", "Names to show; * and ? match"},
+    {RESET, "--reset", OPTION_NONE, false, NULL, "Statistics start at zero again"},
+    {DESCRIPTIONS, "--descriptions", OPTION_NONE, false, NULL, "With descriptions"},
+    {FILENAME, "--filename", OPTION_TEXT, false, "name", "Where it goes"},
+    {COMPRESSION, "--compression", OPTION_TEXT, false, "name", "How it is packed"},
+    {LINES, "--lines|-n", OPTION_U32, false, "count", "How many lines of the guest's log"},
+    {RELEASE, "--release|-r", OPTION_NONE, false, NULL, "The release log"},
+    {DEBUG, "--debug|-d", OPTION_NONE, false, NULL, "The debug log"},
+    {INTERVAL, "--sample-interval-us", OPTION_U32, false, "microseconds", "Between samples"},
+    {DURATION, "--sample-time-us", OPTION_U64, false, "microseconds", "Of all samples"},
     {0},
 };
 
 struct question {
-    const char *machine, *verb, *pattern;
-    guint32 cpu;
-    GString *rest; /* words behind the verb */
+    const char *machine, *verb, *pattern, *filename, *compression;
+    guint32 cpu, lines, interval_us;
+    guint64 duration_us;
+    bool reset, descriptions;
+    GPtrArray *words; /* behind the verb */
 };
 
 static int print_text(char *text)
@@ -28,6 +39,20 @@ static int print_text(char *text)
     return RC_OK;
 }
 
+static int done(bool ok)
+{
+    return ok ? RC_OK : RC_FAILURE;
+}
+
+static char *joined(const struct question *q, unsigned from)
+{
+    GString *text = g_string_new(NULL);
+
+    for (unsigned k = from; k < q->words->len; k++)
+        g_string_append_printf(text, "%s%s", k > from ? " " : "", (const char *)q->words->pdata[k]);
+    return g_string_free(text, FALSE);
+}
+
 static int info(struct cmd *c, const char *console, const char *name, const char *args)
 {
     char *text = NULL;
@@ -36,68 +61,248 @@ static int info(struct cmd *c, const char *console, const char *name, const char
                                                                                          : RC_FAILURE;
 }
 
-static int ask(struct cmd *c, const char *console, const struct question *q)
+static int do_info(struct cmd *c, const char *console, const struct question *q)
 {
-    g_autofree char *cpu = g_strdup_printf("%u", q->cpu);
+    g_autofree char *args = joined(q, 1);
+
+    return q->words->len > 0 ? info(c, console, q->words->pdata[0], args) : cmd_syntax(c, "Must specify info item");
+}
+
+static int do_statistics(struct cmd *c, const char *console, const struct question *q)
+{
+    const char *pattern = q->pattern != NULL ? q->pattern : "";
     char *text = NULL;
 
-    if (strcmp(q->verb, "info") == 0) {
-        g_auto(GStrv) words = g_strsplit(q->rest->str, " ", 2);
-        if (words[0] == NULL || *words[0] == '\0')
-            return cmd_syntax(c, "Must specify info item");
-        return info(c, console, words[0], words[1] != NULL ? words[1] : "");
-    }
-    if (strcmp(q->verb, "statistics") == 0)
-        return TRY(c,
-                   imachine_debugger_get_stats(c->client, console, q->pattern != NULL ? q->pattern : "", &text, &error))
-                   ? print_text(text)
-                   : RC_FAILURE;
-    if (strcmp(q->verb, "getregisters") == 0)
-        return info(c, console, "cpumguest", cpu);
-    if (strcmp(q->verb, "stack") == 0)
-        return info(c, console, "stack", cpu);
-    return cmd_syntax(c, "Invalid parameter '%s'", q->verb);
+    if (q->reset)
+        return done(TRY(c, imachine_debugger_reset_stats(c->client, console, pattern, &error)));
+    return TRY(c, imachine_debugger_get_stats(c->client, console, pattern, &text, &error)) ? print_text(text)
+                                                                                           : RC_FAILURE;
 }
+
+/* ---- registers ---- */
+
+/* "name=hex" words of the register dump as VirtualBox's lines "name = 0xhex"; @wanted empty: all. */
+static void print_registers(const char *dump, const GPtrArray *wanted)
+{
+    g_autoptr(GRegex) regex = g_regex_new("\\b([a-z][a-z0-9]*)=([0-9a-f]+)\\b", 0, 0, NULL);
+    g_autoptr(GMatchInfo) match = NULL;
+
+    for (g_regex_match(regex, dump, 0, &match); g_match_info_matches(match); g_match_info_next(match, NULL)) {
+        g_autofree char *name = g_match_info_fetch(match, 1), *val = g_match_info_fetch(match, 2);
+        bool show = wanted->len == 0;
+        for (unsigned k = 0; k < wanted->len; k++) {
+            const char *word = wanted->pdata[k], *dot = strrchr(word, '.');
+            show |= strcmp(dot != NULL ? dot + 1 : word, name) == 0 || strcmp(word, "all") == 0;
+        }
+        if (show)
+            printf("%s = 0x%s\n", name, val);
+    }
+}
+
+static int get_registers(struct cmd *c, const char *console, const struct question *q)
+{
+    g_autofree char *cpu = g_strdup_printf("%u", q->cpu), *text = NULL;
+
+    if (!TRY(c, imachine_debugger_info(c->client, console, "cpumguest", cpu, &text, &error)))
+        return RC_FAILURE;
+    print_registers(text, q->words);
+    return RC_OK;
+}
+
+static int set_registers(struct cmd *c, const char *console, const struct question *q)
+{
+    if (q->words->len == 0)
+        return cmd_syntax(c, "Must specify a register and its value");
+    for (unsigned k = 0; k < q->words->len; k++) {
+        g_auto(GStrv) pair = g_strsplit(q->words->pdata[k], "=", 2);
+        if (pair[0] == NULL || pair[1] == NULL)
+            return cmd_syntax(c, "setregisters: '%s' is not of the form register=value",
+                              (const char *)q->words->pdata[k]);
+        if (!TRY(c, imachine_debugger_set_register(c->client, console, q->cpu, pair[0], pair[1], &error)))
+            return RC_FAILURE;
+    }
+    return RC_OK;
+}
+
+static int stack(struct cmd *c, const char *console, const struct question *q)
+{
+    g_autofree char *cpu = g_strdup_printf("%u", q->cpu);
+
+    return info(c, console, "stack", cpu);
+}
+
+/* ---- the guest's system, logs, dumps ---- */
+
+static int detect_os(struct cmd *c, const char *console, const struct question *q)
+{
+    g_autofree char *os = NULL;
+
+    (void)q;
+    if (!TRY(c, imachine_debugger_detect_os(c->client, console, &os, &error)))
+        return RC_FAILURE;
+    printf("Detected: %s\n", os);
+    return RC_OK;
+}
+
+static int os_info(struct cmd *c, const char *console, const struct question *q)
+{
+    g_autofree char *os = NULL;
+
+    (void)q;
+    if (!TRY(c, imachine_debugger_detect_os(c->client, console, &os, &error)))
+        return RC_FAILURE;
+    printf("Name:    %s\nVersion: \n", os);
+    return RC_OK;
+}
+
+static int os_dmesg(struct cmd *c, const char *console, const struct question *q)
+{
+    char *text = NULL;
+
+    return TRY(c, imachine_debugger_query_os_kernel_log(c->client, console, q->lines, &text, &error)) ? print_text(text)
+                                                                                                      : RC_FAILURE;
+}
+
+static int log_groups(struct cmd *c, const char *console, const struct question *q)
+{
+    g_autofree char *text = joined(q, 0);
+
+    return done(TRY(c, imachine_debugger_modify_log_groups(c->client, console, text, &error)));
+}
+
+static int log_destinations(struct cmd *c, const char *console, const struct question *q)
+{
+    g_autofree char *text = joined(q, 0);
+
+    return done(TRY(c, imachine_debugger_modify_log_destinations(c->client, console, text, &error)));
+}
+
+static int log_flags(struct cmd *c, const char *console, const struct question *q)
+{
+    g_autofree char *text = joined(q, 0);
+
+    return done(TRY(c, imachine_debugger_modify_log_flags(c->client, console, text, &error)));
+}
+
+static int dump_core(struct cmd *c, const char *console, const struct question *q)
+{
+    if (q->filename == NULL)
+        return cmd_syntax(c, "The --filename is required");
+    g_autofree char *path = cmd_absolute(q->filename);
+    return done(TRY(c, imachine_debugger_dump_guest_core(c->client, console, path,
+                                                         q->compression != NULL ? q->compression : "", &error)));
+}
+
+static int inject_nmi(struct cmd *c, const char *console, const struct question *q)
+{
+    (void)q;
+    return done(TRY(c, imachine_debugger_inject_nmi(c->client, console, &error)));
+}
+
+static int guest_sample(struct cmd *c, const char *console, const struct question *q)
+{
+    if (q->filename == NULL)
+        return cmd_syntax(c, "The --filename is required");
+    g_autofree char *path = cmd_absolute(q->filename);
+    return done(
+        TRY(c, imachine_debugger_take_guest_sample(c->client, console, path, q->interval_us, q->duration_us, &error)));
+}
+
+/* show [--sh-export ...] ITEM...: what can be shown of the logs' settings */
+static int show(struct cmd *c, const char *console, const struct question *q)
+{
+    for (unsigned k = 0; k < q->words->len; k++) {
+        int rc = info(c, console, q->words->pdata[k], "");
+        if (rc != RC_OK)
+            return rc;
+    }
+    return q->words->len > 0 ? RC_OK : cmd_syntax(c, "Must specify what to show");
+}
+
+static const struct {
+    const char *verb;
+    int (*run)(struct cmd *c, const char *console, const struct question *q);
+} verbs[] = {{"info", do_info},
+             {"statistics", do_statistics},
+             {"getregisters", get_registers},
+             {"setregisters", set_registers},
+             {"stack", stack},
+             {"show", show},
+             {"log", log_groups},
+             {"logdest", log_destinations},
+             {"logflags", log_flags},
+             {"osdetect", detect_os},
+             {"osinfo", os_info},
+             {"osdmesg", os_dmesg},
+             {"dumpvmcore", dump_core},
+             {"dumpguestcore", dump_core},
+             {"injectnmi", inject_nmi},
+             {"guestsample", guest_sample}};
 
 static int parse(struct cmd *c, struct question *q)
 {
     struct value v;
 
     for (int id; (id = cmd_next(c, &v)) != CMD_END;) {
-        if (id == CMD_ERROR)
-            return RC_SYNTAX;
-        if (id == CPU)
-            q->cpu = (guint32)v.number;
-        else if (id == PATTERN)
-            q->pattern = v.text;
-        else if (q->machine == NULL)
-            q->machine = v.text;
-        else if (q->verb == NULL)
-            q->verb = v.text;
-        else
-            g_string_append_printf(q->rest, "%s%s", q->rest->len > 0 ? " " : "", v.text);
+        switch (id) {
+        case CMD_ERROR: return RC_SYNTAX;
+        case CPU: q->cpu = (guint32)v.number; break;
+        case PATTERN: q->pattern = v.text; break;
+        case RESET: q->reset = true; break;
+        case DESCRIPTIONS: q->descriptions = true; break;
+        case FILENAME: q->filename = v.text; break;
+        case COMPRESSION: q->compression = v.text; break;
+        case LINES: q->lines = (guint32)v.number; break;
+        case INTERVAL: q->interval_us = (guint32)v.number; break;
+        case DURATION: q->duration_us = v.number; break;
+        case RELEASE:
+        case DEBUG: break; /* there is one log */
+        default:
+            if (q->machine == NULL)
+                q->machine = v.text;
+            else if (q->verb == NULL)
+                q->verb = v.text;
+            else
+                g_ptr_array_add(q->words, (void *)v.text);
+            break;
+        }
     }
     return q->verb != NULL ? RC_OK : cmd_syntax(c, "Not enough parameters");
 }
 
 static int debugvm(struct cmd *c)
 {
-    g_autoptr(GString) rest = g_string_new(NULL);
-    struct question q = {.rest = rest};
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    struct question q = {.words = words, .lines = 100, .interval_us = 10000, .duration_us = 1000000};
     char *console = NULL;
     int rc = parse(c, &q);
+    unsigned k = 0;
 
     if (rc != RC_OK)
         return rc;
+    while (k < G_N_ELEMENTS(verbs) && strcmp(verbs[k].verb, q.verb) != 0)
+        k++;
+    if (k == G_N_ELEMENTS(verbs))
+        return cmd_syntax(c, "Invalid parameter '%s'", q.verb);
     g_autofree char *machine = cmd_find_machine(c, q.machine);
     if (machine == NULL || !cmd_console(c, machine, q.machine, &console))
         return RC_FAILURE;
     g_autofree char *object = console;
-    return ask(c, object, &q);
+    return verbs[k].run(c, object, &q);
 }
 
 const struct command debugvm_command = {
     "debugvm", "Introspection and guest debugging",
-    (const char *const[]){"<uuid | vmname> info <item> [args...]", "<uuid | vmname> statistics [--pattern=pattern]",
-                          "<uuid | vmname> getregisters [--cpu=id]", "<uuid | vmname> stack [--cpu=id]", NULL},
+    (const char *const[]){"<uuid | vmname> dumpvmcore <--filename=name>", "<uuid | vmname> info <item> [args...]",
+                          "<uuid | vmname> injectnmi", "<uuid | vmname> log [--release | --debug] <group-settings...>",
+                          "<uuid | vmname> logdest [--release | --debug] <destinations...>",
+                          "<uuid | vmname> logflags [--release | --debug] <flags...>", "<uuid | vmname> osdetect",
+                          "<uuid | vmname> osinfo", "<uuid | vmname> osdmesg [--lines=lines]",
+                          "<uuid | vmname> getregisters [--cpu=id] [reg-set.reg-name...]",
+                          "<uuid | vmname> setregisters [--cpu=id] <reg-set.reg-name=value...>",
+                          "<uuid | vmname> show <settings-item...>", "<uuid | vmname> stack [--cpu=id]",
+                          "<uuid | vmname> statistics [--reset] [--descriptions] [--pattern=pattern]",
+                          "<uuid | vmname> guestsample <--filename=filename> [--sample-interval-us=interval] "
+                          "[--sample-time-us=time]",
+                          NULL},
     options, debugvm};

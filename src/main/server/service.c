@@ -24,6 +24,7 @@ static const struct bus_class *const classes[] = {&virtualbox_class,
                                                   &dhcp_class,
                                                   &host_only_class,
                                                   &appliance_class,
+                                                  &metrics_class,
                                                   NULL};
 
 static bool needed(const struct service *s)
@@ -115,6 +116,7 @@ struct service *service_new(const struct service_config *config, GError **error)
     s->media = g_ptr_array_new_with_free_func((GDestroyNotify)medium_free);
     s->sessions = g_ptr_array_new();
     s->progresses = g_ptr_array_new_with_free_func((GDestroyNotify)progress_free);
+    s->metrics = metrics_new(s);
     s->appliances = g_ptr_array_new_with_free_func((GDestroyNotify)appliance_free);
     s->global_path = g_build_filename(config->home, "VirtualBox.xml", NULL);
     bool fresh = !g_file_test(s->global_path, G_FILE_TEST_EXISTS);
@@ -169,6 +171,7 @@ void service_free(struct service *s)
     g_ptr_array_unref(s->sessions);
     g_ptr_array_unref(s->progresses);
     g_ptr_array_unref(s->appliances);
+    metrics_free(s->metrics);
     g_ptr_array_unref(s->machines);
     g_ptr_array_unref(s->media);
     settings_global_free(s->global);

@@ -47,6 +47,7 @@ struct service {
     unsigned next_progress;
     GPtrArray *appliances;
     unsigned next_appliance;
+    struct metrics *metrics;
     struct part part; /* of the call being answered */
 };
 
@@ -124,6 +125,13 @@ bool root_describe(struct bus_call *call, const struct bus_interface *interface,
 /* ---- guest_properties.c ---- */
 /** The machine ended: its transient properties are gone; the caller saves. */
 void guest_properties_ended(struct machine *m);
+
+/* ---- metrics.c ---- */
+struct metrics;
+struct metrics *metrics_new(struct service *s);
+void metrics_free(struct metrics *all);
+/** Something is measured: the service stays. */
+bool metrics_active(const struct metrics *all);
 
 /* ---- session.c ---- */
 struct session *session_of(struct service *s, struct bus_peer *peer);
@@ -315,7 +323,7 @@ const struct controller_rule *controller_rule_for_bus(const char *bus);
 /* ---- classes ---- */
 extern const struct bus_class virtualbox_class, host_class, properties_class, machine_class, session_class,
     progress_class, console_class, medium_class, controller_class, snapshot_class, adapter_class, serial_class,
-    parallel_class, nat_network_class, dhcp_class, host_only_class, appliance_class;
+    parallel_class, nat_network_class, dhcp_class, host_only_class, appliance_class, metrics_class;
 extern const struct bus_interface machine_interface, controller_interface, adapter_interface, serial_interface,
     parallel_interface, medium_interface, snapshot_interface;
 

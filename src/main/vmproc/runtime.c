@@ -10,6 +10,7 @@
 #include "main/bus/bus.h"
 #include "main/vmproc/console.h"
 #include "main/vmproc/runtime_int.h"
+#include "rt/log.h"
 #include "rt/loop.h"
 
 #define KEYS_MAX 4096u
@@ -219,6 +220,17 @@ static GVariant *debug_command(struct runtime *r, GVariant *args, GError **error
     return debug_line(r, line);
 }
 
+static GVariant *log_groups(struct runtime *r, GVariant *args, GError **error)
+{
+    const char *changes;
+
+    (void)r;
+    g_variant_get(args, "(&s)", &changes);
+    if (!log_groups_set(changes, error))
+        api_wrap(error, E_INVALIDARG);
+    return NULL;
+}
+
 static const struct command {
     const char *interface, *method;
     command_fn run;
@@ -238,6 +250,7 @@ static const struct command {
     {"IMachineDebugger", "Info", debug_info},
     {"IMachineDebugger", "GetStats", debug_stats},
     {"IMachineDebugger", "Command", debug_command},
+    {"IMachineDebugger", "ModifyLogGroups", log_groups},
     {"IInternalSessionControl", "TakeSnapshot", storage_snapshot},
     {"IInternalSessionControl", "EndSnapshot", storage_snapshot_end},
     {"IInternalSessionControl", "StartMerge", storage_merge},
