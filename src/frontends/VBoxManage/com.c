@@ -242,10 +242,8 @@ bool dict_bool(GVariant *dict, const char *key)
     return g_variant_lookup(dict, key, "b", &on) && on;
 }
 
-gint64 dict_int(GVariant *dict, const char *key)
+gint64 variant_int(GVariant *val)
 {
-    g_autoptr(GVariant) val = g_variant_lookup_value(dict, key, NULL);
-
     if (val == NULL)
         return 0;
     switch (g_variant_classify(val)) {
@@ -255,6 +253,13 @@ gint64 dict_int(GVariant *dict, const char *key)
     case G_VARIANT_CLASS_UINT64: return (gint64)g_variant_get_uint64(val);
     default: return 0;
     }
+}
+
+gint64 dict_int(GVariant *dict, const char *key)
+{
+    g_autoptr(GVariant) val = g_variant_lookup_value(dict, key, NULL);
+
+    return variant_int(val);
 }
 
 GVariant *dict_list(GVariant *dict, const char *key)

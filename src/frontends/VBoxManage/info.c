@@ -46,6 +46,42 @@ const char *state_word(const char *state, bool human)
 
 /* ---- one line each ---- */
 
+/* ---- fields ---- */
+
+const char *field_str(const struct info *i, const char *key)
+{
+    const char *text = "";
+
+    g_variant_dict_lookup(i->fields, key, "&s", &text);
+    return text;
+}
+
+bool field_bool(const struct info *i, const char *key)
+{
+    gboolean on = FALSE;
+
+    return g_variant_dict_lookup(i->fields, key, "b", &on) && on;
+}
+
+GVariant *field_value(const struct info *i, const char *key, const GVariantType *type)
+{
+    return g_variant_dict_lookup_value(i->fields, key, type);
+}
+
+gint64 field_int(const struct info *i, const char *key)
+{
+    g_autoptr(GVariant) val = field_value(i, key, NULL);
+
+    return variant_int(val);
+}
+
+GVariant *field_list(const struct info *i, const char *key)
+{
+    GVariant *list = field_value(i, key, NULL);
+
+    return list != NULL ? list : g_variant_ref_sink(g_variant_new_array(G_VARIANT_TYPE_VARDICT, NULL, 0));
+}
+
 void info_text(const struct info *i, const char *key, const char *label, const char *text)
 {
     if (!i->machine_readable) {
@@ -135,7 +171,7 @@ static void show_encryption(const struct info *i)
 
 static void show_groups(const struct info *i)
 {
-    g_autoptr(GVariant) list = g_variant_lookup_value(i->machine, "Groups", G_VARIANT_TYPE("as"));
+    g_autoptr(GVariant) list = field_value(i, "Groups", G_VARIANT_TYPE("as"));
     g_autofree const char **names = list != NULL ? g_variant_get_strv(list, NULL) : NULL;
     g_autofree char *joined = names != NULL ? g_strjoinv(",", (char **)names) : g_strdup("/");
 
@@ -155,7 +191,7 @@ static void show_boot(const struct info *i)
                                           {"DVD", "dvd", "DVD"},
                                           {"HardDisk", "disk", "HardDisk"},
                                           {"Network", "net", "Network"}};
-    g_autoptr(GVariant) list = g_variant_lookup_value(i->machine, "BootOrder", G_VARIANT_TYPE("as"));
+    g_autoptr(GVariant) list = field_value(i, "BootOrder", G_VARIANT_TYPE("as"));
     g_autofree const char **order = list != NULL ? g_variant_get_strv(list, NULL) : NULL;
 
     for (unsigned k = 0; order != NULL && order[k] != NULL; k++) {
@@ -171,8 +207,8 @@ static void show_boot(const struct info *i)
 
 static void show_nvram(const struct info *i)
 {
-    g_autofree char *folder = g_path_get_dirname(dict_str(i->machine, "SettingsFilePath"));
-    g_autofree char *file = g_strconcat(dict_str(i->machine, "Name"), ".nvram", NULL);
+    g_autofree char *folder = g_path_get_dirname(field_str(i, "SettingsFilePath"));
+    g_autofree char *file = g_strconcat(field_str(i, "Name"), ".nvram", NULL);
     g_autofree char *path = g_build_filename(folder, file, NULL);
 
     info_text(i, "BIOS NVRAM File", "BIOS NVRAM File", path);
@@ -180,7 +216,7 @@ static void show_nvram(const struct info *i)
 
 static void show_clock(const struct info *i)
 {
-    bool utc = dict_bool(i->machine, "RTCUseUTC");
+    bool utc = field_bool(i, "RTCUseUTC");
 
     if (i->machine_readable)
         info_bool(i, "rtcuseutc", "RTC", utc);
@@ -190,30 +226,30 @@ static void show_clock(const struct info *i)
 
 static void show_profile(const struct info *i)
 {
-    info_text(i, "cpu-profile", "CPUProfile", dict_str(i->machine, "CPUProfile"));
+    info_text(i, "cpu-profile", "CPUProfile", field_str(i, "CPUProfile"));
 }
 
 static void show_paravirt_debug(const struct info *i)
 {
-    if (*dict_str(i->machine, "ParavirtDebug") != '\0')
-        info_text(i, "paravirtdebug", "Paravirt. Debug", dict_str(i->machine, "ParavirtDebug"));
+    if (*field_str(i, "ParavirtDebug") != '\0')
+        info_text(i, "paravirtdebug", "Paravirt. Debug", field_str(i, "ParavirtDebug"));
 }
 
 static void show_state(const struct info *i)
 {
-    gint64 ms = dict_int(i->machine, "LastStateChange");
+    gint64 ms = field_int(i, "LastStateChange");
     g_autoptr(GDateTime) when = g_date_time_new_from_unix_utc(ms / 1000);
     g_autofree char *seconds = when != NULL ? g_date_time_format(when, "%Y-%m-%dT%H:%M:%S") : g_strdup("");
     g_autofree char *text = g_strdup_printf("%s.%03d000000", seconds, (int)(ms % 1000));
-    const char *word = state_word(dict_str(i->machine, "State"), !i->machine_readable);
+    const char *word = state_word(field_str(i, "State"), !i->machine_readable);
     g_autofree char *since = g_strdup_printf("%s (since %s)", word, text);
 
     info_text(i, "VMState", "State", i->machine_readable ? word : since);
     if (!i->machine_readable)
         return;
     printf("VMStateChangeTime=\"%s\"\n", text);
-    if (*dict_str(i->machine, "StateFilePath") != '\0')
-        info_text(i, "VMStateFile", "", dict_str(i->machine, "StateFilePath"));
+    if (*field_str(i, "StateFilePath") != '\0')
+        info_text(i, "VMStateFile", "", field_str(i, "StateFilePath"));
 }
 
 static void show_teleporter_password(const struct info *i)
@@ -310,11 +346,11 @@ static void show_row(const struct info *i, const struct info_row *row)
     g_autofree char *word = NULL;
 
     switch (row->kind) {
-    case ROW_TEXT: info_text(i, row->key, row->label, dict_str(i->machine, row->property)); break;
-    case ROW_BOOL: info_bool(i, row->key, row->label, dict_bool(i->machine, row->property)); break;
-    case ROW_NUMBER: info_number(i, row->key, row->label, dict_int(i->machine, row->property), row->unit); break;
+    case ROW_TEXT: info_text(i, row->key, row->label, field_str(i, row->property)); break;
+    case ROW_BOOL: info_bool(i, row->key, row->label, field_bool(i, row->property)); break;
+    case ROW_NUMBER: info_number(i, row->key, row->label, field_int(i, row->property), row->unit); break;
     case ROW_WORD:
-        word = word_of(row->property, dict_str(i->machine, row->property), i->machine_readable);
+        word = word_of(row->property, field_str(i, row->property), i->machine_readable);
         info_text(i, row->key, row->label, word);
         break;
     default: row->special(i); break;
@@ -324,11 +360,11 @@ static void show_row(const struct info *i, const struct info_row *row)
 static void show_inaccessible(const struct info *i)
 {
     if (i->machine_readable) {
-        printf("name=\"<inaccessible>\"\nUUID=\"%s\"\n", dict_str(i->machine, "Id"));
+        printf("name=\"<inaccessible>\"\nUUID=\"%s\"\n", field_str(i, "Id"));
         return;
     }
     printf("Name:            <inaccessible!>\nUUID:            %s\nConfig file:     %s\nAccess error details:\n%s\n\n",
-           dict_str(i->machine, "Id"), dict_str(i->machine, "SettingsFilePath"), dict_str(i->machine, "AccessError"));
+           field_str(i, "Id"), field_str(i, "SettingsFilePath"), field_str(i, "AccessError"));
 }
 
 int show_machine(struct cmd *c, const char *object, bool machine_readable)
@@ -340,13 +376,14 @@ int show_machine(struct cmd *c, const char *object, bool machine_readable)
 
 int show_machine_info(struct cmd *c, GVariant *d, bool machine_readable)
 {
-    const struct info i = {d, machine_readable};
+    g_autoptr(GVariantDict) fields = g_variant_dict_new(d);
+    const struct info i = {d, fields, machine_readable};
 
     if (c->json) {
         print_json(d);
         return RC_OK;
     }
-    if (!dict_bool(d, "Accessible")) {
+    if (!field_bool(&i, "Accessible")) {
         show_inaccessible(&i);
         return RC_OK;
     }

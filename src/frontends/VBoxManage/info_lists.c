@@ -133,8 +133,8 @@ static void show_storage_human(GVariant *controllers, GVariant *attachments)
 
 static void show_storage(const struct info *i)
 {
-    g_autoptr(GVariant) controllers = dict_list(i->machine, "StorageControllers");
-    g_autoptr(GVariant) attachments = dict_list(i->machine, "MediumAttachments");
+    g_autoptr(GVariant) controllers = field_list(i, "StorageControllers");
+    g_autoptr(GVariant) attachments = field_list(i, "MediumAttachments");
 
     if (!i->machine_readable) {
         show_storage_human(controllers, attachments);
@@ -161,7 +161,7 @@ static const char *const input[][3] = {
 
 static void show_input(const struct info *i, const char *key, const char *label, const char *property)
 {
-    const char *api = dict_str(i->machine, property);
+    const char *api = field_str(i, property);
 
     for (unsigned k = 0; k < G_N_ELEMENTS(input); k++)
         if (strcmp(input[k][0], api) == 0)
@@ -189,7 +189,7 @@ static char *uart_mode(GVariant *p, bool machine_readable)
 
 static void show_serial(const struct info *i)
 {
-    g_autoptr(GVariant) list = dict_list(i->machine, "SerialPorts");
+    g_autoptr(GVariant) list = field_list(i, "SerialPorts");
 
     for (gsize k = 0; k < g_variant_n_children(list); k++) {
         g_autoptr(GVariant) p = g_variant_get_child_value(list, k);
@@ -213,7 +213,7 @@ static void show_serial(const struct info *i)
 
 static void show_parallel(const struct info *i)
 {
-    g_autoptr(GVariant) list = dict_list(i->machine, "ParallelPorts");
+    g_autoptr(GVariant) list = field_list(i, "ParallelPorts");
 
     for (gsize k = 0; k < g_variant_n_children(list); k++) {
         g_autoptr(GVariant) p = g_variant_get_child_value(list, k);
@@ -236,36 +236,35 @@ static void show_parallel(const struct info *i)
 
 static void show_audio(const struct info *i)
 {
-    GVariant *m = i->machine;
-    bool enabled = dict_bool(m, "AudioEnabled");
+    bool enabled = field_bool(i, "AudioEnabled");
 
     if (i->machine_readable) {
-        g_autofree char *driver = g_ascii_strdown(dict_str(m, "AudioDriver"), -1);
+        g_autofree char *driver = g_ascii_strdown(field_str(i, "AudioDriver"), -1);
         info_text(i, "audio", "", enabled ? driver : "none");
     } else if (enabled) {
         g_autofree char *text =
-            g_strdup_printf("enabled (Driver: %s, Controller: %s, Codec: %s)", dict_str(m, "AudioDriver"),
-                            dict_str(m, "AudioController"), dict_str(m, "AudioCodec"));
+            g_strdup_printf("enabled (Driver: %s, Controller: %s, Codec: %s)", field_str(i, "AudioDriver"),
+                            field_str(i, "AudioController"), field_str(i, "AudioCodec"));
         info_text(i, "audio", "Audio", text);
     } else {
         info_text(i, "audio", "Audio", "disabled");
     }
-    info_bool(i, "audio_out", "Audio playback", dict_bool(m, "AudioOut"));
-    info_bool(i, "audio_in", "Audio capture", dict_bool(m, "AudioIn"));
+    info_bool(i, "audio_out", "Audio playback", field_bool(i, "AudioOut"));
+    info_bool(i, "audio_in", "Audio capture", field_bool(i, "AudioIn"));
 }
 
 static void show_sharing(const struct info *i, const char *key, const char *label, const char *property)
 {
-    const char *mode = dict_str(i->machine, property);
+    const char *mode = field_str(i, property);
     g_autofree char *low = g_ascii_strdown(mode, -1);
     bool disabled = strcmp(low, "disabled") == 0;
 
     info_text(i, key, label, i->machine_readable || disabled ? low : mode);
 }
 
-static const char *vrde_property(GVariant *machine, const char *key)
+static const char *vrde_property(const struct info *i, const char *key)
 {
-    g_autoptr(GVariant) dict = g_variant_lookup_value(machine, "VRDEProperties", G_VARIANT_TYPE("a{ss}"));
+    g_autoptr(GVariant) dict = field_value(i, "VRDEProperties", G_VARIANT_TYPE("a{ss}"));
     const char *val = "";
 
     if (dict != NULL)
@@ -275,18 +274,17 @@ static const char *vrde_property(GVariant *machine, const char *key)
 
 static void show_vrde(const struct info *i)
 {
-    GVariant *m = i->machine;
-    const char *ports = vrde_property(m, "TCP/Ports"), *address = vrde_property(m, "TCP/Address");
-    g_autofree char *auth = g_ascii_strdown(dict_str(m, "VRDEAuthType"), -1);
+    const char *ports = vrde_property(i, "TCP/Ports"), *address = vrde_property(i, "TCP/Address");
+    g_autofree char *auth = g_ascii_strdown(field_str(i, "VRDEAuthType"), -1);
 
-    if (!dict_bool(m, "VRDEEnabled")) {
+    if (!field_bool(i, "VRDEEnabled")) {
         info_text(i, "vrde", "VRDE", i->machine_readable ? "off" : "disabled");
         return;
     }
     if (!i->machine_readable) {
         printf("%-28s enabled (Address %s, Ports %s, MultiConn: %s, ReuseSingleConn: %s, Authentication type: %s)\n",
                "VRDE:", *address != '\0' ? address : "0.0.0.0", *ports != '\0' ? ports : "3389",
-               on_off(dict_bool(m, "VRDEAllowMultiConnection")), on_off(dict_bool(m, "VRDEReuseSingleConnection")),
+               on_off(field_bool(i, "VRDEAllowMultiConnection")), on_off(field_bool(i, "VRDEReuseSingleConnection")),
                auth);
         return;
     }
@@ -294,9 +292,9 @@ static void show_vrde(const struct info *i)
     info_text(i, "vrdeports", "", *ports != '\0' ? ports : "3389");
     info_text(i, "vrdeaddress", "", *address != '\0' ? address : "0.0.0.0");
     info_text(i, "vrdeauthtype", "", auth);
-    info_bool(i, "vrdemulticon", "", dict_bool(m, "VRDEAllowMultiConnection"));
-    info_bool(i, "vrdereusecon", "", dict_bool(m, "VRDEReuseSingleConnection"));
-    const char *channel = vrde_property(m, "VideoChannel/Enabled");
+    info_bool(i, "vrdemulticon", "", field_bool(i, "VRDEAllowMultiConnection"));
+    info_bool(i, "vrdereusecon", "", field_bool(i, "VRDEReuseSingleConnection"));
+    const char *channel = vrde_property(i, "VideoChannel/Enabled");
     info_bool(i, "vrdevideochannel", "", g_ascii_strcasecmp(channel, "true") == 0 || strcmp(channel, "1") == 0);
 }
 
@@ -304,7 +302,7 @@ static void show_usb(const struct info *i)
 {
     static const char *const kinds[][3] = {
         {"OHCI", "usb", "OHCI USB"}, {"EHCI", "ehci", "EHCI USB"}, {"XHCI", "xhci", "xHCI USB"}};
-    g_autoptr(GVariant) list = dict_list(i->machine, "USBControllers");
+    g_autoptr(GVariant) list = field_list(i, "USBControllers");
 
     for (unsigned k = 0; k < G_N_ELEMENTS(kinds); k++) {
         bool there = false;
@@ -320,7 +318,7 @@ static void show_usb_filters(const struct info *i)
 {
     static const char *const rows[] = {"Name",         "VendorId", "ProductId", "Revision",
                                        "Manufacturer", "Product",  "Remote",    "SerialNumber"};
-    g_autoptr(GVariant) list = dict_list(i->machine, "USBDeviceFilters");
+    g_autoptr(GVariant) list = field_list(i, "USBDeviceFilters");
     gsize count = g_variant_n_children(list);
 
     if (!i->machine_readable) {
@@ -341,7 +339,7 @@ static void show_usb_filters(const struct info *i)
 
 static void show_bandwidth(const struct info *i)
 {
-    g_autoptr(GVariant) list = dict_list(i->machine, "BandwidthGroups");
+    g_autoptr(GVariant) list = field_list(i, "BandwidthGroups");
     gsize count = g_variant_n_children(list);
 
     if (!i->machine_readable)
@@ -374,7 +372,7 @@ static void show_folder(const struct info *i, GVariant *f, unsigned number)
 
 static void show_folders(const struct info *i)
 {
-    g_autoptr(GVariant) list = dict_list(i->machine, "SharedFolders");
+    g_autoptr(GVariant) list = field_list(i, "SharedFolders");
     gsize count = g_variant_n_children(list);
     unsigned numbers[2] = {0};
 
@@ -388,13 +386,13 @@ static void show_folders(const struct info *i)
 
 static void show_session(const struct info *i)
 {
-    if (*dict_str(i->machine, "SessionName") != '\0')
-        info_text(i, "SessionName", "Session name", dict_str(i->machine, "SessionName"));
+    if (*field_str(i, "SessionName") != '\0')
+        info_text(i, "SessionName", "Session name", field_str(i, "SessionName"));
 }
 
 static void show_description(const struct info *i)
 {
-    const char *text = dict_str(i->machine, "Description");
+    const char *text = field_str(i, "Description");
 
     if (*text == '\0')
         return;
@@ -408,7 +406,7 @@ static void show_guest(const struct info *i)
 {
     if (!i->machine_readable)
         printf("\nGuest:\n\n");
-    info_number(i, "GuestMemoryBalloon", "Configured memory balloon", dict_int(i->machine, "MemoryBalloonSize"), "MB");
+    info_number(i, "GuestMemoryBalloon", "Configured memory balloon", field_int(i, "MemoryBalloonSize"), "MB");
 }
 
 void info_lists(const struct info *i)
@@ -421,9 +419,9 @@ void info_lists(const struct info *i)
     show_parallel(i);
     show_audio(i);
     show_sharing(i, "clipboard", "Clipboard Mode", "ClipboardMode");
-    if (!i->machine_readable || dict_bool(i->machine, "ClipboardFileTransfersEnabled"))
+    if (!i->machine_readable || field_bool(i, "ClipboardFileTransfersEnabled"))
         info_bool(i, "clipboard_file_transfers", "Clipboard file transfers",
-                  dict_bool(i->machine, "ClipboardFileTransfersEnabled"));
+                  field_bool(i, "ClipboardFileTransfersEnabled"));
     show_sharing(i, "draganddrop", "Drag and drop Mode", "DnDMode");
     show_session(i);
     show_vrde(i);

@@ -140,7 +140,7 @@ static void show_human(const struct info *i, GVariant *a, unsigned number)
 
 void info_network(const struct info *i)
 {
-    g_autoptr(GVariant) list = dict_list(i->machine, "NetworkAdapters");
+    g_autoptr(GVariant) list = field_list(i, "NetworkAdapters");
 
     for (gsize k = 0; k < g_variant_n_children(list); k++) {
         g_autoptr(GVariant) a = g_variant_get_child_value(list, k);

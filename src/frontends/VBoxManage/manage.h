@@ -127,6 +127,8 @@ bool cmd_console(struct cmd *c, const char *machine, const char *name, char **re
 const char *dict_str(GVariant *dict, const char *key);
 bool dict_bool(GVariant *dict, const char *key);
 gint64 dict_int(GVariant *dict, const char *key);
+/** A number of any width; 0 for NULL and what is none. */
+gint64 variant_int(GVariant *val);
 /** An array; g_variant_unref. Empty if it is not there. */
 GVariant *dict_list(GVariant *dict, const char *key);
 void print_json(GVariant *val);

@@ -49,7 +49,7 @@ void show_snapshots(GVariant *machine, bool machine_readable, bool details)
 
 void snapshots_print(GVariant *machine, bool machine_readable, bool details)
 {
-    const struct info i = {machine, machine_readable};
+    const struct info i = {machine, NULL, machine_readable};
     g_autoptr(GVariant) list = dict_list(machine, "Snapshots");
     gsize count = g_variant_n_children(list);
     g_autoptr(GArray) number = g_array_new(FALSE, TRUE, sizeof(unsigned)); /* of the last child at each depth */

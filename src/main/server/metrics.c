@@ -250,7 +250,8 @@ static gboolean tick(void *user)
 
 /* ---- which metrics ---- */
 
-/* "RAM/Usage/Total", with wildcards, "CPU/Load/User:avg" (the aggregate is the reader's business), separated by commas. */
+/* "RAM/Usage/Total", with wildcards, "CPU/Load/User:avg" (the aggregate is the reader's business), separated by commas.
+ */
 static bool name_matches(const char *name, const char *list)
 {
     g_auto(GStrv) words = g_strsplit(list, ",", 64);
