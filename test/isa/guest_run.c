@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "vmm/iem/iem.h"
+#include "vmm/raw/raw.h"
 
 #define PML4      0xa000u
 #define PDPT      0xb000u
@@ -42,8 +43,9 @@ static enum iem_exit rem_run(struct vcpu *c, uint64_t max_insns)
 }
 
 static const struct engine engines[] = {
-    {"iem", iem_run, false},
-    {"rem", rem_run, true},
+    {.name = "iem", .run = iem_run},
+    {.name = "rem", .run = rem_run, .recompile = true},
+    {.name = "raw", .run = rem_run, .native = true},
 };
 
 const struct engine *engine_find(const char *name, const char **ret_names)
@@ -128,6 +130,12 @@ void guest_init(struct guest *g, const struct engine *engine)
     g->engine = engine;
     if (engine->recompile)
         isa_recompile(g->t, 0);
+    if (engine->native) {
+        g_autoptr(GError) error = NULL;
+
+        isa_native(g->t, &error);
+        g_assert_no_error(error);
+    }
     g->window = g->t->ram + WORLD_WINDOW;
     for (unsigned n = 0; n < WORLDS; n++)
         prepare(g, n);
@@ -136,6 +144,7 @@ void guest_init(struct guest *g, const struct engine *engine)
 
 void guest_fini(struct guest *g)
 {
+    g_assert_true(!g->engine->native || raw_stats(g->t->c)->enters > 0);
     isa_free(g->t);
 }
 

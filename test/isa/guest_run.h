@@ -12,6 +12,7 @@ struct engine {
     const char *name;
     enum iem_exit (*run)(struct vcpu *c, uint64_t max_insns);
     bool recompile; /* every block through the recompiler */
+    bool native;    /* every block of 64-bit code in a jail */
 };
 /** NULL: no such engine; *ret_names then lists those there are. */
 const struct engine *engine_find(const char *name, const char **ret_names);

@@ -6,6 +6,7 @@
 
 #include "vmm/em/em.h"
 #include "vmm/em/rescue.h"
+#include "vmm/raw/raw.h"
 #include "vmm/rem/rem.h"
 
 #include <string.h>
@@ -133,6 +134,7 @@ static void changed(void *user, uint64_t gpa)
     struct isa *t = user;
 
     rem_code_changed(t->c, gpa);
+    raw_code_changed(t->c);
     ff_set(&t->c->ff, FF_CODE);
 }
 
@@ -141,6 +143,11 @@ void isa_faults(void)
     em_rescue_init();
     rescue_arm(); /* makes the handler's stack */
     rescue_leave();
+}
+
+bool isa_native(struct isa *t, GError **error)
+{
+    return raw_init(t->c, RAW_WHENEVER_POSSIBLE, error);
 }
 
 void isa_recompile(struct isa *t, uint32_t heat)
@@ -201,6 +208,7 @@ struct isa *isa_new_sized(uint64_t ram_bytes)
 
 void isa_free(struct isa *t)
 {
+    raw_fini(t->c);
     rem_fini(t->c);
     iem_fini(t->c);
     cpum_profile_free(t->profile);

@@ -43,6 +43,9 @@ void isa_faults(void);
 void isa_recompile(struct isa *t, uint32_t heat);
 /** The recompiler runs everything in lockstep with the interpreter; isa_go() reports a difference. */
 void isa_lockstep(struct isa *t);
+/** User code runs natively whenever it may; belongs to the calling thread. False with @error: this host has no jails.
+ */
+bool isa_native(struct isa *t, GError **error);
 /** A CPU fresh in this mode: 16 = real mode, 32 = flat protected mode without paging, 64 = long mode. CPL 0. */
 void isa_mode(struct isa *t, enum x86_mode mode);
 /** Long mode at CPL 3; every page is a user page. */

@@ -1,43 +1,144 @@
 /*
  * sweep.c - see sweep.h.
+ *
+ * Sources: SDM vol. 2 2.3 (VEX), 2.7 (EVEX), 2.1.5 (ModRM and SIB).
  */
 #include "vmm/csam/sweep.h"
 
-#define BEGIN CSAM_LEAD_BYTES                     /* of the page in the window */
-#define END   (CSAM_LEAD_BYTES + CSAM_PAGE_BYTES) /* behind it */
+#define BEGIN    CSAM_LEAD_BYTES                     /* of the page in the window */
+#define END      (CSAM_LEAD_BYTES + CSAM_PAGE_BYTES) /* behind it */
+#define PENDING  256u                                /* ways not followed yet */
+#define MAP_0F   1u
+#define MAP_0F3A 3u
 
 struct sweep {
     const struct csam_window *w;
     enum x86_mode mode;
-    bool (*look)(void *user, const struct x86_insn *i, const uint8_t *bytes);
+    csam_look *look;
     void *user;
     uint64_t seen[(END + 63) / 64]; /* offsets of the window where reading came by */
 };
 
-/* From @pos to the end of the page, or to where somebody has read before. */
-static bool read_from(struct sweep *s, unsigned pos)
+static bool seen(struct sweep *s, unsigned pos)
+{
+    const uint64_t bit = UINT64_C(1) << (pos % 64);
+    const bool was = s->seen[pos / 64] & bit;
+
+    s->seen[pos / 64] |= bit;
+    return was;
+}
+
+/* ModRM, SIB and displacement. */
+static unsigned operand_bytes(const uint8_t *modrm)
+{
+    const unsigned mod = modrm[0] >> 6, rm = modrm[0] & 7;
+    const bool sib = mod != 3 && rm == 4;
+
+    if (mod == 3)
+        return 1;
+    if (mod == 0 && (rm == 5 || (sib && (modrm[1] & 7) == 5)))
+        return 1u + sib + 4;
+    return 1u + sib + (mod == 1 ? 1 : mod == 2 ? 4 : 0);
+}
+
+/* Vector opcodes with an immediate byte. */
+static bool has_immediate(unsigned map, uint8_t opcode)
+{
+    if (map == MAP_0F)
+        return (opcode >= 0x70 && opcode <= 0x73) || opcode == 0xc2 || (opcode >= 0xc4 && opcode <= 0xc6);
+    return map == MAP_0F3A;
+}
+
+/* How long bytes are that the decoder does not know. @b has 15 bytes. */
+static unsigned unknown_bytes(const uint8_t *b, enum x86_mode mode)
+{
+    const bool vector = mode == X86_MODE_64 && (b[0] == 0x62 || b[0] == 0xc4 || b[0] == 0xc5);
+    const unsigned prefix = b[0] == 0x62 ? 4 : b[0] == 0xc4 ? 3 : 2;
+    const unsigned map = b[0] == 0xc5 ? MAP_0F : b[1] & (b[0] == 0x62 ? 7 : 0x1f);
+
+    if (b[0] == 0x0f && b[1] == 0x01)
+        return 3;
+    if (!vector)
+        return 1;
+    return prefix + 1 + operand_bytes(b + prefix + 1) + has_immediate(map, b[prefix]);
+}
+
+/* Looks at the instruction at @pos. Return: its length; 0: not all of it is there; -1: that was enough. */
+static int look_at(struct sweep *s, unsigned pos, struct x86_insn *ret, bool *ret_known)
 {
     const unsigned limit = s->w->has_tail ? sizeof s->w->bytes : END;
+    const uint8_t *bytes = s->w->bytes + pos;
+    int n = x86_decode(bytes, limit - pos, s->mode, ret);
+
+    *ret_known = n > 0;
+    if (n == X86_NEED_MORE)
+        return 0;
+    if (n < 0)
+        n = pos + X86_MAX_LEN <= sizeof s->w->bytes ? (int)unknown_bytes(bytes, s->mode) : 1;
+    if (pos + (unsigned)n > BEGIN && !s->look(s->user, *ret_known ? ret : NULL, bytes))
+        return -1;
+    return n;
+}
+
+bool csam_sweep(const struct csam_window *w, enum x86_mode mode, csam_look *look, void *user)
+{
+    struct sweep s = {.w = w, .mode = mode, .look = look, .user = user};
+    unsigned pos = w->has_lead ? 0 : BEGIN;
     struct x86_insn i;
+    bool known;
 
-    while (pos < END && !(s->seen[pos / 64] >> (pos % 64) & 1)) {
-        int n = x86_decode(s->w->bytes + pos, limit - pos, s->mode, &i);
-        unsigned len = n > 0 ? (unsigned)n : 1;
+    while (pos < END) {
+        int n = look_at(&s, pos, &i, &known);
 
-        s->seen[pos / 64] |= UINT64_C(1) << (pos % 64);
-        if (n == X86_NEED_MORE)
-            return true;
-        if (pos + len > BEGIN && !s->look(s->user, n > 0 ? &i : NULL, s->w->bytes + pos))
-            return false;
-        pos += len;
+        if (n <= 0)
+            return n == 0;
+        pos += (unsigned)n;
     }
     return true;
 }
 
-bool csam_sweep(const struct csam_window *w, unsigned entry, enum x86_mode mode,
-                bool (*look)(void *user, const struct x86_insn *i, const uint8_t *bytes), void *user)
+static bool direct(const struct x86_insn *i)
+{
+    return i->nops > 0 && i->op[0].kind == X86_OP_REL;
+}
+
+static bool goes_on(const struct x86_insn *i)
+{
+    return i->row->flow != X86_FLOW_JUMP && i->row->flow != X86_FLOW_RET && i->row->flow != X86_FLOW_STOP;
+}
+
+/* One way to its end; the ways that leave it are put on the list. */
+static bool follow_one(struct sweep *s, unsigned pos, uint16_t *pending, unsigned *count)
+{
+    struct x86_insn i;
+    bool known;
+
+    while (pos >= BEGIN && pos < END && !seen(s, pos)) {
+        int n = look_at(s, pos, &i, &known);
+        int64_t target;
+
+        if (n <= 0)
+            return n == 0;
+        pos += (unsigned)n;
+        if (!known)
+            return true; /* it was looked at; nobody knows where it goes */
+        target = direct(&i) ? (int64_t)pos + (int64_t)i.imm[0] : -1;
+        if (target >= BEGIN && target < END && *count < PENDING)
+            pending[(*count)++] = (uint16_t)target;
+        if (!goes_on(&i))
+            return true;
+    }
+    return true;
+}
+
+bool csam_follow(const struct csam_window *w, unsigned entry, enum x86_mode mode, csam_look *look, void *user)
 {
     struct sweep s = {.w = w, .mode = mode, .look = look, .user = user};
+    uint16_t pending[PENDING] = {(uint16_t)(BEGIN + entry)};
+    unsigned count = 1;
 
-    return read_from(&s, w->has_lead ? 0 : BEGIN) && read_from(&s, BEGIN + entry);
+    while (count > 0)
+        if (!follow_one(&s, pending[--count], pending, &count))
+            return false;
+    return true;
 }

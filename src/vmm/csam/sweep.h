@@ -1,10 +1,10 @@
 /*
- * sweep.h - CSAM's look at a whole page of code: every instruction that straight reading finds in it.
+ * sweep.h - CSAM's look at a page of code as a whole: what straight reading finds in it, and what runs from an address.
  *
- * Where instructions begin is not written anywhere. Reading starts so far in front of the page that it has fallen into
- * step when the page begins, and once more at an address that is known to be executed. Bytes that are no instruction
- * are shown and skipped one by one. What is not seen: instructions that begin inside others, which compilers do not
- * make.
+ * Where instructions begin is not written anywhere. Straight reading starts so far in front of the page that it has
+ * fallen into step when the page begins. Bytes the decoder does not know are shown, and skipped by the length they
+ * would have if they are newer vector instructions, else one by one. What is not seen: instructions that begin inside
+ * others, which compilers do not make.
  */
 #ifndef VMM_CSAM_SWEEP_H
 #define VMM_CSAM_SWEEP_H
@@ -20,13 +20,12 @@ struct csam_window {
     bool has_lead, has_tail;
 };
 
-/**
- * csam_sweep() - calls @look(user, i, bytes) for each instruction that has a byte in the page, until it returns false.
- * i is NULL for bytes that are none.
- * @entry: offset in the page of an instruction that is executed.
- * Return: false as soon as @look returned false.
- */
-bool csam_sweep(const struct csam_window *w, unsigned entry, enum x86_mode mode,
-                bool (*look)(void *user, const struct x86_insn *i, const uint8_t *bytes), void *user);
+/** @i: NULL if @bytes are no instruction the decoder knows. Return: false ends it. */
+typedef bool csam_look(void *user, const struct x86_insn *i, const uint8_t *bytes);
+
+/** Every instruction with a byte in the page. Return: false as soon as @look returned false. */
+bool csam_sweep(const struct csam_window *w, enum x86_mode mode, csam_look *look, void *user);
+/** Every instruction in the page that @entry (an offset) leads to by falling through and direct jumps. Likewise. */
+bool csam_follow(const struct csam_window *w, unsigned entry, enum x86_mode mode, csam_look *look, void *user);
 
 #endif

@@ -206,7 +206,6 @@ void em_register(struct vcpu *c, struct stam *stam)
               c->id);
     cpum_register(c, stam);
     rem_register(c, stam);
-    raw_register(c, stam);
     iem_register(c, stam);
 }
 

@@ -5,22 +5,25 @@
  * The opcode maps know them: X86_RULE_MACHINE marks what shows or changes more than registers and memory. Of these,
  * some trap in the jail (time stamp counter, CPUID where the host can make it fault); some do the same on both. A few
  * that are not marked are refused, too: PUSHF shows IF and IOPL, XSAVE the host's components, SYSENTER loses its place,
- * INT 80h the upper half of RAX. Instructions the guest's processor does not have would run on a host that has them.
+ * INT 80h the upper half of RAX. The whole page is read for them.
+ *
+ * Instructions the guest's processor does not have would run on a host that has them (AVX-512). Libraries keep them
+ * beside what everybody has, and ask CPUID first; so a page is refused for them only if the address it is entered at
+ * leads there.
  *
  * Sources: SDM vol. 3 table 2-2 (what ring 3 sees), vol. 2 by instruction.
- * Left out: instructions hidden inside others (csam/sweep.h). Such code harms nobody but itself: it sees the host's
- * selectors and CPU number.
+ * Left out: instructions hidden inside others (csam/sweep.h); what a program that does not ask CPUID does on another
+ * way through the page. Such code harms nobody but itself: it sees the host's selectors and CPU number, or computes on.
  */
 #include "vmm/raw/raw_int.h"
 
+#include <cpuid.h>
 #include <string.h>
 
 #include "vmm/csam/sweep.h"
 
 #define IN_PAGE   ((uint64_t)PGM_PAGE_BYTES - 1)
 #define TURNS_MAX 16u /* a page that becomes new code more often belongs to the recompiler */
-#define EVEX      0x62
-#define XOP       0x8f
 #define VECTOR_80 0x80u
 
 /* Marked or not, this one may run. */
@@ -38,7 +41,8 @@ static bool known_good(const struct raw *r, const struct x86_insn *i)
     case X86_RDGSBASE:
     case X86_WRFSBASE:
     case X86_WRGSBASE: return (r->c->ctx.cr4 & CPUM_CR4_FSGSBASE) != 0; /* the bases are the guest's */
-    case X86_CPUID: return r->cpuid_traps;
+    case X86_CPUID: return r->host.cpuid_traps;
+    case X86_XGETBV: return r->host.xcr0 == r->c->ctx.xcr0;
     default: return !(i->row->rules & X86_RULE_MACHINE);
     }
 }
@@ -54,44 +58,87 @@ static bool known_bad(const struct raw *r, const struct x86_insn *i)
     case X86_VMCALL:
     case X86_VMMCALL: return true;
     case X86_INT: return i->imm[0] == VECTOR_80;
-    case X86_XGETBV:
     case X86_XSAVE:
     case X86_XSAVEOPT:
     case X86_XSAVEC:
-    case X86_XRSTOR: return r->host_xcr0 != r->c->ctx.xcr0;
-    default: return i->vex && !(r->c->mode.key & CPUM_KEY_AVX);
+    case X86_XRSTOR: return r->host.xcr0 != r->c->ctx.xcr0;
+    default: return false;
     }
 }
 
-/* Bytes the decoder does not know: data, most of the time. What a newer host might execute is refused. */
-static bool harmless_bytes(const uint8_t *bytes)
-{
-    unsigned n = 0;
+/* ---- bytes the decoder does not know: data, most of the time, or what a newer host would execute ---- */
 
-    while (n < 4 && (bytes[n] == 0x66 || bytes[n] == 0xf2 || bytes[n] == 0xf3 || bytes[n] == 0xf0 ||
-                     (bytes[n] & 0xf0) == 0x40 || bytes[n] == 0x64 || bytes[n] == 0x65 || bytes[n] == 0x67))
-        n++;
-    switch (bytes[n]) {
-    case EVEX:
-    case XOP:
-    case 0xc4: /* VEX */
-    case 0xc5:
-    case 0xc6: /* TSX */
-    case 0xc7:
-    case 0x0f: return false;
+/* Return: the bytes behind legacy prefixes and REX. */
+static const uint8_t *behind_prefixes(const uint8_t *b)
+{
+    static const uint8_t prefixes[] = {0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65};
+    const uint8_t *end = b + X86_MAX_LEN - 4;
+
+    while (b < end && ((*b & 0xf0) == 0x40 || memchr(prefixes, *b, sizeof prefixes) != NULL))
+        b++;
+    return b;
+}
+
+/* VEX: AMD's four-operand forms are in libraries and on few hosts; everything else may exist. */
+static bool vex_traps(const struct raw *r, const uint8_t *b)
+{
+    const bool fma4 =
+        b[0] == 0xc4 && (b[1] & 0x1f) == 3 &&
+        ((b[3] >= 0x5c && b[3] <= 0x5f) || (b[3] >= 0x68 && b[3] <= 0x6f) || (b[3] >= 0x78 && b[3] <= 0x7f));
+
+    return fma4 && !r->host.fma4;
+}
+
+static bool two_byte_traps(const struct raw *r, const uint8_t *b)
+{
+    switch (b[1]) {
+    case 0x01:
+        return ((b[2] == 0xd5 || b[2] == 0xd6) && !r->host.rtm) || ((b[2] == 0xee || b[2] == 0xef) && !r->host.pku);
+    case 0x04:
+    case 0x0a:
+    case 0x0c:
+    case 0x24:
+    case 0x25:
+    case 0x26:
+    case 0x27: return true;                  /* never given to anything that is left */
+    case 0xae: return (b[2] & 0xf8) == 0xe8; /* INCSSP: without shadow stacks #UD */
+    default: return false;
+    }
+}
+
+static bool unknown_traps(const struct raw *r, const uint8_t *bytes)
+{
+    const uint8_t *b = behind_prefixes(bytes);
+
+    switch (b[0]) {
+    case 0x62: return !r->host.avx512;
+    case 0x8f: return !r->host.xop;
+    case 0xc4:
+    case 0xc5: return vex_traps(r, b);
+    case 0xc6:
+    case 0xc7: return b[1] != 0xf8 || !r->host.rtm;
+    case 0x0f: return two_byte_traps(r, b);
     default: return true;
     }
 }
 
-static bool harmless(void *user, const struct x86_insn *i, const uint8_t *bytes)
+/* The host would show itself, or its state would, whatever the guest's processor has. */
+static bool shows_nothing(void *user, const struct x86_insn *i, const uint8_t *bytes)
+{
+    const struct raw *r = user;
+
+    (void)bytes;
+    return i == NULL || !cpum_has(r->c, i->feature) || (!known_bad(r, i) && known_good(r, i));
+}
+
+/* The guest's processor would execute it, too, or the host's does not either. */
+static bool is_the_guests(void *user, const struct x86_insn *i, const uint8_t *bytes)
 {
     const struct raw *r = user;
 
     if (i == NULL)
-        return harmless_bytes(bytes);
-    if (i->mnem == X86_XGETBV)
-        return !known_bad(r, i);
-    return cpum_has(r->c, i->feature) && !known_bad(r, i) && known_good(r, i);
+        return unknown_traps(r, bytes);
+    return cpum_has(r->c, i->feature) && (!i->vex || (r->c->mode.key & CPUM_KEY_AVX));
 }
 
 /* ---- pages ---- */
@@ -106,6 +153,26 @@ static const uint8_t *code_at(struct raw *r, uint64_t gla)
         return NULL;
     pgm_page_get(r->c->mmu.pgm, gpa, false, &page);
     return page.hva;
+}
+
+void raw_judge_init(struct raw *r)
+{
+    unsigned a, b, c, d;
+
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
+        r->host.avx512 = b & 1u << 16;
+        r->host.rtm = b & 1u << 11;
+        r->host.pku = c & 1u << 4; /* switched on */
+    }
+    if (__get_cpuid(0x80000001, &a, &b, &c, &d)) {
+        r->host.fma4 = c & 1u << 16;
+        r->host.xop = c & 1u << 11;
+    }
+    r->host.x87_pointers = __get_cpuid(0, &a, &b, &c, &d) && b == signature_INTEL_ebx;
+    if (__get_cpuid(0x80000008, &a, &b, &c, &d) && (b & 1u << 2)) /* AMD: RstrFpErrPtrs */
+        r->host.x87_pointers = true;
+    __asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+    r->host.xcr0 = (uint64_t)d << 32 | a;
 }
 
 static bool sweep(struct raw *r, uint64_t gla, uint64_t gpa)
@@ -124,7 +191,9 @@ static bool sweep(struct raw *r, uint64_t gla, uint64_t gpa)
     memcpy(w.bytes + CSAM_LEAD_BYTES, page.hva, PGM_PAGE_BYTES);
     if (after != NULL)
         memcpy(w.bytes + CSAM_LEAD_BYTES + PGM_PAGE_BYTES, after, CSAM_TAIL_BYTES);
-    return csam_sweep(&w, (unsigned)(gla & IN_PAGE), r->c->mode.code, harmless, r);
+    return csam_sweep(&w, r->c->mode.code, shows_nothing, r) &&
+           csam_follow(&w, (unsigned)(gla & IN_PAGE), r->c->mode.code, is_the_guests, r) &&
+           csam_follow(&w, (unsigned)(gla & IN_PAGE), r->c->mode.code, shows_nothing, r);
 }
 
 static struct raw_judgement *judgement_of(const struct raw *r, uint64_t gpa)
@@ -144,7 +213,8 @@ bool raw_judged_unfit(const struct raw *r, uint64_t gpa)
 {
     const struct raw_judgement *e = judgement_of(r, gpa);
 
-    return verdict(e, gpa) == RAW_UNFIT || (e->gpa == ((gpa & ~IN_PAGE) | 1) && e->turns >= TURNS_MAX);
+    return verdict(e, gpa) == RAW_UNFIT ||
+           (r->will != RAW_WHENEVER_POSSIBLE && e->gpa == ((gpa & ~IN_PAGE) | 1) && e->turns >= TURNS_MAX);
 }
 
 bool raw_judge(struct raw *r, uint64_t gla, uint64_t gpa, _Atomic uint32_t **ret_gen, uint32_t *ret_seen)
@@ -156,7 +226,7 @@ bool raw_judge(struct raw *r, uint64_t gla, uint64_t gpa, _Atomic uint32_t **ret
     if (known == RAW_UNFIT || raw_judged_unfit(r, gpa))
         return false;
     if (known == RAW_UNKNOWN) {
-        uint8_t turns = e->gpa == (gpa | 1) ? (uint8_t)(e->turns + 1) : 0;
+        uint8_t turns = e->gpa == (gpa | 1) ? (uint8_t)MIN(e->turns + 1u, TURNS_MAX) : 0;
 
         *e = (struct raw_judgement){.turns = turns};
         e->gen = pgm_code_watch(r->c->mmu.pgm, gpa, PGM_PAGE_BYTES, &e->seen); /* inv 2: before reading */

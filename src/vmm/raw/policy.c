@@ -88,7 +88,7 @@ bool raw_policy_enter(struct raw *r, uint64_t root)
     return p->in;
 }
 
-bool raw_policy_stay(struct raw *r, uint64_t root, bool fill)
+bool raw_policy_stay(struct raw *r, uint64_t root)
 {
     struct raw_policy *p = policy_of(r, root);
     uint64_t now, passed;
@@ -96,7 +96,7 @@ bool raw_policy_stay(struct raw *r, uint64_t root, bool fill)
 
     if (r->will == RAW_WHENEVER_POSSIBLE)
         return true;
-    fill ? p->fills++ : p->traps++;
+    p->traps++;
     now = raw_now_ns();
     passed = now - p->window_ns;
     if (passed < LEAVE_WINDOW_NS)
@@ -113,4 +113,14 @@ bool raw_policy_stay(struct raw *r, uint64_t root, bool fill)
     p->window_ns = now;
     p->traps = p->fills = 0;
     return true;
+}
+
+void raw_policy_filled(struct raw *r, uint64_t root)
+{
+    struct raw_policy *p = policy_of(r, root);
+
+    if (p->traps > 0) {
+        p->traps--;
+        p->fills++;
+    }
 }

@@ -12,7 +12,6 @@
  */
 #include "vmm/raw/raw_int.h"
 
-#include <immintrin.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -29,6 +28,7 @@
 #define LINUX_CS   0x33u
 #define LINUX_SS   0x2bu
 #define XCR0_BASIC 7u
+#define FX_FOP     6u /* FOP, FIP, FDP: 18 bytes */
 #define XSTATE_BV  512u
 #define DR6_STEP   0x40u /* run.c: pending_db */
 #define VSYSCALL   UINT64_C(0xffffffffff600000)
@@ -109,17 +109,41 @@ static void take_registers(struct vcpu *c, const struct user_regs_struct *u)
         cpum_mode_update(c);
 }
 
-/* Parts of the XSAVE area that are the registers themselves; x87 pointers stay what the context says. */
+/* Parts of the XSAVE area that the context keeps in the same place. */
 static const struct {
     uint16_t at, bytes;
 } vector_parts[] = {{0, 5}, {24, 4}, {32, 384}, {576, 256}};
+
+/* x87 pointers, which the context keeps elsewhere. Older AMD processors save them with a pending exception only. */
+static bool put_pointers(const struct vcpu *c, uint8_t *to)
+{
+    const struct cpum_ctx *x = &c->ctx;
+    uint8_t now[18];
+
+    memcpy(now, &x->fop, 2);
+    memcpy(now + 2, &x->fip, 8);
+    memcpy(now + 10, &x->fdp, 8);
+    if (!c->raw->host.x87_pointers || memcmp(to + FX_FOP, now, sizeof now) == 0)
+        return false;
+    memcpy(to + FX_FOP, now, sizeof now);
+    return true;
+}
+
+static void take_pointers(struct vcpu *c, const uint8_t *from)
+{
+    if (!c->raw->host.x87_pointers)
+        return;
+    memcpy(&c->ctx.fop, from + FX_FOP, 2);
+    memcpy(&c->ctx.fip, from + FX_FOP + 2, 8);
+    memcpy(&c->ctx.fdp, from + FX_FOP + 10, 8);
+}
 
 /* Return: the jail has something else. */
 static bool put_vectors(const struct vcpu *c, struct jail *j)
 {
     const uint64_t components = XCR0_BASIC;
     uint8_t *to = jail_xstate(j);
-    bool differs = false;
+    bool differs = put_pointers(c, to);
 
     for (unsigned n = 0; n < G_N_ELEMENTS(vector_parts); n++) {
         const unsigned at = vector_parts[n].at, bytes = vector_parts[n].bytes;
@@ -143,6 +167,7 @@ static void take_vectors(struct vcpu *c, struct jail *j)
 
     for (unsigned n = 0; n < G_N_ELEMENTS(vector_parts); n++)
         memcpy(c->ctx.fpu.area + vector_parts[n].at, from + vector_parts[n].at, vector_parts[n].bytes);
+    take_pointers(c, from);
 }
 
 static void lose(struct raw *r)
@@ -297,8 +322,11 @@ static bool page_fault(struct raw *r, struct raw_space *s, uint64_t gla)
     if (fetch_fault(r, s, gla))
         return fetch(r, s, gla);
     code = raw_space_rights(s, gla) & JAIL_EXEC;
+    r->pending_gla = gla;
+    r->pending_root = s->root;
     if (!step(r))
         return false;
+    r->pending_root = UINT64_MAX;
     if (code)
         code_becomes_data(r, gla);
     raw_space_fill(r, s, gla);
@@ -346,6 +374,8 @@ static enum iem_fast_result round_trip(struct raw *r, struct raw_space *s)
     struct vcpu *c = r->c;
     struct jail_trap t = {0};
     enum jail_end end = run_jail(r, s, &t);
+    uint64_t filled;
+    bool stays;
 
     atomic_store(&r->running, NULL);
     if (end == JAIL_LOST) {
@@ -359,9 +389,13 @@ static enum iem_fast_result round_trip(struct raw *r, struct raw_space *s)
         r->stats.kicks++;
         return ff_any(&c->ff) ? IEM_FAST_JUMP : IEM_FAST_COLD;
     }
-    if (!handle(r, s, &t) || !raw_policy_stay(r, s->root, t.signal == SIGSEGV))
-        return IEM_FAST_CARE;
-    return IEM_FAST_COLD;
+    filled = r->stats.filled;
+    stays = raw_policy_stay(r, s->root); /* first: an exception does not come back */
+    if (!handle(r, s, &t))
+        stays = false;
+    if (r->stats.filled != filled)
+        raw_policy_filled(r, s->root);
+    return stays ? IEM_FAST_COLD : IEM_FAST_CARE;
 }
 
 static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
@@ -376,6 +410,9 @@ static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
     if (stub_in_the_way(r, s))
         return IEM_FAST_COLD;
     iem_fpu_home(c);
+    if (r->pending_root == s->root) /* the guest's kernel has most likely made the page that was missing */
+        raw_space_fill(r, s, r->pending_gla);
+    r->pending_root = UINT64_MAX;
     for (;;) {
         enum iem_fast_result result;
 
@@ -421,16 +458,8 @@ static bool make_spaces(struct raw *r, GError **error)
         if (s->jail == NULL)
             return false;
     }
-    r->cpuid_traps = jail_cpuid_traps(r->space[0].jail);
+    r->host.cpuid_traps = jail_cpuid_traps(r->space[0].jail);
     return true;
-}
-
-static uint64_t host_xcr0(void)
-{
-    uint32_t low, high;
-
-    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    return (uint64_t)high << 32 | low;
 }
 
 bool raw_init(struct vcpu *c, enum raw_will will, GError **error)
@@ -444,7 +473,8 @@ bool raw_init(struct vcpu *c, enum raw_will will, GError **error)
     r = g_new0(struct raw, 1);
     r->c = c;
     r->will = will;
-    r->host_xcr0 = host_xcr0();
+    r->pending_root = UINT64_MAX;
+    raw_judge_init(r);
     r->ram = pgm_ram_hva(c->mmu.pgm, &r->ram_bytes);
     r->space = g_new0(struct raw_space, RAW_SPACES);
     c->raw = r;

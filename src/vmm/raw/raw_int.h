@@ -75,11 +75,14 @@ struct raw {
     uint64_t ram_bytes;
     _Atomic(struct jail *) running; /* for raw_kick() */
     _Atomic uint32_t changes;
-    struct raw_space *away; /* the jail that holds the vCPU's x87 and vector registers */
+    struct raw_space *away;             /* the jail that holds the vCPU's x87 and vector registers */
+    uint64_t pending_gla, pending_root; /* a page whose absence became the guest's exception; root UINT64_MAX: none */
     bool lost;
     uint64_t cost_ns;
-    uint64_t host_xcr0;
-    bool cpuid_traps;
+    struct {
+        uint64_t xcr0;
+        bool cpuid_traps, avx512, fma4, xop, rtm, pku, x87_pointers;
+    } host; /* what its ring 3 has */
     struct raw_stats stats;
     uint8_t op[IEM_OP_BYTES] __attribute__((aligned(16)));
     struct raw_judgement judgement[RAW_JUDGEMENTS];
@@ -105,6 +108,7 @@ void raw_space_clear(struct raw *r, struct raw_space *s);
 void raw_space_listen(struct raw *r);
 
 /* ---- judge.c ---- */
+void raw_judge_init(struct raw *r);
 /**
  * raw_judge() - whether the page at @gla, physically @gpa, may be executed natively; watches it.
  * @ret_gen, @ret_seen: as pgm_code_watch().
@@ -117,8 +121,10 @@ bool raw_judged_unfit(const struct raw *r, uint64_t gpa);
 uint64_t raw_now_ns(void);
 /** Asked outside: shall the present address space run natively now? */
 bool raw_policy_enter(struct raw *r, uint64_t root);
-/** Told inside, after each stop. Return: false: it does not pay any more. */
-bool raw_policy_stay(struct raw *r, uint64_t root, bool fill);
+/** Told inside, at each stop. Return: false: it does not pay any more. */
+bool raw_policy_stay(struct raw *r, uint64_t root);
+/** The stop was for a page that is mapped now. */
+void raw_policy_filled(struct raw *r, uint64_t root);
 
 static inline uint64_t raw_root(const struct vcpu *c)
 {

@@ -196,6 +196,8 @@ bool vm_construct(struct vm *vm, GError **error)
     }
     vm->constructed = true;
     vm_run_start(vm);
+    for (unsigned k = 0; k < vm->cpus; k++) /* made by its thread */
+        raw_register(vm->cpu[k], vm->stam);
     vm_set_state(vm, VM_CREATED);
     return true;
 }
