@@ -8,6 +8,8 @@
  */
 #include "vmm/rem/rem_int.h"
 
+#define JCC_BYTES 6u
+
 /* What is to be done around the instruction. */
 struct plan {
     struct x86_insn i; /* changed copy */
@@ -158,7 +160,8 @@ static bool reach_memory(struct rem_tr *t, struct plan *p, const struct x86_oper
 
     if (reg < 0)
         return false;
-    rem_emit_probe(t, (unsigned)reg, m->bytes, (m->flags & X86_OPF_WRITE) != 0);
+    /* what has to be aligned cannot go over the end of a page: the host traps */
+    rem_emit_probe(t, (unsigned)reg, p->i.row->rules & X86_RULE_ALIGN ? 1 : m->bytes, (m->flags & X86_OPF_WRITE) != 0);
     p->place.memory = true;
     p->place.scale = 1;
     if (p->spills == 0 && p->swapped < 0 && !p->rcx) {
@@ -202,6 +205,13 @@ static void after(struct rem_tr *t, const struct plan *p)
             e_store(e, &t->c->ctx.gpr[p->spill[k].guest], p->spill[k].scratch);
 }
 
+static bool jcc_follows(const struct rem_tr *t)
+{
+    const struct csam_insn *next = t->n + 1;
+
+    return next < &t->r->run.insn[t->r->run.count] && next->i.row->flow == X86_FLOW_COND;
+}
+
 bool rem_emit_data(struct rem_tr *t, const struct x86_insn *i)
 {
     struct plan p = {.i = *i, .place = {.reg = X86_KEEP, .rm = X86_KEEP, .vvvv = X86_KEEP, .index = X86_REG_NONE}};
@@ -221,6 +231,8 @@ bool rem_emit_data(struct rem_tr *t, const struct x86_insn *i)
     n = x86_encode(code, &p.i, &p.place);
     if (n == 0)
         t->failed = true;
+    if (jcc_follows(t)) /* the processor makes one of both */
+        e_align_jump(&t->e, (unsigned)n + JCC_BYTES);
     e_bytes(&t->e, code, n);
     after(t, &p);
     return true;

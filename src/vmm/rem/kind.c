@@ -26,6 +26,7 @@ static const uint8_t kinds[X86_MNEM_COUNT] = {
     [X86_LFENCE] = REM_DATA,   [X86_MFENCE] = REM_DATA,  [X86_SFENCE] = REM_DATA,      [X86_VZEROUPPER] = REM_DATA,
     [X86_VZEROALL] = REM_DATA, [X86_NOP] = REM_NOTHING,  [X86_PREFETCH] = REM_NOTHING, [X86_LEA] = REM_LEA,
     [X86_Jcc] = REM_JCC,       [X86_JMP] = REM_JMP,      [X86_CALL] = REM_CALL,        [X86_RET] = REM_RET,
+    [X86_LDMXCSR] = REM_DATA,  [X86_STMXCSR] = REM_DATA, [X86_VLDMXCSR] = REM_DATA,    [X86_VSTMXCSR] = REM_DATA,
     [X86_PUSH] = REM_PUSH,     [X86_POP] = REM_POP,      [X86_LEAVE] = REM_LEAVE,
 };
 
@@ -35,6 +36,23 @@ static const struct x86_operand *memory_of(const struct x86_insn *i)
         if (i->op[n].kind == X86_OP_MEM)
             return &i->op[n];
     return NULL;
+}
+
+bool rem_uses_vectors(const struct x86_insn *i)
+{
+    switch (i->mnem) {
+    case X86_VZEROUPPER:
+    case X86_VZEROALL:
+    case X86_LDMXCSR:
+    case X86_STMXCSR:
+    case X86_VLDMXCSR:
+    case X86_VSTMXCSR: return true;
+    default: break;
+    }
+    for (unsigned n = 0; n < i->nops; n++)
+        if (i->op[n].kind == X86_OP_VEC)
+            return true;
+    return false;
 }
 
 static bool has_kind(const struct x86_insn *i, enum x86_opkind kind)
@@ -48,7 +66,7 @@ static bool has_kind(const struct x86_insn *i, enum x86_opkind kind)
 /* The mode lets the guest use these registers at all; CR0.TS is looked at when it runs. */
 static bool registers_allowed(const struct vcpu *c, const struct x86_insn *i)
 {
-    bool vector = has_kind(i, X86_OP_VEC) || i->mnem == X86_VZEROUPPER || i->mnem == X86_VZEROALL;
+    bool vector = rem_uses_vectors(i);
 
     if ((i->row->rules & X86_RULE_VEX) || i->vex)
         return (c->mode.key & CPUM_KEY_AVX) && (c->mode.key & CPUM_KEY_PE) && !(c->mode.key & CPUM_KEY_V86);

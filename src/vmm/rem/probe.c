@@ -59,8 +59,8 @@ static unsigned component(struct emit *e, const struct vcpu *c, unsigned guest, 
     return scratch;
 }
 
-/* Base, index and displacement into T0; @wide: 64-bit arithmetic. */
-static bool ea_into_t0(struct rem_tr *t, const struct x86_insn *i, bool wide)
+/* Base, index and displacement into @to; @wide: 64-bit address, @bytes: of the result. T0 and S may be lost. */
+static bool ea_into(struct rem_tr *t, const struct x86_insn *i, unsigned to, bool wide, unsigned bytes)
 {
     struct x86_place m = {.base = X86_REG_NONE, .index = X86_REG_NONE, .scale = i->scale};
     int64_t disp = i->disp;
@@ -71,7 +71,7 @@ static bool ea_into_t0(struct rem_tr *t, const struct x86_insn *i, bool wide)
         e_load(e, T0, &t->r->hot.pcbase);
         m.base = T0;
     } else if (i->base == X86_REG_NONE && i->index == X86_REG_NONE) {
-        e_mov_imm(e, T0, wide ? (uint64_t)disp : (uint32_t)disp);
+        e_mov_imm(e, to, wide && bytes == 8 ? (uint64_t)disp : (uint32_t)disp);
         return true;
     }
     if (disp != (int32_t)disp)
@@ -81,7 +81,7 @@ static bool ea_into_t0(struct rem_tr *t, const struct x86_insn *i, bool wide)
         m.base = (uint8_t)component(e, t->c, i->base, T0);
     if (i->index != X86_REG_NONE)
         m.index = (uint8_t)component(e, t->c, i->index, S);
-    e_lea(e, wide, T0, &m);
+    e_lea(e, wide && bytes == 8, to, &m);
     return true;
 }
 
@@ -102,7 +102,7 @@ int rem_emit_gla(struct rem_tr *t, const struct x86_insn *i)
         e_lea(e, true, T0, &m);
         return T0;
     }
-    if (!ea_into_t0(t, i, wide))
+    if (!ea_into(t, i, T0, wide, 8))
         return -1;
     if (based) {
         e_load(e, S, &t->c->ctx.seg[i->seg].base);
@@ -113,17 +113,12 @@ int rem_emit_gla(struct rem_tr *t, const struct x86_insn *i)
 
 bool rem_emit_lea(struct rem_tr *t, const struct x86_insn *i)
 {
-    unsigned to = rem_host_reg(i->op[0].reg);
-    struct emit *e = &t->e;
+    unsigned to = rem_host_reg(i->op[0].reg), bytes = i->op[0].bytes;
 
-    if (i->addrsize == 2 || i->op[0].bytes == 2 || i->op[0].reg >= X86_AH || !ea_into_t0(t, i, i->addrsize == 8))
+    if (i->addrsize == 2 || bytes == 2 || i->op[0].reg >= X86_AH ||
+        !ea_into(t, i, to != X86_REG_NONE ? to : T0, i->addrsize == 8, bytes))
         return false;
-    if (to != X86_REG_NONE) {
-        e_mov(e, i->op[0].bytes == 8, to, T0);
-        return true;
-    }
-    if (i->op[0].bytes == 4)
-        e_mov(e, false, T0, T0);
-    e_store(e, &t->c->ctx.gpr[i->op[0].reg], T0);
+    if (to == X86_REG_NONE)
+        e_store(&t->e, &t->c->ctx.gpr[i->op[0].reg], T0);
     return true;
 }

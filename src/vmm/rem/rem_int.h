@@ -234,6 +234,8 @@ enum rem_kind {
     REM_POP,
     REM_LEAVE,
 };
+/** Its registers include the vector registers or MXCSR. */
+bool rem_uses_vectors(const struct x86_insn *i);
 enum rem_kind rem_kind_of(const struct vcpu *c, const struct x86_insn *i);
 
 /** Code out of line, at the end of the block. */

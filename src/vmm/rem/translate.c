@@ -210,8 +210,7 @@ static bool wants_vec(const struct rem_tr *t, const struct csam_run *run)
 {
     for (unsigned k = 0; k < run->count; k++) {
         const struct x86_insn *i = &run->insn[k].i;
-        if ((has_kind(i, X86_OP_VEC) || i->mnem == X86_VZEROUPPER || i->mnem == X86_VZEROALL) &&
-            rem_kind_of(t->c, i) == REM_DATA)
+        if (rem_uses_vectors(i) && rem_kind_of(t->c, i) == REM_DATA)
             return true;
     }
     return false;
