@@ -93,6 +93,20 @@ static bool bulk_ok(const struct vcpu *c, const struct iem_op *op)
     return !(c->ctx.rflags & (CPUM_FL_DF | CPUM_FL_TF)) && (c->mode.code64 || c->mode.flat) && op->i.addrsize >= 4;
 }
 
+/* Where a run of @bytes inside a page is on the host; NULL: not RAM, a fault, or somebody watches. The two runs of a
+ * copy may want the same place in the TLB, so what is not there is translated for this one time. */
+static uint8_t *run_at(struct vcpu *c, unsigned seg, uint64_t off, unsigned bytes, enum pgm_access acc)
+{
+    uint8_t *p = iem_direct(c, seg, off, bytes, acc);
+    struct pgm_xlat x;
+    uint64_t gla;
+
+    if (p || c->mode.align_check || (c->ctx.dr[7] & 0xff))
+        return p;
+    gla = iem_gla(c, seg, off, bytes, acc);
+    return pgm_mmu_xlat(&c->mmu, c->mode.idx, gla, acc, &x) == PGM_XLAT_OK ? x.hva : NULL;
+}
+
 static uint64_t movs_bulk(struct vcpu *c, const struct iem_op *op, uint64_t count, unsigned bytes)
 {
     uint64_t si = index_of(c, op, X86_RSI), di = index_of(c, op, X86_RDI), n;
@@ -104,9 +118,9 @@ static uint64_t movs_bulk(struct vcpu *c, const struct iem_op *op, uint64_t coun
     n = page_run(si, seg >= X86_FS ? c->ctx.seg[seg].base : 0, page_run(di, 0, count, bytes), bytes);
     if (n < 2)
         return 0;
-    src = iem_direct(c, seg, si, (unsigned)(n * bytes), PGM_READ);
-    dst = iem_direct(c, X86_ES, di, (unsigned)(n * bytes), PGM_WRITE);
-    if (!src || !dst)
+    src = run_at(c, seg, si, (unsigned)(n * bytes), PGM_READ);
+    dst = src ? run_at(c, X86_ES, di, (unsigned)(n * bytes), PGM_WRITE) : NULL;
+    if (!dst)
         return 0;
     if (dst > src && dst < src + n * bytes) /* inv 2 */
         for (uint64_t k = 0; k < n; k++)
@@ -136,7 +150,7 @@ static uint64_t stos_bulk(struct vcpu *c, const struct iem_op *op, uint64_t coun
     if (!bulk_ok(c, op))
         return 0;
     n = page_run(di, 0, count, bytes);
-    dst = n < 2 ? NULL : iem_direct(c, X86_ES, di, (unsigned)(n * bytes), PGM_WRITE);
+    dst = n < 2 ? NULL : run_at(c, X86_ES, di, (unsigned)(n * bytes), PGM_WRITE);
     if (!dst)
         return 0;
     fill(dst, c->ctx.gpr[X86_RAX], n, bytes);
