@@ -64,29 +64,48 @@ void iem_op_none(struct vcpu *c)
     c->iem->op = &iem_no_op;
 }
 
-bool iem_op_gla(const struct vcpu *c, const struct iem_op *op, uint64_t *ret_gla)
+static bool has_memory(const struct x86_insn *i)
+{
+    for (unsigned n = 0; n < i->nops; n++)
+        if (i->op[n].kind == X86_OP_MEM)
+            return true;
+    return false;
+}
+
+static uint64_t memory_gla(const struct vcpu *c, const struct x86_insn *i)
+{
+    return iem_ea(c, i) + (i->base == X86_BASE_RIP ? i->len : 0) + c->ctx.seg[i->seg].base;
+}
+
+unsigned iem_op_glas(const struct vcpu *c, const struct iem_op *op, uint64_t ret_gla[IEM_OP_GLAS])
 {
     const struct x86_insn *i = &op->i;
-    uint64_t next = c->ctx.rip + i->len;
+    const uint64_t *gpr = c->ctx.gpr;
+    unsigned n = 0;
 
     switch (i->mnem) {
     case X86_PUSH:
-    case X86_CALL: *ret_gla = c->ctx.gpr[X86_RSP] - i->opsize; break;
+    case X86_CALL:
+        ret_gla[n++] = gpr[X86_RSP] - i->opsize;
+        if (i->op[0].kind == X86_OP_MEM)
+            ret_gla[n++] = memory_gla(c, i);
+        break;
     case X86_POP:
-    case X86_RET: *ret_gla = c->ctx.gpr[X86_RSP]; break;
-    case X86_LEAVE: *ret_gla = c->ctx.gpr[X86_RBP]; break;
+    case X86_RET: ret_gla[n++] = gpr[X86_RSP]; break;
+    case X86_LEAVE: ret_gla[n++] = gpr[X86_RBP]; break;
+    case X86_STOS: ret_gla[n++] = gpr[X86_RDI]; break;
+    case X86_LODS: ret_gla[n++] = gpr[X86_RSI]; break;
+    case X86_MOVS:
+        ret_gla[n++] = gpr[X86_RSI];
+        ret_gla[n++] = gpr[X86_RDI];
+        break;
     default:
-        for (unsigned n = 0;; n++) {
-            if (n == i->nops)
-                return false;
-            if (i->op[n].kind == X86_OP_MEM)
-                break;
-        }
-        *ret_gla = iem_ea(c, i) + (i->base == X86_BASE_RIP ? next - c->ctx.rip : 0) + c->ctx.seg[i->seg].base;
+        if (has_memory(i))
+            ret_gla[n++] = memory_gla(c, i);
     }
-    if (!c->mode.code64)
-        *ret_gla = (uint32_t)*ret_gla;
-    return true;
+    for (unsigned k = 0; k < n && !c->mode.code64; k++)
+        ret_gla[k] = (uint32_t)ret_gla[k];
+    return n;
 }
 
 bool iem_guard(struct vcpu *c, void (*fn)(void *user), void *user, struct trpm_event *ret_event)

@@ -51,8 +51,9 @@ bool iem_op_run(struct vcpu *c, const struct iem_op *op);
 bool iem_op_quiet(struct vcpu *c);
 /** Between instructions of the other engine: nothing is being executed. */
 void iem_op_none(struct vcpu *c);
-/** Linear address of the memory operand before the instruction runs; false if it has none that is simple. */
-bool iem_op_gla(const struct vcpu *c, const struct iem_op *op, uint64_t *ret_gla);
+#define IEM_OP_GLAS 2u
+/** Linear addresses of the memory operands before the instruction runs. Return: how many, of those that are simple. */
+unsigned iem_op_glas(const struct vcpu *c, const struct iem_op *op, uint64_t ret_gla[IEM_OP_GLAS]);
 /** The host's FPU holds the guest's x87 registers, and CR0 lets the guest use them. */
 bool iem_x87_usable(const struct vcpu *c);
 

@@ -111,6 +111,19 @@ static bool vectors_usable(const struct vcpu *c)
     return !(c->ctx.cr0 & CPUM_CR0_TS);
 }
 
+/* The instruction is done and wants a look at everything; if nothing is found it is as if it had not asked. The page it
+ * is in must still be the one X leads to (rem_int.h inv 2); a block's question for vector registers is still open. */
+static bool nothing_wanted(struct rem *r, const struct rem_site *s, const struct iem_op *op, bool vectors)
+{
+    struct vcpu *c = r->c;
+
+    if ((s->flags & REM_S_VEC) || (vectors && !vectors_usable(c)))
+        return false;
+    return c->ctx.rip == r->hot.pcbase + s->off + s->len && iem_op_insn(op)->row->flow == X86_FLOW_NEXT &&
+           same_world(r) && r->rewrites == 0 && !r->full && ff_quiet(&c->ff) && iem_op_quiet(c) &&
+           flat_x(r->set, r->hot.pcbase) != 0;
+}
+
 /* A unit's registers are wanted: vector registers are simply loaded, x87 registers come with the first instruction. */
 static bool unit_ready(struct rem *r, const struct rem_site *s)
 {
@@ -125,8 +138,9 @@ uint64_t rem_slow(struct rem *r)
     struct rem_site *s = &r->site[r->hot.site & ~REM_SITE_FPU];
     struct vcpu *c = r->c;
     const struct iem_op *op;
-    bool has_gla, wants_reload, care;
-    uint64_t gla = 0;
+    uint64_t gla[IEM_OP_GLAS], host;
+    bool wants_reload, care;
+    unsigned glas;
 
     r->stats.slow++;
     rem_note_flags(r);
@@ -146,19 +160,19 @@ uint64_t rem_slow(struct rem *r)
         return stop(r);
     wants_reload = r->hot.vec_reload;
     r->hot.vec_reload = 0; /* in case the instruction does not come back */
-    has_gla = iem_op_gla(c, op, &gla);
+    glas = iem_op_glas(c, op, gla);
     care = iem_op_run(c, op);
-    if (has_gla && same_world(r))
-        flat_fill(r->flat, r->set, &c->mmu, gla);
     /* the block's question stays unanswered: CR0.TS */
     care |= r->rewrites != 0 || !same_world(r) || (s->flags & REM_S_VEC);
     if (r->lockstep != NULL) {
         if (rem_lockstep_after(r, s, care))
             return stop(r);
-    } else if (care) {
-        uint64_t host = rem_elsewhere(r);
+    } else if (care && !nothing_wanted(r, s, op, wants_reload)) {
+        host = rem_elsewhere(r);
         return host != 0 ? host : stop(r);
     }
+    for (unsigned n = 0; n < glas; n++)
+        flat_fill(r->flat, r->set, &c->mmu, gla[n]);
     r->hot.vec_reload = wants_reload;
     if (r->hot.site & REM_SITE_FPU) /* the whole instruction is done, not only the check in front of it */
         return go_on_at(r, s[1].next);
