@@ -52,4 +52,15 @@ def missing_parts(h):
     same(h.ok("guestproperty", "get", "m", "/t"), "No value set!\n")
 
 
-main(settings_change, missing_parts)
+def unavailable_parts(h):
+    h.ok("createvm", "--name", "m", "--register")
+    h.ok("modifyvm", "m", "--memory", "32", "--vram", "8", "--nic1", "nat", "--nictype1", "virtio", "--audio-enabled", "on", "--tpm-type", "2.0")
+    r = h("startvm", "m", "--type", "headless")
+    same((r.rc, r.err), (0, ""))
+    with open(f"{h.vms}/m/Logs/VBox.log", encoding="utf-8") as f:
+        said = [line for line in f if "not available" in line]
+    check(len(said) == 1 and said[0].endswith("Console: not available on this machine: network adapter 1 (virtio, NAT), sound card, TPM\n"), said)
+    h.ok("controlvm", "m", "poweroff")
+
+
+main(settings_change, missing_parts, unavailable_parts)

@@ -76,6 +76,18 @@ def usb_filters(h):
     same(h.ok("list", "usbfilters"), "Global USB Device Filters:\n\n<none>\n\n")
 
 
+def usb_sources(h):
+    add = ("usbdevsource", "add", "s", "--backend", "USBIP", "--address", "192.168.1.2")
+    h.ok(*add)
+    com_error(h(*add), "The USB device source 's' exists already", "VBOX_E_OBJECT_IN_USE (0x80bb000c)", "HostWrap", "IHost")
+    com_error(h("usbdevsource", "add", "t", "--backend", "x", "--address", "a"), "The USB device source backend 'x' is unknown (there is USBIP)",
+              "VBOX_E_OBJECT_NOT_FOUND (0x80bb0001)", "HostWrap", "IHost")
+    h.ok("usbdevsource", "remove", "s")
+    com_error(h("usbdevsource", "remove", "s"), "The USB device source 's' could not be found", "VBOX_E_OBJECT_NOT_FOUND (0x80bb0001)", "HostWrap",
+              "IHost")
+    syntax_error(h("usbdevsource", "add", "s"), "Parameter --backend is required")
+
+
 def shared_folders(h):
     h.ok("createvm", "--name", "m", "--register")
     h.ok("sharedfolder", "add", "m", "--name", "src", "--hostpath", h.top, "--readonly", "--automount", "--auto-mount-point", "/mnt")
@@ -90,4 +102,4 @@ def shared_folders(h):
     check(r.rc == 1 and "Could not find a shared folder named 'src'" in r.err, repr(r))
 
 
-main(guest_properties, guest_property_wait, usb_filters, shared_folders)
+main(guest_properties, guest_property_wait, usb_filters, usb_sources, shared_folders)

@@ -11,9 +11,9 @@ extern const struct command createvm_command, registervm_command, unregistervm_c
     createmedium_command, closemedium_command, showmediuminfo_command, showvminfo_command, list_command,
     modifyvm_command, setextradata_command, getextradata_command, setproperty_command, sharedfolder_command,
     bandwidthctl_command, debugvm_command, natnetwork_command, hostonlynet_command, hostonlyif_command,
-    dhcpserver_command, metrics_command, extpack_command, unattended_command, guestcontrol_command, cloud_command,
-    cloudprofile_command, signova_command, modifynvram_command, encryptvm_command, updatecheck_command, import_command,
-    export_command, guestproperty_command, usbfilter_command;
+    dhcpserver_command, usbdevsource_command, metrics_command, extpack_command, unattended_command,
+    guestcontrol_command, cloud_command, cloudprofile_command, signova_command, modifynvram_command, encryptvm_command,
+    updatecheck_command, import_command, export_command, guestproperty_command, usbfilter_command;
 
 extern const struct command snapshot_command;
 

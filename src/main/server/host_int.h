@@ -19,6 +19,9 @@ bool usb_filters_host_insert(struct bus_call *call, GVariant **ret, GError **err
 bool usb_filters_host_modify(struct bus_call *call, GVariant **ret, GError **error);
 bool usb_filters_host_remove(struct bus_call *call, GVariant **ret, GError **error);
 
+bool usb_sources_add(struct bus_call *call, GVariant **ret, GError **error);
+bool usb_sources_remove(struct bus_call *call, GVariant **ret, GError **error);
+
 /* netif.c */
 bool host_get_interfaces(struct bus_call *call, GVariant **ret, GError **error);
 

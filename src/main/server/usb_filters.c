@@ -226,3 +226,49 @@ bool usb_filters_host_remove(struct bus_call *call, GVariant **ret, GError **err
     (void)ret;
     return remove_at(s->global->usb_filters, call->args, error) && saved(s, error);
 }
+
+/* ---- sources ---- */
+
+static guint source_named(const struct service *s, const char *name)
+{
+    return LIST_FIND(s->global->usb_sources, settings_usb_source, name);
+}
+
+bool usb_sources_add(struct bus_call *call, GVariant **ret, GError **error)
+{
+    struct service *s = call->object;
+    const char *backend, *name, *address;
+
+    (void)ret;
+    g_variant_get(call->args, "(&s&s&s)", &backend, &name, &address);
+    if (strcmp(backend, "USBIP") != 0)
+        return api_fail(error, VBOX_E_OBJECT_NOT_FOUND,
+                        "The USB device source backend '%s' is unknown (there is USBIP)", backend);
+    if (*name == '\0' || *address == '\0')
+        return api_fail(error, E_INVALIDARG, "A USB device source needs a name and an address");
+    if (source_named(s, name) != G_MAXUINT)
+        return api_fail(error, VBOX_E_OBJECT_IN_USE, "The USB device source '%s' exists already", name);
+    struct settings_usb_source *source = settings_usb_source_new();
+    g_free(source->name);
+    g_free(source->backend);
+    g_free(source->address);
+    source->name = g_strdup(name);
+    source->backend = g_strdup(backend);
+    source->address = g_strdup(address);
+    g_ptr_array_add(s->global->usb_sources, source);
+    return service_save(s, error);
+}
+
+bool usb_sources_remove(struct bus_call *call, GVariant **ret, GError **error)
+{
+    struct service *s = call->object;
+    const char *name;
+
+    (void)ret;
+    g_variant_get(call->args, "(&s)", &name);
+    guint n = source_named(s, name);
+    if (n == G_MAXUINT)
+        return api_fail(error, VBOX_E_OBJECT_NOT_FOUND, "The USB device source '%s' could not be found", name);
+    g_ptr_array_remove_index(s->global->usb_sources, n);
+    return service_save(s, error);
+}

@@ -3,8 +3,12 @@
  *
  * Time is the processor's, so that a busy machine does not fail the test.
  */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "main/settings/file_int.h"
 #include "main/settings/global.h"
@@ -253,6 +257,51 @@ static void test_doubles(void)
     }
 }
 
+/* ---- memory: each shape in a process of its own, which writes the file without holding it ---- */
+
+static const struct {
+    const char *name, *before, *what;
+    unsigned times;
+    const char *after;
+} heavy[] = {
+    {"attribute", HEAD "<ExtraData><ExtraDataItem name=\"n\" value=\"", "0123456789abcdef", 15 << 16,
+     "\"/></ExtraData>" TAIL},
+    {"text", HEAD "<Description>", "0123456789abcdef", 15 << 16, "</Description>" TAIL},
+    {"known", HEAD "<ExtraData>", "<ExtraDataItem name=\"n\" value=\"v\"/>", 190000, "</ExtraData>" TAIL},
+    {"turn", HEAD "<ExtraData>", "<ExtraDataItem name=\"n\" value=\"v\"/><x/>", 90000, "</ExtraData>" TAIL},
+    {"unknown", HEAD, "<a/>", 190000, TAIL},
+};
+
+static void load_heavy(const void *data)
+{
+    unsigned k = GPOINTER_TO_UINT(data);
+    char path[] = "/tmp/settings-heavy-XXXXXX";
+    int fd = mkstemp(path);
+    FILE *f = fdopen(fd, "w");
+    struct rusage usage;
+
+    fputs(heavy[k].before, f);
+    for (unsigned n = 0; n < heavy[k].times; n++)
+        fputs(heavy[k].what, f);
+    fputs(heavy[k].after, f);
+    g_assert_cmpint(fclose(f), ==, 0);
+    struct settings_machine *m = settings_machine_load(fio_system(), path, NULL);
+    unlink(path);
+    settings_machine_free(m);
+    getrusage(RUSAGE_SELF, &usage);
+    printf("%ld KiB\n", usage.ru_maxrss);
+    g_assert_cmpint(usage.ru_maxrss, <=, 64 << 10);
+}
+
+static void test_memory(void)
+{
+    for (unsigned k = 0; k < G_N_ELEMENTS(heavy); k++) {
+        g_autofree char *path = g_strconcat("/settings/hostile/memory/subprocess/", heavy[k].name, NULL);
+        g_test_trap_subprocess(path, 0, G_TEST_SUBPROCESS_INHERIT_STDOUT);
+        g_test_trap_assert_passed();
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -263,5 +312,12 @@ int main(int argc, char **argv)
     g_test_add_func("/settings/hostile/flips", test_flips);
     g_test_add_func("/settings/hostile/deep", test_deep);
     g_test_add_func("/settings/hostile/doubles", test_doubles);
+#if !defined(__SANITIZE_ADDRESS__) /* which needs more memory itself */
+    g_test_add_func("/settings/hostile/memory", test_memory);
+    for (unsigned k = 0; k < G_N_ELEMENTS(heavy); k++) {
+        g_autofree char *path = g_strconcat("/settings/hostile/memory/subprocess/", heavy[k].name, NULL);
+        g_test_add_data_func(path, GUINT_TO_POINTER(k), load_heavy);
+    }
+#endif
     return g_test_run();
 }

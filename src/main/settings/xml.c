@@ -13,7 +13,8 @@
 
 #include "main/settings/file.h"
 
-#define BLOCK_BYTES 16384
+#define BLOCK_BYTES  16384
+#define INTERNED_MAX 1024u
 
 struct xml_doc {
     unsigned refs;
@@ -223,7 +224,8 @@ struct reader {
     struct xml_node *at; /* open element */
     GString *text;       /* of it */
     unsigned depth, nodes;
-    char *problem; /* the first, with its place */
+    GHashTable *names; /* in the document's memory */
+    char *problem;     /* the first, with its place */
     int line, column;
 };
 
@@ -241,16 +243,42 @@ static void G_GNUC_PRINTF(2, 3) stop(struct reader *r, const char *fmt, ...)
     xmlStopParser(r->ctxt);
 }
 
+/* The few names there are in settings are kept once each; beyond INTERNED_MAX different ones come from somebody
+ * hostile. */
+static const char *intern(struct reader *r, const char *name, size_t len)
+{
+    const char *there = g_hash_table_lookup(r->names, name);
+
+    if (there != NULL)
+        return there;
+    const char *kept = keep(r->doc, name, len);
+    if (g_hash_table_size(r->names) < INTERNED_MAX)
+        g_hash_table_add(r->names, (void *)kept);
+    return kept;
+}
+
 static const char *full_name(struct reader *r, const xmlChar *prefix, const xmlChar *local)
 {
-    g_autofree char *name = prefix != NULL ? g_strdup_printf("%s:%s", (const char *)prefix, (const char *)local)
-                                           : g_strdup((const char *)local);
+    const char *name = (const char *)local;
+    g_autofree char *joined = prefix != NULL ? g_strdup_printf("%s:%s", (const char *)prefix, name) : NULL;
+    size_t len = strlen(joined != NULL ? joined : name);
 
-    if (strlen(name) > XML_MAX_NAME) {
+    if (len > XML_MAX_NAME) {
         stop(r, "A name is longer than %d bytes", XML_MAX_NAME);
         return keep(r->doc, "", 0);
     }
-    return keep(r->doc, name, strlen(name));
+    return intern(r, joined != NULL ? joined : name, len);
+}
+
+/* A long text changes its owner, it is not copied. */
+static const char *take_text(struct reader *r)
+{
+    if (r->text->len <= BLOCK_BYTES)
+        return keep(r->doc, r->text->str, r->text->len);
+    char *text = g_string_free(r->text, FALSE);
+    r->text = g_string_new(NULL);
+    g_ptr_array_add(r->doc->blocks, text);
+    return text;
 }
 
 /*
@@ -332,7 +360,7 @@ static void end_element(void *user, const xmlChar *local, const xmlChar *prefix,
     if (r->problem != NULL || r->at == NULL)
         return;
     if (r->at->first == NULL && strspn(r->text->str, " \t\r\n") != r->text->len)
-        r->at->text = keep(r->doc, r->text->str, r->text->len);
+        r->at->text = take_text(r);
     g_string_truncate(r->text, 0);
     r->at = r->at->parent;
     r->depth--;
@@ -389,6 +417,7 @@ struct xml_doc *xml_parse(const char *path, const void *bytes, size_t size, GErr
         g_error("out of memory");
     r.doc = doc_new();
     r.text = g_string_new(NULL);
+    r.names = g_hash_table_new(g_str_hash, g_str_equal);
     *r.ctxt->sax = events;
     r.ctxt->userData = &r;
     xmlCtxtUseOptions(r.ctxt, XML_PARSE_NONET | XML_PARSE_HUGE);
@@ -403,6 +432,7 @@ struct xml_doc *xml_parse(const char *path, const void *bytes, size_t size, GErr
     xmlFreeDoc(r.ctxt->myDoc);
     xmlFreeParserCtxt(r.ctxt);
     g_string_free(r.text, TRUE);
+    g_hash_table_unref(r.names);
     g_free(r.problem);
     return r.doc;
 }

@@ -15,6 +15,7 @@
 #include "main/vmproc/extra.h"
 #include "main/vmproc/lines.h"
 #include "main/vmproc/media.h"
+#include "main/vmproc/unavailable.h"
 #include "rt/log.h"
 #include "rt/loop.h"
 #include "vmm/cfgm/cfgm.h"
@@ -286,6 +287,9 @@ static bool make(struct console *c, GError **error)
     c->media = media_open(c->settings, &pc, fresh, error);
     if (c->media == NULL || !open_log(c, error))
         return false;
+    g_autofree char *unavailable = unavailable_text(c->settings);
+    if (unavailable != NULL)
+        log_rel("Console: not available on this machine: %s", unavailable);
     log_rel("Guest OS type: '%s'", c->settings->os_type != NULL ? c->settings->os_type : "Other");
     root = pc_build(&pc);
     if (!engine_options(c, root, error)) {
