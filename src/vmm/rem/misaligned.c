@@ -160,6 +160,39 @@ static bool emit_on_copy(struct rem_tr *t, const struct x86_insn *i)
     return true;
 }
 
+/* MOVQ, MOVSD (the rest of the register becomes 0) and MOVLPS: 8 bytes of memory are the register's low half. */
+static bool loads_low_half(const struct x86_insn *i)
+{
+    return (i->pp == 0xf3 && i->opcode == 0x7e) || (i->pp == 0xf2 && i->opcode == 0x10);
+}
+
+static bool stores_low_half(const struct x86_insn *i)
+{
+    return (i->pp == 0x66 && i->opcode == 0xd6) || (i->pp == 0xf2 && i->opcode == 0x11) ||
+           ((i->pp == 0 || i->pp == 0x66) && i->opcode == 0x13);
+}
+
+static bool emit_low_half(struct rem_tr *t, const struct x86_insn *i, const struct x86_operand *m)
+{
+    bool store = m == &i->op[0];
+    unsigned v = i->op[store ? 1 : 0].reg;
+    struct x86_place at = e_at(T0, 0);
+    struct emit *e = &t->e;
+
+    if (i->map != 1 || i->vex || m->bytes != 8 || !(store ? stores_low_half(i) : loads_low_half(i)))
+        return false;
+    if (!reach(t, i, store ? 8 : VECTOR_BYTES, store))
+        return false;
+    if (store) {
+        E_BYTES(e, 0x66, v >= 8 ? 0x4c : 0x48, 0x0f, 0x7e, (uint8_t)(0xc1u | (v & 7) << 3)); /* movq rcx, xmm */
+        store_s(t, 8);
+        return true;
+    }
+    e_mem(e, false, 0x0f10, v, &at);
+    E_BYTES(e, 0xf3, v >= 8 ? 0x45 : 0x40, 0x0f, 0x7e, (uint8_t)(0xc0u | (v & 7) << 3 | (v & 7))); /* movq xmm, xmm */
+    return true;
+}
+
 static bool emit_push(struct rem_tr *t, const struct x86_insn *i)
 {
     if (!reach(t, i, VECTOR_BYTES, false))
@@ -182,6 +215,8 @@ bool rem_emit_misaligned(struct rem_tr *t, const struct x86_insn *i)
         return emit_store(t, i, &i->op[1], m->bytes);
     if (i->mnem == X86_MOV)
         return emit_load(t, i, &i->op[0]);
+    if (emit_low_half(t, i, m))
+        return true;
     if (x86_mnem_engine(i->mnem) == X86_BY_HOST)
         return i->has_modrm && !(m->flags & X86_OPF_WRITE) && emit_on_copy(t, i);
     return i->has_modrm && has_register_form(i) && emit_on_register(t, i, m);

@@ -256,6 +256,7 @@ struct rem_miss {
 };
 #define REM_STUBS_MAX  (CSAM_RUN_MAX * 6)
 #define REM_MISSES_MAX 24u
+#define REM_SLOTS_MAX  256u
 #define REM_FAR        127u /* for rem_islands(): beyond the reach of JRCXZ */
 
 /** One run being translated. */
@@ -272,9 +273,10 @@ struct rem_tr {
     bool bits64, x87_seen, failed;
     bool vec;       /* vector registers are the guest's: the entry has seen to it */
     bool returning; /* behind a call: nothing is known of vector registers */
-    unsigned stubs, misses;
+    unsigned stubs, misses, slots, slots_used;
     struct rem_stub stub[REM_STUBS_MAX];
     struct rem_miss miss[REM_MISSES_MAX];
+    uint8_t *slot[REM_SLOTS_MAX]; /* room for jumps to stubs, in reach of what comes behind */
 };
 
 static inline unsigned rem_host_reg(unsigned guest) /* X86_REG_NONE: in the context */
@@ -288,6 +290,8 @@ static inline uint32_t rem_off(const struct rem *r, const uint8_t *rw)
 void rem_stub_add(struct rem_tr *t, struct rem_stub s);
 /** Emits jrcxz to the present site's slow path (or its unit's, if @fpu). */
 void rem_miss(struct rem_tr *t, bool fpu);
+/** Room for jumps to stubs that misses behind it can reach; nobody may run into it. */
+void rem_slots(struct rem_tr *t);
 /** Before @upcoming bytes: brings pending misses in reach of their stubs, jumping over them if @over. */
 void rem_islands(struct rem_tr *t, unsigned upcoming, bool over);
 /** Opens another site for the present instruction from here on; flags REM_S_*. */

@@ -146,6 +146,36 @@ static void test_same_place(void)
     done(t);
 }
 
+/*
+ * pcmpeqd xmm9, xmm9; pcmpeqd xmm2, xmm2; movq xmm9, [rsi + 3]; movq [rsi + 43h], xmm9; movsd xmm2, [rsi + 3];
+ * movlps [rsi + 53h], xmm2; movsd [rsi + 63h], xmm2; movhlps xmm3, xmm9; movq rax, xmm3; movhlps xmm4, xmm2; movq rdx,
+ * xmm4
+ */
+static void test_misaligned_halves(void)
+{
+    static const uint8_t value[] = {1, 2, 3, 4, 5, 6, 7, 0x88};
+    struct isa *t = fresh();
+
+    for (unsigned n = 0; n < RUNS; n++) {
+        uint8_t *data = t->ram + ISA_DATA, expect[0x80];
+        memset(data, 0x5a, sizeof expect);
+        memcpy(data + 3, value, sizeof value);
+        memcpy(expect, data, sizeof expect);
+        for (unsigned at = 0x43; at <= 0x63; at += 0x10)
+            memcpy(expect + at, value, sizeof value);
+        *reg(t, X86_RSI) = ISA_DATA;
+        g_assert_cmpint(ISA_RUN(t, 0x66, 0x45, 0x0f, 0x76, 0xc9, 0x66, 0x0f, 0x76, 0xd2, 0xf3, 0x44, 0x0f, 0x7e, 0x4e,
+                                0x03, 0x66, 0x44, 0x0f, 0xd6, 0x4e, 0x43, 0xf2, 0x0f, 0x10, 0x56, 0x03, 0x0f, 0x13,
+                                0x56, 0x53, 0xf2, 0x0f, 0x11, 0x56, 0x63, 0x41, 0x0f, 0x12, 0xd9, 0x66, 0x48, 0x0f,
+                                0x7e, 0xd8, 0x0f, 0x12, 0xe2, 0x66, 0x48, 0x0f, 0x7e, 0xe2),
+                        ==, ISA_DONE);
+        g_assert_cmpmem(data, sizeof expect, expect, sizeof expect);
+        g_assert_cmpuint(*reg(t, X86_RAX), ==, 0);
+        g_assert_cmpuint(*reg(t, X86_RDX), ==, 0);
+    }
+    done(t);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -155,5 +185,6 @@ int main(int argc, char **argv)
     g_test_add_func("/rem/pairs/uncalled", test_uncalled);
     g_test_add_func("/rem/pages/two", test_two_pages);
     g_test_add_func("/rem/pages/same-place", test_same_place);
+    g_test_add_func("/rem/misaligned/halves", test_misaligned_halves);
     return g_test_run();
 }

@@ -36,14 +36,46 @@ void rem_emit_opaque(struct rem_tr *t)
 
 /* ---- jumps of short reach ---- */
 
+#define SLOTS_TOGETHER 6u
+#define JUMP_BYTES     5u
+
+void rem_slots(struct rem_tr *t)
+{
+    for (unsigned n = 0; n < SLOTS_TOGETHER && t->slots < REM_SLOTS_MAX; n++) {
+        t->slot[t->slots++] = t->e.p;
+        E_BYTES(&t->e, 0xe9, 0, 0, 0, 0);
+    }
+}
+
+/* An unused slot that the jump ending at @from reaches; NULL: none. */
+static uint8_t *take_slot(struct rem_tr *t, const uint8_t *from)
+{
+    while (t->slots_used < t->slots) {
+        uint8_t *slot = t->slot[t->slots_used++];
+        if (from - slot <= 128)
+            return slot;
+    }
+    return NULL;
+}
+
+static void miss_to(struct rem_tr *t, const struct rem_miss *m, uint8_t *jump_end)
+{
+    rem_stub_add(t, (struct rem_stub){.kind = m->fpu ? STUB_FPU : STUB_SLOW, .from = jump_end, .site = m->site});
+}
+
 void rem_miss(struct rem_tr *t, bool fpu)
 {
-    uint8_t *from = e_jrcxz(&t->e);
+    struct rem_miss m = {.from = e_jrcxz(&t->e), .site = t->site, .fpu = fpu};
+    uint8_t *slot = t->e.full ? NULL : take_slot(t, m.from);
 
-    if (t->misses == REM_MISSES_MAX)
+    if (slot != NULL) {
+        m.from[-1] = (uint8_t)(slot - m.from);
+        miss_to(t, &m, slot + JUMP_BYTES);
+    } else if (t->misses == REM_MISSES_MAX) {
         t->failed = true;
-    else
-        t->miss[t->misses++] = (struct rem_miss){.from = from, .site = t->site, .fpu = fpu};
+    } else {
+        t->miss[t->misses++] = m;
+    }
     rem_islands(t, 64, true);
 }
 
@@ -52,17 +84,19 @@ void rem_islands(struct rem_tr *t, unsigned upcoming, bool over)
     struct emit *e = &t->e;
     uint8_t *skip;
 
-    if (t->misses == 0 || (over && (unsigned)(e->p - t->miss[0].from) + upcoming + 5 * t->misses + 5 < 127))
+    if (t->misses == 0 ||
+        (over && (unsigned)(e->p - t->miss[0].from) + upcoming + JUMP_BYTES * t->misses + JUMP_BYTES < 127))
         return;
     skip = over ? e_jmp(e) : NULL;
     for (unsigned k = 0; k < t->misses; k++) {
-        const struct rem_miss *m = &t->miss[k];
-        e_here8(e, m->from);
-        rem_stub_add(t, (struct rem_stub){.kind = m->fpu ? STUB_FPU : STUB_SLOW, .from = e_jmp(e), .site = m->site});
+        e_here8(e, t->miss[k].from);
+        miss_to(t, &t->miss[k], e_jmp(e));
     }
     t->misses = 0;
-    if (skip != NULL)
-        e_here(e, skip);
+    if (skip == NULL)
+        return;
+    rem_slots(t);
+    e_here(e, skip);
 }
 
 /* ---- stubs ---- */
@@ -159,6 +193,7 @@ static void emit_entry(struct rem_tr *t)
     slow = e->p;
     if (t->vec)
         emit_vec_slow(t);
+    rem_slots(t);
     emit_prologue(t);
     t->host = rem_off(t->r, e->p);
     if (t->vec) {
