@@ -157,7 +157,7 @@ static bool decode_op(struct vcpu *c, const uint8_t *bytes, unsigned size, unsig
         memset(&op->i, 0, sizeof op->i);
         op->end = (uint16_t)pos;
         op->fn = len == X86_TOO_LONG ? too_long_op : undefined_op;
-        op->step = iem_step_general;
+        iem_step_set(op, iem_step_general);
     }
     return true;
 }
@@ -186,7 +186,7 @@ static void end_block(struct iem_block *b)
 {
     struct iem_op *last = &b->ops[b->nops - 1], *over = &b->ops[b->nops];
 
-    over->step = is_system(last) ? iem_step_over_system : iem_step_over;
+    iem_step_set(over, is_system(last) ? iem_step_over_system : iem_step_over);
     over->link = NULL;
     over->imm = last->end;
     over->before = (uint8_t)b->nops;
@@ -275,7 +275,7 @@ static struct iem_block *decode_crossing(struct vcpu *c, struct fetch *f, bool c
         memset(&b->ops[0].i, 0, sizeof b->ops[0].i);
         b->ops[0].end = 0;
         b->ops[0].fn = too_long_op;
-        b->ops[0].step = iem_step_general;
+        iem_step_set(&b->ops[0], iem_step_general);
     }
     one_op(c, b, f);
     b->bytes = (uint16_t)op_bytes(&b->ops[0], first + X86_MAX_LEN);

@@ -133,5 +133,5 @@ void iem_select(struct vcpu *c, struct iem_op *op)
     op->fn = handler_of(c, op);
     if (op->fn == handlers[op->i.mnem])
         step = iem_fast_select(c, op);
-    op->step = step ? step : iem_step_general;
+    iem_step_set(op, step ? step : iem_step_general);
 }

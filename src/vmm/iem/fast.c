@@ -28,20 +28,20 @@ IEM_INLINE uint64_t iem_sign(uint64_t val, unsigned bytes)
 
 /* ---- moves of two widths, and what has one form only ---- */
 
-IEM_STEP(movzx1_rr)
+static IEM_STEP(movzx1_rr)
 {
     *iem_reg(c, op->dst) = (uint8_t)*iem_reg(c, op->src);
     IEM_NEXT(c, op, fl);
 }
 
-IEM_STEP(movzx2_rr)
+static IEM_STEP(movzx2_rr)
 {
     *iem_reg(c, op->dst) = (uint16_t)*iem_reg(c, op->src);
     IEM_NEXT(c, op, fl);
 }
 
 #define MOVSX(s, d, T)                                                                                                 \
-    IEM_STEP(movsx##s##_##d##_rr)                                                                                      \
+    static IEM_STEP(movsx##s##_##d##_rr)                                                                               \
     {                                                                                                                  \
         *iem_reg(c, op->dst) = (T)iem_sign(*iem_reg(c, op->src), s);                                                   \
         IEM_NEXT(c, op, fl);                                                                                           \
@@ -53,7 +53,7 @@ MOVSX(2, 8, uint64_t)
 MOVSX(4, 8, uint64_t)
 
 #define LEA(name, T, ea)                                                                                               \
-    IEM_STEP(name)                                                                                                     \
+    static IEM_STEP(name)                                                                                              \
     {                                                                                                                  \
         *iem_reg(c, op->dst) = (T)ea(c, op);                                                                           \
         IEM_NEXT(c, op, fl);                                                                                           \
@@ -63,15 +63,13 @@ LEA(lea8_full, uint64_t, iem_ea_full)
 LEA(lea4_full, uint32_t, iem_ea_full)
 LEA(lea4_flat, uint32_t, iem_ea_flat)
 
-#define SETCC(cc)                                                                                                      \
-    IEM_STEP(setcc_##cc)                                                                                               \
-    {                                                                                                                  \
-        *iem_reg(c, op->dst) = (*iem_reg(c, op->dst) & ~0xffull) | iem_raw_cond(fl, cc);                               \
-        IEM_NEXT(c, op, fl);                                                                                           \
-    }
-IEM_16(SETCC)
+static IEM_STEP(setcc)
+{
+    *iem_reg(c, op->dst) = (*iem_reg(c, op->dst) & ~0xffull) | iem_raw_test(fl, (uint32_t)op->disp);
+    IEM_NEXT(c, op, fl);
+}
 
-IEM_STEP(nop)
+static IEM_STEP(nop)
 {
     IEM_NEXT(c, op, fl);
 }
@@ -279,24 +277,17 @@ static iem_step_fn *select_imul(const struct vcpu *c, struct iem_op *op)
     return ea == EA_COUNT ? NULL : m[wide][ea];
 }
 
-static iem_step_fn *select_cmov(struct iem_op *op)
+static iem_step_fn *select_cond(struct iem_op *op)
 {
-#define CMOV4(cc) fast_cmov##cc##4_rr,
-#define CMOV8(cc) fast_cmov##cc##8_rr,
-    static iem_step_fn *const rr[2][16] = {{IEM_16(CMOV4)}, {IEM_16(CMOV8)}};
+    bool registers = form_of(op) == FORM_RR;
 
-    if (form_of(op) != FORM_RR || op->i.op[0].bytes < 4)
-        return NULL;
-    return rr[op->i.op[0].bytes == 8][op->i.cond & 15];
-}
-
-static iem_step_fn *select_setcc(struct iem_op *op)
-{
-#define SET_BY(cc) setcc_##cc,
-    static iem_step_fn *const r[16] = {IEM_16(SET_BY)};
-
+    op->disp = (int32_t)iem_raw_test_of(op->i.cond);
     op->dst = op->i.op[0].reg;
-    return iem_is_plain_reg(&op->i.op[0]) ? r[op->i.cond & 15] : NULL;
+    if (op->i.mnem == X86_SETcc)
+        return iem_is_plain_reg(&op->i.op[0]) ? setcc : NULL;
+    if (!registers || op->i.op[0].bytes < 4)
+        return NULL;
+    return op->i.op[0].bytes == 8 ? fast_cmov8_rr : fast_cmov4_rr;
 }
 
 iem_step_fn *iem_fast_select(const struct vcpu *c, struct iem_op *op)
@@ -316,8 +307,8 @@ iem_step_fn *iem_fast_select(const struct vcpu *c, struct iem_op *op)
     case X86_MOVSXD: return select_extend(c, op);
     case X86_LEA: return select_lea(c, op);
     case X86_IMUL: return select_imul(c, op);
-    case X86_CMOVcc: return select_cmov(op);
-    case X86_SETcc: return select_setcc(op);
+    case X86_CMOVcc:
+    case X86_SETcc: return select_cond(op);
     case X86_NOP: return nop;
     case X86_Jcc:
     case X86_JMP:
@@ -326,5 +317,54 @@ iem_step_fn *iem_fast_select(const struct vcpu *c, struct iem_op *op)
     case X86_PUSH:
     case X86_POP: return iem_flow_select(c, op);
     default: return select_two(c, op);
+    }
+}
+
+/* ---- the way from one to the next ---- */
+
+/* The steps that make up most of a kernel's boot and of compiled programs. */
+/* clang-format off */
+#define HOT(X) \
+    X(fast_mov8_rr) X(fast_mov4_rr) X(fast_mov4_ri) X(fast_mov8_rm_base) X(fast_mov8_rm_full) \
+    X(fast_mov4_rm_base) X(fast_mov8_mr_base) X(fast_mov4_mr_base) X(fast_movzx1_rm_base) \
+    X(movzx1_rr) X(lea8_base) X(lea8_full) X(fast_add8_rr) X(fast_add4_rr) X(fast_add8_ri) \
+    X(fast_add4_ri) X(fast_add4_mi_base) X(fast_sub8_rr) X(fast_sub4_rr) X(fast_and8_rr) \
+    X(fast_and4_rr) X(fast_and4_ri) X(fast_or4_rr) X(fast_xor8_rr) X(fast_xor4_rr) X(fast_adc8_rr) \
+    X(fast_cmp8_rr) X(fast_cmp4_rr) X(fast_cmp8_ri) X(fast_cmp4_ri) X(fast_cmp8_rm_base) \
+    X(fast_test8_rr) X(fast_test4_rr) X(fast_test1_rr) X(fast_test1_ri) X(fast_inc8_r) \
+    X(fast_dec8_r) X(fast_imul8_rr) X(fast_shl8_ri) X(fast_shr8_ri) X(fast_cmov8_rr) X(nop) \
+    X(iem_jcc) X(iem_jmp) X(iem_push8_r) X(iem_pop8_r) X(iem_call8) X(iem_ret8) X(iem_step_general) \
+    X(iem_step_over)
+/* clang-format on */
+
+enum {
+    HOT_NONE,
+#define NUMBER(name) HOT_##name,
+    HOT(NUMBER)
+#undef NUMBER
+        HOT_COUNT
+};
+static iem_step_fn *const hot_steps[HOT_COUNT] = {
+#define ROW(name) [HOT_##name] = name,
+    HOT(ROW)
+#undef ROW
+};
+
+void iem_step_set(struct iem_op *op, iem_step_fn *step)
+{
+    op->step = step;
+    op->hot = HOT_COUNT - 1;
+    while (op->hot != HOT_NONE && hot_steps[op->hot] != step)
+        op->hot--;
+}
+
+struct iem_next iem_step_next(struct vcpu *c, const struct iem_op *op, uint64_t fl)
+{
+    switch (op->hot) {
+#define CASE(name)                                                                                                     \
+    case HOT_##name: return name(c, op, fl);
+        HOT(CASE)
+#undef CASE
+    default: return op->step(c, op, fl);
     }
 }

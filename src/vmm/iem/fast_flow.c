@@ -6,22 +6,20 @@
  */
 #include "vmm/iem/step_int.h"
 
-IEM_STEP(jmp)
+IEM_STEP(iem_jmp)
 {
     return iem_take(c, op, fl);
 }
 
-#define JCC(cc)                                                                                                        \
-    IEM_STEP(jcc_##cc)                                                                                                 \
-    {                                                                                                                  \
-        if (iem_raw_cond(fl, cc))                                                                                      \
-            return iem_take(c, op, fl);                                                                                \
-        IEM_NEXT(c, op, fl);                                                                                           \
-    }
-IEM_16(JCC)
+IEM_STEP(iem_jcc)
+{
+    if (iem_raw_test(fl, (uint32_t)op->disp))
+        return iem_take(c, op, fl);
+    IEM_NEXT(c, op, fl);
+}
 
 /* A register's value as a target: RIP has this width. */
-IEM_STEP(jmp_r)
+IEM_STEP(iem_jmp_r)
 {
     uint64_t target = *iem_reg(c, op->dst);
 
@@ -32,7 +30,7 @@ IEM_STEP(jmp_r)
 
 /* S: width of the stack and of what is pushed, T the same as a type. */
 #define STACK(S, T)                                                                                                    \
-    IEM_STEP(push##S##_r)                                                                                              \
+    IEM_STEP(iem_push##S##_r)                                                                                          \
     {                                                                                                                  \
         T sp = (T)(*iem_reg(c, X86_RSP) - S);                                                                          \
         uint8_t *p;                                                                                                    \
@@ -43,7 +41,7 @@ IEM_STEP(jmp_r)
         *iem_reg(c, X86_RSP) = sp;                                                                                     \
         IEM_NEXT(c, op, fl);                                                                                           \
     }                                                                                                                  \
-    IEM_STEP(push##S##_i)                                                                                              \
+    IEM_STEP(iem_push##S##_i)                                                                                          \
     {                                                                                                                  \
         T sp = (T)(*iem_reg(c, X86_RSP) - S);                                                                          \
         uint8_t *p;                                                                                                    \
@@ -54,7 +52,7 @@ IEM_STEP(jmp_r)
         *iem_reg(c, X86_RSP) = sp;                                                                                     \
         IEM_NEXT(c, op, fl);                                                                                           \
     }                                                                                                                  \
-    IEM_STEP(pop##S##_r)                                                                                               \
+    IEM_STEP(iem_pop##S##_r)                                                                                           \
     {                                                                                                                  \
         T sp = (T)*iem_reg(c, X86_RSP);                                                                                \
         uint8_t *p;                                                                                                    \
@@ -65,7 +63,7 @@ IEM_STEP(jmp_r)
         *iem_reg(c, op->dst) = iem_host_load(p, S);                                                                    \
         IEM_NEXT(c, op, fl);                                                                                           \
     }                                                                                                                  \
-    IEM_STEP(call##S)                                                                                                  \
+    IEM_STEP(iem_call##S)                                                                                              \
     {                                                                                                                  \
         T sp = (T)(*iem_reg(c, X86_RSP) - S);                                                                          \
         uint8_t *p;                                                                                                    \
@@ -76,7 +74,7 @@ IEM_STEP(jmp_r)
         *iem_reg(c, X86_RSP) = sp;                                                                                     \
         return iem_take(c, op, fl);                                                                                    \
     }                                                                                                                  \
-    IEM_STEP(ret##S)                                                                                                   \
+    IEM_STEP(iem_ret##S)                                                                                               \
     {                                                                                                                  \
         T sp = (T)*iem_reg(c, X86_RSP);                                                                                \
         uint64_t target;                                                                                               \
@@ -95,19 +93,11 @@ STACK(4, uint32_t)
 
 /* ---- choice ---- */
 
-static iem_step_fn *select_jcc(unsigned cond)
-{
-#define BY(cc) jcc_##cc,
-    static iem_step_fn *const jcc[16] = {IEM_16(BY)};
-
-    return jcc[cond & 15];
-}
-
 static iem_step_fn *select_push(const struct x86_insn *i, bool wide)
 {
     if (iem_is_plain_reg(&i->op[0]))
-        return wide ? push8_r : push4_r;
-    return i->op[0].kind == X86_OP_IMM && i->op[0].reg == 0 ? (wide ? push8_i : push4_i) : NULL;
+        return wide ? iem_push8_r : iem_push4_r;
+    return i->op[0].kind == X86_OP_IMM && i->op[0].reg == 0 ? (wide ? iem_push8_i : iem_push4_i) : NULL;
 }
 
 iem_step_fn *iem_flow_select(const struct vcpu *c, struct iem_op *op)
@@ -118,13 +108,14 @@ iem_step_fn *iem_flow_select(const struct vcpu *c, struct iem_op *op)
     if (i->opsize != (wide ? 8 : 4) || !c->mode.flat || c->mode.align_check || c->mode.stack_bytes != i->opsize)
         return NULL;
     op->dst = i->op[0].reg;
+    op->disp = (int32_t)iem_raw_test_of(i->cond);
     op->imm = rel ? op->end + i->imm[0] : i->imm[0];
     switch (i->mnem) {
-    case X86_Jcc: return select_jcc(i->cond);
-    case X86_JMP: return rel ? jmp : iem_is_plain_reg(&i->op[0]) ? jmp_r : NULL;
-    case X86_CALL: return rel ? (wide ? call8 : call4) : NULL;
-    case X86_RET: return i->nops == 0 ? (wide ? ret8 : ret4) : NULL;
+    case X86_Jcc: return iem_jcc;
+    case X86_JMP: return rel ? iem_jmp : iem_is_plain_reg(&i->op[0]) ? iem_jmp_r : NULL;
+    case X86_CALL: return rel ? (wide ? iem_call8 : iem_call4) : NULL;
+    case X86_RET: return i->nops == 0 ? (wide ? iem_ret8 : iem_ret4) : NULL;
     case X86_PUSH: return select_push(i, wide);
-    default: return iem_is_plain_reg(&i->op[0]) ? (wide ? pop8_r : pop4_r) : NULL;
+    default: return iem_is_plain_reg(&i->op[0]) ? (wide ? iem_pop8_r : iem_pop4_r) : NULL;
     }
 }

@@ -165,28 +165,27 @@ IEM_RAW(ror, IEM_ASM_ROTATE, "", "ror")
 IEM_RAW(rcl, IEM_ASM_ROTATE, IEM_PUT_CF, "rcl")
 IEM_RAW(rcr, IEM_ASM_ROTATE, IEM_PUT_CF, "rcr")
 
-/** The condition on raw flags. */
-IEM_INLINE bool iem_raw_cond(uint64_t raw, unsigned cc)
+/* A condition as data: the raw flags it looks at, bit 1 standing for SF != OF; bit 16: holds if none of them is set. */
+#define IEM_RAW_LESS 0x0002u
+#define IEM_TEST_NOT 0x10000u
+IEM_INLINE uint32_t iem_raw_test_of(unsigned cc)
 {
-    bool t, less = ((raw >> 15 ^ raw) & 1) != 0;
+    static const uint16_t flags[8] = {IEM_RAW_OF, IEM_RAW_CF, IEM_RAW_ZF,   IEM_RAW_CF | IEM_RAW_ZF,
+                                      IEM_RAW_SF, IEM_RAW_PF, IEM_RAW_LESS, IEM_RAW_LESS | IEM_RAW_ZF};
 
-    switch (cc >> 1) {
-    case 0: t = (raw & IEM_RAW_OF) != 0; break;
-    case 1: t = (raw & IEM_RAW_CF) != 0; break;
-    case 2: t = (raw & IEM_RAW_ZF) != 0; break;
-    case 3: t = (raw & (IEM_RAW_CF | IEM_RAW_ZF)) != 0; break;
-    case 4: t = (raw & IEM_RAW_SF) != 0; break;
-    case 5: t = (raw & IEM_RAW_PF) != 0; break;
-    case 6: t = less; break;
-    default: t = less || (raw & IEM_RAW_ZF); break;
-    }
-    return t != (cc & 1);
+    return flags[cc >> 1 & 7] | (cc & 1 ? IEM_TEST_NOT : 0);
+}
+IEM_INLINE bool iem_raw_test(uint64_t raw, uint32_t test)
+{
+    uint64_t less = (raw >> 15 ^ raw) << 1 & IEM_RAW_LESS;
+
+    return (((raw | less) & test & IEM_RAW_ALL) != 0) != ((test & IEM_TEST_NOT) != 0);
 }
 
 /** Condition code 0-15 as in Jcc, SETcc, CMOVcc. */
 IEM_INLINE bool iem_cond(uint64_t fl, unsigned cc)
 {
-    return iem_raw_cond(iem_raw_flags(fl), cc);
+    return iem_raw_test(iem_raw_flags(fl), iem_raw_test_of(cc));
 }
 
 #endif

@@ -44,11 +44,12 @@ struct iem_op {
         const void *thunk;      /* X86_BY_HOST: host code made by thunk.c */
         struct iem_block *link; /* jumps within the page: where they lead to, once known */
     };
-    uint64_t imm;                         /* immediate; of jumps: target relative to the block's first byte */
-    int32_t disp;                         /* RIP-relative ones: from the block's first byte */
+    uint64_t imm; /* immediate; of jumps: target relative to the block's first byte */
+    int32_t disp; /* RIP-relative: from the block's first byte; of conditional instructions: iem_raw_test_of() */
     uint8_t dst, src, base, index, scale; /* registers as step_int.h numbers them */
     uint8_t before;                       /* instructions of the block in front of this one */
     uint16_t end;                         /* where the next one begins, from the block's first byte */
+    uint8_t hot;                          /* number of .step among the commonest, 0: none of them */
     uint16_t segbase;                     /* what to add to an address: offset in struct vcpu */
     struct x86_insn i;
 };

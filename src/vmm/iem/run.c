@@ -338,7 +338,7 @@ static void run_blocks(struct vcpu *c)
             }
         }
         c->stat_blocks++;
-        next = b->ops[0].step(c, b->ops, next.fl);
+        next = iem_step_next(c, b->ops, next.fl);
     } while (!ff_any(&c->ff) && c->stat_insns < iem->until);
     iem_put_flags(c, next.fl);
     if (!c->mode.code64)

@@ -1,9 +1,11 @@
 /*
  * step_int.h - how the instructions of a block follow each other, and what specialised handlers are made of.
  *
- * A step executes its instruction and calls the next one's step as its last act, which the compiler turns into a jump:
- * the block runs from handler to handler without coming back. A taken jump returns to the run loop, with the next block
- * in hand if the jump has been linked. The arithmetic flags travel as an argument, raw (flags_int.h).
+ * A step executes its instruction and calls iem_step_next() as its last act, which the compiler turns into a jump: the
+ * block runs from handler to handler without coming back. The next step is found by a tree of comparisons and only the
+ * rare ones through op->step: where the host may not predict indirect jumps (IBRS, retpolines) each of them costs as
+ * much as ten instructions (-fno-jump-tables keeps the tree a tree). A taken jump returns to the run loop, with the
+ * next block in hand if the jump has been linked. The arithmetic flags travel as an argument, raw (flags_int.h).
  *
  * A specialised step knows its operands' kinds, width and way of addressing. It does the plain case: RAM behind a valid
  * translation. Whatever else turns up (a TLB miss, a page border, a device, a watched page) it hands to
@@ -29,14 +31,20 @@ iem_step_fn iem_step_general;
 iem_step_fn iem_step_over, iem_step_over_system;
 /** A jump that is not linked: op->imm is the way. */
 iem_step_fn iem_step_unlinked;
+/** The next instruction: its step, the commonest ones by direct jumps. (fast.c) */
+iem_step_fn iem_step_next;
+/** What @op runs in a block. */
+void iem_step_set(struct iem_op *op, iem_step_fn *step);
 /** A specialised step for the form of op->i, whose other fields it fills in; NULL: there is none. (fast.c) */
 iem_step_fn *iem_fast_select(const struct vcpu *c, struct iem_op *op);
 /** Of jumps, calls and stack instructions. (fast_flow.c) */
 iem_step_fn *iem_flow_select(const struct vcpu *c, struct iem_op *op);
+iem_step_fn iem_jmp, iem_jcc, iem_jmp_r;
+iem_step_fn iem_push8_r, iem_push8_i, iem_pop8_r, iem_call8, iem_ret8;
+iem_step_fn iem_push4_r, iem_push4_i, iem_pop4_r, iem_call4, iem_ret4;
 
-#define IEM_16(X)              X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
-#define IEM_STEP(name)         static struct iem_next name(struct vcpu *c, const struct iem_op *op, uint64_t fl)
-#define IEM_NEXT(c, op, fl)    return (op)[1].step(c, (op) + 1, fl)
+#define IEM_STEP(name)         struct iem_next name(struct vcpu *c, const struct iem_op *op, uint64_t fl)
+#define IEM_NEXT(c, op, fl)    return iem_step_next(c, (op) + 1, fl)
 #define IEM_GENERAL(c, op, fl) return iem_step_general(c, op, fl)
 
 /* Registers by number: 0-15 general, 16 RIP (the block's first byte, inv 1), 17 always 0. */
