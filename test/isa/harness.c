@@ -106,6 +106,23 @@ static void triple_fault(void *user, unsigned cpu)
     (void)user, (void)cpu;
 }
 
+static void ferr(void *user, unsigned cpu, bool asserted)
+{
+    struct isa *t = user;
+
+    (void)cpu;
+    t->ferr = asserted;
+    if (!asserted)
+        return;
+    t->irq = ISA_FERR_VECTOR;
+    ff_set(&t->c->ff, FF_INTR);
+}
+
+static bool ignne(void *user)
+{
+    return ((struct isa *)user)->ignne;
+}
+
 static const struct cpum_outside outside = {
     .port_read = port_read,
     .port_write = port_write,
@@ -120,6 +137,8 @@ static const struct cpum_outside outside = {
     .tsc = tsc,
     .tsc_set = tsc_set,
     .triple_fault = triple_fault,
+    .ferr = ferr,
+    .ignne = ignne,
 };
 
 static void sync_writes(void *user, uint64_t gpa)

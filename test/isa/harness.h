@@ -26,10 +26,12 @@ struct isa {
     uint8_t *ram;
     uint64_t code, data, stack; /* offsets in their segments, for the current mode */
     uint64_t code_gla, data_gla;
-    int irq; /* vector to deliver at the next chance, -1 none */
+    int irq;          /* vector to deliver at the next chance, -1 none */
+    bool ferr, ignne; /* pins of the x87 unit; FERR# rising asks for ISA_FERR_VECTOR */
 };
 
-#define ISA_IRQ_PORT 0xf1u /* written: asks for the interrupt with that vector */
+#define ISA_FERR_VECTOR 0x75
+#define ISA_IRQ_PORT    0xf1u /* written: asks for the interrupt with that vector */
 
 enum { ISA_DONE = -1, ISA_LOST = -2 };
 

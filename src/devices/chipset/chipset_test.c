@@ -4,6 +4,7 @@
  * Sources: 82441FX data sheet (290549), 82371SB (290550), 82371AB (290562).
  */
 #include "devices/registry.h"
+#include "vmm/pdm/pdm.h"
 #include "vmm/pdm/rig.h"
 
 static uint32_t cfg(struct rig *r, uint32_t address, unsigned size)
@@ -96,6 +97,35 @@ static void test_resets(void)
     rig_free(r);
 }
 
+/* 82371SB 2.5.6: FERR# raises IRQ 13; port F0h takes it back and asserts IGNNE# for as long as FERR# is. */
+static void test_coprocessor(void)
+{
+    struct rig *r = rig_new(&piix3_device, NULL);
+    struct pdm *pdm = rig_pdm(r);
+    g_autoptr(GError) error = NULL;
+
+    rig_out(r, 0xf0, 0, 1); /* no error: nothing to ignore */
+    g_assert_false(pdm_ignne(pdm));
+    pdm_ferr(pdm, true);
+    g_assert_true(rig_irq(r, 13));
+    g_assert_false(pdm_ignne(pdm));
+    g_assert_true(rig_save_load(r, &error));
+    g_assert_true(rig_irq(r, 13));
+    rig_out(r, 0xf0, 0, 1);
+    g_assert_false(rig_irq(r, 13));
+    g_assert_true(pdm_ignne(pdm));
+    g_assert_true(rig_save_load(r, &error));
+    g_assert_true(pdm_ignne(pdm));
+    pdm_ferr(pdm, false);
+    g_assert_false(pdm_ignne(pdm));
+    pdm_ferr(pdm, true);
+    pdm_ferr(pdm, false); /* IRQ 13 stays until it is taken back */
+    g_assert_true(rig_irq(r, 13));
+    rig_reset(r);
+    g_assert_false(rig_irq(r, 13));
+    rig_free(r);
+}
+
 /* 82371AB 7.1, 7.2: PMBA and PMREGMISC place the block; SCI on IRQ 9; soft off. */
 static void test_pm(void)
 {
@@ -149,6 +179,7 @@ int main(int argc, char **argv)
     g_test_add_func("/i440fx/pam", test_pam);
     g_test_add_func("/i440fx/smram", test_smram);
     g_test_add_func("/chipset/resets", test_resets);
+    g_test_add_func("/piix3/coprocessor", test_coprocessor);
     g_test_add_func("/piix4_pm/pm", test_pm);
     g_test_add_func("/piix4_pm/smbus", test_smbus);
     return g_test_run();

@@ -1,21 +1,30 @@
 /*
- * piix3.c - the 82371SB ISA bridge: PCI interrupt routing and reset control.
+ * piix3.c - the 82371SB ISA bridge: PCI interrupt routing, reset control, coprocessor errors.
  *
- * Source: Intel 82371SB (PIIX3) data sheet, order 290550 [PIIX]: 2.2 (configuration registers), 2.5 (reset control).
+ * A rising FERR# raises IRQ 13. A write to port F0h takes it back, and asserts IGNNE# until FERR# goes, so that the
+ * handler can use the coprocessor.
+ *
+ * Source: Intel 82371SB (PIIX3) data sheet, order 290550 [PIIX]: 2.2 (configuration registers), 2.5 (reset control and
+ * coprocessor error register).
  * Left out: X-bus chip selects and timing registers (they read back what was written), SMI, USB and IDE (own devices),
- * the MIRQ and APIC chip select pins.
- * Locks: every callback runs under the device lock; route() comes along the interrupt path.
- * Invariant 1: ISA line n has this device's source high <=> some PIRQ that is high is routed to n.
+ * the MIRQ and APIC chip select pins; XBCS's enable of the coprocessor error (on whatever it says: SeaBIOS leaves it
+ * off). Locks: every callback runs under the device lock; route() comes along the interrupt path. Invariant 1: ISA line
+ * n has this device's source high <=> some PIRQ that is high is routed to n; line 13: .error. Invariant 2: .ignne only
+ * while .ferr.
  */
 #include "devices/chipset/pci_reg.h"
 
 enum { PIRQ_ROUTE = 0x60, PIRQS = 4, ROUTE_DISABLED = 0x80, ISA_LINES = 16 };
 enum { RESET_PORT = 0xcf9, RESET_CPU = 0x04, RESET_WRITABLE = 0x06 };
+enum { ERROR_PORT = 0xf0, ERROR_IRQ = 13 };
 #define ROUTABLE 0xdef8u /* IRQ 3-7, 9-12, 14, 15 [PIIX 2.2.10] */
 
 struct piix3 {
     uint8_t pirq;    /* levels of PIRQA-D */
     uint8_t control; /* port CF9h */
+    uint8_t ferr;    /* the processor's pin, asserted */
+    uint8_t error;   /* IRQ 13 asked for */
+    uint8_t ignne;   /* the processor's other pin */
     pdm_irq line[ISA_LINES];
 };
 
@@ -54,6 +63,8 @@ static void piix3_drive(struct pdm_dev *dev)
     for (unsigned irq = 0; irq < ISA_LINES; irq++)
         if (ROUTABLE >> irq & 1)
             pdm_irq_set(dev, s->line[irq], line_level(dev, irq));
+    pdm_irq_set(dev, s->line[ERROR_IRQ], s->error);
+    pdm_ignne_set(dev, s->ignne);
 }
 
 static void piix3_route(struct pdm_dev *dev, unsigned pirq, bool level)
@@ -90,11 +101,32 @@ static void reset_write(struct pdm_dev *dev, uint16_t off, uint32_t val, unsigne
     s->control = val & RESET_WRITABLE;
 }
 
+static void piix3_ferr(struct pdm_dev *dev, bool asserted)
+{
+    struct piix3 *s = pdm_state(dev);
+
+    s->ferr = asserted;
+    s->error |= s->ferr;
+    s->ignne &= s->ferr;
+    piix3_drive(dev);
+}
+
+/* [PIIX 2.5.6] Any value; reads find nobody. */
+static void error_write(struct pdm_dev *dev, uint16_t off, uint32_t val, unsigned size)
+{
+    struct piix3 *s = pdm_state(dev);
+
+    (void)off, (void)val, (void)size;
+    s->error = 0;
+    s->ignne = s->ferr;
+    piix3_drive(dev);
+}
+
 static void piix3_reset(struct pdm_dev *dev)
 {
     struct piix3 *s = pdm_state(dev);
 
-    s->control = 0;
+    s->control = s->ferr = s->error = s->ignne = 0;
     pci_regs_reset(dev, regs, G_N_ELEMENTS(regs));
 }
 
@@ -114,6 +146,12 @@ static bool piix3_construct(struct pdm_dev *dev, GError **error)
                                  .max_size = 1,
                                  .read = reset_read,
                                  .write = reset_write};
+    const struct pdm_io coprocessor = {.name = "coprocessor-error",
+                                       .base = ERROR_PORT,
+                                       .count = 1,
+                                       .min_size = 1,
+                                       .max_size = 1,
+                                       .write = error_write};
     struct piix3 *s = pdm_state(dev);
 
     if (!pdm_pci_register(dev, &pci, error))
@@ -123,23 +161,29 @@ static bool piix3_construct(struct pdm_dev *dev, GError **error)
         if (ROUTABLE >> irq & 1 && !pdm_irq_claim(dev, irq, &s->line[irq], error))
             return false;
     pdm_pci_router(dev, piix3_route);
-    return pdm_io_add(dev, &reset, error);
+    pdm_ferr_register(dev, piix3_ferr);
+    return pdm_irq_claim(dev, ERROR_IRQ, &s->line[ERROR_IRQ], error) && pdm_io_add(dev, &coprocessor, error) &&
+           pdm_io_add(dev, &reset, error);
 }
 
 static bool piix3_state_check(void *state)
 {
     const struct piix3 *s = state;
 
-    return s->pirq < 1 << PIRQS && (s->control & ~RESET_WRITABLE) == 0;
+    return s->pirq < 1 << PIRQS && (s->control & ~RESET_WRITABLE) == 0 && s->ferr <= 1 && s->error <= 1 &&
+           s->ignne <= s->ferr;
 }
 
 static const struct ssm_field piix3_fields[] = {
     SSM_U8(struct piix3, pirq),
     SSM_U8(struct piix3, control),
+    SSM_FIELD_(struct piix3, ferr, SSM_KIND_UINT, 1, 1, 2, NULL), /* since 2, with the next two */
+    SSM_FIELD_(struct piix3, error, SSM_KIND_UINT, 1, 1, 2, NULL),
+    SSM_FIELD_(struct piix3, ignne, SSM_KIND_UINT, 1, 1, 2, NULL),
     SSM_END,
 };
 static const struct ssm_desc piix3_desc = {
-    .version = 1, .oldest = 1, .fields = piix3_fields, .check = piix3_state_check};
+    .version = 2, .oldest = 1, .fields = piix3_fields, .check = piix3_state_check};
 
 const struct pdm_devreg piix3_device = {
     .name = "piix3",

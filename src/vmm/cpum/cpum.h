@@ -137,6 +137,7 @@ struct cpum_ctx {
     uint8_t shadow_is_ss; /* MOV SS/POP SS: also holds off debug traps */
     uint8_t sipi_vector;
     uint8_t pending_db; /* DR6 B0-B3 collected for a trap after this instruction */
+    uint8_t ferr;       /* FERR# is asserted: an x87 error with CR0.NE = 0 has been met */
 };
 
 /* Everything the CPU modes boil down to, recomputed by cpum_mode_update() whenever an input changes. */
@@ -230,6 +231,8 @@ struct cpum_outside {
     /* Guest TSC = host TSC less what stands there, while the vCPU executes; NULL: not so, ask tsc(). */
     const _Atomic uint64_t *(*tsc_offset)(void *user, unsigned cpu);
     void (*triple_fault)(void *user, unsigned cpu);
+    void (*ferr)(void *user, unsigned cpu, bool asserted); /* FERR# changes: the board asks for IRQ 13 */
+    bool (*ignne)(void *user);                             /* IGNNE#: x87 instructions run in spite of an error */
 };
 
 /** Zeroed, below 2 GiB where the host has room there (translated code then reaches it by 32-bit addresses). */

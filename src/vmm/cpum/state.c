@@ -69,6 +69,7 @@ static const struct ssm_field ctx_fields[] = {
     SSM_U8(struct cpum_ctx, shadow_is_ss),
     SSM_U8(struct cpum_ctx, sipi_vector),
     SSM_U8(struct cpum_ctx, pending_db),
+    SSM_FIELD_(struct cpum_ctx, ferr, SSM_KIND_UINT, 1, 1, 2, NULL), /* since 2 */
     SSM_END,
 };
 /* clang-format on */
@@ -93,7 +94,7 @@ static bool ctx_check(void *state)
     struct cpum_ctx *x = state;
     uint32_t mxcsr;
 
-    if (x->cpl > 3 || x->activity > CPUM_SHUTDOWN || !(x->rflags & CPUM_FL_1) || x->rflags >> 22)
+    if (x->cpl > 3 || x->activity > CPUM_SHUTDOWN || x->ferr > 1 || !(x->rflags & CPUM_FL_1) || x->rflags >> 22)
         return false;
     if (x->cr0 >> 32 || !(x->xcr0 & 1) || x->xcr0 > 7 || x->xcr0 == 5)
         return false;
@@ -103,7 +104,7 @@ static bool ctx_check(void *state)
     return modes_possible(x);
 }
 
-const struct ssm_desc cpum_state = {.version = 1, .oldest = 1, .fields = ctx_fields, .check = ctx_check};
+const struct ssm_desc cpum_state = {.version = 2, .oldest = 1, .fields = ctx_fields, .check = ctx_check};
 
 bool cpum_loaded(struct vcpu *c)
 {

@@ -194,5 +194,5 @@ void iem_x87_unpark(struct vcpu *c)
 
 bool iem_x87_usable(const struct vcpu *c)
 {
-    return c->iem->thunks->x87_live && !(c->ctx.cr0 & (CPUM_CR0_EM | CPUM_CR0_TS));
+    return c->iem->thunks->x87_live && !(c->ctx.cr0 & (CPUM_CR0_EM | CPUM_CR0_TS)) && !c->ctx.ferr;
 }

@@ -54,7 +54,7 @@ void iem_op_none(struct vcpu *c);
 #define IEM_OP_GLAS 2u
 /** Linear addresses of the memory operands before the instruction runs. Return: how many, of those that are simple. */
 unsigned iem_op_glas(const struct vcpu *c, const struct iem_op *op, uint64_t ret_gla[IEM_OP_GLAS]);
-/** The host's FPU holds the guest's x87 registers, and CR0 lets the guest use them. */
+/** The host's FPU holds the guest's x87 registers, CR0 lets the guest use them, and FERR# is not asserted. */
 bool iem_x87_usable(const struct vcpu *c);
 
 /* ---- for comparing two engines ---- */

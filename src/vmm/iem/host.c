@@ -304,7 +304,7 @@ static enum iem_align alignment_of(const struct x86_insn *i)
     return i->row->feature == X86_FEAT_F16C ? IEM_ALIGN_ANY : IEM_ALIGN_AC;
 }
 
-void iem_host_insn(struct vcpu *c, const struct iem_op *op)
+static void run_insn(struct vcpu *c, const struct iem_op *op)
 {
     struct iem_thunks *t = c->iem->thunks;
     const struct x86_operand *m = memory_operand(&op->i);
@@ -312,8 +312,6 @@ void iem_host_insn(struct vcpu *c, const struct iem_op *op)
 
     if (fn == NULL)
         fn = host_thunk_for(t, &op->i);
-    if (host_is_x87(&op->i))
-        host_x87_begin(c, op);
     if (m == NULL) {
         run_fn(c, op, fn);
         return;
@@ -331,4 +329,15 @@ void iem_host_insn(struct vcpu *c, const struct iem_op *op)
     run_fn(c, op, fn);
     if (m->flags & X86_OPF_WRITE)
         iem_wr_bytes(c, op->i.seg, off, t->io.memory, m->bytes, align);
+}
+
+void iem_host_insn(struct vcpu *c, const struct iem_op *op)
+{
+    bool x87 = host_is_x87(&op->i);
+
+    if (x87)
+        host_x87_begin(c, op);
+    run_insn(c, op);
+    if (x87)
+        host_x87_end(c);
 }

@@ -36,6 +36,7 @@ struct iem_thunks {
     bool x87_live;  /* the host's FPU holds the guest's x87/MMX registers */
     bool fop_maybe; /* fop becomes FOP if the x87 instruction that just ran raised an unmasked exception */
     uint16_t fop;
+    uint8_t ignored; /* exceptions that stay pending over the x87 instruction that runs, CR0.NE = 0 with IGNNE# */
 };
 
 bool host_init(struct vcpu *c, GError **error);
@@ -49,6 +50,8 @@ size_t host_emit(uint8_t *code, const struct x86_insn *i);
 bool host_is_x87(const struct x86_insn *i);
 /** Before an x87 or MMX instruction: brings the registers in, raises a pending #MF if it is a waiting one. */
 void host_x87_begin(struct vcpu *c, const struct iem_op *op);
+/** After it. */
+void host_x87_end(struct vcpu *c);
 /** When it cannot fault any more: its pointers (FIP, FDP, FOP). */
 void host_x87_note(struct vcpu *c, const struct iem_op *op);
 /** What every MMX instruction begins with, in the context's area: TOP = 0, all registers in use. */

@@ -76,6 +76,8 @@ enum {
     XCPT_XM
 };
 
+/** Why a handler was left by longjmp. */
+enum iem_unwind { IEM_UNWIND_EVENT = 1, IEM_UNWIND_FREEZE };
 /** After a jump only force flags need be looked at before the next block; after anything else, everything. */
 enum iem_end { IEM_GO_ON = false, IEM_END = true, IEM_END_JUMP };
 /** Front table of the decode cache: where a linear address was last found. */
@@ -118,6 +120,8 @@ static inline void iem_rep_again(struct vcpu *c, const struct iem_op *op)
 _Noreturn void iem_raise(struct vcpu *c, unsigned vector);                       /* fault without error code */
 _Noreturn void iem_raise_error(struct vcpu *c, unsigned vector, uint32_t error); /* fault with error code */
 _Noreturn void iem_raise_pf(struct vcpu *c, uint64_t gla, uint32_t error);       /* sets CR2 */
+/** Not now: the instruction begins anew after the next interrupt. */
+_Noreturn void iem_freeze(struct vcpu *c);
 _Noreturn void iem_raise_trap(struct vcpu *c, unsigned vector,
                               enum trpm_kind kind); /* rip stays behind the instruction */
 static inline _Noreturn void iem_gp0(struct vcpu *c)

@@ -645,6 +645,55 @@ static void test_halt_wakes(void)
     g_assert_cmphex(t->c->ctx.rip, ==, ISA_HANDLERS + 16 * 0x42 + 1);
 }
 
+/* x87 errors with CR0.NE = 0 (vol. 1 8.7.2): FERR# at the next waiting instruction, which waits for the interrupt; with
+ * IGNNE# it runs, and the error stays; FERR# goes with the error. */
+static void fail_division(void)
+{
+    fresh(X86_MODE_64);
+    t->c->ctx.cr0 &= ~(uint64_t)CPUM_CR0_NE;
+    t->ferr = t->ignne = false;
+    poke(ISA_DATA, 0x037b, 2); /* ZE is not masked */
+    g[X86_RSI] = t->data;
+    /* fninit; fldcw [rsi]; fld1; fldz; fdivp; fwait */
+    isa_load(t, (const uint8_t[]){0xdb, 0xe3, 0xd9, 0x2e, 0xd9, 0xe8, 0xd9, 0xee, 0xde, 0xf9, 0x9b}, 11);
+    t->c->ctx.rip = t->code;
+}
+
+static void test_x87_irq(void)
+{
+    fail_division();
+    t->c->ctx.rflags |= CPUM_FL_IF;
+    g_assert_cmpint(isa_go(t), ==, ISA_FERR_VECTOR);
+    g_assert_cmphex(isa_frame(t, 0), ==, t->code + 10);
+    g_assert_true(t->ferr);
+    t->ignne = true;
+    /* fwait; fld1; fnstsw ax; mov ebx, eax; fld dword [-1], which faults */
+    unmap(ISA_DATA + 0x1000);
+    g[X86_RSI] = ISA_DATA + 0x1000;
+    g_assert_cmpint(ISA_RUN(t, 0x9b, 0xd9, 0xe8, 0xdf, 0xe0, 0x89, 0xc3, 0xd9, 0x06), ==, PF);
+    map(ISA_DATA + 0x1000);
+    g_assert_cmphex(g[X86_RBX] & 0x84, ==, 0x84); /* ES, ZE */
+    g_assert_true(t->ferr);
+    /* fnstsw ax; mov ebx, eax; fnclex; fnstsw ax; fwait */
+    g_assert_cmpint(ISA_RUN(t, 0xdf, 0xe0, 0x89, 0xc3, 0xdb, 0xe2, 0xdf, 0xe0, 0x9b), ==, ISA_DONE);
+    g_assert_cmphex(g[X86_RBX] & 0x84, ==, 0x84);
+    g_assert_cmphex(g[X86_RAX] & 0x84, ==, 0);
+    g_assert_false(t->ferr);
+    t->ignne = false;
+}
+
+static void test_x87_freeze(void)
+{
+    fail_division(); /* interrupts are off */
+    g_assert_cmpint(iem_run(t->c, 1000), ==, IEM_EXIT_HALT);
+    g_assert_cmphex(t->c->ctx.rip, ==, t->code + 10);
+    g_assert_true(t->ferr);
+    g_assert_cmpint(iem_run(t->c, 1000), ==, IEM_EXIT_HALT);
+    t->irq = -1;
+    g_assert_cmpint(ISA_RUN(t, 0xdb, 0xe3), ==, ISA_DONE); /* fninit does not wait */
+    t->irq = -1;
+}
+
 static void test_software(void)
 {
     fresh(X86_MODE_64);
@@ -771,6 +820,8 @@ int main(int argc, char **argv)
         {"memory/push-misaligned", test_push_misaligned},
         {"event/halt", test_halt_wakes},
         {"event/software", test_software},
+        {"x87/irq", test_x87_irq},
+        {"x87/freeze", test_x87_freeze},
         {"run/budget", test_budget},
         {"run/break", test_debugger_break},
         {"run/step", test_step},

@@ -371,16 +371,20 @@ static enum iem_exit run(struct vcpu *c)
     return IEM_EXIT_BUDGET;
 }
 
-/* A handler left by iem_raise(): what ran before it counts, breakpoints it met do not, then the exception is delivered.
- */
+/* A handler left: what of its block ran before it counts, once. */
 static void unwound(struct vcpu *c)
 {
-    struct iem *iem = c->iem;
+    if (!c->trpm->delivering)
+        c->stat_insns += c->iem->op->before;
+    host_x87_end(c);
+}
+
+/* ... by iem_raise(): breakpoints it met do not count, then the exception is delivered. The instruction's length has
+ * been taken back. */
+static void raised(struct vcpu *c)
+{
     struct trpm_event e = c->trpm->raised;
 
-    if (iem->native_home)
-        iem->native_home(c);
-    c->stat_insns += iem->op->before;
     if (e.kind == TRPM_FAULT)
         c->ctx.pending_db = 0;
     else
@@ -393,13 +397,19 @@ static enum iem_exit run_guarded(struct vcpu *c, uint64_t max_insns)
 {
     struct iem *iem = c->iem;
     jmp_buf unwind;
+    int how;
 
     iem->unwind = &unwind;
     iem->until = c->stat_insns + max_insns;
     iem->resumed = true;
     iem->op = &iem_no_op;
-    if (setjmp(unwind)) {
+    how = setjmp(unwind);
+    if (how != 0) {
         unwound(c);
+        if (how == IEM_UNWIND_EVENT)
+            raised(c);
+        else
+            iem->op = &iem_no_op;
         if (iem->stepping)
             return c->ctx.activity == CPUM_SHUTDOWN ? IEM_EXIT_SHUTDOWN : IEM_EXIT_BUDGET;
     }

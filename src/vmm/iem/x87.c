@@ -9,7 +9,9 @@
  * records are ours; the guest's are kept in the context.
  *
  * Sources: SDM vol. 1 8.1.8, 8.1.10 (images), 8.6, 8.7; vol. 2 FSAVE, FSTENV, FXSAVE.
- * Left out: CR0.NE = 0 (errors by IRQ 13): a pending error is then not delivered.
+ * With CR0.NE = 0 a pending error asserts FERR# at the next waiting instruction, as on the Pentium Pro, and the CPU
+ * freezes there until an interrupt; with IGNNE# asserted it goes on, the error still pending (SDM vol. 1 8.7.2, app.
+ * D).
  */
 #include "vmm/iem/host_int.h"
 
@@ -145,33 +147,69 @@ static bool is_data(const struct x86_insn *i)
     }
 }
 
-static void raise_pending(struct vcpu *c)
+/* FERR# follows a pending error no further than to its end: it is asserted by the waiting instruction that meets it. */
+static void ferr(struct vcpu *c, bool asserted)
+{
+    if (c->ctx.ferr == asserted)
+        return;
+    c->ctx.ferr = asserted;
+    if (c->outside && c->outside->ferr)
+        c->outside->ferr(c->outside_user, c->id, asserted);
+}
+
+/* The status word before the instruction, looked at. */
+static unsigned settle(struct vcpu *c)
 {
     unsigned status = status_word();
 
     settle_fop(c, status);
-    if ((status & FSW_ES) && (c->ctx.cr0 & CPUM_CR0_NE))
-        iem_raise(c, XCPT_MF);
+    if (!(status & FSW_ES))
+        ferr(c, false);
+    return status;
 }
 
-/* With CR0.NE = 0 the error stays pending but must not trap the host: its exceptions are cleared on the way. */
-static void disarm(void)
+/* In front of a waiting instruction. Return: exceptions pending under IGNNE#. */
+static unsigned raise_pending(struct vcpu *c)
 {
-    if (status_word() & FSW_ES)
+    unsigned status = settle(c);
+
+    if (!(status & FSW_ES))
+        return 0;
+    if (c->ctx.cr0 & CPUM_CR0_NE)
+        iem_raise(c, XCPT_MF);
+    ferr(c, true);
+    if (!c->outside || !c->outside->ignne || !c->outside->ignne(c->outside_user))
+        iem_freeze(c);
+    return status & FSW_FLAGS;
+}
+
+/* The instruction runs in spite of an error: it must not trap on the host. */
+static void disarm(struct vcpu *c, unsigned pending)
+{
+    c->iem->thunks->ignored = (uint8_t)pending;
+    if (pending)
         __asm__ volatile("fnclex");
+}
+
+void host_x87_end(struct vcpu *c)
+{
+    struct iem_thunks *t = c->iem->thunks;
+
+    if (!t->ignored)
+        return;
+    iem_fpu_sync(c);
+    c->ctx.fpu.area[2] |= t->ignored;
+    iem_fpu_summary(c->ctx.fpu.area);
+    t->ignored = 0;
 }
 
 void host_x87_begin(struct vcpu *c, const struct iem_op *op)
 {
-    const struct x86_insn *i = &op->i;
-
     host_x87_load(c);
-    if (is_waiting(i)) {
-        raise_pending(c);
-        disarm();
-    } else {
-        settle_fop(c, status_word());
-    }
+    if (is_waiting(&op->i))
+        disarm(c, raise_pending(c));
+    else
+        (void)settle(c);
 }
 
 void host_x87_note(struct vcpu *c, const struct iem_op *op)
@@ -198,7 +236,7 @@ void iem_FWAIT(struct vcpu *c, const struct iem_op *op)
     if ((c->ctx.cr0 & (CPUM_CR0_MP | CPUM_CR0_TS)) == (CPUM_CR0_MP | CPUM_CR0_TS))
         iem_raise(c, XCPT_NM);
     host_x87_load(c);
-    raise_pending(c);
+    (void)raise_pending(c);
 }
 
 /* ---- environment images: 14 bytes with a 16-bit operand size, 28 otherwise; real-mode forms mix in FOP ---- */
@@ -361,7 +399,7 @@ void iem_FLDENV(struct vcpu *c, const struct iem_op *op)
     uint8_t image[28];
 
     host_x87_load(c);
-    raise_pending(c);
+    (void)raise_pending(c);
     iem_rd_bytes(c, op->i.seg, iem_ea(c, &op->i), image, op->i.opsize == 2 ? 14 : 28, IEM_ALIGN_AC);
     iem_fpu_sync(c);
     take_env(c, op->i.opsize, image);
@@ -385,7 +423,7 @@ void iem_FRSTOR(struct vcpu *c, const struct iem_op *op)
     unsigned n = op->i.opsize == 2 ? 14 : 28;
 
     host_x87_load(c);
-    raise_pending(c);
+    (void)raise_pending(c);
     iem_rd_bytes(c, op->i.seg, iem_ea(c, &op->i), image, n + 80, IEM_ALIGN_AC);
     iem_fpu_sync(c);
     take_env(c, op->i.opsize, image);

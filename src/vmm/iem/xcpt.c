@@ -32,7 +32,14 @@ static _Noreturn void leave(struct vcpu *c, unsigned vector, enum trpm_kind kind
         c->ctx.rip -= iem->op->i.len;
     c->trpm->raised =
         (struct trpm_event){.vector = (uint8_t)vector, .kind = (uint8_t)kind, .has_error = has_error, .error = error};
-    longjmp(*iem->unwind, 1);
+    longjmp(*iem->unwind, IEM_UNWIND_EVENT);
+}
+
+void iem_freeze(struct vcpu *c)
+{
+    c->ctx.rip -= c->iem->op->i.len;
+    c->ctx.activity = CPUM_HALTED;
+    longjmp(*c->iem->unwind, IEM_UNWIND_FREEZE);
 }
 
 void iem_raise(struct vcpu *c, unsigned vector)

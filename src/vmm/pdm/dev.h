@@ -161,6 +161,9 @@ typedef struct {
  * wired-or over sources; the PIC and IOAPIC see the line. */
 bool pdm_irq_claim(struct pdm_dev *dev, unsigned isa_irq, pdm_irq *ret, GError **error);
 void pdm_irq_set(struct pdm_dev *dev, pdm_irq irq, bool level);
+/** The coprocessor's error pins, of the bridge alone: told when FERR# of any processor changes; drives IGNNE#. */
+void pdm_ferr_register(struct pdm_dev *dev, void (*ferr)(struct pdm_dev *dev, bool asserted));
+void pdm_ignne_set(struct pdm_dev *dev, bool asserted);
 /** pdm_irq_alone() - while set, the other sources of the line are wired off it (HPET legacy replacement). */
 void pdm_irq_alone(struct pdm_dev *dev, pdm_irq irq, bool alone);
 

@@ -196,6 +196,31 @@ void pdm_cpu_post(struct pdm_dev *dev, unsigned cpu, enum pdm_cpu_event event, u
 
 /* ---- processors ---- */
 
+void pdm_ferr_register(struct pdm_dev *dev, void (*ferr)(struct pdm_dev *dev, bool asserted))
+{
+    dev->pdm->coprocessor = dev;
+    dev->pdm->ferr = ferr;
+}
+
+void pdm_ignne_set(struct pdm_dev *dev, bool asserted)
+{
+    atomic_store(&dev->pdm->ignne, asserted);
+}
+
+void pdm_ferr(struct pdm *pdm, bool asserted)
+{
+    if (!pdm->coprocessor)
+        return;
+    pdm_lock(pdm->coprocessor);
+    pdm->ferr(pdm->coprocessor, asserted);
+    pdm_unlock(pdm->coprocessor);
+}
+
+bool pdm_ignne(const struct pdm *pdm)
+{
+    return atomic_load(&pdm->ignne);
+}
+
 int pdm_interrupt_pending(struct pdm *pdm, unsigned cpu)
 {
     if (atomic_load(&pdm->pic_intr) && takes_pic(pdm, cpu))

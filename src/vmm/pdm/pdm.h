@@ -112,6 +112,9 @@ bool pdm_load_end(struct pdm *pdm, GError **error);
 int pdm_interrupt_pending(struct pdm *pdm, unsigned cpu);
 /** pdm_interrupt_acknowledge() - takes it; -1 = there is none after all. */
 int pdm_interrupt_acknowledge(struct pdm *pdm, unsigned cpu);
+/** pdm_ferr() - a vCPU's FERR# changes (one at a time uses it, SDM vol. 1 8.7.2); pdm_ignne() - IGNNE# is asserted. */
+void pdm_ferr(struct pdm *pdm, bool asserted);
+bool pdm_ignne(const struct pdm *pdm);
 uint8_t pdm_tpr_get(struct pdm *pdm, unsigned cpu); /* the APIC's 8-bit TPR; 0 without an APIC */
 void pdm_tpr_set(struct pdm *pdm, unsigned cpu, uint8_t tpr);
 bool pdm_apic_msr_read(struct pdm *pdm, unsigned cpu, uint32_t msr, uint64_t *ret);

@@ -112,6 +112,9 @@ struct pdm {
     const struct pdm_ioapic_ops *ioapic_ops;
     const struct pdm_apic_ops *apic_ops;
     _Atomic bool pic_intr;
+    struct pdm_dev *coprocessor; /* the bridge FERR# leads to */
+    void (*ferr)(struct pdm_dev *dev, bool asserted);
+    _Atomic bool ignne;
 
     GMutex pirq_lock; /* irq_out of functions, pirq_level */
     bool pirq_level[PDM_PIRQS];

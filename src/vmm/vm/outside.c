@@ -109,6 +109,17 @@ static void triple_fault(void *user, unsigned cpu)
     (void)cpu;
 }
 
+static void ferr(void *user, unsigned cpu, bool asserted)
+{
+    (void)cpu;
+    pdm_ferr(vm_of(user)->pdm, asserted);
+}
+
+static bool ignne(void *user)
+{
+    return pdm_ignne(vm_of(user)->pdm);
+}
+
 const struct cpum_outside vm_outside = {
     .port_read = port_read,
     .port_write = port_write,
@@ -124,4 +135,6 @@ const struct cpum_outside vm_outside = {
     .tsc_set = tsc_set,
     .tsc_offset = tsc_offset,
     .triple_fault = triple_fault,
+    .ferr = ferr,
+    .ignne = ignne,
 };
