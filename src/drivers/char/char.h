@@ -25,7 +25,7 @@ enum char_kind { CHAR_RAW_FILE, CHAR_HOST_PIPE, CHAR_HOST_DEVICE, CHAR_TCP, CHAR
 struct char_conf {
     enum char_kind kind;
     /**
-     * RAW_FILE: output file, emptied first. HOST_PIPE: Unix socket. HOST_DEVICE: a tty.
+     * RAW_FILE: output file, emptied by char_begin(). HOST_PIPE: Unix socket. HOST_DEVICE: a tty.
      * TCP: "host:port"; a server may say only "port" and then listens on every address, as VirtualBox does.
      */
     const char *path;
@@ -47,6 +47,8 @@ struct char_up {
 
 /** On the loop's thread, or before it runs. A client connects now, or fails after CHAR_CONNECT_MS. */
 struct pdm_char *char_new(const struct char_conf *conf, const struct char_up *up, GError **error);
+/** The machine starts: from here on the output file is the new one's. Before the first write. */
+void char_begin(struct pdm_char *line);
 /** On the loop's thread, or after it ended, when no device calls any more. Sends what is left if that goes at once. */
 void char_free(struct pdm_char *line);
 

@@ -26,7 +26,8 @@ struct char_stream {
     struct char_end kick;    /* eventfd: other threads have news */
     struct char_end listener;
     bool is_socket;
-    char *unlink_path;         /* socket file to remove in the end */
+    bool is_file;              /* RAW_FILE, before char_begin() */
+    char *unlink_path;         /* file to remove in the end */
     struct termios *tty_saved; /* modes to put back on out.fd */
     int out_flags_fd;          /* descriptor whose O_NONBLOCK was changed, or -1 */
     int out_flags;

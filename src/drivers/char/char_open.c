@@ -11,10 +11,17 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A file that is there is emptied by char_begin(), one that is made now goes again without it. */
 bool char_open_file(struct char_stream *s, const struct char_conf *conf, GError **error)
 {
-    const int fd = open(conf->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0644);
+    const int mode = O_WRONLY | O_CLOEXEC | O_NONBLOCK;
+    int fd = open(conf->path, mode);
 
+    s->is_file = true;
+    if (fd < 0 && errno == ENOENT) {
+        fd = open(conf->path, mode | O_CREAT | O_EXCL, 0644);
+        s->unlink_path = fd >= 0 ? g_strdup(conf->path) : NULL;
+    }
     if (fd < 0) {
         g_set_error(error, CHAR_ERROR, 0,
                     "cannot open the serial output file \"%s\": %s; correct the port's path in the settings, or make "

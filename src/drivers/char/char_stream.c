@@ -299,6 +299,19 @@ struct pdm_char *char_new(const struct char_conf *conf, const struct char_up *up
     return &s->line;
 }
 
+void char_begin(struct pdm_char *line)
+{
+    struct char_stream *s = line->drv;
+    struct stat st;
+
+    if (!s->is_file)
+        return;
+    s->is_file = false;
+    g_clear_pointer(&s->unlink_path, g_free);
+    if (fstat(s->out.fd, &st) == 0 && S_ISREG(st.st_mode) && ftruncate(s->out.fd, 0) < 0)
+        g_warning("cannot empty a serial output file: %s", g_strerror(errno));
+}
+
 /* The last words of a guest: what the peer takes within a moment. */
 static void flush(struct char_stream *s)
 {

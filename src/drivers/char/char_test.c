@@ -119,12 +119,34 @@ static void test_file(void)
 
     g_assert_true(g_file_set_contents(path, "old", 3, NULL));
     open_line(&r, (struct char_conf){.kind = CHAR_RAW_FILE, .path = path});
+    char_begin(r.line);
     say(&r, "hello\n");
     g_assert_cmpuint(r.line->write(r.line, "last", 4), ==, 4); /* not yet moved: char_free() does */
     char_free(r.line);
     r.line = NULL;
     g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
     g_assert_cmpstr(text, ==, "hello\nlast");
+    g_unlink(path);
+    teardown(&r);
+}
+
+/* A start that is refused leaves a file as it was, and none where there was none. */
+static void test_file_untouched(void)
+{
+    struct rig r;
+    setup(&r);
+    g_autofree char *path = g_build_filename(r.dir, "out", NULL);
+    g_autofree char *text = NULL;
+
+    open_line(&r, (struct char_conf){.kind = CHAR_RAW_FILE, .path = path});
+    char_free(r.line);
+    g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+    g_assert_true(g_file_set_contents(path, "old", 3, NULL));
+    open_line(&r, (struct char_conf){.kind = CHAR_RAW_FILE, .path = path});
+    char_free(r.line);
+    r.line = NULL;
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    g_assert_cmpstr(text, ==, "old");
     g_unlink(path);
     teardown(&r);
 }
@@ -464,6 +486,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/char/file", test_file);
+    g_test_add_func("/char/file-untouched", test_file_untouched);
     g_test_add_func("/char/pipe-server", test_pipe_server);
     g_test_add_func("/char/slow-device", test_slow_device);
     g_test_add_func("/char/slow-peer", test_slow_peer);

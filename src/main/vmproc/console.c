@@ -348,6 +348,7 @@ bool console_power_on(struct console *c, GError **error)
 
     if (path != NULL && !vm_load(c->vm, path, error))
         return false;
+    lines_begin(c->lines);
     pid_t jails[MAX_JAILS];
     g_autofree const char **images = media_files(c->media);
     confine(&(struct confine){.machine_folder = c->settings->file.folder,

@@ -112,6 +112,13 @@ struct lines *lines_new(const struct settings_machine *s, const struct console_o
     return all;
 }
 
+void lines_begin(struct lines *all)
+{
+    for (unsigned k = 0; k < G_N_ELEMENTS(all->line); k++)
+        if (all->line[k].chars != NULL)
+            char_begin(all->line[k].chars);
+}
+
 void lines_free(struct lines *all)
 {
     if (all == NULL)

@@ -11,6 +11,8 @@
 struct lines;
 struct lines *lines_new(const struct settings_machine *s, const struct console_options *o, struct pdm *pdm,
                         GError **error);
+/** lines_begin() - the machine starts: output files are emptied now, not when a start may still be refused. */
+void lines_begin(struct lines *l);
 void lines_free(struct lines *l);
 
 #endif
