@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # bench/run.sh [FIGURE...] - hvbench natively, in QEMU's TCG and in Ringbox, with the same kernel and initramfs, in one go: a
-# table of rates and ratios, and one of boots with the engine's instructions per second over them. SCALE (default 0.02) sizes
+# table of rates and ratios, and one of boots; a third boot has the interpreter alone, which counts its instructions. SCALE (default 0.02) sizes
 # the work; BOOTS (default "cloud amd64") names the kernels to boot; FIGURE none: boots only. QEMU is a yardstick here, nothing else.
 set -euo pipefail
 cd "$(dirname "$(realpath "$0")")/.."
@@ -29,13 +29,18 @@ timed() { # NAME COMMAND...: output to NAME.txt with the seconds since start bef
 both() { # NAME: the guest in QEMU and in Ringbox
     timed "$1-qemu" qemu-system-x86_64 -accel tcg -cpu max -m 256 -display none -no-reboot -serial stdio -drive "file=$dir/$1.img,format=raw,if=ide,snapshot=on"
     timed "$1-ringbox" build/bin/VBoxHeadless --startvm "$dir/$1.vbox" --serial-console
-    cp "$dir/Logs/VBox.log" "$dir/$1-ringbox.log"
+}
+interpreted() { # NAME: the guest in Ringbox without the recompiler
+    sed 's|<Hardware>|<ExtraData><ExtraDataItem name="VBoxInternal/EM/RecompilerHeat" value="0"/></ExtraData>&|' "$dir/$1.vbox" > "$dir/$1-iem.vbox"
+    timed "$1-iem" build/bin/VBoxHeadless --startvm "$dir/$1-iem.vbox" --serial-console
+    cp "$dir/Logs/VBox.log" "$dir/$1-iem.log"
 }
 
 load=$(cut -d' ' -f1-3 /proc/loadavg)
 for kernel in $boots; do
     guest "boot-$kernel" "$kernel" true
     both "boot-$kernel"
+    interpreted "boot-$kernel"
 done
 rm -f "$dir/native.txt"
 if [ "$figures" != none ]; then
@@ -70,17 +75,18 @@ def boot(name):
 
 
 def speed(name):
-    """Millions of guest instructions and of them per second of host CPU time, from the log's line at power-off."""
+    """Millions of guest instructions and of them per second of the vCPU's CPU time, from the log's line at power-off."""
     log = open(os.path.join(folder, name + ".log"), encoding="utf-8", errors="replace").read()
     m = re.search(r"EM: CPU0: (\d+) million guest instructions in [0-9.]+ s of host CPU time: ([0-9.]+) million/s", log)
     return float(m.group(1)), float(m.group(2))
 
 
 print(f"host load before the run: {load}; work scaled\n")
-print("| boot to user land | QEMU TCG, s | Ringbox, s | guest instructions, M | M/s of CPU time |\n|---|---|---|---|---|")
+print("| boot to user land | QEMU TCG, s | Ringbox, s | interpreter alone, s | guest instructions, M | M/s of CPU time |\n|---|---|---|---|---|---|")
 for kernel in kernels.split():
-    insns, rate = speed(f"boot-{kernel}-ringbox")
-    print(f"| {kernel} | {boot(f'boot-{kernel}-qemu'):.1f} | {boot(f'boot-{kernel}-ringbox'):.1f} | {insns:.0f} | {rate:.1f} |")
+    insns, rate = speed(f"boot-{kernel}-iem")
+    times = [f"{boot(f'boot-{kernel}-{how}'):.1f}" for how in ("qemu", "ringbox", "iem")]
+    print(f"| {kernel} | {' | '.join(times)} | {insns:.0f} | {rate:.1f} |")
 if not os.path.exists(os.path.join(folder, "native.txt")):
     sys.exit()
 native, qemu, ours = rates("native"), rates("bench-qemu"), rates("bench-ringbox")
