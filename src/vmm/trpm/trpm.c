@@ -3,6 +3,8 @@
  */
 #include "vmm/trpm/trpm.h"
 
+#include "vmm/ssm/ssm.h"
+
 #define INJECTED (1ull << 63)
 
 void trpm_init(struct vcpu *c)
@@ -50,6 +52,26 @@ bool trpm_take(struct vcpu *c, bool irqs, struct trpm_event *ret)
     ff_clear(&c->ff, FF_EVENT);
     atomic_store(&c->trpm->injected, 0);
     return true;
+}
+
+void trpm_save(struct vcpu *c, struct ssm_writer *w)
+{
+    ssm_put_u64(w, atomic_load(&c->trpm->injected));
+}
+
+void trpm_load(struct vcpu *c, struct ssm_reader *r)
+{
+    uint64_t v = ssm_get_u64(r);
+    struct trpm_event e = unpack(v);
+
+    atomic_store(&c->trpm->injected, 0);
+    ff_clear(&c->ff, FF_EVENT);
+    if (v == 0)
+        return;
+    if (pack(&e) != v || e.kind > TRPM_ICEBP || (e.kind == TRPM_FAULT && e.vector > 31))
+        ssm_get_fail(r, "injected event");
+    else
+        (void)trpm_inject(c, &e);
 }
 
 static void put_event(const char *what, const struct trpm_event *e, GString *out)

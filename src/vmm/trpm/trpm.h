@@ -41,6 +41,11 @@ void trpm_fini(struct vcpu *c);
 bool trpm_inject(struct vcpu *c, const struct trpm_event *e);
 /** The injected event, if it may be delivered now (@irqs: interrupts may); it is taken. */
 bool trpm_take(struct vcpu *c, bool irqs, struct trpm_event *ret);
+/** What is injected, in a saved state (part of the unit "cpum"); the vCPU is stopped. A hostile reader fails. */
+struct ssm_writer;
+struct ssm_reader;
+void trpm_save(struct vcpu *c, struct ssm_writer *w);
+void trpm_load(struct vcpu *c, struct ssm_reader *r);
 /** "info trpmevent". */
 void trpm_info(struct vcpu *c, GString *out);
 

@@ -16,6 +16,7 @@
 #include "vmm/raw/raw.h"
 #include "vmm/rem/rem.h"
 #include "vmm/ssm/memory.h"
+#include "vmm/trpm/trpm.h"
 #include "vmm/vm/vm_int.h"
 
 #define BUSY_TRIES      1000u /* milliseconds the drivers get to finish what is in flight */
@@ -68,6 +69,7 @@ static void save_units(struct vm *vm, struct saver *s)
         ssm_writer_init(&w);
         ssm_put_state(&w, &cpum_state, &vm->cpu[k]->ctx);
         ssm_put_u32(&w, ff_get(&vm->cpu[k]->ff) & ~(uint32_t)(FF_REQUEST | FF_TLB_SYNC));
+        trpm_save(vm->cpu[k], &w);
         put_unit(s, "cpum", k, cpum_state.version, &w);
         ssm_writer_fini(&w);
     }
@@ -144,6 +146,8 @@ static bool load_cpum(struct loader *l, const struct ssm_unit *u, GError **error
     ssm_get_state(&r, &cpum_state, &c->ctx, u->version);
     uint32_t flags = ssm_get_u32(&r);
     ff_set(&c->ff, flags & (FF_INTR | FF_NMI | FF_INIT | FF_SIPI | FF_TRAP | FF_SHADOW));
+    if (u->version >= 2)
+        trpm_load(c, &r);
     if (!ssm_reader_finish(&r, u->name, error))
         return false;
     if (!cpum_loaded(c)) {
