@@ -81,6 +81,36 @@ int set_engine(struct cmd *c, const struct value *v)
     return cmd_syntax(c, "Invalid --vm-execution-engine argument '%s'", v->text);
 }
 
+static int engine_key(struct cmd *c, const char *key, const char *val)
+{
+    return done(TRY(c, imachine_set_extra_data(c->client, c->session_machine, key, val, &error)));
+}
+
+int set_lockstep(struct cmd *c, const struct value *v)
+{
+    return engine_key(c, "VBoxInternal/EM/Lockstep", v->on ? "1" : "");
+}
+
+int set_profile(struct cmd *c, const struct value *v)
+{
+    return engine_key(c, "VBoxInternal/EM/Profile", v->on ? "1" : "");
+}
+
+int set_perf_map(struct cmd *c, const struct value *v)
+{
+    return engine_key(c, "VBoxInternal/EM/PerfMap", v->on ? "1" : "");
+}
+
+int set_raw_mode(struct cmd *c, const struct value *v)
+{
+    static const char *const words[] = {"off", "on", "always"};
+
+    for (unsigned k = 0; k < G_N_ELEMENTS(words); k++)
+        if (g_ascii_strcasecmp(words[k], v->text) == 0)
+            return engine_key(c, "VBoxInternal/RawMode", k == 0 ? "" : words[k]);
+    return cmd_syntax(c, "Invalid --raw-mode argument '%s'", v->text);
+}
+
 int set_usb_name(struct cmd *c, const struct value *v)
 {
     const char *name = cmd_word(c);

@@ -130,6 +130,7 @@ void rem_rewrite(struct rem *r)
     for (unsigned n = 0; n < r->rewrites; n++)
         if (!r->block[r->rewrite[n]].stale) {
             invalidate(r, &r->block[r->rewrite[n]]);
+            r->stats.rewritten++;
             drop_stale(r->block[r->rewrite[n]].page);
         }
     r->rewrites = 0;
@@ -171,6 +172,7 @@ void rem_follow_changes(struct rem *r)
         if (gpa == 0)
             continue;
         gpa = atomic_exchange(&r->inbox[n], 0);
+        r->stats.changes++;
         if (!lost)
             check_gpa(r, gpa & ~UINT64_C(1));
     }

@@ -23,6 +23,8 @@ static bool read_run(struct rem *r, const struct rem_page *page, unsigned off, u
 
     pgm_phys_read(r->c->mmu.pgm, page->gpa, code, CSAM_PAGE_BYTES);
     for (unsigned tries = 0; tries < TRIES; tries++) {
+        r->stats.scans++;
+        r->stats.rescans += tries != 0;
         if (!csam_scan(code, off, r->c->mode.code, run) || !watch(r, page->gpa + off, run->to - off))
             return false;
         pgm_phys_read(r->c->mmu.pgm, page->gpa, again, CSAM_PAGE_BYTES);

@@ -9,7 +9,6 @@
 #include <sys/mman.h>
 
 #include "rt/status.h"
-#include "vmm/stam/stam.h"
 
 #define HWCAP2_FSGS    (1u << 1)
 #define PAGES_TOGETHER (1u << 15) /* of all vCPUs: they must be below 2 GiB */
@@ -23,9 +22,10 @@ static bool host_can(void)
     return __builtin_cpu_supports("bmi2") && (getauxval(AT_HWCAP2) & HWCAP2_FSGS);
 }
 
-static void *sparse(size_t bytes, int flags)
+void *rem_sparse(size_t bytes, bool low)
 {
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (low ? MAP_32BIT : 0);
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
 
     return p == MAP_FAILED ? NULL : p;
 }
@@ -50,18 +50,19 @@ static void rem_free(struct rem *r)
     unmap(r->link, REM_LINKS_MAX * sizeof *r->link);
     unmap(r->ops, REM_OPS_BYTES);
     unmap(r->bytes, REM_BYTES_BYTES);
+    unmap(r->count, REM_BLOCKS_MAX * sizeof *r->count);
     munmap(r, sizeof *r);
 }
 
 static bool memory(struct rem *r, unsigned cpus, GError **error)
 {
     r->pages_max = MIN(REM_PAGES_MAX, PAGES_TOGETHER / cpus);
-    r->page_room = sparse(r->pages_max * sizeof *r->page_room, MAP_32BIT);
-    r->block = sparse(REM_BLOCKS_MAX * sizeof *r->block, 0);
-    r->site = sparse(REM_SITES_MAX * sizeof *r->site, 0);
-    r->link = sparse(REM_LINKS_MAX * sizeof *r->link, 0);
-    r->ops = sparse(REM_OPS_BYTES, 0);
-    r->bytes = sparse(REM_BYTES_BYTES, 0);
+    r->page_room = rem_sparse(r->pages_max * sizeof *r->page_room, true);
+    r->block = rem_sparse(REM_BLOCKS_MAX * sizeof *r->block, false);
+    r->site = rem_sparse(REM_SITES_MAX * sizeof *r->site, false);
+    r->link = rem_sparse(REM_LINKS_MAX * sizeof *r->link, false);
+    r->ops = rem_sparse(REM_OPS_BYTES, false);
+    r->bytes = rem_sparse(REM_BYTES_BYTES, false);
     if (!r->page_room || !r->block || !r->site || !r->link || !r->ops || !r->bytes) {
         g_set_error(error, STATUS_ERROR, VERR_NO_MEMORY, "CPU %u: no memory for the recompiler's tables", r->c->id);
         return false;
@@ -172,7 +173,9 @@ void rem_enter(struct rem *r, uint32_t host)
     rem_put_flags(r);
     if (r->pairs_epoch != r->flat->x_epoch)
         rem_pairs_forget(r);
+    rem_clock_start(r);
     fn(r->code.rx + host);
+    rem_clock_stop(r);
     iem_op_none(r->c);
 }
 
@@ -182,8 +185,10 @@ static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
     bool entered = false;
     uint32_t host;
 
-    if (!translatable(c))
+    if (!translatable(c)) {
+        r->stats.refused[REM_REFUSED_MODE]++;
         return IEM_FAST_COLD;
+    }
     if (r->full)
         rem_forget_all(r);
     if (atomic_load_explicit(&r->inbox_any, memory_order_acquire)) {
@@ -273,7 +278,7 @@ bool rem_init(struct vcpu *c, unsigned cpus, GError **error)
                     "CPU %u: the recompiler needs a host with BMI2 and FSGSBASE", c->id);
         return false;
     }
-    r = sparse(sizeof *r, MAP_32BIT);
+    r = rem_sparse(sizeof *r, true);
     if (r == NULL) {
         g_set_error(error, STATUS_ERROR, VERR_NO_MEMORY, "CPU %u: no memory for the recompiler below 2 GB", c->id);
         return false;
@@ -355,39 +360,4 @@ const struct rem_stats *rem_stats(const struct vcpu *c)
     static const struct rem_stats none;
 
     return c->rem != NULL ? &c->rem->stats : &none;
-}
-
-void rem_register(struct vcpu *c, struct stam *stam)
-{
-    if (c->rem == NULL)
-        return;
-    const struct rem_stats *s = &c->rem->stats;
-    const struct flat *f = c->rem->flat;
-    const struct {
-        const char *name, *unit, *desc;
-        const uint64_t *value;
-    } rows[] = {
-        {"Blocks", "blocks", "translated", &s->blocks},
-        {"Insns", "insns", "translated", &s->insns},
-        {"GuestBytes", "bytes", "translated", &s->guest_bytes},
-        {"HostBytes", "bytes", "made of them", &s->host_bytes},
-        {"Flushes", "times", "everything forgotten", &s->flushes},
-        {"Invalidated", "blocks", "whose code changed", &s->invalidated},
-        {"Revived", "blocks", "whose code was written but is the same", &s->revived},
-        {"Enters", "times", "translated code entered from C", &s->enters},
-        {"Links", "jumps", "patched", &s->links},
-        {"Slow", "insns", "run by the interpreter from translated code", &s->slow},
-        {"Elsewhere", "times", "gone on in other code without leaving: privilege, address space, mode", &s->elsewhere},
-        {"Faults", "times", "host exceptions in translated code", &s->faults},
-        {"Opaque", "insns", "translated into a call of the interpreter", &s->opaque_insns},
-        {"Refused", "times", "code that was not translated", &s->refused},
-        {"Lockstep/Verified", "stretches", "of code, interpreter and recompiler agree", &s->verified},
-        {"Lockstep/Unverified", "stretches", "of code that could not be compared", &s->unverified},
-        {"Flat/Fills", "entries", "of the address tables", &f->stat_fills},
-        {"Flat/Wipes", "times", "a set of tables changed hands", &f->stat_wipes},
-        {"Flat/Kills", "pages", "invalidated one by one", &f->stat_kills},
-    };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
-        stam_addf(stam, STAM_COUNTER, rows[i].value, rows[i].unit, rows[i].desc, "/REM/CPU%u/%s", c->id, rows[i].name);
 }

@@ -44,14 +44,30 @@ void rem_code_changed(struct vcpu *c, uint64_t gpa);
  */
 bool rem_fault(int sig, void *context);
 
+/** Why code was not translated: 16-bit or segmented, no memory, no room left, no form. */
+enum rem_refusal { REM_REFUSED_MODE, REM_REFUSED_MEMORY, REM_REFUSED_ROOM, REM_REFUSED_FORM, REM_REFUSALS };
 /** What has happened, for STAM. */
 struct rem_stats {
     uint64_t blocks, insns, guest_bytes, host_bytes, flushes, invalidated, revived, enters, links, slow, elsewhere,
-        faults, opaque_insns, refused, verified, unverified;
+        faults, opaque_insns, verified, unverified;
+    uint64_t refused[REM_REFUSALS];
+    uint64_t scans, scanned_insns, rescans, changes; /* CSAM's */
+    uint64_t misaligned, rewritten;                  /* PATM's */
+    uint64_t ticks;                                  /* with rem_set_profile() */
 };
 const struct rem_stats *rem_stats(const struct vcpu *c);
 struct stam;
-/** "/REM/CPUn/..." */
+/** "/REM/CPUn/...", "/CSAM/CPUn/...", "/PATM/CPUn/..." */
 void rem_register(struct vcpu *c, struct stam *stam);
+/** From now on runs of blocks are counted, and the time in translated code. Before the first block. */
+bool rem_set_profile(struct vcpu *c, GError **error);
+/** rem_perf_map_open() - makes /tmp/perf-PID.map, where perf looks for names. */
+bool rem_perf_map_open(int *ret_fd, GError **error);
+/** A line for every block that is translated from now on goes to @fd, which stays open. */
+void rem_set_perf_map(struct vcpu *c, int fd);
+/** "info rem": numbers, instructions left to the interpreter, the hottest blocks. */
+void rem_info(const struct vcpu *c, GString *out);
+/** "info csam": pages with code. */
+void rem_info_code(const struct vcpu *c, GString *out);
 
 #endif

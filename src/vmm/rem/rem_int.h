@@ -79,6 +79,7 @@ struct rem_block {
     uint32_t links;        /* that lead here */
     uint32_t site;         /* its first instruction's */
     uint32_t runs;         /* in lockstep: how often it was entered */
+    uint64_t rip;          /* when it was translated */
     uint16_t off, to;
     struct rem_block *whole; /* this is the second page's part of an instruction that lies in two; NULL: a block */
     bool stale, vec;
@@ -135,6 +136,10 @@ struct rem {
     _Atomic uint32_t inbox_at;
     _Atomic bool inbox_lost, inbox_any;
     struct rem_stats stats;
+    uint64_t slow_by[X86_MNEM_COUNT];
+    uint64_t *count;      /* [REM_BLOCKS_MAX], below 2 GiB: how often blocks were entered; NULL: not counted */
+    uint64_t since;       /* with count: time stamp when translated code was entered */
+    int perf_map;         /* descriptor + 1; 0: none */
     uint32_t rewrite[16]; /* blocks with a misaligned access that was not expected */
     unsigned rewrites;
     struct csam_run run;
@@ -148,6 +153,7 @@ static inline uint32_t rem_address(const struct rem *r, uint32_t host)
 }
 
 /* ---- page.c: pages, blocks, what becomes of them when code changes ---- */
+struct rem_tr;
 struct rem_page *rem_page_find(struct rem *r, uint64_t gpa, uint32_t key);
 struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint32_t key); /* NULL: full, or not memory */
 struct rem_block *rem_block_at(struct rem *r, const struct rem_page *page, unsigned off); /* NULL: none */
@@ -191,6 +197,13 @@ struct rem *rem_running(void); /* of this thread; rem.c */
 /** In C called by translated code: where to go on at ctx.rip, 0: leave, the run loop has to look. */
 uint64_t rem_elsewhere(struct rem *r);
 void rem_enter(struct rem *r, uint32_t host);
+
+/* ---- rem.c, profile.c ---- */
+void *rem_sparse(size_t bytes, bool low); /* zeroes; @low: below 2 GiB. NULL: no room */
+void rem_emit_count(struct rem_tr *t);
+void rem_clock_start(struct rem *r);
+void rem_clock_stop(struct rem *r);
+void rem_perf_line(struct rem *r, uint32_t number);
 
 /* ---- lockstep.c; with r->lockstep only ---- */
 enum iem_fast_result rem_lockstep_run(struct rem *r, struct rem_block *b);

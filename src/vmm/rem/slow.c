@@ -63,6 +63,7 @@ static void note_misaligned(struct rem *r, struct rem_site *s)
 {
     uint64_t *bits = r->block[s->block].page->misaligned;
 
+    r->stats.misaligned++;
     s->flags &= (uint8_t)~REM_S_MISALIGNED;
     bits[s->off / 64] |= UINT64_C(1) << (s->off % 64);
     translate_anew(r, s->block);
@@ -133,7 +134,7 @@ static bool unit_ready(struct rem *r, const struct rem_site *s)
     return true;
 }
 
-uint64_t rem_slow(struct rem *r)
+static uint64_t slow(struct rem *r)
 {
     struct rem_site *s = &r->site[r->hot.site & ~REM_SITE_FPU];
     struct vcpu *c = r->c;
@@ -160,6 +161,7 @@ uint64_t rem_slow(struct rem *r)
         return stop(r);
     wants_reload = r->hot.vec_reload;
     r->hot.vec_reload = 0; /* in case the instruction does not come back */
+    r->slow_by[iem_op_insn(op)->mnem]++;
     glas = iem_op_glas(c, op, gla);
     care = iem_op_run(c, op);
     /* the block's question stays unanswered: CR0.TS */
@@ -177,4 +179,14 @@ uint64_t rem_slow(struct rem *r)
     if (r->hot.site & REM_SITE_FPU) /* the whole instruction is done, not only the check in front of it */
         return go_on_at(r, s[1].next);
     return go_on_at(r, s->next);
+}
+
+uint64_t rem_slow(struct rem *r)
+{
+    uint64_t host;
+
+    rem_clock_stop(r);
+    host = slow(r);
+    rem_clock_start(r);
+    return host;
 }

@@ -207,6 +207,7 @@ static void emit_entry(struct rem_tr *t)
     if (t->r->lockstep != NULL)
         e_store_imm32(e, &t->r->hot.once, 0);
     t->body = rem_off(t->r, e->p);
+    rem_emit_count(t);
 }
 
 static bool has_kind(const struct x86_insn *i, enum x86_opkind kind)
@@ -352,6 +353,7 @@ static struct rem_block *keep(struct rem_tr *t, const uint8_t *bytes, unsigned f
                             .body = t->body,
                             .vec = t->vec,
                             .site = t->first_site,
+                            .rip = r->c->ctx.rip,
                             .off = r->run.from,
                             .to = (uint16_t)(r->run.from + first)};
     rem_block_keep(r, b);
@@ -384,7 +386,9 @@ static struct rem_block *keep_all(struct rem_tr *t, struct rem_page *second, con
     r->used = (rem_off(r, t->e.p) + 15u) & ~15u;
     r->stats.blocks++;
     r->stats.insns += r->run.count;
+    r->stats.scanned_insns += r->run.count;
     r->stats.guest_bytes += all;
+    rem_perf_line(r, t->block);
     rem_serialize();
     return b;
 }
@@ -396,8 +400,12 @@ struct rem_block *rem_translate(struct rem *r, struct rem_page *page, unsigned o
     uint32_t sites = r->sites, links = r->links;
     struct rem_page *second;
 
-    if (!room_left(r) || !rem_read_code(r, page, off, code, &second)) {
-        r->stats.refused++;
+    if (!room_left(r)) {
+        r->stats.refused[REM_REFUSED_ROOM]++;
+        return NULL;
+    }
+    if (!rem_read_code(r, page, off, code, &second)) {
+        r->stats.refused[REM_REFUSED_MEMORY]++;
         return NULL;
     }
     t.block = r->blocks + (second != NULL);
@@ -409,7 +417,7 @@ struct rem_block *rem_translate(struct rem *r, struct rem_page *page, unsigned o
     if (t.failed || t.e.full) {
         r->sites = sites;
         r->links = links;
-        r->stats.refused++;
+        r->stats.refused[REM_REFUSED_FORM]++;
         return NULL;
     }
     return keep_all(&t, second, code);

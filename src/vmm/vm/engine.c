@@ -3,6 +3,7 @@
  * what it is. So it is read once and taken out: a saved state does not depend on it.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "rt/log.h"
 #include "vmm/rem/rem.h"
@@ -12,6 +13,8 @@ static const struct cfgm_key em_keys[] = {
     {.name = "RecompilerHeat", .type = CFGM_INTEGER, .min = 0, .max = 1000000},
     {.name = "Lockstep", .type = CFGM_INTEGER, .min = 0, .max = 1},
     {.name = "LockstepTrust", .type = CFGM_INTEGER, .min = 0, .max = 1000000}, /* rem_set_lockstep() */
+    {.name = "Profile", .type = CFGM_INTEGER, .min = 0, .max = 1}, /* counts runs of blocks and time: info rem */
+    {.name = "PerfMap", .type = CFGM_INTEGER, .min = 0, .max = 1}, /* /tmp/perf-PID.map */
     {.name = NULL},
 };
 static const char *const em_children[] = {NULL};
@@ -20,6 +23,25 @@ static void log_line(void *user, const char *text)
 {
     (void)user;
     log_rel("%s", text);
+}
+
+/* The file is made before the process is confined, and written to by its descriptor. */
+static bool perf_map(struct vm *vm, GError **error)
+{
+    if (!rem_perf_map_open(&vm->perf_map, error))
+        return false;
+    log_rel("EM: names of translated code go to /tmp/perf-%d.map", (int)getpid());
+    for (unsigned k = 0; k < vm->cpus; k++)
+        rem_set_perf_map(vm->cpu[k], vm->perf_map);
+    return true;
+}
+
+static bool profile(struct vm *vm, GError **error)
+{
+    for (unsigned k = 0; k < vm->cpus; k++)
+        if (vm->cpu[k]->rem != NULL && !rem_set_profile(vm->cpu[k], error))
+            return false;
+    return true;
 }
 
 static bool recompiler_new(struct vm *vm, struct cfgm_node *em, GError **error)
@@ -56,6 +78,7 @@ bool vm_engines_new(struct vm *vm, GError **error)
 {
     struct cfgm_node *em = cfgm_child(vm->root, "EM");
     bool wants_lockstep = cfgm_integer(em, "Lockstep", 0) != 0, ok;
+    bool wants_profile = cfgm_integer(em, "Profile", 0) != 0, wants_map = cfgm_integer(em, "PerfMap", 0) != 0;
     uint32_t trust = (uint32_t)cfgm_integer(em, "LockstepTrust", 0);
     GError *why = NULL;
 
@@ -73,14 +96,30 @@ bool vm_engines_new(struct vm *vm, GError **error)
     }
     if (!ok)
         g_propagate_error(error, why);
-    return ok && (!wants_lockstep || lockstep(vm, trust, error));
+    return ok && (!wants_lockstep || lockstep(vm, trust, error)) && (!wants_profile || profile(vm, error)) &&
+           (!wants_map || perf_map(vm, error));
 }
 
 /* ---- questions ---- */
 
+static struct vcpu *named(void *user, const char *args)
+{
+    return vm_cpu(user, (unsigned)g_ascii_strtoull(args, NULL, 0));
+}
+
+static void info_rem(void *user, const char *args, GString *out)
+{
+    rem_info(named(user, args), out);
+}
+
+static void info_csam(void *user, const char *args, GString *out)
+{
+    rem_info_code(named(user, args), out);
+}
+
 static void info_lockstep(void *user, const char *args, GString *out)
 {
-    struct vcpu *c = vm_cpu(user, (unsigned)g_ascii_strtoull(args, NULL, 0));
+    struct vcpu *c = named(user, args);
     uint64_t rip = rem_lockstep_info(c, out);
 
     if (rip != 0) {
@@ -91,5 +130,7 @@ static void info_lockstep(void *user, const char *args, GString *out)
 
 void vm_engines_register(struct vm *vm)
 {
+    info_add(vm->info, "rem", "[cpu]  translated code: numbers, the hottest blocks", info_rem, vm);
+    info_add(vm->info, "csam", "[cpu]  pages with translated code", info_csam, vm);
     info_add(vm->info, "lockstep", "[cpu]  what interpreter and recompiler disagree on", info_lockstep, vm);
 }

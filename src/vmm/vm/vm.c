@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "rt/log.h"
 #include "vmm/em/em.h"
@@ -221,6 +222,8 @@ void vm_free(struct vm *vm)
         }
         cpum_vcpu_free(vm->cpu[k]);
     }
+    if (vm->perf_map != 0)
+        close(vm->perf_map);
     cpum_profile_free(vm->profile);
     tm_free(vm->tm);
     ssm_fill_free(vm->fill);

@@ -75,6 +75,7 @@ struct vm {
     struct gdb *gdb;
     struct stam *stam;
     struct info *info;
+    int perf_map; /* 0 = none */
 };
 
 /* run.c */
