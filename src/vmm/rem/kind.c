@@ -52,7 +52,7 @@ bool rem_uses_vectors(const struct x86_insn *i)
     for (unsigned n = 0; n < i->nops; n++)
         if (i->op[n].kind == X86_OP_VEC)
             return true;
-    return false;
+    return (i->row->rules & X86_RULE_MXCSR) != 0; /* CVTTSD2SI from memory names no vector register */
 }
 
 static bool has_kind(const struct x86_insn *i, enum x86_opkind kind)

@@ -75,6 +75,7 @@ static void prepare(struct isa *t)
     struct cpum_ctx *x = &t->c->ctx;
 
     x->rflags = CPUM_FL_1;
+    memcpy(x->fpu.area + 24, &(uint32_t){0x1f80}, 4); /* MXCSR */
     x->gpr[X86_RSP] = t->stack;
     x->gpr[X86_RSI] = 3;
     x->gpr[X86_RBX] = 0x1000;
@@ -131,6 +132,7 @@ static const struct right {
     struct bytes code;
 } rights[] = {
     {"xchg cl, ch", {BYTES(0xb9, 0x42, 0x56, 0x00, 0x00, 0x86, 0xe9)}},
+    {"cvttsd2si rax, [rdi]", {BYTES(0xf2, 0x48, 0x0f, 0x2c, 0x07)}},
     {"endbr64", {BYTES(0xf3, 0x0f, 0x1e, 0xfa, 0x01, 0xf3)}},
     {"rep ret", {BYTES(0xe8, 0x01, 0x00, 0x00, 0x00, 0xf4, 0xf3, 0xc3)}},
     {"xadd cl, ch", {BYTES(0xb9, 0x42, 0x56, 0x00, 0x00, 0x0f, 0xc0, 0xe9)}},
