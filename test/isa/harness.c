@@ -178,11 +178,11 @@ void isa_recompile(struct isa *t, uint32_t heat)
     rem_set_threshold(t->c, heat);
 }
 
-void isa_lockstep(struct isa *t)
+void isa_lockstep(struct isa *t, uint32_t trust)
 {
     isa_faults();
     isa_recompile(t, 0);
-    g_assert_true(rem_set_lockstep(t->c, 0, NULL));
+    g_assert_true(rem_set_lockstep(t->c, trust, NULL));
 }
 
 static bool is_engine(const char *name)
@@ -221,7 +221,7 @@ struct isa *isa_new_sized(uint64_t ram_bytes)
         isa_recompile(t, 0);
     }
     if (is_engine("lockstep"))
-        isa_lockstep(t);
+        isa_lockstep(t, 0);
     return t;
 }
 

@@ -43,8 +43,9 @@ void isa_faults(void);
 /** From now on the recompiler runs what the interpreter has executed @heat times. Host faults must reach rem_fault().
  */
 void isa_recompile(struct isa *t, uint32_t heat);
-/** The recompiler runs everything in lockstep with the interpreter; isa_go() reports a difference. */
-void isa_lockstep(struct isa *t);
+/** The recompiler runs everything in lockstep with the interpreter (rem_set_lockstep()); isa_go() reports a difference.
+ */
+void isa_lockstep(struct isa *t, uint32_t trust);
 /** User code runs natively whenever it may; belongs to the calling thread. False with @error: this host has no jails.
  */
 bool isa_native(struct isa *t, GError **error);

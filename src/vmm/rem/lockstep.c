@@ -334,7 +334,7 @@ bool rem_lockstep_after(struct rem *r, const struct rem_site *s, bool leaving)
     struct rem_lockstep *ls = r->lockstep;
 
     if (ls->resting)
-        return false;
+        return leaving;
     if (leaving) {
         ls->left = s->off;
         ls->left_site = (uint32_t)(s - r->site);

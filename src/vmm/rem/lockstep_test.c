@@ -85,18 +85,18 @@ static void prepare(struct isa *t)
     memcpy(x->fpu.area + 160 + 16, ones, sizeof ones);
 }
 
-static struct isa *lockstep_isa(void)
+static struct isa *lockstep_isa(uint32_t trust)
 {
     struct isa *t = isa_new();
 
-    isa_lockstep(t);
+    isa_lockstep(t, trust);
     return t;
 }
 
 static void test_wrong(gconstpointer data)
 {
     const struct wrong *w = data;
-    struct isa *t = lockstep_isa();
+    struct isa *t = lockstep_isa(0);
     struct rem *r = t->c->rem;
     g_autoptr(GString) report = g_string_new(NULL);
     unsigned found = 0;
@@ -141,7 +141,7 @@ static const struct right {
 static void test_right(gconstpointer data)
 {
     const struct right *w = data;
-    struct isa *t = lockstep_isa();
+    struct isa *t = lockstep_isa(0);
 
     isa_mode(t, X86_MODE_64);
     isa_load(t, w->code.byte, w->code.count);
@@ -152,11 +152,29 @@ static void test_right(gconstpointer data)
     isa_free(t);
 }
 
+/* A block that is trusted leaves where it has to: RET to a page nobody has looked up yet. */
+static void test_trusted(void)
+{
+    static const uint8_t code[] = {0xe8, 0x01, 0x00, 0x00, 0x00, 0xf4, 0xc3}; /* call 1f; hlt; 1: ret */
+    struct isa *t = lockstep_isa(1);
+
+    isa_mode(t, X86_MODE_64);
+    isa_load(t, code, sizeof code);
+    for (unsigned n = 0; n < 8; n++) {
+        pgm_mmu_flush(&t->c->mmu, true);
+        prepare(t);
+        g_assert_cmpint(isa_go(t), ==, ISA_DONE);
+        g_assert_cmphex(t->c->ctx.rip, ==, t->code + 6);
+        g_assert_cmphex(t->c->ctx.gpr[X86_RSP], ==, t->stack);
+    }
+    isa_free(t);
+}
+
 /* With no room left for decoded instructions those that are there stay what they are, and everything is made anew. */
 static void test_ops_full(void)
 {
     static const uint8_t one[] = {0x01, 0xf3, 0x29, 0xf2, 0xf4}, other[] = {0xff, 0xc3, 0xff, 0xca, 0xff, 0xc6, 0xf4};
-    struct isa *t = lockstep_isa();
+    struct isa *t = lockstep_isa(0);
     struct rem *r = t->c->rem;
     uint64_t start;
 
@@ -189,5 +207,6 @@ int main(int argc, char **argv)
         g_test_add_data_func(path, &rights[k], test_right);
     }
     g_test_add_func("/lockstep/ops-full", test_ops_full);
+    g_test_add_func("/lockstep/trusted", test_trusted);
     return g_test_run();
 }
