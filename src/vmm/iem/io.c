@@ -30,7 +30,7 @@ static bool bitmap_allows(struct vcpu *c, unsigned port, unsigned bytes)
     return !(bits & ((1u << bytes) - 1));
 }
 
-static void check_port(struct vcpu *c, unsigned port, unsigned bytes)
+static inline void check_port(struct vcpu *c, unsigned port, unsigned bytes)
 {
     unsigned iopl = (unsigned)(c->ctx.rflags >> 12) & 3;
 

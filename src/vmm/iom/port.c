@@ -108,7 +108,7 @@ bool iom_port_where(struct iom *iom, iom_range range, uint16_t *ret_base, uint16
 
 /* ---- dispatch ---- */
 
-static struct iom_port *find(struct iom *iom, unsigned port, uint16_t *ret_off)
+G_ALWAYS_INLINE static inline struct iom_port *find(struct iom *iom, unsigned port, uint16_t *ret_off)
 {
     struct iom_port *r;
     unsigned id, off;

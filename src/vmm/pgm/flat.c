@@ -221,11 +221,6 @@ void flat_set_x(struct flat *f, struct flat_set *s, const struct pgm_mmu *m, uin
     put(f, s, FLAT_X, flat_index(gla), word, e->gla == page && e->global_gen == m->global_gen);
 }
 
-uint64_t flat_x(const struct flat_set *s, uint64_t gla)
-{
-    return s->table[FLAT_X][flat_index(gla)];
-}
-
 /* ---- killing ---- */
 
 void flat_kill(struct flat *f, uint64_t gla)

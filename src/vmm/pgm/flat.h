@@ -71,7 +71,6 @@ static inline void flat_used(struct flat *f, struct flat_set *s)
 /** Copies what the TLB knows about @gla into R and W. */
 void flat_fill(struct flat *f, struct flat_set *s, const struct pgm_mmu *m, uint64_t gla);
 void flat_set_x(struct flat *f, struct flat_set *s, const struct pgm_mmu *m, uint64_t gla, uint64_t word);
-uint64_t flat_x(const struct flat_set *s, uint64_t gla);
 
 /* ---- called by mmu.c ---- */
 void flat_kill(struct flat *f, uint64_t gla);
@@ -86,6 +85,11 @@ void flat_kill_writes_to(struct flat *f, const uint8_t *hva);
 static inline uint64_t flat_index(uint64_t gla)
 {
     return (gla & FLAT_INDEX_MASK) >> PGM_PAGE_SHIFT;
+}
+
+static inline uint64_t flat_x(const struct flat_set *s, uint64_t gla)
+{
+    return s->table[FLAT_X][flat_index(gla)];
 }
 
 #endif

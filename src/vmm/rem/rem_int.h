@@ -227,9 +227,24 @@ bool rem_pairs_fault(const struct rem *r, void *context);
 uint64_t rem_slow(struct rem *r);
 struct rem_site *rem_site_at(struct rem *r, uint32_t host);
 /** The instruction of a site, decoded once from the bytes it was translated from. NULL: not an instruction now. */
-const struct iem_op *rem_op_of(struct rem *r, struct rem_site *s);
-void rem_note_flags(struct rem *r); /* hot.flags into ctx.rflags */
-void rem_put_flags(struct rem *r);  /* the other way */
+const struct iem_op *rem_op_make(struct rem *r, struct rem_site *s);
+static inline const struct iem_op *rem_op_of(struct rem *r, struct rem_site *s)
+{
+    return s->op != NULL ? s->op : rem_op_make(r, s);
+}
+/** hot.flags into ctx.rflags. */
+static inline void rem_note_flags(struct rem *r)
+{
+    const uint64_t arith = CPUM_FL_ARITH;
+
+    r->c->ctx.rflags = (r->c->ctx.rflags & ~arith) | (r->hot.flags & arith);
+}
+/** The other way. */
+static inline void rem_put_flags(struct rem *r)
+{
+    r->hot.flags = (r->c->ctx.rflags & CPUM_FL_ARITH) | CPUM_FL_1 | CPUM_FL_IF | CPUM_FL_AC;
+    r->hot.x87_ok = iem_x87_usable(r->c);
+}
 
 /* ---- the translator (translate.c insn.c probe.c jump.c stack.c) ---- */
 enum rem_kind {

@@ -6,19 +6,6 @@
  */
 #include "vmm/rem/rem_int.h"
 
-#define ARITH ((uint64_t)CPUM_FL_ARITH)
-
-void rem_note_flags(struct rem *r)
-{
-    r->c->ctx.rflags = (r->c->ctx.rflags & ~ARITH) | (r->hot.flags & ARITH);
-}
-
-void rem_put_flags(struct rem *r)
-{
-    r->hot.flags = (r->c->ctx.rflags & ARITH) | CPUM_FL_1 | CPUM_FL_IF | CPUM_FL_AC;
-    r->hot.x87_ok = iem_x87_usable(r->c);
-}
-
 struct rem_site *rem_site_at(struct rem *r, uint32_t host)
 {
     uint32_t low = 0, high = r->sites;
@@ -33,13 +20,11 @@ struct rem_site *rem_site_at(struct rem *r, uint32_t host)
     return r->sites != 0 && r->site[low].start <= host ? &r->site[low] : NULL;
 }
 
-const struct iem_op *rem_op_of(struct rem *r, struct rem_site *s)
+const struct iem_op *rem_op_make(struct rem *r, struct rem_site *s)
 {
     const struct rem_block *b = &r->block[s->block];
     const uint8_t *bytes = b->bytes + (s->off - b->off);
 
-    if (s->op != NULL)
-        return s->op;
     r->full |= r->ops_used + IEM_OP_BYTES > REM_OPS_BYTES; /* everything is forgotten when translated code is left */
     bool keep = r->ops_used != 0 && !r->full;              /* the first place is for passing use */
     struct iem_op *op = (struct iem_op *)(void *)(r->ops + (keep ? r->ops_used : 0));
