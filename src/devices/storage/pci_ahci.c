@@ -306,6 +306,13 @@ static void pci_ahci_media_changed(struct pdm_dev *dev, unsigned lun)
     }
 }
 
+static bool pci_ahci_media_locked(struct pdm_dev *dev, unsigned lun)
+{
+    const struct pci_ahci *s = pdm_state(dev);
+
+    return lun < s->hba.port_count && s->hba.port[lun].drive.locked;
+}
+
 /* ---- life ---- */
 
 static bool add_drive(struct pdm_dev *dev, unsigned port, char letter, GError **error)
@@ -482,4 +489,5 @@ const struct pdm_devreg pci_ahci_device = {
     .resume = pci_ahci_resume,
     .busy = pci_ahci_busy,
     .media_changed = pci_ahci_media_changed,
+    .media_locked = pci_ahci_media_locked,
 };

@@ -289,6 +289,11 @@ static void pci_ide_media_changed(struct pdm_dev *dev, unsigned lun)
         s->slot[lun].block = pdm_lun_block(dev, lun); /* a disk's size stays; without a driver its commands fail */
 }
 
+static bool pci_ide_media_locked(struct pdm_dev *dev, unsigned lun)
+{
+    return lun < DRIVES && drive_of(pdm_state(dev), lun)->locked;
+}
+
 static void put_text(char *to, size_t room, const char *text, const char *otherwise)
 {
     size_t n;
@@ -504,4 +509,5 @@ const struct pdm_devreg pci_ide_device = {
     .resume = pci_ide_resume,
     .busy = pci_ide_busy,
     .media_changed = pci_ide_media_changed,
+    .media_locked = pci_ide_media_locked,
 };

@@ -316,6 +316,13 @@ static void vscsi_media_changed(struct pdm_dev *dev, unsigned lun)
     }
 }
 
+static bool vscsi_media_locked(struct pdm_dev *dev, unsigned lun)
+{
+    const struct virtio_scsi *s = pdm_state(dev);
+
+    return lun < s->bus.units && s->unit[lun].locked;
+}
+
 static void work(struct pdm_dev *dev, unsigned queue)
 {
     struct virtio_scsi *s = pdm_state(dev);
@@ -470,4 +477,5 @@ const struct pdm_devreg virtio_scsi_device = {
     .resume = vscsi_resume,
     .busy = vscsi_busy,
     .media_changed = vscsi_media_changed,
+    .media_locked = vscsi_media_locked,
 };

@@ -360,6 +360,16 @@ static int attach(struct cmd *c, struct attach *n)
     return cmd_save(c) ? RC_OK : RC_FAILURE;
 }
 
+/* A running machine's session is shared: its process has the other one. */
+static bool lock_for_change(struct cmd *c, const char *machine)
+{
+    g_autoptr(GVariant) now = cmd_describe(c, machine, "IMachine");
+    const char *state = now != NULL ? dict_str(now, "State") : "";
+    const bool live = strcmp(state, "Running") == 0 || strcmp(state, "Paused") == 0;
+
+    return now != NULL && (live ? cmd_lock_shared(c, machine) : cmd_lock(c, machine));
+}
+
 static int storageattach(struct cmd *c)
 {
     struct attach n = {0};
@@ -368,7 +378,7 @@ static int storageattach(struct cmd *c)
     int rc = parse_attach(c, &n);
     if (rc == RC_OK) {
         g_autofree char *machine = cmd_find_machine(c, n.machine);
-        rc = machine != NULL && cmd_lock(c, machine) ? attach(c, &n) : RC_FAILURE;
+        rc = machine != NULL && lock_for_change(c, machine) ? attach(c, &n) : RC_FAILURE;
     }
     g_variant_dict_clear(&n.flags);
     return rc;

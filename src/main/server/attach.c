@@ -4,7 +4,10 @@
  * Invariant 1: a hard disk is attached to one machine at most, unless its type says it may be shared.
  * Invariant 2: a medium that a machine uses is in that machine's registry or in the global one.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "main/server/machine_int.h"
 
@@ -251,6 +254,28 @@ bool storage_detach(struct bus_call *call, GVariant **ret, GError **error)
     return true;
 }
 
+/* The running machine's drive gets the medium, open already: its process may not open files. */
+static bool mount_live(struct part *p, const struct place *at, const struct medium *m, bool force, GError **error)
+{
+    const bool disc = at->attachment->kind == DEVICE_DVD;
+    const char *path = m != NULL ? m->location : "", *format = "";
+    int fd = -1;
+
+    if (m != NULL) {
+        format = m->format != NULL && g_ascii_strcasecmp(m->format, "RAW") != 0 ? m->format : disc ? "ISO" : "RAW";
+        fd = disc ? -1 : open(path, O_RDWR | O_CLOEXEC);
+        fd = fd >= 0 ? fd : open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            return api_fail(error, VBOX_E_FILE_ERROR, "Cannot open the image '%s': %s", path, g_strerror(errno));
+    }
+    const bool ok = vmproc_call_now(
+        p->machine->vm, "ChangeMedium",
+        g_variant_new("(siissb)", at->controller->name, at->port, at->device, format, path, force), fd, error);
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
 bool storage_mount(struct bus_call *call, GVariant **ret, GError **error)
 {
     struct part *p = call->object;
@@ -265,10 +290,11 @@ bool storage_mount(struct bus_call *call, GVariant **ret, GError **error)
         return false;
     if (at.attachment == NULL || at.attachment->kind == DEVICE_HARD_DISK)
         return nothing_there(&at, error);
-    if (!medium_of_kind(p, path, at.attachment->kind, &m, error) || !part_change(p, error))
+    if (!medium_of_kind(p, path, at.attachment->kind, &m, error) || !part_change_live(p, error) ||
+        (p->live && !mount_live(p, &at, m, force, error)))
         return false;
     put_medium(p, at.attachment, m);
-    return true;
+    return part_changed(p, error);
 }
 
 bool storage_flags(struct bus_call *call, GVariant **ret, GError **error)

@@ -297,6 +297,11 @@ void vmproc_adopt_all(struct service *s);
 void vmproc_free(struct vmproc *vm);
 typedef void (*vmproc_reply_fn)(void *user, GVariant *ret, GError *error); /* both taken by the callee */
 /** Calls the process; @reply may be NULL. */
+/**
+ * vmproc_call_now() - a call with a file descriptor (-1: none) that must have its answer before anything else happens;
+ * at most five seconds.
+ */
+bool vmproc_call_now(struct vmproc *vm, const char *method, GVariant *args, int fd, GError **error);
 void vmproc_call(struct vmproc *vm, const char *interface, const char *method, GVariant *args, vmproc_reply_fn reply,
                  void *user);
 /** @end is told when the process is gone and the machine's state final. */

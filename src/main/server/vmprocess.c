@@ -9,6 +9,7 @@
  * running. The process writes one line to a pipe: "ok", or why it could not start.
  * Invariant 1: a machine's state is settled (settings saved, vm == NULL) before anybody hears that the process is gone.
  */
+#include <gio/gunixfdlist.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -216,4 +217,20 @@ void vmproc_call(struct vmproc *vm, const char *interface, const char *method, G
     p->user = user;
     g_dbus_connection_call(vm->connection, NULL, vm->node, interface, method, args, NULL, G_DBUS_CALL_FLAGS_NONE,
                            G_MAXINT, NULL, on_reply, p);
+}
+
+bool vmproc_call_now(struct vmproc *vm, const char *method, GVariant *args, int fd, GError **error)
+{
+    g_autoptr(GUnixFDList) fds = fd >= 0 ? g_unix_fd_list_new() : NULL;
+    g_autoptr(GVariant) call = g_variant_ref_sink(args);
+    g_autoptr(GVariant) ret = NULL;
+
+    if (vm->connection == NULL)
+        return api_fail(error, VBOX_E_INVALID_VM_STATE, "The machine's process does not listen yet");
+    if (fds != NULL && g_unix_fd_list_append(fds, fd, error) < 0)
+        return false;
+    ret = g_dbus_connection_call_with_unix_fd_list_sync(vm->connection, NULL, vm->node,
+                                                        API_PREFIX "IInternalSessionControl", method, call, NULL,
+                                                        G_DBUS_CALL_FLAGS_NONE, 5000, fds, NULL, NULL, error);
+    return ret != NULL;
 }

@@ -471,6 +471,11 @@ void console_snapshot_orphaned(struct console *c)
     console_snapshot_end(c, keep);
 }
 
+bool console_change_medium(struct console *c, const struct media_change *change, GError **error)
+{
+    return media_change(c->media, vm_pdm(c->vm), change, error);
+}
+
 struct media *console_media(struct console *c)
 {
     return c->media;

@@ -14,6 +14,7 @@ struct loop;
 struct console;
 struct media;
 struct media_new;
+struct media_change;
 
 struct console_options {
     struct loop *loop;
@@ -63,6 +64,8 @@ bool console_snapshot(struct console *c, const char *path, const struct media_ne
 void console_snapshot_end(struct console *c, bool keep);
 /** console_snapshot_orphaned() - who asked for it is gone: the settings file says whether it was taken. */
 void console_snapshot_orphaned(struct console *c);
+/** console_change_medium() - another medium for a removable drive, or none. */
+bool console_change_medium(struct console *c, const struct media_change *change, GError **error);
 struct media *console_media(struct console *c);
 /** console_key() - one byte of PC set 1; false: the keyboard's buffer is full, or there is none. */
 bool console_key(struct console *c, uint8_t code);

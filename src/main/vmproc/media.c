@@ -222,40 +222,45 @@ static void host_well(void *ctx)
     m->all->events->host_well(m->all->user);
 }
 
+bool media_plug(struct medium *m, struct pdm *pdm, GError **error)
+{
+    const struct block_up up = {.ctx = m,
+                                .complete = complete,
+                                .host_error = host_error,
+                                .host_well = host_well,
+                                .optical = m->kind == DEVICE_DVD,
+                                .removable = m->kind != DEVICE_HARD_DISK};
+
+    m->block = block_new(m->vd, &up, error);
+    if (m->block == NULL)
+        return false;
+    m->block->discard = m->discard;
+    m->block->non_rotational = m->non_rotational;
+    return pdm_attach_block(pdm, m->place.device, m->place.instance, m->place.lun, m->block, error);
+}
+
+void media_unplug(struct medium *m, struct pdm *pdm)
+{
+    if (m->block != NULL)
+        pdm_attach_block(pdm, m->place.device, m->place.instance, m->place.lun, NULL, NULL);
+    block_free(m->block); /* its last answers still come through m */
+    m->block = NULL;
+}
+
 bool media_attach(struct media *all, struct pdm *pdm, const struct media_events *events, void *user, GError **error)
 {
     all->events = events;
     all->user = user;
-    for (unsigned k = 0; k < all->list->len; k++) {
-        struct medium *m = all->list->pdata[k];
-        const struct block_up up = {.ctx = m,
-                                    .complete = complete,
-                                    .host_error = host_error,
-                                    .host_well = host_well,
-                                    .optical = m->kind == DEVICE_DVD,
-                                    .removable = m->kind != DEVICE_HARD_DISK};
-        m->block = block_new(m->vd, &up, error);
-        if (m->block != NULL) {
-            m->block->discard = m->discard;
-            m->block->non_rotational = m->non_rotational;
-        }
-        if (m->block == NULL ||
-            !pdm_attach_block(pdm, m->place.device, m->place.instance, m->place.lun, m->block, error))
+    for (unsigned k = 0; k < all->list->len; k++)
+        if (!media_plug(all->list->pdata[k], pdm, error))
             return false;
-    }
     return true;
 }
 
 void media_detach(struct media *all, struct pdm *pdm)
 {
-    for (unsigned k = 0; k < all->list->len; k++) {
-        struct medium *m = all->list->pdata[k];
-
-        if (m->block != NULL)
-            pdm_attach_block(pdm, m->place.device, m->place.instance, m->place.lun, NULL, NULL);
-        block_free(m->block); /* its last answers still come through m */
-        m->block = NULL;
-    }
+    for (unsigned k = 0; k < all->list->len; k++)
+        media_unplug(all->list->pdata[k], pdm);
 }
 
 void media_resume(struct media *all)

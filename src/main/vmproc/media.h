@@ -24,6 +24,15 @@ struct media_events {
 };
 /** Any thread calls @events. media_resume() tries again what waits. */
 bool media_attach(struct media *m, struct pdm *pdm, const struct media_events *events, void *user, GError **error);
+/* Another medium for a removable drive. */
+struct media_change {
+    const char *controller; /* its name in the settings */
+    int port, device;
+    const char *format, *path; /* path "": none */
+    int fd;                    /* the open image; duplicated */
+    bool force;                /* although the guest has locked the drive */
+};
+bool media_change(struct media *m, struct pdm *pdm, const struct media_change *change, GError **error);
 /** Takes the media from the controllers and waits for what is on its way; before the machine goes. */
 void media_detach(struct media *m, struct pdm *pdm);
 void media_resume(struct media *m);

@@ -24,6 +24,8 @@ struct medium {
     struct pdm_block *block;
     struct media_place place;
     enum settings_device kind;
+    struct fio given; /* opens what came as a descriptor */
+    int given_fd;
     bool discard, non_rotational;
     bool pushed; /* has a new last image that is not yet in the settings */
     struct media_merge merge;
@@ -40,5 +42,9 @@ struct media {
 /** The medium whose last image has this UUID ("{...}" or without braces). */
 struct medium *media_find(struct media *all, const char *uuid, GError **error);
 void media_uuid_bytes(const char *text, uint8_t ret[VD_UUID_BYTES]);
+
+/** media_plug() - makes the medium's driver and joins it to its unit. */
+bool media_plug(struct medium *m, struct pdm *pdm, GError **error);
+void media_unplug(struct medium *m, struct pdm *pdm);
 
 #endif

@@ -3,6 +3,7 @@
  */
 #include "main/vmproc/runtime.h"
 
+#include <gio/gunixfdlist.h>
 #include <string.h>
 
 #include "main/api/api.h"
@@ -22,6 +23,7 @@ struct runtime {
     struct bus *bus;
     struct console *console;
     struct loop *loop;
+    GDBusMethodInvocation *now; /* the command that runs; the loop's thread */
     char *node, *path;
     GMutex lock;
     const char *state; /* a MachineState's name; under the lock */
@@ -231,6 +233,13 @@ static GVariant *log_groups(struct runtime *r, GVariant *args, GError **error)
     return NULL;
 }
 
+int runtime_fd(struct runtime *r)
+{
+    GUnixFDList *list = g_dbus_message_get_unix_fd_list(g_dbus_method_invocation_get_message(r->now));
+
+    return list != NULL && g_unix_fd_list_get_length(list) > 0 ? g_unix_fd_list_get(list, 0, NULL) : -1;
+}
+
 static const struct command {
     const char *interface, *method;
     command_fn run;
@@ -256,6 +265,7 @@ static const struct command {
     {"IInternalSessionControl", "StartMerge", storage_merge},
     {"IInternalSessionControl", "GetMergeState", storage_merge_state},
     {"IInternalSessionControl", "EndMerge", storage_merge_end},
+    {"IInternalSessionControl", "ChangeMedium", storage_change_medium},
 };
 
 static const struct command *command_find(const char *interface, const char *method)
@@ -292,6 +302,7 @@ static void carry_out(void *user)
     GError *error = NULL;
     GVariant *ret = NULL;
 
+    q->runtime->now = i;
     if (c != NULL)
         ret = c->run(q->runtime, g_dbus_method_invocation_get_parameters(i), &error);
     else
@@ -360,9 +371,13 @@ static const struct bus_property control_properties[] = {{"MachineId", get_id, N
                                                          {"State", get_state, NULL, NULL},
                                                          {"StartTime", get_start, NULL, NULL},
                                                          {NULL, NULL, NULL, NULL}};
-static const struct bus_method control_methods[] = {{"TakeSnapshot", on_any}, {"EndSnapshot", on_any},
-                                                    {"StartMerge", on_any},   {"GetMergeState", on_any},
-                                                    {"EndMerge", on_any},     {NULL, NULL}};
+static const struct bus_method control_methods[] = {{"TakeSnapshot", on_any},
+                                                    {"EndSnapshot", on_any},
+                                                    {"StartMerge", on_any},
+                                                    {"GetMergeState", on_any},
+                                                    {"EndMerge", on_any},
+                                                    {"ChangeMedium", on_any},
+                                                    {NULL, NULL}};
 static const struct bus_interface control = {.info = (GDBusInterfaceInfo *)&api_iinternal_session_control_interface,
                                              .methods = control_methods,
                                              .properties = control_properties};

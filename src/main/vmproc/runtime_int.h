@@ -12,6 +12,8 @@ struct runtime;
 typedef GVariant *(*command_fn)(struct runtime *r, GVariant *args, GError **error);
 
 struct console *runtime_console(struct runtime *r);
+/** runtime_fd() - the file descriptor that came with the command, the caller's to close; -1: none. */
+int runtime_fd(struct runtime *r);
 /** Whether the machine is Running or Paused. */
 bool runtime_must_live(struct runtime *r, GError **error);
 
@@ -21,5 +23,6 @@ GVariant *storage_snapshot_end(struct runtime *r, GVariant *args, GError **error
 GVariant *storage_merge(struct runtime *r, GVariant *args, GError **error);
 GVariant *storage_merge_state(struct runtime *r, GVariant *args, GError **error);
 GVariant *storage_merge_end(struct runtime *r, GVariant *args, GError **error);
+GVariant *storage_change_medium(struct runtime *r, GVariant *args, GError **error);
 
 #endif

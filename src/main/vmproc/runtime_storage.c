@@ -1,6 +1,8 @@
 /*
  * runtime_storage.c - what the service asks of a running machine's disks: IInternalSessionControl's methods.
  */
+#include <unistd.h>
+
 #include "main/api/api.h"
 #include "main/vmproc/console.h"
 #include "main/vmproc/media.h"
@@ -75,5 +77,22 @@ GVariant *storage_merge_end(struct runtime *r, GVariant *args, GError **error)
     g_variant_get(args, "(b)", &keep);
     if (!media_merge_end(console_media(runtime_console(r)), keep, error))
         api_wrap(error, VBOX_E_FILE_ERROR);
+    return NULL;
+}
+
+GVariant *storage_change_medium(struct runtime *r, GVariant *args, GError **error)
+{
+    struct media_change change = {.fd = runtime_fd(r)};
+    gboolean force;
+
+    g_variant_get(args, "(&sii&s&sb)", &change.controller, &change.port, &change.device, &change.format, &change.path,
+                  &force);
+    change.force = force;
+    if (*change.path != '\0' && change.fd < 0)
+        api_fail(error, E_INVALIDARG, "The image '%s' did not come with the message", change.path);
+    else if (runtime_must_live(r, error) && !console_change_medium(runtime_console(r), &change, error))
+        api_wrap(error, VBOX_E_FILE_ERROR);
+    if (change.fd >= 0)
+        close(change.fd);
     return NULL;
 }

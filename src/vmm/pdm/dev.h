@@ -59,6 +59,7 @@ struct pdm_devreg {
     void (*power_off)(struct pdm_dev *dev);
     bool (*busy)(struct pdm_dev *dev); /* requests still in flight: state must not be saved yet */
     void (*media_changed)(struct pdm_dev *dev, unsigned lun);
+    bool (*media_locked)(struct pdm_dev *dev, unsigned lun);           /* the guest does not want it to be changed */
     void (*info)(struct pdm_dev *dev, GString *out, const char *args); /* NULL = dump of the field table */
     const struct pdm_char_port *char_port;
     const struct pdm_display_port *display_port;

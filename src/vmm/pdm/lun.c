@@ -92,6 +92,19 @@ bool pdm_attach_block(struct pdm *pdm, const char *device, unsigned instance, un
     return true;
 }
 
+bool pdm_media_locked(struct pdm *pdm, const char *device, unsigned instance, unsigned lun)
+{
+    struct pdm_dev *dev = pdm_find(pdm, device, instance);
+    bool locked;
+
+    if (!dev || !dev->constructed || !dev->reg->media_locked)
+        return false;
+    pdm_lock(dev);
+    locked = dev->reg->media_locked(dev, lun);
+    pdm_unlock(dev);
+    return locked;
+}
+
 bool pdm_attach_char(struct pdm *pdm, const char *device, unsigned instance, unsigned lun, struct pdm_char *c,
                      GError **error)
 {

@@ -127,6 +127,8 @@ void pdm_cpu_reset(struct pdm *pdm, unsigned cpu, bool init_only);
 /** Attaches (NULL: detaches) what is below LUN @lun; before construct or at run time. What drivers call is in ifs.h. */
 bool pdm_attach_block(struct pdm *pdm, const char *device, unsigned instance, unsigned lun, struct pdm_block *b,
                       GError **error);
+/** pdm_media_locked() - the guest has locked the drive. */
+bool pdm_media_locked(struct pdm *pdm, const char *device, unsigned instance, unsigned lun);
 bool pdm_attach_char(struct pdm *pdm, const char *device, unsigned instance, unsigned lun, struct pdm_char *c,
                      GError **error);
 

@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+"""media_test.py - discs and floppies of a running machine: storageattach changes them at once, and they are kept."""
+import os
+
+from manage import check, main
+
+
+def image(h, name, kib):
+    path = os.path.join(h.top, name)
+    with open(path, "wb") as f:
+        f.truncate(kib * 1024)
+    return path
+
+
+def log_of(h):
+    with open(os.path.join(h.vms, "m", "Logs", "VBox.log"), encoding="utf-8", errors="replace") as log:
+        return log.read()
+
+
+def change(h, ctl, port, *words):
+    return h("storageattach", "m", "--storagectl", ctl, "--port", str(port), "--device", "0", *words)
+
+
+def build(h):
+    h.ok("createvm", "--name", "m", "--register")
+    h.ok("modifyvm", "m", "--memory", "32", "--vram", "8", "--nic1", "none")
+    for name, bus, port in (("IDE", "ide", 1), ("SATA", "sata", 0), ("VirtIO", "virtio", 0)):
+        h.ok("storagectl", "m", "--name", name, "--add", bus)
+        r = change(h, name, port, "--type", "dvddrive", "--medium", "emptydrive")
+        check(r.rc == 0, repr(r))
+    h.ok("storagectl", "m", "--name", "Floppy", "--add", "floppy")
+    r = change(h, "Floppy", 0, "--type", "fdd", "--medium", "emptydrive")
+    check(r.rc == 0, repr(r))
+    h.ok("startvm", "m", "--type", "headless")
+    h.wait_state("m", "running", 30)
+
+
+def changes(h):
+    build(h)
+    one, two, floppy = image(h, "one.iso", 64), image(h, "two.iso", 128), image(h, "floppy.img", 1440)
+    for name, port in (("IDE", 1), ("SATA", 0), ("VirtIO", 0)):
+        key = f"{name}-{port}-0"
+        for medium, shown in ((one, one), (two, two), ("emptydrive", "emptydrive"), (one, one)):
+            r = change(h, name, port, "--medium", medium)
+            check(r.rc == 0, repr(r))
+            check(h.info("m")[key] == shown, f"{key} is {h.info('m')[key]!r}, not {shown!r}")
+        check(f"Media: controller '{name}', port {port}, device 0: {two}" in log_of(h), "the machine did not get the disc")
+        check(f"Media: controller '{name}', port {port}, device 0: no medium" in log_of(h), "the drive was not emptied")
+    r = change(h, "Floppy", 0, "--medium", floppy)
+    check(r.rc == 0 and h.info("m")["Floppy-0-0"] == floppy, repr(r))
+    r = change(h, "SATA", 0, "--medium", os.path.join(h.top, "nothing.iso"))
+    check(r.rc == 1 and h.info("m")["SATA-0-0"] == one, repr(r))
+    h.ok("controlvm", "m", "poweroff")
+    i = h.info("m")
+    check(i["IDE-1-0"] == one and i["Floppy-0-0"] == floppy, "not kept")
+
+
+main(changes)
