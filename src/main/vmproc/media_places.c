@@ -9,7 +9,14 @@
 
 #define PLACES_ERROR (g_quark_from_static_string("media"))
 
-enum { FITS_DISK = 1, FITS_DVD = 2, FITS_FLOPPY = 4, HOT_PLUG = 8, APART = 16 /* a device per port */ };
+enum {
+    FITS_DISK = 1,
+    FITS_DVD = 2,
+    FITS_FLOPPY = 4,
+    HOT_PLUG = 8,
+    APART = 16 /* a device per port */,
+    TARGET_7 = 32 /* is the adapter itself */
+};
 
 static const struct kind {
     const char *device; /* NULL: there is none */
@@ -25,6 +32,8 @@ static const struct kind {
                          "0 to 29 for hard disks and DVD drives"},
     [CONTROLLER_VIRTIO_SCSI] = {"virtio-scsi", 256, 1, FITS_DISK | FITS_DVD | HOT_PLUG, PC_VIRTIO_SCSI,
                                 "0 to 255 for hard disks and DVD drives"},
+    [CONTROLLER_LSILOGIC] = {"lsilogicscsi", 16, 1, FITS_DISK | FITS_DVD | TARGET_7, PC_LSILOGIC,
+                             "0 to 6 and 8 to 15 for hard disks and DVD drives"},
     [CONTROLLER_NVME] = {"nvme", 32, 1, FITS_DISK, PC_NVME, "0 to 31 for hard disks"},
     [CONTROLLER_VIRTIO_BLK] = {"virtio-blk", 8, 1, FITS_DISK | APART, PC_VIRTIO_BLK, "0 to 7 for hard disks"},
     [CONTROLLER_I82078] = {"i82078", 1, 2, FITS_FLOPPY, PC_FLOPPY, "0 for floppy drives"},
@@ -101,6 +110,8 @@ static bool fits(const struct kind *k, const struct settings_attachment *a)
 {
     const unsigned bit = a->kind == DEVICE_HARD_DISK ? FITS_DISK : a->kind == DEVICE_DVD ? FITS_DVD : FITS_FLOPPY;
 
+    if ((k->fits & TARGET_7) && a->port == 7)
+        return false;
     return (k->fits & bit) && a->port < k->ports && a->device < k->devices;
 }
 
