@@ -6,9 +6,9 @@
  * program is let in while its traps would cost less than ENTER of its time, and sent out when they cost more than
  * LEAVE: between the two lies what a slow host or a good translation may make of it.
  *
- * Outside, a trap is each time the run loop asks: it does so after every way through the guest's kernel. Only time the
- * address space was running counts, not what it slept. Inside, pages that are mapped for the first time are counted
- * apart: a program that begins to use memory pays for it once.
+ * Outside, a trap is each time the run loop asks: it does so after every way through the guest's kernel. The thread's
+ * own processor time counts, which neither a sleeping guest nor a busy host lets pass. Inside, pages that are mapped
+ * for the first time are counted apart: a program that begins to use memory pays for it once.
  */
 #include "vmm/raw/raw_int.h"
 
@@ -17,19 +17,24 @@
 #define MS               UINT64_C(1000000)
 #define ENTER_WINDOW_NS  (5 * MS)
 #define LEAVE_WINDOW_NS  (4 * MS)
-#define ASLEEP_NS        (20 * MS) /* between two questions: something else ran */
+#define ELSEWHERE_NS     (20 * MS) /* of processor time between two questions: something else ran */
 #define ENTER_PART       10u       /* traps may cost a tenth of the time ... */
 #define LEAVE_PART       4u        /* ... and a quarter before it is over */
 #define BAD_WINDOWS      5u        /* filling pages alone: so many windows */
 #define BACK_OFF_NS      (20 * MS)
 #define BACK_OFF_DOUBLES 7u
 
-uint64_t raw_now_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
     struct timespec t;
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (uint64_t)t.tv_sec * 1000 * MS + (uint64_t)t.tv_nsec;
+}
+
+uint64_t raw_now_ns(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
 }
 
 static struct raw_policy *policy_of(struct raw *r, uint64_t root)
@@ -41,9 +46,8 @@ static struct raw_policy *policy_of(struct raw *r, uint64_t root)
     return p;
 }
 
-static void begin_window(struct raw_policy *p, uint64_t now)
+static void begin_window(struct raw_policy *p)
 {
-    p->since_ns = now;
     p->busy_ns = 0;
     p->asks = 0;
 }
@@ -61,30 +65,30 @@ static void send_out(struct raw *r, struct raw_policy *p, uint64_t now)
     p->in = false;
     p->not_before_ns = now + (BACK_OFF_NS << p->back_off);
     p->back_off = MIN(p->back_off + 1, BACK_OFF_DOUBLES);
-    begin_window(p, now);
+    begin_window(p);
     r->stats.expelled++;
 }
 
 bool raw_policy_enter(struct raw *r, uint64_t root)
 {
     struct raw_policy *p = policy_of(r, root);
-    uint64_t now = raw_now_ns(), halts = r->c->stat_halted.count;
+    uint64_t now = raw_now_ns(), spent;
 
     if (r->will == RAW_WHENEVER_POSSIBLE)
         return true;
     if (p->in || now < p->not_before_ns)
         return p->in;
-    if (p->halts == halts && now - p->last_ns < ASLEEP_NS)
-        p->busy_ns += now - p->last_ns;
-    p->last_ns = now;
-    p->halts = halts;
+    spent = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    if (spent - p->last_ns < ELSEWHERE_NS)
+        p->busy_ns += spent - p->last_ns;
+    p->last_ns = spent;
     p->asks++;
     if (p->busy_ns < ENTER_WINDOW_NS)
         return false;
     if (p->asks * r->cost_ns * ENTER_PART < p->busy_ns)
         let_in(r, p, now);
     else
-        begin_window(p, now);
+        begin_window(p);
     return p->in;
 }
 

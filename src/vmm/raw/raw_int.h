@@ -52,11 +52,10 @@ struct raw_judgement {
     uint8_t turns;   /* how often its code became other code */
 };
 
-/* What one address space has shown; times in ns of host CPU time. */
+/* What one address space has shown. */
 struct raw_policy {
     uint64_t root;
-    uint64_t since_ns, busy_ns, last_ns; /* outside: the present window */
-    uint64_t halts;
+    uint64_t busy_ns, last_ns; /* outside: of the thread's processor time, in the present window */
     uint32_t asks;
     bool in;
     uint64_t window_ns; /* inside: when the present window began */
