@@ -162,14 +162,28 @@ static void adjust_rsp(struct rem_tr *t, int32_t pop)
         e_lea(&t->e, t->bits64, HOST_RSP, &sp);
 }
 
+/* Takes a pair away, but not the first one (pairs.c inv 3). S is lost. */
+static void drop(struct rem_tr *t)
+{
+    struct x86_place sum = e_at_index(X86_RSP, S, 1, 0);
+    struct emit *e = &t->e;
+    uint8_t *first;
+
+    e_load(e, S, &t->r->hot.minus_pair_first);
+    e_lea(e, true, S, &sum);
+    first = e_jrcxz(e);
+    E_BYTES(e, 0x48, 0x8d, 0x64, 0x24, 16); /* lea rsp, [rsp + 16] */
+    e_here8(e, first);
+}
+
 void rem_emit_to_t0(struct rem_tr *t, int32_t pop, bool drop_pair)
 {
     struct emit *e = &t->e;
     struct x86_place entry = e_at_index(S, T0, 4, 0);
 
-    rem_islands(t, 64, true);
+    rem_islands(t, 100, true);
     if (drop_pair)
-        E_BYTES(e, 0x48, 0x8d, 0x64, 0x24, 16); /* lea rsp, [rsp + 16] */
+        drop(t);
     load_x(t);
     rem_miss(t, false); /* the interpreter runs the jump: it may have to raise #GP for it */
     e_mem(e, false, 0x8b, S, &entry);

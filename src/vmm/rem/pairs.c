@@ -6,11 +6,12 @@
  * host return, else an indirect jump, which takes the pair away. RSP is this stack while translated code runs; C code
  * has its own.
  *
- * Layout, upwards: a guard; the stack; pairs that lead to the "none" trampoline, for returns nobody called; a guard.
+ * Layout, upwards: a guard; the stack; a pair that matches nothing and is never taken away, for returns nobody called.
  * Running into a guard starts afresh (rem_pairs_fault()). Invariant 1: RSP is a multiple of 16 between guest
  * instructions, so a pair never lies half in a guard. Invariant 2: a pair is used only while no X entry of the set has
  * been killed since it was made: whoever goes on in translated code after C code ran compares flat's epoch and forgets
- * all pairs.
+ * all pairs. Invariant 3: RSP is never above the first pair, so nothing at or above it is overwritten, and what is
+ * found there after everything was forgotten is no pair of before.
  */
 #include <signal.h>
 #include <sys/mman.h>
@@ -38,6 +39,7 @@ bool rem_pairs_init(struct rem *r)
         empty[n + 1] = UINT64_C(1) << 62; /* complement of no canonical address */
     }
     r->hot.pair_first = (uint64_t)(uintptr_t)empty;
+    r->hot.minus_pair_first = 0 - r->hot.pair_first;
     rem_pairs_forget(r);
     return true;
 }

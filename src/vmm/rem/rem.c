@@ -171,7 +171,7 @@ void rem_enter(struct rem *r, uint32_t host)
 
     r->stats.enters++;
     rem_put_flags(r);
-    if (r->pairs_epoch != r->flat->x_epoch)
+    if (r->pairs_epoch != r->flat->x_epoch || r->hot.pair_sp > r->hot.pair_first) /* by a return to no address */
         rem_pairs_forget(r);
     rem_clock_start(r);
     fn(r->code.rx + host);

@@ -47,6 +47,7 @@ struct rem_hot {
     uint64_t target, tmp, tmp2;
     uint64_t c_sp;                /* C code's stack while translated code runs */
     uint64_t pair_sp, pair_first; /* stack of calls when it does not; empty */
+    uint64_t minus_pair_first;
     uint64_t mask_not_if, mask_not_df, mask_df, mask_of, mask_image, mask_tsd; /* system.c */
     uint64_t mask_in_page, mask_high, mask_align[3];                           /* string.c; [bytes / 4] */
     uint8_t xmm[16]; /* a vector register while it is borrowed */

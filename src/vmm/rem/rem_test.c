@@ -6,7 +6,7 @@
  */
 #include "harness.h"
 
-#include "vmm/rem/rem.h"
+#include "vmm/rem/rem_int.h"
 
 #define RUNS 3
 
@@ -176,6 +176,28 @@ static void test_misaligned_halves(void)
     done(t);
 }
 
+/* Returns nobody called do not make room above the first pair, where a later call would leave a pair for ever. */
+static void test_above(void)
+{
+    static const uint8_t to_next[] = {0x48, 0x8d, 0x05, 0x02, 0x00, 0x00, 0x00, 0x50, 0xc3}; /* lea; push; ret: here */
+    static const uint8_t call[] = {0xe8, 0x01, 0x00, 0x00, 0x00, 0xf4, 0xc3};
+    uint8_t code[3 * sizeof to_next + sizeof call];
+    struct isa *t = fresh();
+    const uint64_t *first = (const uint64_t *)(uintptr_t)t->c->rem->hot.pair_first;
+
+    for (unsigned n = 0; n < 3; n++)
+        memcpy(code + n * sizeof to_next, to_next, sizeof to_next);
+    memcpy(code + 3 * sizeof to_next, call, sizeof call);
+    for (unsigned n = 0; n < 2 * RUNS; n++) {
+        g_assert_cmpint(isa_run(t, code, sizeof code), ==, ISA_DONE);
+        g_assert_cmpuint(*reg(t, X86_RSP), ==, t->stack);
+    }
+    g_assert_cmpuint(t->c->rem->hot.pair_sp, <=, t->c->rem->hot.pair_first);
+    for (unsigned n = 0; n < 64; n += 2)
+        g_assert_cmphex(first[n + 1], ==, UINT64_C(1) << 62);
+    done(t);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -183,6 +205,7 @@ int main(int argc, char **argv)
     g_test_add_func("/rem/pairs/elsewhere", test_elsewhere);
     g_test_add_func("/rem/pairs/retpoline", test_retpoline);
     g_test_add_func("/rem/pairs/uncalled", test_uncalled);
+    g_test_add_func("/rem/pairs/above", test_above);
     g_test_add_func("/rem/pages/two", test_two_pages);
     g_test_add_func("/rem/pages/same-place", test_same_place);
     g_test_add_func("/rem/misaligned/halves", test_misaligned_halves);
