@@ -111,23 +111,23 @@ unsigned iem_op_glas(const struct vcpu *c, const struct iem_op *op, uint64_t ret
 bool iem_guard(struct vcpu *c, void (*fn)(void *user), void *user, struct trpm_event *ret_event)
 {
     jmp_buf *below = c->iem->unwind, here;
-    bool done = false;
+    int how;
 
     c->iem->unwind = &here;
-    if (setjmp(here) == 0) {
+    how = setjmp(here);
+    if (how == 0)
         fn(user);
-        done = true;
-    } else {
+    else
         *ret_event = c->trpm->raised;
-    }
     c->iem->unwind = below;
-    return done;
+    c->iem->guarded = how;
+    return how == 0;
 }
 
 void iem_pass_on(struct vcpu *c, const struct trpm_event *event)
 {
     c->trpm->raised = *event;
-    longjmp(*c->iem->unwind, 1);
+    longjmp(*c->iem->unwind, c->iem->guarded);
 }
 
 static struct iem_touch touch(const struct vcpu *c, uint64_t gla, unsigned bytes, bool write)

@@ -87,6 +87,7 @@ struct iem_jump {
 };
 struct iem {
     jmp_buf *unwind;         /* armed by the run loop, or by iem_guard() above it */
+    int guarded;             /* how what iem_guard() called was left last: IEM_UNWIND_* */
     const struct iem_op *op; /* running now: a fault takes its length back from rip; &iem_no_op between instructions */
     uint8_t end_block;       /* enum iem_end; handlers just set it to true */
     uint8_t unlinked;        /* the block just left by its op of this number, which may be linked; or IEM_NO_LINK */

@@ -105,6 +105,16 @@ static const uint16_t cond_flags[8] = {
     CPUM_FL_SF | CPUM_FL_OF | CPUM_FL_ZF,
 };
 
+/* CR0.NE = 0: an x87 instruction may tell the world outside of an error (FERR#), which cannot be taken back. */
+static bool tells_outside(const struct vcpu *c, const struct x86_insn *i)
+{
+    bool x87 = i->map == 0 && i->opcode >= 0xd8 && i->opcode <= 0xdf;
+
+    for (unsigned n = 0; n < i->nops; n++)
+        x87 |= i->op[n].kind == X86_OP_MM;
+    return (x87 || i->mnem == X86_EMMS) && !(c->ctx.cr0 & CPUM_CR0_NE);
+}
+
 static bool reads_undefined(const struct rem_lockstep *ls, const struct x86_insn *i)
 {
     bool cond = i->mnem == X86_Jcc || i->mnem == X86_SETcc || i->mnem == X86_CMOVcc;
@@ -148,6 +158,11 @@ static bool jumps_to_next(const struct x86_insn *i)
     return i->row->flow == X86_FLOW_COND && i->nops > 0 && i->op[0].kind == X86_OP_REL && i->imm[0] == 0;
 }
 
+static bool unpredictable(const struct rem *r, const struct x86_insn *i)
+{
+    return jumps_to_next(i) || reads_undefined(r->lockstep, i) || tells_outside(r->c, i);
+}
+
 /* Runs until the stretch ends, noting; called under a guard. */
 static void run_ahead(void *user)
 {
@@ -159,8 +174,10 @@ static void run_ahead(void *user)
         const struct rem_site *s = &r->site[n];
         const struct iem_op *op = rem_op_of(r, &r->site[n]);
         uint64_t next = r->hot.pcbase + s->off + s->len;
-        if (op == NULL || jumps_to_next(iem_op_insn(op)) || reads_undefined(ls, iem_op_insn(op))) {
+        if (op == NULL || unpredictable(r, iem_op_insn(op))) {
             ls->abandoned = true;
+            if (op != NULL)
+                iem_op_run(r->c, op);
             return;
         }
         if (left_to_interpreter(r, n) || !note_touches(r, op)) {
@@ -189,7 +206,7 @@ static void undo(struct rem *r)
     r->c->ctx = ls->before;
 }
 
-/* False: the interpreter could not say where translated code would go; it has run the stretch itself. */
+/* False: the interpreter could not say where translated code would go; it has run the stretch up to there itself. */
 static bool predict(struct rem *r, uint32_t site)
 {
     struct rem_lockstep *ls = r->lockstep;
@@ -206,6 +223,8 @@ static bool predict(struct rem *r, uint32_t site)
     ls->raises = site != UINT32_MAX && !iem_guard(c, run_ahead, &a, &ls->event);
     if (ls->abandoned) {
         r->stats.unverified++;
+        if (ls->raises)
+            iem_pass_on(c, &ls->event);
         return false;
     }
     iem_x87_park(c);
