@@ -119,6 +119,13 @@ static bool unit_ready(struct rem *r, const struct rem_site *s)
     return true;
 }
 
+/* What the instruction reached, translated code will reach by itself next time. */
+static void fill(struct rem *r, const uint64_t *gla, unsigned glas)
+{
+    for (unsigned n = 0; n < glas; n++)
+        flat_fill(r->flat, r->set, &r->c->mmu, gla[n]);
+}
+
 static uint64_t slow(struct rem *r)
 {
     struct rem_site *s = &r->site[r->hot.site & ~REM_SITE_FPU];
@@ -155,11 +162,11 @@ static uint64_t slow(struct rem *r)
         if (rem_lockstep_after(r, s, care))
             return stop(r);
     } else if (care && !nothing_wanted(r, s, op, wants_reload)) {
+        fill(r, gla, glas); /* a jump through memory comes here every time */
         host = rem_elsewhere(r);
         return host != 0 ? host : stop(r);
     }
-    for (unsigned n = 0; n < glas; n++)
-        flat_fill(r->flat, r->set, &c->mmu, gla[n]);
+    fill(r, gla, glas);
     r->hot.vec_reload = wants_reload;
     if (r->hot.site & REM_SITE_FPU) /* the whole instruction is done, not only the check in front of it */
         return go_on_at(r, s[1].next);
