@@ -129,6 +129,23 @@ static struct form form_of(const struct x86_insn *i)
     return f;
 }
 
+/* VEX.W as a size of general registers does nothing outside 64-bit mode; there it may only choose the row. */
+unsigned x86_vex_w(const struct x86_insn *i)
+{
+    static const uint16_t sized[] = {X86_VMOVD,   X86_VCVTSI2SS,  X86_VCVTSI2SD, X86_VPINSRD,
+                                     X86_VPEXTRD, X86_VPCMPESTRI, X86_VPCMPESTRM};
+
+    if (i->mode == X86_MODE_64)
+        return i->rex & 8u;
+    for (unsigned n = 0; n < sizeof sized / sizeof sized[0]; n++)
+        if (sized[n] == i->mnem)
+            return 0;
+    for (unsigned n = 0; n < i->nops; n++)
+        if (i->op[n].kind == X86_OP_GPR)
+            return 0;
+    return i->rex & 8u;
+}
+
 static uint8_t *put_vex(uint8_t *out, const struct x86_insn *i, const struct x86_place *p, unsigned reg, unsigned rm)
 {
     unsigned vvvv = p->vvvv == X86_KEEP ? i->vvvv : p->vvvv;
@@ -137,7 +154,7 @@ static uint8_t *put_vex(uint8_t *out, const struct x86_insn *i, const struct x86
 
     *out++ = 0xc4;
     *out++ = (uint8_t)((reg >= 8 ? 0u : 0x80u) | (index ? 0u : 0x40u) | (rm >= 8 ? 0u : 0x20u) | i->map);
-    *out++ = (uint8_t)((i->rex & 8u ? 0x80u : 0u) | (~vvvv & 15u) << 3 | (i->vex == 32 ? 4u : 0u) | pp);
+    *out++ = (uint8_t)((x86_vex_w(i) ? 0x80u : 0u) | (~vvvv & 15u) << 3 | (i->vex == 32 ? 4u : 0u) | pp);
     return out;
 }
 

@@ -38,4 +38,7 @@ size_t x86_encode(uint8_t *out, const struct x86_insn *i, const struct x86_place
 /** ModRM, SIB and displacement for @reg and the memory of @p; returns the end. */
 uint8_t *x86_put_memory(uint8_t *out, unsigned reg, const struct x86_place *p);
 
+/** x86_vex_w() - VEX.W for @i re-encoded in 64-bit code: outside it the bit does not size general registers. 0 or 8. */
+unsigned x86_vex_w(const struct x86_insn *i);
+
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "vmm/iem/host_int.h"
+#include "x86/encode.h"
 
 enum { HOST_CTX = X86_RDI, HOST_IO = X86_RSI };
 #define XMM_OFF(n)  (offsetof(struct cpum_ctx, fpu.area) + 160u + 16u * (n))
@@ -229,23 +230,6 @@ static unsigned host_field(struct emit *e, enum field which, unsigned number)
     return number;
 }
 
-/* VEX.W as a size of general registers does nothing outside 64-bit mode; there it may only choose the row. */
-static unsigned vex_w(const struct x86_insn *i)
-{
-    static const uint16_t sized[] = {X86_VMOVD,   X86_VCVTSI2SS,  X86_VCVTSI2SD, X86_VPINSRD,
-                                     X86_VPEXTRD, X86_VPCMPESTRI, X86_VPCMPESTRM};
-
-    if (i->mode == X86_MODE_64)
-        return i->rex & 8u;
-    for (unsigned n = 0; n < sizeof sized / sizeof sized[0]; n++)
-        if (sized[n] == i->mnem)
-            return 0;
-    for (unsigned n = 0; n < i->nops; n++)
-        if (i->op[n].kind == X86_OP_GPR)
-            return 0;
-    return i->rex & 8u;
-}
-
 static void put_vex(struct emit *e, unsigned reg, unsigned rm)
 {
     const struct x86_insn *i = e->i;
@@ -255,7 +239,7 @@ static void put_vex(struct emit *e, unsigned reg, unsigned rm)
 
     put8(e, 0xc4);
     put8(e, (reg >= 8 ? 0u : 0x80u) | 0x40u | (rm >= 8 ? 0u : 0x20u) | i->map);
-    put8(e, (vex_w(i) ? 0x80u : 0u) | (~vvvv & 15u) << 3 | (i->vex == 32 ? 4u : 0u) | pp);
+    put8(e, (x86_vex_w(i) ? 0x80u : 0u) | (~vvvv & 15u) << 3 | (i->vex == 32 ? 4u : 0u) | pp);
 }
 
 static void put_legacy(struct emit *e, unsigned reg, unsigned rm)

@@ -83,10 +83,18 @@ static bool bit_string(const struct x86_insn *i)
     return bt && i->op[0].kind == X86_OP_MEM && i->op[1].kind == X86_OP_GPR;
 }
 
+/* Outside 64-bit mode a code segment cannot be written; the tables do not know which segment an access is by. */
+static bool writes_code_segment(const struct vcpu *c, const struct x86_insn *i, const struct x86_operand *m)
+{
+    return m && (m->flags & X86_OPF_WRITE) && i->seg == X86_CS && !c->mode.code64;
+}
+
 static bool data_allowed(const struct vcpu *c, const struct x86_insn *i)
 {
     const struct x86_operand *m = memory_of(i);
 
+    if (writes_code_segment(c, i, m))
+        return false;
     if (!registers_allowed(c, i) || (m && m->bytes == 0) || bit_string(i) || i->rep)
         return false;
     if (i->mnem == X86_BSWAP && i->opsize == 2)
