@@ -109,6 +109,75 @@ bool vd_copy(struct vd *from, const struct fio *io, const struct vd_create *give
     return to && finish(to, io, &args, copy_all(from, to, progress), vd_path(from), error);
 }
 
+static int copy_own(struct vd *from, struct vd *to)
+{
+    g_autofree uint8_t *buf = g_malloc(COPY_BYTES);
+    int rc = 0;
+
+    for (uint64_t at = 0; rc == 0 && at < from->size_bytes;) {
+        struct vd_extent e;
+
+        rc = image_map(from, at, MIN(from->size_bytes - at, COPY_BYTES), &e);
+        if (rc == 0 && e.kind != VD_FREE)
+            rc = vd_read(from, at, buf, e.bytes);
+        if (rc == 0 && e.kind != VD_FREE)
+            rc = vd_write(to, at, buf, e.bytes);
+        at += rc ? 0 : e.bytes;
+    }
+    return rc ? rc : vd_flush(to);
+}
+
+bool vd_copy_own(struct vd *from, const struct fio *io, const struct vd_create *args, GError **error)
+{
+    const struct vd_link link = {args->format, args->path};
+    struct vd *to = args->parent;
+    int rc;
+
+    if (!vd_create(io, args, error))
+        return false;
+    if (!vd_push(to, &link, error)) {
+        vd_remove_new(io, args);
+        return false;
+    }
+    rc = copy_own(from, to);
+    if (rc) {
+        fio_error(error, rc, "Cannot copy '%s' to '%s'; nothing was left there", vd_path(from), args->path);
+        vd_pop(to, NULL);
+        vd_remove_new(io, args);
+    }
+    return rc == 0;
+}
+
+/* The whole range, zeros too: what was there before must go. */
+static int overwrite(struct vd *from, struct vd *to, const struct vd_progress *progress)
+{
+    uint64_t size = vd_size_bytes(to), have = MIN(vd_size_bytes(from), size);
+    g_autofree uint8_t *buf = g_malloc(COPY_BYTES);
+    int rc = 0;
+
+    for (uint64_t at = 0; rc == 0 && at < size; at += COPY_BYTES) {
+        size_t n = (size_t)MIN(COPY_BYTES, size - at), source = at < have ? (size_t)MIN(n, have - at) : 0;
+
+        memset(buf + source, 0, n - source);
+        if (source)
+            rc = vd_read(from, at, buf, source);
+        if (rc == 0)
+            rc = vd_write(to, at, buf, n);
+        if (rc == 0 && !vd_keep_going(progress, at, size))
+            rc = VERR_CANCELLED;
+    }
+    return rc ? rc : vd_flush(to);
+}
+
+bool vd_copy_over(struct vd *from, struct vd *to, const struct vd_progress *progress, GError **error)
+{
+    int rc = vd_size_bytes(from) > vd_size_bytes(to) ? VERR_VD_INVALID_SIZE : overwrite(from, to, progress);
+
+    if (rc)
+        fio_error(error, rc, "Cannot copy '%s' over '%s'", vd_path(from), vd_path(to));
+    return rc == 0;
+}
+
 bool vd_convert_from_raw(const struct fio *io, const char *raw_path, const char *vdi_path, GError **error)
 {
     struct vd *raw = vd_open(io, "RAW", raw_path, VD_READ_ONLY, error);

@@ -15,9 +15,18 @@ extern const struct command createvm_command, registervm_command, unregistervm_c
     guestcontrol_command, cloud_command, cloudprofile_command, signova_command, modifynvram_command, encryptvm_command,
     updatecheck_command, import_command, export_command, guestproperty_command, usbfilter_command;
 
-extern const struct command snapshot_command;
+extern const struct command snapshot_command, modifymedium_command, clonemedium_command, mediumproperty_command,
+    clonevm_command, movevm_command, convertfromraw_command, mediumio_command;
 
 /* medium.c */
+/** "disk", "dvd", "floppy" as DeviceType; NULL: none of them. */
+const char *medium_kind(const char *word);
+/** --variant's words as the API has them; NULL: said. g_free the array */
+const char **medium_variant_words(struct cmd *c, const char *text);
+/** @file with the usual extension where it has none; g_free */
+char *medium_file(const char *file, const char *kind, const char *format);
+/** A medium whose storage could not be made is known no more. */
+void medium_forget_new(struct cmd *c, const char *object);
 void medium_show(struct cmd *c, GVariant *medium, bool details);
 int medium_list(struct cmd *c, const char *kind, bool details);
 /* usbfilter.c */

@@ -7,7 +7,7 @@
 #include "frontends/VBoxManage/commands.h"
 
 /* "disk", "dvd", "floppy" as DeviceType; NULL: none of them. */
-static const char *kind_of(const char *word)
+const char *medium_kind(const char *word)
 {
     if (g_ascii_strcasecmp(word, "disk") == 0 || g_ascii_strcasecmp(word, "hdd") == 0)
         return "HardDisk";
@@ -59,7 +59,7 @@ static int parse_creation(struct cmd *c, struct creation *n)
         case PROPERTY:
         case PROPERTY_FILE: return cmd_error("Formats with properties of their own are not available");
         case CMD_WORD:
-            n->kind = kind_of(v.text);
+            n->kind = medium_kind(v.text);
             if (n->kind == NULL)
                 return cmd_syntax(c, "Invalid parameter '%s'", v.text);
             break;
@@ -74,19 +74,19 @@ static int parse_creation(struct cmd *c, struct creation *n)
 }
 
 /* With the usual extension where the name has none. */
-static char *file_with_extension(const struct creation *n, const char *format)
+char *medium_file(const char *file, const char *kind, const char *format)
 {
-    g_autofree char *path = cmd_absolute(n->file);
+    g_autofree char *path = cmd_absolute(file);
     const char *dot = strrchr(path, '.');
 
     if (dot != NULL && strchr(dot, '/') == NULL)
         return g_steal_pointer(&path);
-    const char *usual = strcmp(n->kind, "DVD") == 0 ? "iso" : strcmp(n->kind, "Floppy") == 0 ? "img" : format;
+    const char *usual = strcmp(kind, "DVD") == 0 ? "iso" : strcmp(kind, "Floppy") == 0 ? "img" : format;
     g_autofree char *low = g_ascii_strdown(usual, -1);
     return g_strconcat(path, ".", low, NULL);
 }
 
-static const char *variant_word(const char *word)
+static const char *word_of(const char *word)
 {
     static const char *const words[][2] = {{"standard", "Standard"},
                                            {"default", "Standard"},
@@ -104,6 +104,49 @@ static const char *variant_word(const char *word)
     return NULL;
 }
 
+const char **medium_variant_words(struct cmd *c, const char *text)
+{
+    g_auto(GStrv) words = g_strsplit(text != NULL ? text : "Standard", ",", -1);
+    g_autoptr(GPtrArray) variant = g_ptr_array_new();
+
+    for (unsigned k = 0; words[k] != NULL; k++) {
+        const char *word = word_of(words[k]);
+        if (word == NULL) {
+            cmd_syntax(c, "Invalid medium variant '%s'", words[k]);
+            return NULL;
+        }
+        g_ptr_array_add(variant, (void *)word);
+    }
+    g_ptr_array_add(variant, NULL);
+    return (const char **)g_ptr_array_free(g_steal_pointer(&variant), FALSE);
+}
+
+void medium_forget_new(struct cmd *c, const char *object)
+{
+    GError *ignored = NULL; /* the reason was said; the name must not stay behind */
+
+    imedium_close(c->client, object, &ignored);
+    g_clear_error(&ignored);
+}
+
+/* Its storage: of its own, or what differs from @parent. */
+static bool make_storage(struct cmd *c, const struct creation *n, const char *object, const char *const *variant)
+{
+    char *progress = NULL;
+    bool ok;
+
+    if (n->parent != NULL) {
+        g_autofree char *parent = cmd_open_medium(c, n->parent, "HardDisk", false);
+        ok = parent != NULL &&
+             TRY(c, imedium_create_diff_storage(c->client, parent, object, variant, &progress, &error));
+    } else {
+        ok = TRY(c, imedium_create_base_storage(c->client, object, n->bytes, variant, &progress, &error));
+    }
+    ok = ok && cmd_progress(c, progress);
+    g_free(progress);
+    return ok;
+}
+
 static int createmedium(struct cmd *c)
 {
     struct creation n = {0};
@@ -111,32 +154,18 @@ static int createmedium(struct cmd *c)
 
     if (rc != RC_OK)
         return rc;
-    g_auto(GStrv) words = g_strsplit(n.variant != NULL ? n.variant : "Standard", ",", -1);
-    g_autoptr(GPtrArray) variant = g_ptr_array_new();
-    for (unsigned k = 0; words[k] != NULL; k++) {
-        const char *word = variant_word(words[k]);
-        if (word == NULL)
-            return cmd_syntax(c, "Invalid medium variant '%s'", words[k]);
-        g_ptr_array_add(variant, (void *)word);
-    }
-    g_ptr_array_add(variant, NULL);
-    if (n.parent != NULL)
-        return cmd_error("Differencing images are made by snapshots");
+    g_autofree const char **variant = medium_variant_words(c, n.variant);
+    if (variant == NULL)
+        return RC_SYNTAX;
     const char *format = n.format != NULL ? n.format : strcmp(n.kind, "HardDisk") == 0 ? "VDI" : "RAW";
-    g_autofree char *path = file_with_extension(&n, format);
-    char *medium = NULL, *progress = NULL;
+    g_autofree char *path = medium_file(n.file, n.kind, format);
+    char *medium = NULL;
     if (cmd_client(c) == NULL ||
         !TRY(c, ivirtual_box_create_medium(c->client, API_PATH, format, path, "ReadWrite", n.kind, &medium, &error)))
         return RC_FAILURE;
     g_autofree char *object = medium;
-    bool ok = TRY(c, imedium_create_base_storage(c->client, object, n.bytes, (const char *const *)variant->pdata,
-                                                 &progress, &error)) &&
-              cmd_progress(c, progress);
-    g_free(progress);
-    if (!ok) {
-        GError *ignored = NULL; /* the reason was said; the name must not stay behind */
-        imedium_close(c->client, object, &ignored);
-        g_clear_error(&ignored);
+    if (!make_storage(c, &n, object, variant)) {
+        medium_forget_new(c, object);
         return cmd_error("Failed to create medium");
     }
     g_autoptr(GVariant) d = cmd_describe(c, object, "IMedium");
@@ -166,7 +195,7 @@ static int parse_medium(struct cmd *c, const char **ret_kind, const char **ret_w
             *ret_option = id;
             continue;
         }
-        const char *kind = c->at < c->argc || *ret_where != NULL ? kind_of(v.text) : NULL;
+        const char *kind = c->at < c->argc || *ret_where != NULL ? medium_kind(v.text) : NULL;
         if (kind != NULL)
             *ret_kind = kind;
         else if (*ret_where == NULL)
@@ -244,6 +273,29 @@ static const char *variant_text(GVariant *m)
     return g_strv_contains(words, "Fixed") ? "fixed default" : "dynamic default";
 }
 
+static void print_snapshots(GVariant *m, const char *machine)
+{
+    g_autoptr(GVariant) uses = g_variant_lookup_value(m, "SnapshotUses", G_VARIANT_TYPE("a(sss)"));
+
+    for (gsize k = 0; uses != NULL && k < g_variant_n_children(uses); k++) {
+        const char *of, *id, *name;
+        g_variant_get_child(uses, k, "(&s&s&s)", &of, &id, &name);
+        if (strcmp(of, machine) == 0)
+            printf(" [%s (UUID: %s)]", name, id);
+    }
+}
+
+static void print_properties(GVariant *m)
+{
+    g_autoptr(GVariant) list = g_variant_lookup_value(m, "Properties", G_VARIANT_TYPE("a{ss}"));
+
+    for (gsize k = 0; list != NULL && k < g_variant_n_children(list); k++) {
+        const char *name, *val;
+        g_variant_get_child(list, k, "{&s&s}", &name, &val);
+        printf("%s%s=%s\n", k == 0 ? "Property:       " : "                ", name, val);
+    }
+}
+
 static void print_users(struct cmd *c, GVariant *m)
 {
     g_autoptr(GVariant) list = g_variant_lookup_value(m, "MachineIds", G_VARIANT_TYPE("as"));
@@ -256,8 +308,10 @@ static void print_users(struct cmd *c, GVariant *m)
         GError *error = NULL;
         g_autoptr(GVariant) name = client_get(c->client, object, "IMachine", "Name", &error);
         g_clear_error(&error);
-        printf("%s%s (UUID: %s)\n", k == 0 ? "In use by VMs:  " : "                ",
+        printf("%s%s (UUID: %s)", k == 0 ? "In use by VMs:  " : "                ",
                name != NULL ? g_variant_get_string(name, NULL) : "", ids[k]);
+        print_snapshots(m, ids[k]);
+        printf("\n");
     }
 }
 
@@ -298,6 +352,7 @@ void medium_show(struct cmd *c, GVariant *m, bool details)
         printf("Encryption:     disabled\n");
     if (!details)
         return;
+    print_properties(m);
     print_users(c, m);
     print_children(m);
 }

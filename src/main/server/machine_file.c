@@ -95,6 +95,71 @@ static bool rename_files(struct machine *m, struct settings_machine *copy, GErro
     return set_registry_path(m, path, error);
 }
 
+/* ---- move ---- */
+
+/* FOLDER/NAME for a machine in a folder of its own. */
+static char *place_in(const struct machine *m, const char *base, GError **error)
+{
+    g_autofree char *folder = g_path_get_dirname(m->path);
+    g_autofree char *name = g_path_get_basename(folder);
+    g_autofree char *place = g_build_filename(base, name, NULL);
+
+    if (!g_path_is_absolute(base))
+        api_fail(error, VBOX_E_FILE_ERROR, "The folder '%s' is not absolute", base);
+    else if (g_file_test(place, G_FILE_TEST_EXISTS))
+        api_fail(error, VBOX_E_FILE_ERROR, "Could not move the machine '%s': '%s' exists (VERR_ALREADY_EXISTS)",
+                 machine_name(m), place);
+    else if (g_mkdir_with_parents(base, 0700) != 0)
+        api_fail(error, VBOX_E_FILE_ERROR, "Could not create the folder '%s' (%s)", base,
+                 status_name(status_from_errno(errno)));
+    else
+        return g_steal_pointer(&place);
+    return NULL;
+}
+
+/* Snapshots' states are written relative to the folder, and so are media below it: they need no change. */
+static bool move_folder(struct machine *m, const char *place, GError **error)
+{
+    g_autofree char *old = g_path_get_dirname(m->path), *file = g_path_get_basename(m->path);
+    g_autofree char *path = g_build_filename(place, file, NULL);
+    struct settings_machine *next = settings_machine_copy(m->settings);
+
+    if (g_rename(old, place) != 0) {
+        settings_machine_free(next);
+        return api_fail(error, VBOX_E_FILE_ERROR,
+                        "Could not move the folder '%s' to '%s' (%s); folders are moved within one file system", old,
+                        place, status_name(status_from_errno(errno)));
+    }
+    media_moved(m->service, old, place);
+    g_free(m->path);
+    m->path = g_strdup(path);
+    replace_path(&next->file, path);
+    return set_registry_path(m, path, error) && machine_replace(m, next, error);
+}
+
+bool machine_move_to(struct bus_call *call, GVariant **ret, GError **error)
+{
+    struct part *p = call->object;
+    struct machine *m = p->machine;
+    const char *base, *type;
+
+    g_variant_get(call->args, "(&s&s)", &base, &type);
+    if (g_ascii_strcasecmp(type, "basic") != 0)
+        return api_fail(error, E_INVALIDARG, "Invalid type of move '%s' (must be basic)", type);
+    if (!part_change(p, error))
+        return false;
+    if (m->vm != NULL || p->session == NULL)
+        return api_fail(error, VBOX_E_INVALID_VM_STATE, "The machine '%s' cannot be moved now", machine_name(m));
+    p->session->modified = false;
+    g_autofree char *place = place_in(m, base, error);
+    if (place == NULL || !move_folder(m, place, error))
+        return false;
+    struct progress *progress = progress_new(p->service, call->peer, "Moving machine");
+    progress_end(progress, NULL);
+    *ret = progress_reply(progress);
+    return true;
+}
+
 static void replace_text(char **to, const char *from)
 {
     g_free(*to);
@@ -185,6 +250,11 @@ static GPtrArray *own_media(struct machine *m)
         medium_id_braced(one, braced);
         for (unsigned n = 0; n < users->len; n++)
             other |= users->pdata[n] != m;
+        for (unsigned n = 0; n < s->machines->len; n++) { /* as what a linked clone builds on */
+            const struct machine *two = s->machines->pdata[n];
+            other |=
+                two != m && two->settings != NULL && settings_media_find(&two->settings->media, braced, NULL) != NULL;
+        }
         bool listed = settings_media_find(&m->settings->media, braced, NULL) != NULL;
         if (!other && (listed || medium_settings_uses(m->settings, braced)))
             g_ptr_array_add(own, one);
@@ -303,7 +373,7 @@ bool machine_delete_config(struct bus_call *call, GVariant **ret, GError **error
             api_fail(&failed, VBOX_E_FILE_ERROR, "Could not delete the medium storage unit '%s' (%s)", one->location,
                      status_name(status_from_errno(rc)));
     }
-    for (unsigned k = 0; media[k] != NULL && failed == NULL; k++) {
+    for (unsigned k = g_strv_length((char **)media); failed == NULL && k-- > 0;) { /* children before parents */
         struct medium *one = medium_from_path(s, media[k]);
         if (one != NULL && one->children->len == 0)
             medium_forget(one);

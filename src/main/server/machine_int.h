@@ -63,6 +63,13 @@ bool snapshot_delete(struct bus_call *call, GVariant **ret, GError **error);
 bool snapshot_restore(struct bus_call *call, GVariant **ret, GError **error);
 bool snapshot_find(struct bus_call *call, GVariant **ret, GError **error);
 
+/* virtualbox_machines.c */
+struct machine *machine_from_path(struct service *s, const char *object_path, struct bus_peer *peer);
+
+/* clone.c, machine_file.c */
+bool machine_clone_to(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_move_to(struct bus_call *call, GVariant **ret, GError **error);
+
 /* lists.c: small lists below a machine */
 bool list_add_transient_folder(struct bus_call *call, GVariant **ret, GError **error);
 bool list_remove_transient_folder(struct bus_call *call, GVariant **ret, GError **error);

@@ -191,6 +191,8 @@ const struct bus_method machine_methods[] = {
     {"DeleteSnapshot", snapshot_delete},
     {"RestoreSnapshot", snapshot_restore},
     {"FindSnapshot", snapshot_find},
+    {"CloneTo", machine_clone_to},
+    {"MoveTo", machine_move_to},
     {"QueryLogFilename", query_log},
     {"SetCPUIDLeaf", machine_set_cpuid},
     {"RemoveCPUIDLeaf", machine_remove_cpuid},

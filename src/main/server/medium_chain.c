@@ -37,10 +37,15 @@ GArray *medium_links(const struct medium *m)
     return links;
 }
 
+struct vd *medium_open_links(const GArray *links, unsigned flags, GError **error)
+{
+    return vd_open_chain(fio_system(), (const struct vd_link *)(void *)links->data, links->len, flags, error);
+}
+
 struct vd *medium_open(const struct medium *m, unsigned flags, GError **error)
 {
     GArray *links = medium_links(m);
-    struct vd *vd = vd_open_chain(fio_system(), (const struct vd_link *)(void *)links->data, links->len, flags, error);
+    struct vd *vd = medium_open_links(links, flags, error);
 
     g_array_unref(links);
     return vd;

@@ -5,7 +5,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-#include "main/server/service_int.h"
+#include "main/server/medium_int.h"
 #include "rt/status.h"
 #include "storage/vd.h"
 
@@ -148,6 +148,27 @@ static void edit_location(struct settings_medium *entry, const struct medium *m)
     entry->location = g_strdup(m->location);
 }
 
+static void edit_properties(struct settings_medium *entry, const struct medium *m)
+{
+    g_ptr_array_set_size(entry->properties, 0);
+    for (unsigned k = 0; k < m->properties->len; k++) {
+        const struct settings_property *one = m->properties->pdata[k];
+        settings_property_set(entry->properties, one->name, one->value);
+    }
+}
+
+bool medium_save_properties(struct medium *m, GError **error)
+{
+    return edit_entries(m, edit_properties, error);
+}
+
+bool medium_set_place(struct medium *m, const char *path, GError **error)
+{
+    g_free(m->location);
+    m->location = g_strdup(path);
+    return edit_entries(m, edit_location, error);
+}
+
 static void edit_type(struct settings_medium *entry, const struct medium *m)
 {
     entry->type = (enum settings_medium_type)m->type;
@@ -220,6 +241,37 @@ static bool set_auto_reset(struct bus_call *call, const struct bus_property *row
 
 /* ---- methods ---- */
 
+static GVariant *property_list(const struct medium *m)
+{
+    GVariantBuilder b;
+
+    g_variant_builder_init(&b, G_VARIANT_TYPE("a{ss}"));
+    for (unsigned k = 0; k < m->properties->len; k++) {
+        const struct settings_property *one = m->properties->pdata[k];
+        g_variant_builder_add(&b, "{ss}", one->name, one->value != NULL ? one->value : "");
+    }
+    return g_variant_builder_end(&b);
+}
+
+/* Machine, snapshot and its name, for each snapshot that has it attached. */
+static GVariant *snapshot_uses(const struct medium *m)
+{
+    char braced[40], id[API_UUID_SIZE];
+    GVariantBuilder b;
+
+    medium_id_braced(m, braced);
+    g_variant_builder_init(&b, G_VARIANT_TYPE("a(sss)"));
+    for (unsigned k = 0; k < m->service->machines->len; k++) {
+        const struct machine *one = m->service->machines->pdata[k];
+        for (unsigned n = 0; one->settings != NULL && n < one->settings->snapshots->len; n++) {
+            const struct settings_snapshot *s = one->settings->snapshots->pdata[n];
+            if (medium_hardware_uses(&s->hardware, braced) && api_uuid_parse(s->uuid, id))
+                g_variant_builder_add(&b, "(sss)", one->id, id, s->name);
+        }
+    }
+    return g_variant_builder_end(&b);
+}
+
 static bool describe(struct bus_call *call, GVariant **ret, GError **error)
 {
     const struct medium *m = call->object;
@@ -234,6 +286,8 @@ static bool describe(struct bus_call *call, GVariant **ret, GError **error)
     for (unsigned k = 0; k < m->children->len; k++)
         g_variant_builder_add(&children, "s", ((const struct medium *)m->children->pdata[k])->id);
     g_variant_dict_insert_value(&dict, "Children", g_variant_builder_end(&children));
+    g_variant_dict_insert_value(&dict, "Properties", property_list(m));
+    g_variant_dict_insert_value(&dict, "SnapshotUses", snapshot_uses(m));
     g_variant_dict_insert(&dict, "Parent", "s", m->parent != NULL ? m->parent->id : "");
     g_variant_dict_insert(&dict, "Base", "s", medium_base(m)->id);
     *ret = g_variant_new("(@a{sv})", g_variant_dict_end(&dict));
@@ -256,6 +310,7 @@ struct creation {
     char *format, *location;
     uint64_t bytes;
     bool fixed;
+    enum vd_layout layout;
 };
 
 static void creation_free(struct creation *c)
@@ -272,8 +327,12 @@ static bool create_work(void *data, GError **error)
     uint8_t uuid[VD_UUID_BYTES];
 
     api_uuid_to_bytes(c->id, uuid);
-    const struct vd_create args = {
-        .format = c->format, .path = c->location, .size_bytes = c->bytes, .fixed = c->fixed, .uuid = uuid};
+    const struct vd_create args = {.format = c->format,
+                                   .path = c->location,
+                                   .size_bytes = c->bytes,
+                                   .fixed = c->fixed,
+                                   .layout = c->layout,
+                                   .uuid = uuid};
     g_mkdir_with_parents(folder, 0700);
     if (vd_create(fio_system(), &args, error))
         return true;
@@ -305,14 +364,12 @@ static bool create_base(struct bus_call *call, GVariant **ret, GError **error)
     struct medium *m = call->object;
     g_autofree const char **variant = NULL;
     guint64 bytes;
-    bool fixed = false;
+    enum vd_layout layout;
+    bool fixed;
 
     g_variant_get(call->args, "(t^a&s)", &bytes, &variant);
-    for (unsigned k = 0; variant[k] != NULL; k++) {
-        if (api_enum_value("MediumVariant", variant[k]) < 0)
-            return api_fail(error, E_INVALIDARG, "Invalid medium variant '%s'", variant[k]);
-        fixed |= g_ascii_strcasecmp(variant[k], "Fixed") == 0;
-    }
+    if (!medium_variant(variant, &fixed, &layout, error))
+        return false;
     if (m->state != MediumState_NotCreated)
         return api_fail(error, VBOX_E_INVALID_OBJECT_STATE, "Storage for the medium '%s' is already created",
                         m->location);
@@ -326,6 +383,7 @@ static bool create_base(struct bus_call *call, GVariant **ret, GError **error)
     c->location = g_strdup(m->location);
     c->bytes = (bytes + 511) & ~UINT64_C(511);
     c->fixed = fixed || m->kind == DEVICE_FLOPPY;
+    c->layout = layout;
     m->state = MediumState_Creating;
     m->fixed = fixed;
     struct progress *p = progress_new(m->service, call->peer, "Creating medium");
@@ -386,6 +444,13 @@ static const struct bus_method methods[] = {{"Describe", describe},
                                             {"RefreshState", refresh},
                                             {"CreateBaseStorage", create_base},
                                             {"DeleteStorage", delete_storage},
+                                            {"CreateDiffStorage", medium_create_diff},
+                                            {"CloneTo", medium_clone_to},
+                                            {"Compact", medium_compact},
+                                            {"Resize", medium_resize},
+                                            {"MoveTo", medium_move_to},
+                                            {"GetProperty", medium_get_property},
+                                            {"SetProperty", medium_set_property},
                                             {"Close", close_medium},
                                             {NULL, NULL}};
 static const struct bus_property properties[] = {

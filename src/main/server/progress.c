@@ -112,6 +112,27 @@ void progress_percent(struct progress *p, unsigned percent)
     wake(p);
 }
 
+struct news {
+    struct progress *progress;
+    unsigned percent;
+};
+
+static gboolean take_news(void *user)
+{
+    const struct news *n = user;
+
+    progress_percent(n->progress, n->percent);
+    return G_SOURCE_REMOVE;
+}
+
+void progress_tell(struct progress *p, unsigned percent)
+{
+    struct news *n = g_new0(struct news, 1);
+
+    *n = (struct news){p, percent};
+    g_main_context_invoke_full(NULL, G_PRIORITY_DEFAULT, take_news, n, g_free);
+}
+
 bool progress_ended(const struct progress *p)
 {
     return p->ended;

@@ -206,6 +206,8 @@ struct progress;
 struct progress *progress_new(struct service *s, struct bus_peer *peer, const char *description);
 char *progress_path(const struct progress *p); /* g_free */
 void progress_percent(struct progress *p, unsigned percent);
+/** progress_tell() - the same from any thread. */
+void progress_tell(struct progress *p, unsigned percent);
 /** @error NULL: done. Taken. */
 void progress_end(struct progress *p, GError *error);
 bool progress_ended(const struct progress *p);
@@ -266,6 +268,8 @@ bool medium_hardware_uses(const struct settings_hardware *h, const char *braced)
 GArray *medium_links(const struct medium *m);
 struct vd;
 struct vd *medium_open(const struct medium *m, unsigned flags, GError **error);
+/** On any thread. */
+struct vd *medium_open_links(const GArray *links, unsigned flags, GError **error);
 /** The format a differencing image to @parent gets. */
 const char *medium_diff_format(const struct medium *parent);
 /** A new child of @parent in the snapshot folder; no file is made. */

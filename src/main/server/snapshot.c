@@ -136,8 +136,7 @@ void new_images_note(const GPtrArray *images, struct settings_machine *next)
 
 static bool make_one(const struct new_image *n, GError **error)
 {
-    struct vd *parent =
-        vd_open_chain(fio_system(), (const struct vd_link *)(void *)n->links->data, n->links->len, VD_READ_ONLY, error);
+    struct vd *parent = medium_open_links(n->links, VD_READ_ONLY, error);
     uint8_t uuid[VD_UUID_BYTES];
 
     if (parent == NULL)

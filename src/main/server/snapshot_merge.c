@@ -116,32 +116,15 @@ static bool ask_process(struct merging *g)
 
 /* ---- at rest ---- */
 
-struct news {
-    struct progress *progress;
-    unsigned percent;
-};
-
-static gboolean tell(void *user)
-{
-    const struct news *n = user;
-
-    progress_percent(n->progress, n->percent);
-    return G_SOURCE_REMOVE;
-}
-
 static void report(const struct merging *g, unsigned permille)
 {
-    if (g->progress == NULL)
-        return;
-    struct news *n = g_new0(struct news, 1);
-    *n = (struct news){g->progress, (g->now * 1000 + permille) / MAX(g->at_rest, 1) / 11};
-    g_main_context_invoke_full(NULL, G_PRIORITY_DEFAULT, tell, n, g_free);
+    if (g->progress != NULL)
+        progress_tell(g->progress, (g->now * 1000 + permille) / MAX(g->at_rest, 1) / 11);
 }
 
 static bool merge_one(const struct merging *g, const struct merge *m, GError **error)
 {
-    struct vd *disk = vd_open_chain(fio_system(), (const struct vd_link *)(void *)m->links->data, m->links->len,
-                                    VD_KEEP_MODIFY, error);
+    struct vd *disk = medium_open_links(m->links, VD_KEEP_MODIFY, error);
     struct vd_merge *merge = disk != NULL ? vd_merge_start(disk, m->from_at, m->to_at, error) : NULL;
     bool done = false;
     int rc = 0;

@@ -147,7 +147,7 @@ bool virtualbox_open_machine(struct bus_call *call, GVariant **ret, GError **err
     return true;
 }
 
-static struct machine *machine_from_path(struct service *s, const char *object_path, struct bus_peer *peer)
+struct machine *machine_from_path(struct service *s, const char *object_path, struct bus_peer *peer)
 {
     const char *rest = NULL;
     const struct part *p = g_str_has_prefix(object_path, API_ROOT "/machine/")

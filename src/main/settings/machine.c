@@ -143,3 +143,10 @@ void settings_snapshot_restore(struct settings_machine *to, const struct setting
     map_copy(&map_autostart, &to->autostart, &from->autostart);
     map_copy(&map_recording, &to->recording, &from->recording);
 }
+
+void settings_snapshot_copy(struct settings_snapshot *to, const struct settings_snapshot *from)
+{
+    map_copy(&map_snapshot, to, from);
+    map_copy(&map_controllers, &to->hardware, &from->hardware);
+    to->depth = from->depth;
+}

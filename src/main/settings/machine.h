@@ -119,6 +119,7 @@ void settings_property_set(GPtrArray *list, const char *key, const char *value);
 guint settings_snapshot_find(const struct settings_machine *m, const char *uuid);
 /** What a snapshot keeps of the machine goes into it, and comes back out of it. */
 void settings_snapshot_take(struct settings_snapshot *to, const struct settings_machine *from);
+void settings_snapshot_copy(struct settings_snapshot *to, const struct settings_snapshot *from); /* all of it */
 void settings_snapshot_restore(struct settings_machine *to, const struct settings_snapshot *from);
 /**
  * settings_hardware_copy() - for taking and restoring snapshots: @to is replaced by a deep copy of @from.
