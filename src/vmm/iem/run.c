@@ -374,6 +374,8 @@ static enum iem_exit run(struct vcpu *c)
 /* A handler left: what of its block ran before it counts, once. */
 static void unwound(struct vcpu *c)
 {
+    if (c->iem->native_home != NULL)
+        c->iem->native_home(c);
     if (!c->trpm->delivering)
         c->stat_insns += c->iem->op->before;
     host_x87_end(c);
