@@ -41,7 +41,7 @@
 int hvbench_main(int argc, char **argv);
 int kernel_clock(clockid_t id, struct timespec *ret);
 int kernel_usage(int who, struct rusage *ret);
-int kernel_line(const char *format, ...);
+int kernel_line(const char *format, ...) G_GNUC_PRINTF(1, 2);
 void *kernel_map(void *at, size_t bytes, int prot, int flags, int fd, off_t off);
 int kernel_unmap(void *p, size_t bytes);
 

@@ -120,7 +120,7 @@ static void submit(struct bench *b, unsigned q, uint16_t head, const struct piec
 /* Whether a chain came back: its head and length. */
 static bool reap(struct bench *b, unsigned q, uint32_t *ret_head, uint32_t *ret_bytes)
 {
-    uint16_t index;
+    uint16_t index = 0;
     uint32_t e[2];
 
     for (unsigned i = 0; i < 200; i++) {

@@ -58,7 +58,7 @@ static bool set(struct bus_call *call, const struct bus_property *row, GVariant 
 static GVariant *get_gateway(const struct bus_call *call, const struct bus_property *row)
 {
     const N *n = network_of(call);
-    uint32_t network, mask;
+    uint32_t network = 0, mask = 0;
 
     (void)row;
     bool ok = n->network != NULL && address_cidr(n->network, &network, &mask);
