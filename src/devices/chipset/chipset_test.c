@@ -101,25 +101,24 @@ static void test_resets(void)
 static void test_coprocessor(void)
 {
     struct rig *r = rig_new(&piix3_device, NULL);
-    struct pdm *pdm = rig_pdm(r);
     g_autoptr(GError) error = NULL;
 
     rig_out(r, 0xf0, 0, 1); /* no error: nothing to ignore */
-    g_assert_false(pdm_ignne(pdm));
-    pdm_ferr(pdm, true);
+    g_assert_false(pdm_ignne(rig_pdm(r)));
+    pdm_ferr(rig_pdm(r), true);
     g_assert_true(rig_irq(r, 13));
-    g_assert_false(pdm_ignne(pdm));
+    g_assert_false(pdm_ignne(rig_pdm(r)));
     g_assert_true(rig_save_load(r, &error));
     g_assert_true(rig_irq(r, 13));
     rig_out(r, 0xf0, 0, 1);
     g_assert_false(rig_irq(r, 13));
-    g_assert_true(pdm_ignne(pdm));
+    g_assert_true(pdm_ignne(rig_pdm(r)));
     g_assert_true(rig_save_load(r, &error));
-    g_assert_true(pdm_ignne(pdm));
-    pdm_ferr(pdm, false);
-    g_assert_false(pdm_ignne(pdm));
-    pdm_ferr(pdm, true);
-    pdm_ferr(pdm, false); /* IRQ 13 stays until it is taken back */
+    g_assert_true(pdm_ignne(rig_pdm(r)));
+    pdm_ferr(rig_pdm(r), false);
+    g_assert_false(pdm_ignne(rig_pdm(r)));
+    pdm_ferr(rig_pdm(r), true);
+    pdm_ferr(rig_pdm(r), false); /* IRQ 13 stays until it is taken back */
     g_assert_true(rig_irq(r, 13));
     rig_reset(r);
     g_assert_false(rig_irq(r, 13));

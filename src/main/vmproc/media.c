@@ -44,8 +44,10 @@ static void clear_link(void *p)
 
 static bool refuse(const struct plan *p, GError **error, const char *what)
 {
-    g_set_error(error, MEDIA_ERROR, 0, "Error in '%s' (line %u) -- The medium %s %s", p->s->file.path, p->a->line,
-                p->a->image_uuid, what);
+    const char *name = p->image != NULL ? p->image->location : p->a->image_uuid;
+
+    g_set_error(error, MEDIA_ERROR, 0, "Error in '%s' (line %u) -- The medium '%s' %s", p->s->file.path, p->a->line,
+                name, what);
     return false;
 }
 
