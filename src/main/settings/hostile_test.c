@@ -304,7 +304,7 @@ static void load_heavy(const void *data)
     struct settings_machine *m = settings_machine_load(fio_system(), path, NULL);
     unlink(path);
     settings_machine_free(m);
-    printf("%ld KiB\n", peak_kib());
+    printf("# %ld KiB\n", peak_kib());
     g_assert_cmpint(peak_kib(), <=, 64 << 10);
 }
 
