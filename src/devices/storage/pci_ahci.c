@@ -4,7 +4,7 @@
  * Source: Intel ICH8 family data sheet (document 313056), section 12.1 (configuration of D31:F2); AHCI 1.3.1, 2.1.
  * Drives: a letter per port in the configuration - H hard disk, h one that may come and go, D DVD drive, - nothing;
  * without any, what hangs on the LUNs decides. A DVD drive may be empty, a port of kind h, too.
- * A drive's own request has one buffer per port, as in pci_ide.c; queued commands are transfers of disk_io.h.
+ * A drive's own request is an ata_slot.h; queued commands are transfers of disk_io.h.
  * Left out: the index/data pair, power management capability, IDE mode (SeaBIOS and OVMF drive AHCI).
  * Locks: every callback, also the completions, runs under the device lock.
  * Invariant 1: at most one request per drive is with its driver, besides queued commands.
@@ -13,23 +13,18 @@
 
 #include "devices/pci/pci_cap.h"
 #include "devices/storage/ahci.h"
+#include "devices/storage/ata_slot.h"
 #include "devices/storage/disk_io.h"
 
 #define TRANSFERS   64u
 #define CFG_MSI     0x80u
 #define PRDS_ATONCE 128u
 
-struct slot {
-    struct pdm_block *block;
-    struct pdm_block_req req;
-    bool in_flight, hotplug;
-    uint8_t buf[ATA_BUF_BYTES];
-};
-
 struct pci_ahci {
     struct ahci hba;
     struct disk_pool pool;
-    struct slot slot[AHCI_PORTS_MAX];
+    struct ata_slot slot[AHCI_PORTS_MAX];
+    bool hotplug[AHCI_PORTS_MAX];
     pdm_region region;
     uint64_t events_sent;
     bool suspended;
@@ -63,55 +58,25 @@ static void port_sync(struct pdm_dev *dev, unsigned port);
 static void answered(struct pdm_dev *dev, struct pdm_block_req *req)
 {
     struct pci_ahci *s = pdm_state(dev);
-    struct slot *slot = req->user;
+    struct ata_slot *slot = req->user;
     const unsigned port = (unsigned)(slot - s->slot);
-    struct ata *d = &s->hba.port[port].drive;
 
-    slot->in_flight = false;
-    if (d->io.op != ATA_IO_NONE && d->io_serial == req->generation) {
-        if (req->op == PDM_BLOCK_READ && req->status == 0)
-            memcpy(d->buf, slot->buf, req->bytes);
-        ata_io_done(d, req->status);
-    }
+    ata_slot_answered(slot, &s->hba.port[port].drive);
     port_sync(dev, port);
     irq_sync(dev);
-}
-
-/* A loaded state may ask for anything. */
-static bool inside(const struct pdm_block *b, const struct ata_io *io)
-{
-    return io->offset_bytes <= b->size_bytes && io->bytes <= b->size_bytes - io->offset_bytes &&
-           (io->op == ATA_IO_READ || !b->read_only);
 }
 
 /* Gives the drive's request to its driver; false = it is answered already. */
 static bool submit(struct pdm_dev *dev, unsigned port)
 {
-    static const enum pdm_block_op ops[ATA_IO_OPS] = {[ATA_IO_READ] = PDM_BLOCK_READ,
-                                                      [ATA_IO_WRITE] = PDM_BLOCK_WRITE,
-                                                      [ATA_IO_FLUSH] = PDM_BLOCK_FLUSH,
-                                                      [ATA_IO_DISCARD] = PDM_BLOCK_DISCARD};
     struct pci_ahci *s = pdm_state(dev);
-    struct slot *slot = &s->slot[port];
-    struct ata *d = &s->hba.port[port].drive;
+    struct ata_slot *slot = &s->slot[port];
 
-    if (!slot->block || (d->io.op != ATA_IO_FLUSH && !inside(slot->block, &d->io))) {
-        ata_io_done(d, d->io.op == ATA_IO_FLUSH ? 0 : -1);
+    if (!ata_slot_request(slot, &s->hba.port[port].drive, answered))
         return false;
-    }
-    slot->req = (struct pdm_block_req){.op = ops[d->io.op],
-                                       .offset_bytes = d->io.offset_bytes,
-                                       .buf = slot->buf,
-                                       .bytes = d->io.bytes,
-                                       .done = answered,
-                                       .user = slot,
-                                       .generation = d->io_serial};
-    if (d->io.op == ATA_IO_WRITE)
-        memcpy(slot->buf, d->buf, d->io.bytes);
-    s->pool.bytes_read += d->io.op == ATA_IO_READ ? d->io.bytes : 0;
-    s->pool.bytes_written += d->io.op == ATA_IO_WRITE ? d->io.bytes : 0;
-    s->pool.flushes += d->io.op == ATA_IO_FLUSH;
-    slot->in_flight = true;
+    s->pool.bytes_read += slot->req.op == PDM_BLOCK_READ ? slot->req.bytes : 0;
+    s->pool.bytes_written += slot->req.op == PDM_BLOCK_WRITE ? slot->req.bytes : 0;
+    s->pool.flushes += slot->req.op == PDM_BLOCK_FLUSH;
     slot->block->submit(slot->block, &slot->req);
     return true;
 }
@@ -185,7 +150,7 @@ static void port_sync(struct pdm_dev *dev, unsigned port)
 {
     const struct ahci_memory mem = {dev, mem_read, mem_write};
     struct pci_ahci *s = pdm_state(dev);
-    const struct slot *slot = &s->slot[port];
+    const struct ata_slot *slot = &s->slot[port];
     bool again = pdm_pci_bus_master(dev);
 
     while (again) {
@@ -293,7 +258,7 @@ static void pci_ahci_media_changed(struct pdm_dev *dev, unsigned lun)
         return;
     d = &s->hba.port[lun].drive;
     disk_pool_drop(&s->pool, lun);
-    if (s->slot[lun].hotplug) {
+    if (s->hotplug[lun]) {
         d->io_serial++; /* what is under way was the old drive's */
         identify(dev, lun, pdm_lun_block(dev, lun) ? ATA_KIND_DISK : ATA_KIND_NONE);
         connect(dev, lun, false);
@@ -326,7 +291,7 @@ static bool add_drive(struct pdm_dev *dev, unsigned port, char letter, GError **
     case 'D': kind = ATA_KIND_CDROM; break;
     case 'H':
     case 'h':
-        s->slot[port].hotplug = letter == 'h';
+        s->hotplug[port] = letter == 'h';
         kind = b ? ATA_KIND_DISK : ATA_KIND_NONE;
         break;
     default:

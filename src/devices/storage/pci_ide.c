@@ -4,8 +4,7 @@
  * Source: Intel 82371AB (PIIX4) data sheet, section 4.1 (configuration) and 9 (operation); components of the PC at
  * 1f0h-1f7h, 3f6h, IRQ 14 and 170h-177h, 376h, IRQ 15.
  * The drives' kinds come from the configuration, so a DVD drive can be empty; LUN n = 2 * channel + slave.
- * The media answer on their drivers' threads. Each drive has one request and one buffer for it (slot), so a drive that
- * was reset while its medium worked never sees the old answer: the request's number is no longer the drive's.
+ * The media answer on their drivers' threads; each drive has one request under way (ata_slot.h).
  * Different from the data sheet: the decode enable bits (IDETIM bit 15) are set after reset and do not gate the ports,
  * because firmware other than SeaBIOS leaves them alone and Linux skips a channel whose bit is clear.
  * Locks: every callback, also the completions, runs under the device lock.
@@ -13,22 +12,15 @@
  */
 #include <string.h>
 
+#include "devices/storage/ata_slot.h"
 #include "devices/storage/ide.h"
-#include "vmm/pdm/dev.h"
 
 #define CHANNELS 2
 #define DRIVES   4
 
-struct slot {
-    struct pdm_block *block;
-    struct pdm_block_req req;
-    bool in_flight;
-    uint8_t buf[ATA_BUF_BYTES];
-};
-
 struct pci_ide {
     struct ide_channel channel[CHANNELS];
-    struct slot slot[DRIVES];
+    struct ata_slot slot[DRIVES];
     pdm_irq irq[CHANNELS];
     struct pdm_io bm_io; /* BAR 4 */
     bool suspended;
@@ -62,53 +54,23 @@ static void ide_sync(struct pdm_dev *dev);
 static void answered(struct pdm_dev *dev, struct pdm_block_req *req)
 {
     struct pci_ide *s = pdm_state(dev);
-    struct slot *slot = req->user;
-    struct ata *d = drive_of(s, (unsigned)(slot - s->slot));
+    struct ata_slot *slot = req->user;
 
-    slot->in_flight = false;
-    if (d->io.op != ATA_IO_NONE && d->io_serial == req->generation) {
-        if (req->op == PDM_BLOCK_READ && req->status == 0)
-            memcpy(d->buf, slot->buf, req->bytes);
-        ata_io_done(d, req->status);
-    }
+    ata_slot_answered(slot, drive_of(s, (unsigned)(slot - s->slot)));
     ide_sync(dev);
 }
 
-/* A loaded state may ask for anything. */
-static bool inside(const struct pdm_block *b, const struct ata_io *io)
-{
-    return io->offset_bytes <= b->size_bytes && io->bytes <= b->size_bytes - io->offset_bytes &&
-           (io->op == ATA_IO_READ || !b->read_only);
-}
-
-/* Gives the drive's request to its driver; without one it fails at once (a flush of nothing succeeds). */
+/* Gives the drive's request to its driver; without one it is answered at once. */
 static void submit(struct pdm_dev *dev, unsigned lun)
 {
-    static const enum pdm_block_op ops[ATA_IO_OPS] = {[ATA_IO_READ] = PDM_BLOCK_READ,
-                                                      [ATA_IO_WRITE] = PDM_BLOCK_WRITE,
-                                                      [ATA_IO_FLUSH] = PDM_BLOCK_FLUSH,
-                                                      [ATA_IO_DISCARD] = PDM_BLOCK_DISCARD};
     struct pci_ide *s = pdm_state(dev);
-    struct slot *slot = &s->slot[lun];
-    struct ata *d = drive_of(s, lun);
+    struct ata_slot *slot = &s->slot[lun];
 
-    if (!slot->block || (d->io.op != ATA_IO_FLUSH && !inside(slot->block, &d->io))) {
-        ata_io_done(d, d->io.op == ATA_IO_FLUSH ? 0 : -1);
+    if (!ata_slot_request(slot, drive_of(s, lun), answered))
         return;
-    }
-    slot->req = (struct pdm_block_req){.op = ops[d->io.op],
-                                       .offset_bytes = d->io.offset_bytes,
-                                       .buf = slot->buf,
-                                       .bytes = d->io.bytes,
-                                       .done = answered,
-                                       .user = slot,
-                                       .generation = d->io_serial};
-    if (d->io.op == ATA_IO_WRITE)
-        memcpy(slot->buf, d->buf, d->io.bytes);
-    s->bytes_read += d->io.op == ATA_IO_READ ? d->io.bytes : 0;
-    s->bytes_written += d->io.op == ATA_IO_WRITE ? d->io.bytes : 0;
-    s->flushes += d->io.op == ATA_IO_FLUSH;
-    slot->in_flight = true;
+    s->bytes_read += slot->req.op == PDM_BLOCK_READ ? slot->req.bytes : 0;
+    s->bytes_written += slot->req.op == PDM_BLOCK_WRITE ? slot->req.bytes : 0;
+    s->flushes += slot->req.op == PDM_BLOCK_FLUSH;
     slot->block->submit(slot->block, &slot->req);
 }
 
