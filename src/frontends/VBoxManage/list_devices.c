@@ -6,6 +6,14 @@
 #include "frontends/VBoxManage/commands.h"
 #include "frontends/VBoxManage/list.h"
 
+/* Prints the list for --json; false: it is to be printed as text. */
+static bool as_json(const struct cmd *c, GVariant *list)
+{
+    if (c->json)
+        print_json(list);
+    return c->json;
+}
+
 #define HOST API_ROOT "/Host"
 
 int list_cpuids(struct cmd *c, const struct listing *l)
@@ -16,10 +24,8 @@ int list_cpuids(struct cmd *c, const struct listing *l)
     if (!TRY(c, ihost_get_processor_cpuid_leaves(c->client, HOST, &reply, &error)))
         return RC_FAILURE;
     g_autoptr(GVariant) list = reply;
-    if (c->json) {
-        print_json(list);
+    if (as_json(c, list))
         return RC_OK;
-    }
     printf("Host CPUIDs:\n\nLeaf no.  EAX      EBX      ECX      EDX\n");
     for (gsize k = 0; k < g_variant_n_children(list); k++) {
         guint32 leaf, eax, ebx, ecx, edx;
@@ -93,10 +99,8 @@ int list_webcams(struct cmd *c, const struct listing *l)
     if (!TRY(c, ihost_get_video_input_devices(c->client, HOST, &reply, &error)))
         return RC_FAILURE;
     g_autoptr(GVariant) list = reply;
-    if (c->json) {
-        print_json(list);
+    if (as_json(c, list))
         return RC_OK;
-    }
     printf("Video Input Devices: %u\n", (unsigned)g_variant_n_children(list));
     for (gsize k = 0; k < g_variant_n_children(list); k++) {
         g_autoptr(GVariant) d = g_variant_get_child_value(list, k);
@@ -143,10 +147,8 @@ int list_usb_devices(struct cmd *c, const struct listing *l)
     if (!TRY(c, ihost_get_usb_devices(c->client, HOST, &reply, &error)))
         return RC_FAILURE;
     g_autoptr(GVariant) list = reply;
-    if (c->json) {
-        print_json(list);
+    if (as_json(c, list))
         return RC_OK;
-    }
     printf("Host USB Devices:\n\n");
     if (g_variant_n_children(list) == 0)
         printf("<none>\n\n");
@@ -165,10 +167,8 @@ int list_usb_filters(struct cmd *c, const struct listing *l)
     if (!TRY(c, ihost_get_usb_device_filters(c->client, HOST, &reply, &error)))
         return RC_FAILURE;
     g_autoptr(GVariant) list = reply;
-    if (c->json) {
-        print_json(list);
+    if (as_json(c, list))
         return RC_OK;
-    }
     printf("Global USB Device Filters:\n\n");
     usb_filters_print(list, true);
     return RC_OK;
