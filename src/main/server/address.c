@@ -4,7 +4,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "main/server/service_int.h"
+#include "main/server/objects.h"
 
 bool address_is_ipv4(const char *text)
 {

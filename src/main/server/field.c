@@ -3,7 +3,7 @@
  */
 #include <string.h>
 
-#include "main/server/service_int.h"
+#include "main/server/objects.h"
 
 /* Where the settings format and the API have different words for the same thing. */
 static const struct {

@@ -7,7 +7,7 @@
 #ifndef MAIN_SERVER_KEPT_H
 #define MAIN_SERVER_KEPT_H
 
-#include "main/server/service_int.h"
+#include "main/server/objects.h"
 
 struct kept_kind {
     const char *folder; /* "/org/virtualbox/natnetwork" */

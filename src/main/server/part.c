@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "main/server/service_int.h"
+#include "main/server/objects.h"
 
 static struct session *session_numbered(struct service *s, struct machine *m, unsigned long number)
 {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "main/server/service_int.h"
+#include "main/server/objects.h"
 
 #define KEPT_MS 30000u
 

@@ -3,7 +3,7 @@
  */
 #include <string.h>
 
-#include "main/server/service_int.h"
+#include "main/server/objects.h"
 
 void *root_find(void *user, const char *node, const char *name)
 {

@@ -4,8 +4,8 @@
 #include <gio/gio.h>
 #include <unistd.h>
 
-#include "main/server/appliance.h"
-#include "main/server/service_int.h"
+#include "main/server/appliance/appliance.h"
+#include "main/server/objects.h"
 
 static const struct bus_class *const classes[] = {&virtualbox_class,
                                                   &host_class,

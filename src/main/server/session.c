@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "main/server/service_int.h"
+#include "main/server/objects.h"
 
 struct session *session_of(struct service *s, struct bus_peer *peer)
 {

@@ -1,7 +1,7 @@
 /*
  * tables_test.c - the tables of methods and properties say what the interface files say: nothing missing, nothing more.
  */
-#include "main/server/service_int.h"
+#include "main/server/objects.h"
 
 static void test_classes(const void *data)
 {

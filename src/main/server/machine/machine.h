@@ -1,0 +1,99 @@
+/*
+ * machine.h - shared by the files that make up IMachine.
+ */
+#ifndef MAIN_SERVER_MACHINE_MACHINE_H
+#define MAIN_SERVER_MACHINE_MACHINE_H
+
+#include "main/server/objects.h"
+
+extern const struct bus_property machine_properties[]; /* machine_fields.c */
+extern const struct bus_method machine_methods[];      /* machine_object.c */
+bool machine_set_groups(struct settings_machine *s, const char *const *names, GError **error);
+
+/* machine_file.c: methods about the file and the registry */
+bool machine_save_settings(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_discard_settings(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_unregister(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_delete_config(struct bus_call *call, GVariant **ret, GError **error);
+
+/* machine_run.c */
+bool machine_launch(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_save_state(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_power_down(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_discard_state(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_adopt_state(struct bus_call *call, GVariant **ret, GError **error);
+
+/* storage_methods.c */
+bool storage_add_controller(struct bus_call *call, GVariant **ret, GError **error);
+bool storage_remove_controller(struct bus_call *call, GVariant **ret, GError **error);
+bool storage_get_controllers(struct bus_call *call, GVariant **ret, GError **error);
+bool storage_attach(struct bus_call *call, GVariant **ret, GError **error);
+bool storage_detach(struct bus_call *call, GVariant **ret, GError **error);
+bool storage_mount(struct bus_call *call, GVariant **ret, GError **error);
+bool storage_flags(struct bus_call *call, GVariant **ret, GError **error);
+
+/* machine_parts.c: processors, devices of the host, recording */
+bool machine_set_cpuid(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_remove_cpuid(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_remove_cpuids(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_plug_cpu(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_unplug_cpu(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_attach_pci(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_detach_pci(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_set_recording(struct bus_call *call, GVariant **ret, GError **error);
+GVariant *machine_describe_cpuids(const GPtrArray *leaves);
+GVariant *machine_describe_screens(const GPtrArray *screens);
+GVariant *machine_describe_pci(const GPtrArray *devices);
+
+/* usb_filters.c */
+GVariant *usb_filters_describe(const GPtrArray *list, bool global);
+bool usb_filters_machine_insert(struct bus_call *call, GVariant **ret, GError **error);
+bool usb_filters_machine_modify(struct bus_call *call, GVariant **ret, GError **error);
+bool usb_filters_machine_remove(struct bus_call *call, GVariant **ret, GError **error);
+
+/* guest_properties.c */
+bool guest_property_get(struct bus_call *call, GVariant **ret, GError **error);
+bool guest_property_set(struct bus_call *call, GVariant **ret, GError **error);
+bool guest_property_delete(struct bus_call *call, GVariant **ret, GError **error);
+bool guest_property_enumerate(struct bus_call *call, GVariant **ret, GError **error);
+
+/* snapshot_take.c, snapshot_delete.c, snapshot_restore.c, snapshot.c */
+bool snapshot_take(struct bus_call *call, GVariant **ret, GError **error);
+bool snapshot_delete(struct bus_call *call, GVariant **ret, GError **error);
+bool snapshot_restore(struct bus_call *call, GVariant **ret, GError **error);
+bool snapshot_find(struct bus_call *call, GVariant **ret, GError **error);
+
+/* virtualbox_machines.c */
+struct machine *machine_from_path(struct service *s, const char *object_path, struct bus_peer *peer);
+
+/* clone.c, machine_file.c */
+bool machine_clone_to(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_move_to(struct bus_call *call, GVariant **ret, GError **error);
+
+/* lists.c: small lists below a machine */
+bool list_add_transient_folder(struct bus_call *call, GVariant **ret, GError **error);
+bool list_remove_transient_folder(struct bus_call *call, GVariant **ret, GError **error);
+bool list_add_usb(struct bus_call *call, GVariant **ret, GError **error);
+bool list_remove_usb(struct bus_call *call, GVariant **ret, GError **error);
+bool list_rename_usb(struct bus_call *call, GVariant **ret, GError **error);
+bool list_set_vrde(struct bus_call *call, GVariant **ret, GError **error);
+bool list_add_forward(struct bus_call *call, GVariant **ret, GError **error);
+bool list_remove_forward(struct bus_call *call, GVariant **ret, GError **error);
+bool list_set_generic(struct bus_call *call, GVariant **ret, GError **error);
+bool list_add_folder(struct bus_call *call, GVariant **ret, GError **error);
+bool list_remove_folder(struct bus_call *call, GVariant **ret, GError **error);
+bool list_add_bandwidth(struct bus_call *call, GVariant **ret, GError **error);
+bool list_set_bandwidth(struct bus_call *call, GVariant **ret, GError **error);
+bool list_remove_bandwidth(struct bus_call *call, GVariant **ret, GError **error);
+
+/* Finds an item by its name member in a list of settings items; G_MAXUINT: none. */
+#define LIST_FIND(list_, type_, name_)                                                                                 \
+    ({                                                                                                                 \
+        guint found_ = G_MAXUINT;                                                                                      \
+        for (guint k_ = 0; k_ < (list_)->len && found_ == G_MAXUINT; k_++)                                             \
+            if (g_strcmp0(((const struct type_ *)(list_)->pdata[k_])->name, (name_)) == 0)                             \
+                found_ = k_;                                                                                           \
+        found_;                                                                                                        \
+    })
+
+#endif

@@ -1,0 +1,26 @@
+/* medium_int.h - shared by the files that make up IMedium. */
+#ifndef MAIN_SERVER_MEDIUM_MEDIUM_INT_H
+#define MAIN_SERVER_MEDIUM_MEDIUM_INT_H
+
+#include "main/server/objects.h"
+#include "storage/vd.h"
+
+/* ---- medium_object.c ---- */
+/** The medium lies there now: noted wherever it is registered. */
+bool medium_set_place(struct medium *m, const char *path, GError **error);
+bool medium_save_properties(struct medium *m, GError **error);
+
+/* ---- medium_work.c ---- */
+/** What MediumVariant's words say about a new image. */
+bool medium_variant(const char *const *words, bool *ret_fixed, enum vd_layout *ret_layout, GError **error);
+/** Nobody has it, and no other image builds on it. */
+bool medium_may_change(struct medium *m, GError **error);
+bool medium_create_diff(struct bus_call *call, GVariant **ret, GError **error);
+bool medium_clone_to(struct bus_call *call, GVariant **ret, GError **error);
+bool medium_compact(struct bus_call *call, GVariant **ret, GError **error);
+bool medium_resize(struct bus_call *call, GVariant **ret, GError **error);
+bool medium_move_to(struct bus_call *call, GVariant **ret, GError **error);
+bool medium_get_property(struct bus_call *call, GVariant **ret, GError **error);
+bool medium_set_property(struct bus_call *call, GVariant **ret, GError **error);
+
+#endif

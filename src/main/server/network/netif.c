@@ -1,0 +1,124 @@
+/*
+ * netif.c - IHost's network interfaces. Read anew for every question.
+ *
+ * Source: getifaddrs(3), sysfs.
+ */
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netpacket/packet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "main/server/host/host.h"
+
+struct netif {
+    char name[IF_NAMESIZE];
+    char address[INET6_ADDRSTRLEN], mask[INET6_ADDRSTRLEN], address6[INET6_ADDRSTRLEN], mac[18];
+    unsigned prefix6;
+    bool up;
+};
+
+static struct netif *netif_named(GPtrArray *all, const char *name)
+{
+    for (unsigned k = 0; k < all->len; k++)
+        if (strcmp(((struct netif *)all->pdata[k])->name, name) == 0)
+            return all->pdata[k];
+    struct netif *n = g_new0(struct netif, 1);
+    g_strlcpy(n->name, name, sizeof n->name);
+    g_strlcpy(n->address, "0.0.0.0", sizeof n->address);
+    g_strlcpy(n->mask, "0.0.0.0", sizeof n->mask);
+    g_strlcpy(n->mac, "00:00:00:00:00:00", sizeof n->mac);
+    g_ptr_array_add(all, n);
+    return n;
+}
+
+static unsigned prefix_bits(const struct sockaddr *mask)
+{
+    const struct sockaddr_in6 *m = (const struct sockaddr_in6 *)mask;
+    unsigned bits = 0;
+
+    for (unsigned k = 0; m != NULL && k < 16; k++)
+        bits += (unsigned)__builtin_popcount(m->sin6_addr.s6_addr[k]);
+    return bits;
+}
+
+static void take_address(struct netif *n, const struct ifaddrs *a)
+{
+    if (a->ifa_addr == NULL)
+        return;
+    if (a->ifa_addr->sa_family == AF_INET) {
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)a->ifa_addr)->sin_addr, n->address, sizeof n->address);
+        if (a->ifa_netmask != NULL)
+            inet_ntop(AF_INET, &((const struct sockaddr_in *)a->ifa_netmask)->sin_addr, n->mask, sizeof n->mask);
+    } else if (a->ifa_addr->sa_family == AF_INET6 && n->address6[0] == '\0') {
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)a->ifa_addr)->sin6_addr, n->address6, sizeof n->address6);
+        n->prefix6 = prefix_bits(a->ifa_netmask);
+    } else if (a->ifa_addr->sa_family == AF_PACKET) {
+        const unsigned char *m = ((const struct sockaddr_ll *)a->ifa_addr)->sll_addr;
+        g_snprintf(n->mac, sizeof n->mac, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+    }
+}
+
+/* VirtualBox's GUID of an interface: its name, then its MAC address, in fixed places. */
+static char *netif_guid(const struct netif *n)
+{
+    unsigned char b[16] = {0};
+    unsigned m[6] = {0};
+
+    memcpy(b, n->name, strnlen(n->name, 8));
+    if (sscanf(n->mac, "%02x:%02x:%02x:%02x:%02x:%02x", &m[0], &m[1], &m[2], &m[3], &m[4], &m[5]) == 6)
+        for (unsigned k = 0; k < 6; k++)
+            b[10 + k] = (unsigned char)m[k];
+    return g_strdup_printf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[3], b[2], b[1],
+                           b[0], b[5], b[4], b[7], b[6], 0x80, 0, b[10], b[11], b[12], b[13], b[14], b[15]);
+}
+
+static GVariant *netif_describe(const struct netif *n)
+{
+    g_autofree char *wireless = g_strdup_printf("/sys/class/net/%s/wireless", n->name);
+    g_autofree char *network = g_strconcat("HostInterfaceNetworking-", n->name, NULL);
+    g_autofree char *guid = netif_guid(n);
+    bool host_only = g_str_has_prefix(n->name, "vboxnet");
+    GVariantDict d;
+
+    g_variant_dict_init(&d, NULL);
+    g_variant_dict_insert(&d, "Name", "s", n->name);
+    g_variant_dict_insert(&d, "Id", "s", guid);
+    g_variant_dict_insert(&d, "DHCPEnabled", "b", FALSE);
+    g_variant_dict_insert(&d, "IPAddress", "s", n->address);
+    g_variant_dict_insert(&d, "NetworkMask", "s", n->mask);
+    g_variant_dict_insert(&d, "IPV6Address", "s", n->address6);
+    g_variant_dict_insert(&d, "IPV6NetworkMaskPrefixLength", "u", n->prefix6);
+    g_variant_dict_insert(&d, "HardwareAddress", "s", n->mac);
+    g_variant_dict_insert(&d, "MediumType", "s", "Ethernet");
+    g_variant_dict_insert(&d, "Wireless", "b", g_file_test(wireless, G_FILE_TEST_IS_DIR));
+    g_variant_dict_insert(&d, "Status", "s", n->up ? "Up" : "Down");
+    g_variant_dict_insert(&d, "NetworkName", "s", network);
+    g_variant_dict_insert(&d, "InterfaceType", "s", host_only ? "HostOnly" : "Bridged");
+    return g_variant_dict_end(&d);
+}
+
+bool host_get_interfaces(struct bus_call *call, GVariant **ret, GError **error)
+{
+    g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func(g_free);
+    struct ifaddrs *first = NULL;
+    GVariantBuilder b;
+
+    (void)call;
+    if (getifaddrs(&first) != 0)
+        return api_fail(error, VBOX_E_HOST_ERROR, "Could not list the network interfaces");
+    for (const struct ifaddrs *a = first; a != NULL; a = a->ifa_next) {
+        if ((a->ifa_flags & IFF_LOOPBACK) != 0)
+            continue;
+        struct netif *n = netif_named(all, a->ifa_name);
+        n->up = (a->ifa_flags & IFF_UP) != 0;
+        take_address(n, a);
+    }
+    freeifaddrs(first);
+    g_variant_builder_init(&b, G_VARIANT_TYPE("aa{sv}"));
+    for (unsigned k = 0; k < all->len; k++)
+        g_variant_builder_add_value(&b, netif_describe(all->pdata[k]));
+    *ret = g_variant_new("(aa{sv})", &b);
+    return true;
+}

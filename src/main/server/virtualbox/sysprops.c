@@ -1,0 +1,230 @@
+/*
+ * sysprops.c - ISystemProperties: limits of this program, and the user's defaults (kept in VirtualBox.xml).
+ */
+#include <string.h>
+
+#include "main/server/objects.h"
+
+static void *find(void *user, struct bus_peer *peer, const char *node)
+{
+    (void)peer;
+    return root_find(user, node, "SystemProperties");
+}
+
+static void list(void *user, GPtrArray *nodes)
+{
+    (void)user;
+    g_ptr_array_add(nodes, g_strdup("SystemProperties"));
+}
+
+/* ---- limits ---- */
+
+static GVariant *get_limit(const struct bus_call *call, const struct bus_property *row)
+{
+    (void)call;
+    return g_variant_new_uint32(GPOINTER_TO_UINT(row->data));
+}
+
+static GVariant *get_disk_limit(const struct bus_call *call, const struct bus_property *row)
+{
+    (void)call, (void)row;
+    return g_variant_new_uint64(UINT64_C(2199022206976)); /* what VirtualBox says: 2 TB less a bit */
+}
+
+static GVariant *get_additions(const struct bus_call *call, const struct bus_property *row)
+{
+    static const char *const places[] = {"/usr/share/virtualbox/VBoxGuestAdditions.iso",
+                                         "/opt/VirtualBox/additions/VBoxGuestAdditions.iso"};
+
+    (void)call, (void)row;
+    for (unsigned k = 0; k < G_N_ELEMENTS(places); k++)
+        if (g_file_test(places[k], G_FILE_TEST_IS_REGULAR))
+            return g_variant_new_string(places[k]);
+    return g_variant_new_string("");
+}
+
+/* ---- kept settings ---- */
+
+struct kept_row {
+    size_t offset;
+    const char *usual;
+};
+#define SYSTEM(member) offsetof(struct settings_system, member)
+
+static char **text_at(const struct bus_call *call, const struct bus_property *row)
+{
+    struct service *s = call->object;
+
+    return (char **)((char *)&s->global->system + ((const struct kept_row *)row->data)->offset);
+}
+
+static GVariant *get_text(const struct bus_call *call, const struct bus_property *row)
+{
+    const char *text = *text_at(call, row);
+
+    return g_variant_new_string(text != NULL ? text : ((const struct kept_row *)row->data)->usual);
+}
+
+static bool set_text(struct bus_call *call, const struct bus_property *row, GVariant *val, GError **error)
+{
+    const char *text = g_variant_get_string(val, NULL);
+    char **at = text_at(call, row);
+
+    g_free(*at);
+    *at = *text != '\0' ? g_strdup(text) : NULL;
+    return service_save(call->object, error);
+}
+
+static GVariant *get_folder(const struct bus_call *call, const struct bus_property *row)
+{
+    (void)row;
+    return g_variant_new_take_string(service_machine_folder(call->object));
+}
+
+static bool set_folder(struct bus_call *call, const struct bus_property *row, GVariant *val, GError **error)
+{
+    const char *text = g_variant_get_string(val, NULL);
+
+    if (*text != '\0' && !g_path_is_absolute(text))
+        return api_fail(error, E_INVALIDARG, "Given default machine folder '%s' is not fully qualified", text);
+    return set_text(call, row, val, error);
+}
+
+static GVariant *get_history(const struct bus_call *call, const struct bus_property *row)
+{
+    (void)row;
+    return g_variant_new_uint32(((const struct service *)call->object)->global->system.log_history);
+}
+
+static bool set_history(struct bus_call *call, const struct bus_property *row, GVariant *val, GError **error)
+{
+    struct service *s = call->object;
+
+    (void)row;
+    s->global->system.log_history = g_variant_get_uint32(val);
+    return service_save(s, error);
+}
+
+static GVariant *get_exclusive(const struct bus_call *call, const struct bus_property *row)
+{
+    (void)row;
+    return g_variant_new_boolean(((const struct service *)call->object)->global->system.exclusive_hw_virt);
+}
+
+static bool set_exclusive(struct bus_call *call, const struct bus_property *row, GVariant *val, GError **error)
+{
+    struct service *s = call->object;
+
+    (void)row;
+    s->global->system.exclusive_hw_virt = g_variant_get_boolean(val);
+    return service_save(s, error);
+}
+
+static const char *const proxy_words[] = {"System", "NoProxy", "Manual", NULL};
+
+static GVariant *get_proxy(const struct bus_call *call, const struct bus_property *row)
+{
+    (void)row;
+    return g_variant_new_string(proxy_words[((const struct service *)call->object)->global->system.proxy]);
+}
+
+static bool set_proxy(struct bus_call *call, const struct bus_property *row, GVariant *val, GError **error)
+{
+    struct service *s = call->object;
+    int mode = settings_enum_find(proxy_words, g_variant_get_string(val, NULL));
+
+    (void)row;
+    if (mode < 0)
+        return api_fail(error, E_INVALIDARG, "Invalid proxy mode '%s'", g_variant_get_string(val, NULL));
+    s->global->system.proxy = (enum settings_proxy)mode;
+    return service_save(s, error);
+}
+
+/* ---- methods ---- */
+
+static const struct bus_interface interface;
+
+static bool describe(struct bus_call *call, GVariant **ret, GError **error)
+{
+    (void)error;
+    return root_describe(call, &interface, ret);
+}
+
+static bool get_max_adapters(struct bus_call *call, GVariant **ret, GError **error)
+{
+    const char *chipset;
+
+    g_variant_get(call->args, "(&s)", &chipset);
+    if (api_enum_value("ChipsetType", chipset) <= 0)
+        return api_fail(error, E_INVALIDARG, "Invalid ChipsetType: '%s'", chipset);
+    *ret = g_variant_new("(u)", g_ascii_strcasecmp(chipset, "ICH9") == 0 ? SETTINGS_ADAPTERS : 8);
+    return true;
+}
+
+static bool get_formats(struct bus_call *call, GVariant **ret, GError **error)
+{
+    static const struct {
+        const char *id, *name, *extensions[5];
+    } formats[] = {{"VDI", "Virtual Disk Image", {"vdi", NULL}}, {"RAW", "RAW", {"iso", "cdr", "img", "ima", NULL}}};
+    GVariantBuilder b;
+
+    (void)call, (void)error;
+    g_variant_builder_init(&b, G_VARIANT_TYPE("aa{sv}"));
+    for (unsigned k = 0; k < G_N_ELEMENTS(formats); k++) {
+        GVariantDict d;
+        g_variant_dict_init(&d, NULL);
+        g_variant_dict_insert(&d, "Id", "s", formats[k].id);
+        g_variant_dict_insert(&d, "Name", "s", formats[k].name);
+        g_variant_dict_insert(&d, "Extensions", "^as", formats[k].extensions);
+        g_variant_builder_add_value(&b, g_variant_dict_end(&d));
+    }
+    *ret = g_variant_new("(aa{sv})", &b);
+    return true;
+}
+
+#define LIMIT(name, n)                                                                                                 \
+    {                                                                                                                  \
+        name, get_limit, NULL, GUINT_TO_POINTER(n)                                                                     \
+    }
+#define TEXT(name, member, usual)                                                                                      \
+    {                                                                                                                  \
+        name, get_text, set_text, &(const struct kept_row)                                                             \
+        {                                                                                                              \
+            SYSTEM(member), usual                                                                                      \
+        }                                                                                                              \
+    }
+static const struct bus_method methods[] = {{"Describe", describe},
+                                            {"GetMaxNetworkAdapters", get_max_adapters},
+                                            {"GetMediumFormats", get_formats},
+                                            {NULL, NULL}};
+static const struct bus_property properties[] = {
+    LIMIT("MinGuestRAM", 4),
+    LIMIT("MaxGuestRAM", 2097152),
+    LIMIT("MinGuestVRAM", 0),
+    LIMIT("MaxGuestVRAM", 256),
+    LIMIT("MinGuestCPUCount", 1),
+    LIMIT("MaxGuestCPUCount", 64),
+    LIMIT("MaxGuestMonitors", 64),
+    {"InfoVDSize", get_disk_limit, NULL, NULL},
+    LIMIT("SerialPortCount", SETTINGS_UARTS),
+    LIMIT("ParallelPortCount", SETTINGS_LPTS),
+    LIMIT("MaxBootPosition", 4),
+    {"DefaultMachineFolder", get_folder, set_folder, &(const struct kept_row){SYSTEM(machine_folder), ""}},
+    TEXT("DefaultHardDiskFormat", hard_disk_format, "VDI"),
+    TEXT("VRDEAuthLibrary", vrde_auth_library, "VBoxAuth"),
+    TEXT("WebServiceAuthLibrary", web_auth_library, "VBoxAuth"),
+    TEXT("DefaultVRDEExtPack", vrde_ext_pack, ""),
+    {"LogHistoryCount", get_history, set_history, NULL},
+    TEXT("DefaultFrontend", frontend, ""),
+    TEXT("AutostartDatabasePath", autostart_path, ""),
+    {"ExclusiveHwVirt", get_exclusive, set_exclusive, NULL},
+    TEXT("LoggingLevel", logging_level, "all"),
+    {"ProxyMode", get_proxy, set_proxy, NULL},
+    TEXT("ProxyURL", proxy_url, ""),
+    TEXT("LanguageId", language, ""),
+    {"DefaultAdditionsISO", get_additions, NULL, NULL},
+    {NULL, NULL, NULL, NULL},
+};
+static const struct bus_interface interface = {
+    .info = (GDBusInterfaceInfo *)&api_isystem_properties_interface, .methods = methods, .properties = properties};
+const struct bus_class properties_class = {.folder = API_ROOT, .interfaces = {&interface}, .find = find, .list = list};
