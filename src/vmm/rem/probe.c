@@ -59,9 +59,10 @@ static unsigned component(struct emit *e, const struct vcpu *c, unsigned guest, 
     return scratch;
 }
 
-/* Base, index and displacement into @to; @wide: 64-bit address, @bytes: of the result. T0 and S may be lost. */
-static bool ea_into(struct rem_tr *t, const struct x86_insn *i, unsigned to, bool wide, unsigned bytes)
+/* Base, index and displacement into @to; @bytes: of the result. T0 and S may be lost. */
+bool rem_emit_offset(struct rem_tr *t, const struct x86_insn *i, unsigned to, unsigned bytes)
 {
+    bool wide = i->addrsize == 8;
     struct x86_place m = {.base = X86_REG_NONE, .index = X86_REG_NONE, .scale = i->scale};
     int64_t disp = i->disp;
     struct emit *e = &t->e;
@@ -92,8 +93,10 @@ int rem_emit_gla(struct rem_tr *t, const struct x86_insn *i)
     struct emit *e = &t->e;
     struct x86_place sum = e_at_index(T0, S, 1, 0);
 
-    if (i->vsib || i->addrsize == 2 || (based && !t->bits64))
+    if (i->vsib)
         return -1;
+    if (rem_is_segmented(t, i))
+        return rem_emit_segmented_gla(t, i);
     if (wide && !based && base != X86_REG_NONE && i->index == X86_REG_NONE && i->disp == 0)
         return (int)base;
     if (wide && based && i->base == X86_REG_NONE && i->index == X86_REG_NONE && i->disp == (int32_t)i->disp) {
@@ -102,7 +105,7 @@ int rem_emit_gla(struct rem_tr *t, const struct x86_insn *i)
         e_lea(e, true, T0, &m);
         return T0;
     }
-    if (!ea_into(t, i, T0, wide, 8))
+    if (!rem_emit_offset(t, i, T0, 8))
         return -1;
     if (based) {
         e_load(e, S, &t->c->ctx.seg[i->seg].base);
@@ -115,8 +118,9 @@ bool rem_emit_lea(struct rem_tr *t, const struct x86_insn *i)
 {
     unsigned to = rem_host_reg(i->op[0].reg), bytes = i->op[0].bytes;
 
-    if (i->addrsize == 2 || bytes == 2 || i->op[0].reg >= X86_AH ||
-        !ea_into(t, i, to != X86_REG_NONE ? to : T0, i->addrsize == 8, bytes))
+    if (i->addrsize == 2 || bytes == 2)
+        return rem_emit_lea_narrow(t, i);
+    if (i->op[0].reg >= X86_AH || !rem_emit_offset(t, i, to != X86_REG_NONE ? to : T0, bytes))
         return false;
     if (to == X86_REG_NONE)
         e_store(&t->e, &t->c->ctx.gpr[i->op[0].reg], T0);

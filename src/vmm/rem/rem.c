@@ -76,12 +76,14 @@ static bool is_set(const struct flat_set *s, const struct vcpu *c)
     return s != NULL && s->gen == c->mmu.gen && s->idx == c->mode.idx && s->key == c->mode.key;
 }
 
-/* The set of the vCPU's address space, privilege and kind of code; mostly one that was in use a moment ago. */
+/* Segments, and the set of the vCPU's address space, privilege and kind of code; mostly one that was in use a moment
+ * ago. */
 static void use_set(struct rem *r)
 {
     const struct vcpu *c = r->c;
     struct flat_set *s = r->set;
 
+    rem_follow_segments(r);
     if (is_set(s, c))
         return;
     s = r->last[c->mode.idx];
@@ -266,6 +268,7 @@ static void put_masks(struct rem *r)
         base[REM_MASK_PAGE / 8] = (int64_t)FLAT_INDEX_MASK;
         base[REM_MASK_OFF / 8] = (int64_t)PAGE_MASK;
         base[REM_MASK_4K / 8] = CSAM_PAGE_BYTES;
+        base[REM_MASK_SIGN / 8] = INT64_MIN;
     }
 }
 

@@ -26,7 +26,9 @@
 
 enum { S = X86_RCX, T0 = X86_R14, RB = X86_R15, HOST_RSP = X86_R13, HOST_RCX = X86_R12 };
 /* Masks in front of R, distance from RB. */
-enum { REM_MASK_PAGE = -8, REM_MASK_OFF = -16, REM_MASK_4K = -24 };
+enum { REM_MASK_PAGE = -8, REM_MASK_OFF = -16, REM_MASK_4K = -24, REM_MASK_SIGN = -32 };
+/* Accesses that a segment may have room for: segment.c. */
+enum rem_room { REM_ROOM_READ, REM_ROOM_WRITE, REM_ROOMS };
 #define REM_CODE_BYTES  (64u << 20)
 #define REM_PAGES_MAX   4096u
 #define REM_BLOCKS_MAX  (1u << 17)
@@ -50,6 +52,7 @@ struct rem_hot {
     uint64_t minus_pair_first;
     uint64_t mask_not_if, mask_not_df, mask_df, mask_of, mask_image, mask_tsd; /* system.c */
     uint64_t mask_in_page, mask_high, mask_align[3];                           /* string.c; [bytes / 4] */
+    uint64_t room[REM_ROOMS][X86_SREG_COUNT];                                  /* segment.c */
     uint8_t xmm[16]; /* a vector register while it is borrowed */
     uint32_t site, link;
     uint32_t once; /* lockstep: not 0 = a block may be entered, which takes it back */
@@ -144,7 +147,9 @@ struct rem {
     uint32_t rewrite[16]; /* blocks with a misaligned access that was not expected */
     unsigned rewrites;
     struct csam_run run;
-    struct rem_lockstep *lockstep; /* NULL: not in lockstep */
+    struct cpum_seg seg[X86_SREG_COUNT]; /* hot.room belongs to these ... */
+    uint32_t seg_key;                    /* ... in this mode */
+    struct rem_lockstep *lockstep;       /* NULL: not in lockstep */
 };
 
 /** Where code runs: below 4 GiB. */
@@ -342,6 +347,20 @@ int rem_emit_gla(struct rem_tr *t, const struct x86_insn *i);
 void rem_emit_probe(struct rem_tr *t, unsigned reg, unsigned bytes, bool write);
 /** Emits a miss if [reg, +bytes) goes over the end of its page. */
 void rem_emit_crossing_check(struct rem_tr *t, unsigned reg, unsigned bytes);
+
+/** Emits the offset in the segment, not yet cut to its size, of @bytes into @to. False: not a form for us. */
+bool rem_emit_offset(struct rem_tr *t, const struct x86_insn *i, unsigned to, unsigned bytes);
+
+/* segment.c */
+/** Rooms for the segments there are now; whenever translated code goes on after one may have been loaded. */
+void rem_follow_segments(struct rem *r);
+/** The operand's address is more than a flat 32- or 64-bit one: rem_emit_segmented_gla() is rem_emit_gla() for it. */
+bool rem_is_segmented(const struct rem_tr *t, const struct x86_insn *i);
+int rem_emit_segmented_gla(struct rem_tr *t, const struct x86_insn *i);
+/** T0: from an offset to the linear address, if [T0, +bytes) is in the segment; else the instruction misses. */
+void rem_emit_in_segment(struct rem_tr *t, unsigned seg, unsigned bytes, enum rem_room kind);
+/** LEA with 16-bit addresses or into 16 bits. */
+bool rem_emit_lea_narrow(struct rem_tr *t, const struct x86_insn *i);
 
 /* insn.c, jump.c, stack.c: false = nothing was emitted, let the interpreter do it */
 bool rem_emit_data(struct rem_tr *t, const struct x86_insn *i);

@@ -158,6 +158,8 @@ static uint64_t slow(struct rem *r)
     care = iem_op_run(c, op);
     /* the block's question stays unanswered: CR0.TS */
     care |= r->rewrites != 0 || !same_world(r) || (s->flags & REM_S_VEC);
+    if (care)
+        rem_follow_segments(r);
     if (r->lockstep != NULL) {
         if (rem_lockstep_after(r, s, care))
             return stop(r);

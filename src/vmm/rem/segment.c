@@ -1,0 +1,133 @@
+/*
+ * segment.c - segments outside 64-bit mode: linear addresses with base and limit, and 16-bit effective addresses.
+ *
+ * Of each segment translated code needs its base, which is in the context, and its room: a number that, added to the
+ * offset of an access's last byte, is negative exactly if the segment allows the access. A segment that may not be
+ * read (written) at all, and an expand-down one, has no room: the interpreter looks, and faults. So type, presence and
+ * limit are one check without flags:
+ *     mov rcx, [room]     lea rcx, [offset + rcx + bytes - 1]     pext rcx, rcx, [bit 63]     jrcxz miss
+ *
+ * Rooms are worked out whenever C code has run that may have loaded a segment register (rem_follow_segments()).
+ *
+ * Sources: SDM vol. 3 5.3 (limits), 5.5 (types), 20.1.1 (real mode); vol. 1 3.7.5.
+ */
+#include "vmm/rem/rem_int.h"
+
+#define LIMIT_4G 0xffffffffu
+#define NO_ROOM  0u
+#define ALL_ROOM (UINT64_C(1) << 63)
+
+/* ---- in C ---- */
+
+static bool has_types(const struct vcpu *c)
+{
+    return c->mode.pe && !c->mode.v86;
+}
+
+static bool type_allows(const struct cpum_seg *s, bool write)
+{
+    if ((s->attr & CPUM_SEG_UNUSABLE) || !(s->attr & CPUM_SEG_P))
+        return false;
+    if (s->attr & CPUM_SEG_CODE)
+        return !write && (s->attr & CPUM_SEG_WR);
+    return !write || (s->attr & CPUM_SEG_WR);
+}
+
+static uint64_t room(const struct vcpu *c, const struct cpum_seg *s, bool write)
+{
+    bool expands_down = !(s->attr & CPUM_SEG_CODE) && (s->attr & CPUM_SEG_DC);
+
+    if (expands_down || (s->attr & CPUM_SEG_UNUSABLE) || (has_types(c) && !type_allows(s, write)))
+        return NO_ROOM;
+    return s->limit == LIMIT_4G ? ALL_ROOM : 0 - ((uint64_t)s->limit + 1);
+}
+
+void rem_follow_segments(struct rem *r)
+{
+    const uint32_t matters = CPUM_KEY_PE | CPUM_KEY_V86;
+    const struct vcpu *c = r->c;
+
+    if (c->mode.code64 || (r->seg_key == (c->mode.key & matters) && memcmp(r->seg, c->ctx.seg, sizeof r->seg) == 0))
+        return;
+    memcpy(r->seg, c->ctx.seg, sizeof r->seg);
+    r->seg_key = c->mode.key & matters;
+    for (unsigned n = 0; n < X86_SREG_COUNT; n++) {
+        r->hot.room[REM_ROOM_READ][n] = room(c, &r->seg[n], false);
+        r->hot.room[REM_ROOM_WRITE][n] = room(c, &r->seg[n], true);
+    }
+}
+
+/* ---- translated ---- */
+
+/* movzx r14d, r14w */
+static void cut_t0(struct emit *e)
+{
+    E_BYTES(e, 0x45, 0x0f, 0xb7, 0xf6);
+}
+
+void rem_emit_in_segment(struct rem_tr *t, unsigned seg, unsigned bytes, enum rem_room kind)
+{
+    struct x86_place last = e_at_index(T0, S, 1, (int32_t)bytes - 1), sign = e_at(RB, REM_MASK_SIGN),
+                     sum = e_at_index(T0, S, 1, 0);
+    struct emit *e = &t->e;
+
+    e_load(e, S, &t->r->hot.room[kind][seg]);
+    e_lea(e, true, S, &last);
+    e_pext_at(e, S, S, &sign);
+    rem_miss(t, false);
+    e_load(e, S, &t->c->ctx.seg[seg].base);
+    e_lea(e, false, T0, &sum);
+}
+
+static bool has_segment(const struct x86_insn *i)
+{
+    return i->seg == X86_FS || i->seg == X86_GS;
+}
+
+bool rem_is_segmented(const struct rem_tr *t, const struct x86_insn *i)
+{
+    return !t->bits64 && (i->addrsize == 2 || has_segment(i));
+}
+
+static const struct x86_operand *memory_of(const struct x86_insn *i)
+{
+    for (unsigned n = 0; n < i->nops; n++)
+        if (i->op[n].kind == X86_OP_MEM)
+            return &i->op[n];
+    return NULL;
+}
+
+int rem_emit_segmented_gla(struct rem_tr *t, const struct x86_insn *i)
+{
+    const struct x86_operand *m = memory_of(i);
+
+    if (m == NULL || !rem_emit_offset(t, i, T0, 4))
+        return -1;
+    if (i->addrsize == 2)
+        cut_t0(&t->e);
+    if (has_segment(i))
+        rem_emit_in_segment(t, i->seg, m->bytes, m->flags & X86_OPF_WRITE ? REM_ROOM_WRITE : REM_ROOM_READ);
+    return T0;
+}
+
+/* mov reg, r14 in 2 or 4 bytes */
+static void from_t0(struct emit *e, unsigned reg, unsigned bytes)
+{
+    if (bytes == 2) {
+        E_BYTES(e, 0x66, (uint8_t)(0x44u | (reg >= 8 ? 1u : 0u)), 0x89, (uint8_t)(0xf0u | (reg & 7u)));
+        return;
+    }
+    e_mov(e, false, reg, T0);
+}
+
+bool rem_emit_lea_narrow(struct rem_tr *t, const struct x86_insn *i)
+{
+    unsigned to = rem_host_reg(i->op[0].reg), bytes = i->op[0].bytes;
+
+    if (to == X86_REG_NONE || bytes > 4 || !rem_emit_offset(t, i, T0, 4))
+        return false;
+    if (i->addrsize == 2)
+        cut_t0(&t->e);
+    from_t0(&t->e, to, bytes);
+    return true;
+}
