@@ -260,6 +260,13 @@ void flat_kill_writes(struct flat *f)
         wipe_table(&f->set[n], FLAT_W);
 }
 
+void flat_kill_x(struct flat *f)
+{
+    f->x_epoch++;
+    for (unsigned n = 0; n < f->sets; n++)
+        wipe_table(&f->set[n], FLAT_X);
+}
+
 /* The linear page an entry stands for; bit 47 is the sign. */
 static uint64_t page_of_index(uint64_t idx)
 {

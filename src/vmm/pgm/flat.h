@@ -81,6 +81,8 @@ void flat_kill_all(struct flat *f);
 void flat_kill_writes(struct flat *f);
 /** W entries that lead to the host page @hva. */
 void flat_kill_writes_to(struct flat *f, const uint8_t *hva);
+/** Every X entry; called by the recompiler. */
+void flat_kill_x(struct flat *f);
 
 static inline uint64_t flat_index(uint64_t gla)
 {

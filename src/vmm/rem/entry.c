@@ -201,7 +201,7 @@ void rem_trampolines(struct rem *r)
     e_store(&e, &r->c->ctx.rip, T0);
     e_store_imm32(&e, &r->hot.link, REM_NO_LINK);
     e_jmp_to(&e, r->code.rw + r->exit);
-    r->code_first = r->used = (here(r, &e) + 63u) & ~63u;
+    r->code_first = (here(r, &e) + 63u) & ~63u;
 }
 
 /* IRET to the next instruction serialises as CPUID does (SDM vol. 3 8.3), and no hypervisor intercepts it. */

@@ -42,7 +42,7 @@ static void leave(struct rem_tr *t, uint32_t link)
 /* @poll: a jump that could be part of a loop without another question. */
 static uint32_t new_link(struct rem_tr *t, bool poll)
 {
-    if (t->r->links == REM_LINKS_MAX) {
+    if (t->r->links == t->r->end.links) {
         t->failed = true;
         return REM_NO_LINK;
     }

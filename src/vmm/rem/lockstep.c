@@ -141,7 +141,7 @@ static uint32_t next_insn(const struct rem *r, uint32_t site)
 {
     const struct rem_site *s = &r->site[site];
 
-    for (uint32_t n = site + 1; n < r->sites && r->site[n].block == s->block; n++)
+    for (uint32_t n = site + 1; n < r->block[s->block].site_end; n++)
         if (r->site[n].off != s->off)
             return n;
     return UINT32_MAX;

@@ -8,7 +8,8 @@
  */
 #include "vmm/rem/rem_int.h"
 
-#define JUMP_BYTES 5u
+#define JUMP_BYTES    5u
+#define PAGES_AT_ONCE 16u /* a sixteenth of all */
 
 /* By address alone: whoever changes a page looks for all kinds of code in it. */
 static unsigned hash(uint64_t gpa)
@@ -31,29 +32,37 @@ struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint32_t key)
 
     if (p != NULL)
         return p;
-    if (r->pages == r->pages_max) {
-        r->full = true;
+    if (r->page_free != NULL) {
+        p = r->page_free;
+        r->page_free = p->next;
+    } else if (r->pages < r->pages_max) {
+        p = &r->page_room[r->pages++];
+        for (unsigned n = 0; n < CSAM_PAGE_BYTES; n++)
+            p->entry[n] = rem_address(r, r->none);
+    } else {
         return NULL;
     }
-    p = &r->page_room[r->pages++];
+    r->pages_used++;
     p->gpa = gpa;
     p->key = key;
     memset(p->misaligned, 0, sizeof p->misaligned);
     p->blocks = NULL;
-    for (unsigned n = 0; n < CSAM_PAGE_BYTES; n++)
-        p->entry[n] = rem_address(r, r->none);
+    p->stale = false;
+    p->used = p->grown = true;
     p->next = *slot;
     *slot = p;
     return p;
 }
 
-/* Blocks are numbered in the order of their host code. */
+/* Blocks are numbered in the order of their host code, inside an arena. */
 struct rem_block *rem_block_at(struct rem *r, const struct rem_page *page, unsigned off)
 {
-    uint32_t host = page->entry[off] - rem_address(r, 0) + REM_PROLOGUE_BYTES, low = 0, high = r->blocks;
+    uint32_t host = page->entry[off] - rem_address(r, 0) + REM_PROLOGUE_BYTES, low, high;
 
     if (page->entry[off] == rem_address(r, r->none))
         return NULL;
+    low = rem_arena_first_block(rem_arena_of(host));
+    high = r->filled[rem_arena_of(host)].blocks;
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
         if (r->block[middle].host <= host)
@@ -68,6 +77,7 @@ void rem_block_keep(struct rem *r, struct rem_block *b)
 {
     b->next = b->page->blocks;
     b->page->blocks = b;
+    b->page->grown = true;
     if (b->whole != NULL)
         return;
     b->page->entry[b->off] = rem_address(r, b->host - REM_PROLOGUE_BYTES);
@@ -93,10 +103,11 @@ static void close_entry(struct rem *r, const struct rem_block *b, uint32_t host)
     e_aim(entry + JUMP_BYTES, r->code.rw + b->leave);
 }
 
-static void drop_stale(struct rem_page *p)
+void rem_drop_stale(struct rem_page *p)
 {
     struct rem_block **link = &p->blocks;
 
+    p->stale = false;
     while (*link != NULL)
         if ((*link)->stale)
             *link = (*link)->next;
@@ -104,34 +115,31 @@ static void drop_stale(struct rem_page *p)
             link = &(*link)->next;
 }
 
-/* Nothing leads to the block any more; who is in it and comes by its entry leaves. */
-static void invalidate(struct rem *r, struct rem_block *b)
+void rem_invalidate(struct rem *r, struct rem_block *b)
 {
+    b->stale = true;
     if (b->whole != NULL) {
-        b->stale = true;
         if (!b->whole->stale) {
-            invalidate(r, b->whole);
-            drop_stale(b->whole->page);
+            rem_invalidate(r, b->whole);
+            rem_drop_stale(b->whole->page);
         }
         return;
     }
-    b->stale = true;
     b->page->entry[b->off] = rem_address(r, r->none);
     for (uint32_t n = b->links; n != REM_NO_LINK; n = r->link[n].next)
         rem_unlink(r, n);
     b->links = REM_NO_LINK;
     close_entry(r, b, b->host);
     close_entry(r, b, b->polled);
-    r->stats.invalidated++;
 }
 
 void rem_rewrite(struct rem *r)
 {
     for (unsigned n = 0; n < r->rewrites; n++)
         if (!r->block[r->rewrite[n]].stale) {
-            invalidate(r, &r->block[r->rewrite[n]]);
+            rem_invalidate(r, &r->block[r->rewrite[n]]);
             r->stats.rewritten++;
-            drop_stale(r->block[r->rewrite[n]].page);
+            rem_drop_stale(r->block[r->rewrite[n]].page);
         }
     r->rewrites = 0;
     rem_serialize();
@@ -142,12 +150,14 @@ static void check_page(struct rem *r, struct rem_page *p)
     for (struct rem_block *b = p->blocks; b != NULL; b = b->next) {
         if (b->stale)
             continue;
-        if (unchanged(r, b))
+        if (unchanged(r, b)) {
             r->stats.revived++;
-        else
-            invalidate(r, b);
+            continue;
+        }
+        rem_invalidate(r, b);
+        r->stats.invalidated++;
     }
-    drop_stale(p);
+    rem_drop_stale(p);
 }
 
 static void check_gpa(struct rem *r, uint64_t gpa)
@@ -160,7 +170,8 @@ static void check_gpa(struct rem *r, uint64_t gpa)
 static void check_all(struct rem *r)
 {
     for (uint32_t n = 0; n < r->pages; n++)
-        check_page(r, &r->page_room[n]);
+        if (r->page_room[n].used)
+            check_page(r, &r->page_room[n]);
 }
 
 void rem_follow_changes(struct rem *r)
@@ -181,15 +192,57 @@ void rem_follow_changes(struct rem *r)
     rem_serialize();
 }
 
+/* ---- pages whose room is wanted ---- */
+
+/* All its entries lead nowhere afterwards. */
+static void give_away(struct rem *r, struct rem_page *p)
+{
+    struct rem_page **at = &r->page_hash[hash(p->gpa)];
+
+    for (struct rem_block *b = p->blocks; b != NULL; b = b->next)
+        if (!b->stale)
+            rem_invalidate(r, b);
+    p->blocks = NULL;
+    while (*at != p)
+        at = &(*at)->next;
+    *at = p->next;
+    p->used = false;
+    p->next = r->page_free;
+    r->page_free = p;
+    r->pages_used--;
+    r->stats.pages_evicted++;
+}
+
+/* One that has grown since the last time round is passed by once. */
+static void next_page_away(struct rem *r)
+{
+    for (;;) {
+        struct rem_page *p = &r->page_room[r->page_hand];
+        r->page_hand = (r->page_hand + 1) % r->pages;
+        if (p->used && (p->blocks == NULL || !p->grown)) {
+            give_away(r, p);
+            return;
+        }
+        p->grown = false;
+    }
+}
+
+void rem_page_room(struct rem *r)
+{
+    if (r->pages_max - r->pages_used >= 2)
+        return;
+    for (unsigned n = 0; n < MAX(2u, r->pages_max / PAGES_AT_ONCE); n++)
+        next_page_away(r);
+    flat_kill_x(r->flat);
+    rem_pairs_forget(r);
+}
+
 void rem_forget_all(struct rem *r)
 {
     memset(r->page_hash, 0, sizeof r->page_hash);
-    for (uint32_t n = 0; n < r->sites; n++)
-        r->site[n].op = NULL;
-    r->pages = r->blocks = r->sites = r->bytes_used = 0;
-    r->ops_used = 0;
-    r->links = 1; /* REM_NO_LINK */
-    r->used = r->code_first;
+    r->pages = r->pages_used = r->page_hand = 0;
+    r->page_free = NULL;
+    rem_arenas_reset(r);
     r->full = false;
     r->rewrites = 0;
     rem_pairs_forget(r);

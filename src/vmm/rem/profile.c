@@ -43,7 +43,10 @@ static void register_rem(const struct rem *r, struct stam *stam)
         {"Insns", "insns", "translated", &s->insns},
         {"GuestBytes", "bytes", "translated", &s->guest_bytes},
         {"HostBytes", "bytes", "made of them", &s->host_bytes},
-        {"Flushes", "times", "everything forgotten", &s->flushes},
+        {"Flushes", "times", "everything forgotten: reset, loaded state", &s->flushes},
+        {"Evictions", "arenas", "forgotten to make room", &s->evictions},
+        {"Evicted", "blocks", "in them", &s->evicted},
+        {"EvictedPages", "pages", "forgotten to make room", &s->pages_evicted},
         {"Invalidated", "blocks", "whose code changed", &s->invalidated},
         {"Revived", "blocks", "whose code was written but is the same", &s->revived},
         {"Enters", "times", "translated code entered from C", &s->enters},
@@ -54,7 +57,6 @@ static void register_rem(const struct rem *r, struct stam *stam)
         {"Opaque", "insns", "translated into a call of the interpreter", &s->opaque_insns},
         {"Refused/Mode", "times", "16-bit code, segments with bases or limits", &s->refused[REM_REFUSED_MODE]},
         {"Refused/Memory", "times", "no memory, or no whole instruction in the page", &s->refused[REM_REFUSED_MEMORY]},
-        {"Refused/Room", "times", "no room: everything is forgotten then", &s->refused[REM_REFUSED_ROOM]},
         {"Refused/Form", "times", "a block that could not be made", &s->refused[REM_REFUSED_FORM]},
         {"Lockstep/Verified", "stretches", "of code, interpreter and recompiler agree", &s->verified},
         {"Lockstep/Unverified", "stretches", "of code that could not be compared", &s->unverified},
@@ -94,7 +96,7 @@ bool rem_set_profile(struct vcpu *c, GError **error)
 {
     struct rem *r = c->rem;
 
-    r->count = rem_sparse(REM_BLOCKS_MAX * sizeof *r->count, true);
+    r->count = rem_sparse((size_t)r->arenas * REM_ARENA_BLOCKS * sizeof *r->count, true);
     if (r->count == NULL)
         g_set_error(error, STATUS_ERROR, VERR_NO_MEMORY, "CPU %u: no memory below 2 GB for counting blocks", c->id);
     return r->count != NULL;
@@ -149,11 +151,12 @@ void rem_set_perf_map(struct vcpu *c, int fd)
 /* 0: a second page's part of another block. */
 static uint32_t host_bytes(const struct rem *r, uint32_t number)
 {
+    const struct rem_fill *f = &r->filled[number / REM_ARENA_BLOCKS];
     uint32_t next = number + 1, end;
 
-    if (next < r->blocks && r->block[next].whole != NULL)
+    if (next < f->blocks && r->block[next].whole != NULL)
         next++;
-    end = next < r->blocks ? r->block[next].leave : r->used;
+    end = next < f->blocks ? r->block[next].leave : f->used;
     return r->block[number].whole == NULL && end > r->block[number].leave ? end - r->block[number].leave : 0;
 }
 
@@ -213,12 +216,16 @@ static void list_slow(const struct rem *r, GString *out)
 
 static void list_blocks(const struct rem *r, GString *out)
 {
-    uint32_t blocks = MIN(r->blocks, REM_BLOCKS_MAX);
     bool counted = r->count != NULL || r->lockstep != NULL;
     struct top top = {.count = 0};
 
-    for (uint32_t n = 0; n < blocks; n++)
-        top_add(&top, r->count != NULL ? r->count[n] : r->lockstep != NULL ? r->block[n].runs : host_bytes(r, n), n);
+    for (uint32_t a = 0; a < r->arenas; a++)
+        for (uint32_t n = rem_arena_first_block(a); n < r->filled[a].blocks; n++)
+            top_add(&top,
+                    r->count != NULL      ? r->count[n]
+                    : r->lockstep != NULL ? r->block[n].runs
+                                          : host_bytes(r, n),
+                    n);
     g_string_append_printf(out,
                            "%s blocks:\n             runs  first seen at     physical          guest   host  bytes%s\n",
                            counted ? "Hottest" : "Largest", counted ? "" : " (runs are counted with EM/Profile)");
@@ -230,6 +237,21 @@ static void list_blocks(const struct rem *r, GString *out)
     }
 }
 
+/* How much is in all arenas together. */
+static struct rem_fill filled(const struct rem *r)
+{
+    struct rem_fill all = {0};
+
+    for (uint32_t n = 0; n < r->arenas; n++) {
+        const struct rem_fill *f = &r->filled[n];
+        all.used += f->used - n * REM_ARENA_BYTES;
+        all.blocks += f->blocks - n * REM_ARENA_BLOCKS;
+        all.sites += f->sites - n * REM_ARENA_SITES;
+        all.links += f->links - n * REM_ARENA_LINKS;
+    }
+    return all;
+}
+
 void rem_info(const struct vcpu *c, GString *out)
 {
     const struct rem *r = c->rem;
@@ -239,14 +261,15 @@ void rem_info(const struct vcpu *c, GString *out)
         return;
     }
     const struct rem_stats *s = &r->stats;
+    const struct rem_fill all = filled(r);
     g_string_append_printf(out,
                            "VCPU%u: %u blocks in %u pages, %u of %u KiB of host code, %u sites, %u links\n"
                            "Translated so far: %" PRIu64 " blocks, %" PRIu64 " instructions, %" PRIu64
-                           " guest bytes into %" PRIu64 "\n"
-                           "Refused: mode %" PRIu64 ", memory %" PRIu64 ", room %" PRIu64 ", form %" PRIu64 "\n",
-                           c->id, r->blocks, r->pages, r->used >> 10, REM_CODE_BYTES >> 10, r->sites, r->links,
-                           s->blocks, s->insns, s->guest_bytes, s->host_bytes, s->refused[REM_REFUSED_MODE],
-                           s->refused[REM_REFUSED_MEMORY], s->refused[REM_REFUSED_ROOM], s->refused[REM_REFUSED_FORM]);
+                           " guest bytes into %" PRIu64 "; %" PRIu64 " blocks forgotten to make room\n"
+                           "Refused: mode %" PRIu64 ", memory %" PRIu64 ", form %" PRIu64 "\n",
+                           c->id, all.blocks, r->pages_used, all.used >> 10, r->limit * REM_ARENA_BYTES >> 10,
+                           all.sites, all.links, s->blocks, s->insns, s->guest_bytes, s->host_bytes, s->evicted,
+                           s->refused[REM_REFUSED_MODE], s->refused[REM_REFUSED_MEMORY], s->refused[REM_REFUSED_FORM]);
     list_slow(r, out);
     list_blocks(r, out);
 }
@@ -269,7 +292,7 @@ void rem_info_code(const struct vcpu *c, GString *out)
     g_string_append_printf(out,
                            "VCPU%u: %u pages with code; %" PRIu64 " runs read, %" PRIu64 " changed meanwhile, %" PRIu64
                            " writes to code followed\nPages with most blocks:\n  blocks  physical          kind\n",
-                           c->id, r->pages, r->stats.scans, r->stats.rescans, r->stats.changes);
+                           c->id, r->pages_used, r->stats.scans, r->stats.rescans, r->stats.changes);
     for (unsigned n = 0; n < top.count; n++)
         g_string_append_printf(out, "  %6" PRIu64 "  %016" PRIx64 "  %x\n", top.key[n], r->page_room[top.number[n]].gpa,
                                r->page_room[top.number[n]].key);

@@ -44,7 +44,7 @@ uint64_t rem_next_gla(const struct rem *r)
     return r->c->mode.code64 ? gla : (uint32_t)gla;
 }
 
-struct rem_page *rem_next_page(struct rem *r)
+struct rem_page *rem_next_page(struct rem *r, bool make)
 {
     struct vcpu *c = r->c;
     uint64_t gla = rem_next_gla(r);
@@ -53,7 +53,7 @@ struct rem_page *rem_next_page(struct rem *r)
     if ((uint64_t)((int64_t)(gla << 16) >> 16) != gla ||
         pgm_mmu_xlat(&c->mmu, c->mode.idx, gla, PGM_EXEC, &x) != PGM_XLAT_OK)
         return NULL;
-    return rem_page_get(r, x.gpa & ~PAGE_MASK, c->mode.key);
+    return make ? rem_page_get(r, x.gpa & ~PAGE_MASK, c->mode.key) : rem_page_find(r, x.gpa & ~PAGE_MASK, c->mode.key);
 }
 
 static struct rem_page *read_two(struct rem *r, const struct rem_page *page, unsigned off, uint8_t *code)
@@ -65,7 +65,7 @@ static struct rem_page *read_two(struct rem *r, const struct rem_page *page, uns
     if (first >= INSN_BYTES || r->lockstep != NULL) /* which looks at one page */
         return NULL;
     pgm_phys_read(r->c->mmu.pgm, page->gpa + off, code, first);
-    if (x86_decode(code, first, r->c->mode.code, &n->i) != X86_NEED_MORE || (second = rem_next_page(r)) == NULL ||
+    if (x86_decode(code, first, r->c->mode.code, &n->i) != X86_NEED_MORE || (second = rem_next_page(r, true)) == NULL ||
         !watch(r, page->gpa + off, first) || !watch(r, second->gpa, INSN_BYTES))
         return NULL;
     pgm_phys_read(r->c->mmu.pgm, page->gpa + off, code, first);

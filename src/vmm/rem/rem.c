@@ -10,10 +10,11 @@
 
 #include "rt/status.h"
 
-#define HWCAP2_FSGS    (1u << 1)
-#define PAGES_TOGETHER (1u << 15) /* of all vCPUs: they must be below 2 GiB */
-#define SETS_TOGETHER  48u        /* of 1.5 TB address space each */
-#define PAGE_MASK      ((uint64_t)CSAM_PAGE_BYTES - 1)
+#define HWCAP2_FSGS     (1u << 1)
+#define PAGES_TOGETHER  (1u << 15) /* of all vCPUs: they must be below 2 GiB */
+#define ARENAS_TOGETHER 512u       /* 1 GiB of code, below 4 GiB */
+#define SETS_TOGETHER   48u        /* of 1.5 TB address space each */
+#define PAGE_MASK       ((uint64_t)CSAM_PAGE_BYTES - 1)
 
 static _Thread_local struct rem *running; /* for the fault handler */
 
@@ -30,7 +31,7 @@ void *rem_sparse(size_t bytes, bool low)
     return p == MAP_FAILED ? NULL : p;
 }
 
-static void unmap(void *p, size_t bytes)
+void rem_unsparse(void *p, size_t bytes)
 {
     if (p != NULL)
         munmap(p, bytes);
@@ -43,14 +44,9 @@ static void rem_free(struct rem *r)
     rem_lockstep_fini(r);
     flat_free(r->flat);
     rem_pairs_fini(r);
-    codemem_fini(&r->code);
-    unmap(r->page_room, r->pages_max * sizeof *r->page_room);
-    unmap(r->block, REM_BLOCKS_MAX * sizeof *r->block);
-    unmap(r->site, REM_SITES_MAX * sizeof *r->site);
-    unmap(r->link, REM_LINKS_MAX * sizeof *r->link);
-    unmap(r->ops, REM_OPS_BYTES);
-    unmap(r->bytes, REM_BYTES_BYTES);
-    unmap(r->count, REM_BLOCKS_MAX * sizeof *r->count);
+    rem_arenas_fini(r);
+    rem_unsparse(r->page_room, r->pages_max * sizeof *r->page_room);
+    rem_unsparse(r->count, (size_t)r->arenas * REM_ARENA_BLOCKS * sizeof *r->count);
     munmap(r, sizeof *r);
 }
 
@@ -58,17 +54,14 @@ static bool memory(struct rem *r, unsigned cpus, GError **error)
 {
     r->pages_max = MIN(REM_PAGES_MAX, PAGES_TOGETHER / cpus);
     r->page_room = rem_sparse(r->pages_max * sizeof *r->page_room, true);
-    r->block = rem_sparse(REM_BLOCKS_MAX * sizeof *r->block, false);
-    r->site = rem_sparse(REM_SITES_MAX * sizeof *r->site, false);
-    r->link = rem_sparse(REM_LINKS_MAX * sizeof *r->link, false);
-    r->ops = rem_sparse(REM_OPS_BYTES, false);
-    r->bytes = rem_sparse(REM_BYTES_BYTES, false);
-    if (!r->page_room || !r->block || !r->site || !r->link || !r->ops || !r->bytes) {
-        g_set_error(error, STATUS_ERROR, VERR_NO_MEMORY, "CPU %u: no memory for the recompiler's tables", r->c->id);
+    if (r->page_room == NULL) {
+        g_set_error(error, STATUS_ERROR, VERR_NO_MEMORY, "CPU %u: no memory for the recompiler below 2 GB", r->c->id);
         return false;
     }
+    if (!rem_arenas_init(r, CLAMP(ARENAS_TOGETHER / cpus, 2u, REM_ARENAS_MAX), error))
+        return false;
     r->flat = flat_new(SETS_TOGETHER / cpus, error);
-    return r->flat != NULL && codemem_init_low(&r->code, REM_CODE_BYTES, error);
+    return r->flat != NULL;
 }
 
 static bool is_set(const struct flat_set *s, const struct vcpu *c)
@@ -199,6 +192,8 @@ static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
     }
     if (r->rewrites != 0)
         rem_rewrite(r);
+    rem_page_room(r);
+    rem_arena_room(r);
     running = r;
     use_set(r);
     host = code_for(r, gpa, true);
@@ -311,7 +306,7 @@ bool rem_init(struct vcpu *c, unsigned cpus, GError **error)
         rem_fini(c);
         return false;
     }
-    r->links = 1;
+    rem_arenas_reset(r);
     c->mmu.flat = r->flat;
     rem_set_threshold(c, REM_HEAT_DEFAULT);
     return true;
@@ -332,6 +327,16 @@ void rem_flush(struct vcpu *c)
 {
     if (c->rem != NULL)
         c->rem->full = true;
+}
+
+void rem_set_arenas(struct vcpu *c, unsigned arenas)
+{
+    struct rem *r = c->rem;
+
+    if (r == NULL)
+        return;
+    r->limit = CLAMP(arenas, 2u, r->arenas);
+    r->full = true;
 }
 
 void rem_set_threshold(struct vcpu *c, uint32_t executions)

@@ -22,6 +22,8 @@ bool rem_init(struct vcpu *c, unsigned cpus, GError **error);
 void rem_fini(struct vcpu *c);
 /** Forgets all translations: reset, loaded state. */
 void rem_flush(struct vcpu *c);
+/** No more than @arenas (of 2 MiB of code) are used from now on; what is translated is forgotten. At least 2. */
+void rem_set_arenas(struct vcpu *c, unsigned arenas);
 /** Executions in the interpreter before a block is translated; UINT32_MAX switches the recompiler off. */
 void rem_set_threshold(struct vcpu *c, uint32_t executions);
 /**
@@ -44,12 +46,12 @@ void rem_code_changed(struct vcpu *c, uint64_t gpa);
  */
 bool rem_fault(int sig, void *context);
 
-/** Why code was not translated: 16-bit or segmented, no memory, no room left, no form. */
-enum rem_refusal { REM_REFUSED_MODE, REM_REFUSED_MEMORY, REM_REFUSED_ROOM, REM_REFUSED_FORM, REM_REFUSALS };
+/** Why code was not translated: 16-bit or segmented, no memory, no form. */
+enum rem_refusal { REM_REFUSED_MODE, REM_REFUSED_MEMORY, REM_REFUSED_FORM, REM_REFUSALS };
 /** What has happened, for STAM. */
 struct rem_stats {
     uint64_t blocks, insns, guest_bytes, host_bytes, flushes, invalidated, revived, enters, links, slow, elsewhere,
-        faults, opaque_insns, verified, unverified;
+        faults, opaque_insns, verified, unverified, evictions, evicted, pages_evicted;
     uint64_t refused[REM_REFUSALS];
     uint64_t scans, scanned_insns, rescans, changes; /* CSAM's */
     uint64_t misaligned, rewritten;                  /* PATM's */

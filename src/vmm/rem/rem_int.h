@@ -29,17 +29,19 @@ enum { S = X86_RCX, T0 = X86_R14, RB = X86_R15, HOST_RSP = X86_R13, HOST_RCX = X
 enum { REM_MASK_PAGE = -8, REM_MASK_OFF = -16, REM_MASK_4K = -24, REM_MASK_SIGN = -32 };
 /* Accesses that a segment may have room for: segment.c. */
 enum rem_room { REM_ROOM_READ, REM_ROOM_WRITE, REM_ROOMS };
-#define REM_CODE_BYTES  (64u << 20)
-#define REM_PAGES_MAX   4096u
-#define REM_BLOCKS_MAX  (1u << 17)
-#define REM_SITES_MAX   (1u << 20)
-#define REM_LINKS_MAX   (1u << 18)
-#define REM_OPS_BYTES   (32u << 20)
-#define REM_BYTES_BYTES (16u << 20)
-#define REM_BLOCK_ROOM  (64u << 10) /* host bytes one run may become */
-#define REM_INBOX       64u
-#define REM_NO_LINK     0u
-#define REM_SITE_FPU    0x80000000u /* in hot.site: vector or x87 registers wanted */
+#define REM_PAGES_MAX  4096u
+#define REM_BLOCK_ROOM (64u << 10) /* host bytes one run may become */
+/* An arena: this much code, and this many of each thing that is kept about it (arena.c). */
+#define REM_ARENA_BYTES  (2u << 20)
+#define REM_ARENA_BLOCKS 8192u
+#define REM_ARENA_SITES  65536u
+#define REM_ARENA_LINKS  32768u
+#define REM_ARENA_GUEST  (512u << 10) /* bytes of guest code */
+#define REM_ARENAS_MAX   128u         /* 256 MiB of code */
+#define REM_OPS          8192u        /* instructions kept ready for the interpreter; power of two */
+#define REM_INBOX        64u
+#define REM_NO_LINK      0u
+#define REM_SITE_FPU     0x80000000u /* in hot.site: vector or x87 registers wanted */
 
 /** Reached by translated code through absolute addresses. */
 struct rem_hot {
@@ -71,19 +73,22 @@ struct rem_page {
     uint32_t key;
     struct rem_block *blocks;
     uint64_t misaligned[CSAM_PAGE_BYTES / 64]; /* a bit per instruction that was caught with a misaligned operand */
-    struct rem_page *next;                     /* hash */
+    struct rem_page *next;                     /* hash; or of those that are free */
+    bool used;
+    bool stale; /* some of its blocks are, and still in its list */
+    bool grown; /* a block was added since it was last thought of giving it away */
 } __attribute__((aligned(64)));
 
 struct rem_block {
     struct rem_block *next; /* of the page */
     struct rem_page *page;
-    const uint8_t *bytes;  /* guest code it was made from: [off, to) */
-    uint32_t leave, host;  /* the way out; the entry, which asks for everything */
-    uint32_t polled, body; /* the same without asking for vector registers; without asking anything */
-    uint32_t links;        /* that lead here */
-    uint32_t site;         /* its first instruction's */
-    uint32_t runs;         /* in lockstep: how often it was entered */
-    uint64_t rip;          /* when it was translated */
+    const uint8_t *bytes;    /* guest code it was made from: [off, to) */
+    uint32_t leave, host;    /* the way out; the entry, which asks for everything */
+    uint32_t polled, body;   /* the same without asking for vector registers; without asking anything */
+    uint32_t links;          /* that lead here */
+    uint32_t site, site_end; /* first instruction's; behind the last */
+    uint32_t runs;           /* in lockstep: how often it was entered */
+    uint64_t rip;            /* when it was translated */
     uint16_t off, to;
     struct rem_block *whole; /* this is the second page's part of an instruction that lies in two; NULL: a block */
     bool stale, vec;
@@ -102,7 +107,11 @@ struct rem_site {
     uint32_t block;
     uint16_t off;
     uint8_t len, flags;
-    struct iem_op *op; /* made when first needed */
+};
+/** An instruction ready for the interpreter, at its site's number modulo REM_OPS. */
+struct rem_op {
+    uint32_t site; /* + 1; 0: none */
+    uint8_t op[IEM_OP_BYTES] __attribute__((aligned(64)));
 };
 
 /** A direct jump that may be patched. */
@@ -115,11 +124,16 @@ struct rem_link {
     bool vec, poll;       /* vector registers are the guest's here; force flags must be asked for */
 };
 
+/** How far an arena is filled: offset in the code, numbers in the tables. */
+struct rem_fill {
+    uint32_t used, blocks, sites, links, bytes;
+};
+
 struct rem {
     struct rem_hot hot; /* first */
     struct vcpu *c;
     struct codemem code;
-    uint32_t used;                           /* of code */
+    uint32_t arenas, limit, arena;           /* how many there are; are used; which one is being filled */
     uint32_t code_first;                     /* behind the trampolines */
     uint32_t enter, leave, exit, slow, none; /* trampolines, host offsets */
     uint8_t *pairs;                          /* mapping with the stack of calls */
@@ -129,19 +143,23 @@ struct rem {
     struct flat_set *last[PGM_IDX_COUNT]; /* by privilege, the one used last */
     struct rem_page *page_room;           /* [REM_PAGES_MAX], below 2 GiB */
     struct rem_page *page_hash[REM_PAGES_MAX * 2];
-    uint32_t pages, pages_max;
-    struct rem_block *block; /* [REM_BLOCKS_MAX] ... all sparse */
+    struct rem_page *page_free;
+    uint32_t pages, pages_max, pages_used, page_hand; /* touched; room; not free; where to look for one to give away */
+    struct rem_block *block;                          /* [arenas * REM_ARENA_BLOCKS] ... all sparse */
     struct rem_site *site;
     struct rem_link *link;
-    uint8_t *ops, *bytes;
-    uint32_t blocks, sites, links, ops_used, bytes_used;
-    bool full, care;
-    _Atomic uint64_t inbox[REM_INBOX]; /* gpa | 1 of changed pages */
+    uint8_t *bytes;
+    struct rem_op *ops;                              /* [REM_OPS] */
+    uint32_t used, blocks, sites, links, bytes_used; /* of the arena that is being filled, and where it ends: */
+    struct rem_fill end;
+    struct rem_fill filled[REM_ARENAS_MAX]; /* what is finished of every arena */
+    bool full, care;                        /* full: forget everything (rem_flush()) */
+    _Atomic uint64_t inbox[REM_INBOX];      /* gpa | 1 of changed pages */
     _Atomic uint32_t inbox_at;
     _Atomic bool inbox_lost, inbox_any;
     struct rem_stats stats;
     uint64_t slow_by[X86_MNEM_COUNT];
-    uint64_t *count;      /* [REM_BLOCKS_MAX], below 2 GiB: how often blocks were entered; NULL: not counted */
+    uint64_t *count;      /* of every block, below 2 GiB: how often blocks were entered; NULL: not counted */
     uint64_t since;       /* with count: time stamp when translated code was entered */
     int perf_map;         /* descriptor + 1; 0: none */
     uint32_t rewrite[16]; /* blocks with a misaligned access that was not expected */
@@ -167,12 +185,37 @@ void rem_block_keep(struct rem *r, struct rem_block *b);
 /** Looks at the pages announced by rem_code_changed(). */
 void rem_follow_changes(struct rem *r);
 void rem_forget_all(struct rem *r);
+/** Makes sure there is a page for rem_page_get(), and one for an instruction that goes on there. */
+void rem_page_room(struct rem *r);
+/** Nothing leads to the block any more; who is in it and comes by its entry leaves. Its page's list still has it. */
+void rem_invalidate(struct rem *r, struct rem_block *b);
+void rem_drop_stale(struct rem_page *p);
 /** Blocks whose sites were caught misaligned are translated anew. */
 void rem_rewrite(struct rem *r);
 /** The word of the X table for a page seen at @gla: entry + gla * 4 is the place for an address. */
 static inline uint64_t rem_x_word(const struct rem_page *page, uint64_t gla)
 {
     return (uint64_t)(uintptr_t)page->entry - ((gla & ~(uint64_t)(CSAM_PAGE_BYTES - 1)) << 2);
+}
+
+/* ---- arena.c: room for translations ---- */
+/** @arenas: of code; tables for them. False: no memory. */
+bool rem_arenas_init(struct rem *r, uint32_t arenas, GError **error);
+void rem_arenas_fini(struct rem *r);
+/** Everything is empty. */
+void rem_arenas_reset(struct rem *r);
+/** Makes sure one more block has room: the oldest arena's blocks are forgotten for it. */
+void rem_arena_room(struct rem *r);
+/** What is in the open arena counts from now on. */
+void rem_arena_note(struct rem *r);
+/** All blocks there are, of the arena with number @arena: [first, filled[arena].blocks). */
+static inline uint32_t rem_arena_first_block(uint32_t arena)
+{
+    return arena * REM_ARENA_BLOCKS;
+}
+static inline uint32_t rem_arena_of(uint32_t host)
+{
+    return host / REM_ARENA_BYTES;
 }
 
 /* ---- read.c ---- */
@@ -183,8 +226,9 @@ static inline uint64_t rem_x_word(const struct rem_page *page, uint64_t gla)
 bool rem_read_code(struct rem *r, const struct rem_page *page, unsigned off, uint8_t *code,
                    struct rem_page **ret_second);
 
-/** The page behind the running instruction's, about to be executed too, and its address. NULL: not to be executed. */
-struct rem_page *rem_next_page(struct rem *r);
+/** The page behind the running instruction's, about to be executed too, and its address; @make: if it is not known yet.
+ * NULL: not known, or not to be executed. */
+struct rem_page *rem_next_page(struct rem *r, bool make);
 uint64_t rem_next_gla(const struct rem *r);
 
 /* ---- translate.c ---- */
@@ -206,6 +250,7 @@ void rem_enter(struct rem *r, uint32_t host);
 
 /* ---- rem.c, profile.c ---- */
 void *rem_sparse(size_t bytes, bool low); /* zeroes; @low: below 2 GiB. NULL: no room */
+void rem_unsparse(void *p, size_t bytes);
 void rem_emit_count(struct rem_tr *t);
 void rem_clock_start(struct rem *r);
 void rem_clock_stop(struct rem *r);
@@ -232,11 +277,17 @@ bool rem_pairs_fault(const struct rem *r, void *context);
 /* ---- slow.c ---- */
 uint64_t rem_slow(struct rem *r);
 struct rem_site *rem_site_at(struct rem *r, uint32_t host);
-/** The instruction of a site, decoded once from the bytes it was translated from. NULL: not an instruction now. */
+/**
+ * The instruction of a site, decoded from the bytes it was translated from; it stays until another one is asked for.
+ * NULL: not an instruction now.
+ */
 const struct iem_op *rem_op_make(struct rem *r, struct rem_site *s);
 static inline const struct iem_op *rem_op_of(struct rem *r, struct rem_site *s)
 {
-    return s->op != NULL ? s->op : rem_op_make(r, s);
+    uint32_t number = (uint32_t)(s - r->site);
+    const struct rem_op *o = &r->ops[number % REM_OPS];
+
+    return o->site == number + 1 ? (const struct iem_op *)(const void *)o->op : rem_op_make(r, s);
 }
 /** hot.flags into ctx.rflags. */
 static inline void rem_note_flags(struct rem *r)

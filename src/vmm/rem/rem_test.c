@@ -241,6 +241,90 @@ static void test_based(void)
     done(t);
 }
 
+/*
+ * add [rdi], rbx all over PAGES pages, dec ecx, jnz back to the first, hlt; runs three rounds. Return: what [rdi] must
+ * be in the end.
+ */
+#define ROOM_PAGES 128u
+static uint64_t long_way(struct isa *t)
+{
+    static const uint8_t add[] = {0x48, 0x01, 0x1f};
+    uint64_t at = ISA_DATA, adds = 0;
+    uint8_t end[] = {0xff, 0xc9, 0x0f, 0x85, 0, 0, 0, 0, 0xf4};
+    int32_t back;
+
+    for (; at < ISA_DATA + ROOM_PAGES * CSAM_PAGE_BYTES; at += sizeof add, adds++)
+        pgm_phys_write(t->pgm, at, add, sizeof add);
+    back = (int32_t)(ISA_DATA - (at + 8));
+    memcpy(end + 4, &back, 4);
+    pgm_phys_write(t->pgm, at, end, sizeof end);
+    t->code = ISA_DATA;
+    *reg(t, X86_RDI) = ISA_STACK - 0x10000;
+    *reg(t, X86_RBX) = 3;
+    *reg(t, X86_RCX) = 3;
+    memset(t->ram + *reg(t, X86_RDI), 0, 8);
+    return 3 * 3 * adds;
+}
+
+static uint64_t sum(struct isa *t)
+{
+    uint64_t v;
+
+    memcpy(&v, t->ram + *reg(t, X86_RDI), 8);
+    return v;
+}
+
+/* More code than the cache has room for: it goes on, nothing is ever forgotten as a whole, and what is in the cache
+ * runs translated. */
+static void test_overrun(void)
+{
+    static const uint8_t loop[] = {0xb9, 0xe8, 0x03, 0x00, 0x00, 0xff, 0xc9, 0x75, 0xfc, 0xf4}; /* 1000 times */
+    struct isa *t = fresh();
+    const struct rem_stats *s = rem_stats(t->c);
+    struct rem_stats before;
+
+    rem_set_arenas(t->c, 2);
+    for (unsigned n = 0; n < RUNS; n++) {
+        uint64_t expect = long_way(t), evictions = s->evictions;
+        g_assert_cmpint(isa_go(t), ==, ISA_DONE);
+        g_assert_cmpuint(sum(t), ==, expect);
+        g_assert_cmpuint(s->evictions, >, evictions + 3);
+        t->code = ISA_CODE;
+        pgm_phys_write(t->pgm, ISA_CODE, loop, sizeof loop);
+        g_assert_cmpint(isa_go(t), ==, ISA_DONE);
+        before = *s;
+        g_assert_cmpint(isa_go(t), ==, ISA_DONE);
+        g_assert_cmpuint(s->blocks, ==, before.blocks);
+        g_assert_cmpuint(s->enters - before.enters, <, 5);
+    }
+    g_assert_cmpuint(s->evicted, >, 1000);
+    g_assert_cmpuint(s->flushes, ==, 1); /* rem_set_arenas() */
+    g_assert_cmpuint(t->c->rem->code_first, >, 0);
+    for (unsigned n = 2; n < t->c->rem->arenas; n++)
+        g_assert_cmpuint(t->c->rem->filled[n].used, ==, n * REM_ARENA_BYTES);
+    done(t);
+}
+
+/* Code in more pages than there is room for. */
+static void test_many_pages(void)
+{
+    struct isa *t = fresh();
+    struct rem *r = t->c->rem;
+    uint32_t pages_max = r->pages_max;
+
+    r->pages_max = ROOM_PAGES / 4;
+    for (unsigned n = 0; n < RUNS; n++) {
+        uint64_t expect = long_way(t);
+        g_assert_cmpint(isa_go(t), ==, ISA_DONE);
+        g_assert_cmpuint(sum(t), ==, expect);
+    }
+    g_assert_cmpuint(r->pages, <=, ROOM_PAGES / 4);
+    g_assert_cmpuint(r->stats.pages_evicted, >, ROOM_PAGES);
+    g_assert_cmpuint(r->stats.flushes, ==, 0);
+    r->pages_max = pages_max;
+    done(t);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -253,5 +337,7 @@ int main(int argc, char **argv)
     g_test_add_func("/rem/pages/same-place", test_same_place);
     g_test_add_func("/rem/misaligned/halves", test_misaligned_halves);
     g_test_add_func("/rem/segments/based", test_based);
+    g_test_add_func("/rem/room/code", test_overrun);
+    g_test_add_func("/rem/room/pages", test_many_pages);
     return g_test_run();
 }

@@ -8,7 +8,7 @@
 
 struct rem_site *rem_site_at(struct rem *r, uint32_t host)
 {
-    uint32_t low = 0, high = r->sites;
+    uint32_t first = rem_arena_of(host) * REM_ARENA_SITES, low = first, high = r->filled[rem_arena_of(host)].sites;
 
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
@@ -17,24 +17,20 @@ struct rem_site *rem_site_at(struct rem *r, uint32_t host)
         else
             high = middle;
     }
-    return r->sites != 0 && r->site[low].start <= host ? &r->site[low] : NULL;
+    return high != first && r->site[low].start <= host ? &r->site[low] : NULL;
 }
 
 const struct iem_op *rem_op_make(struct rem *r, struct rem_site *s)
 {
     const struct rem_block *b = &r->block[s->block];
-    const uint8_t *bytes = b->bytes + (s->off - b->off);
+    uint32_t number = (uint32_t)(s - r->site);
+    struct rem_op *o = &r->ops[number % REM_OPS];
 
-    r->full |= r->ops_used + IEM_OP_BYTES > REM_OPS_BYTES; /* everything is forgotten when translated code is left */
-    bool keep = r->ops_used != 0 && !r->full;              /* the first place is for passing use */
-    struct iem_op *op = (struct iem_op *)(void *)(r->ops + (keep ? r->ops_used : 0));
-    if (!iem_op_make(r->c, bytes, s->len, op))
+    o->site = 0;
+    if (!iem_op_make(r->c, b->bytes + (s->off - b->off), s->len, o->op))
         return NULL;
-    if (keep)
-        s->op = op;
-    if (keep || r->ops_used == 0)
-        r->ops_used += IEM_OP_BYTES;
-    return op;
+    o->site = number + 1;
+    return (const struct iem_op *)(const void *)o->op;
 }
 
 static void translate_anew(struct rem *r, uint32_t block)
@@ -81,7 +77,7 @@ static uint64_t go_on_at(struct rem *r, uint32_t host)
 static uint64_t second_page(struct rem *r, const struct rem_site *s)
 {
     const struct rem_block *rest = &r->block[s->block] - 1;
-    struct rem_page *now = rem_next_page(r);
+    struct rem_page *now = rem_next_page(r, false);
     uint64_t gla = rem_next_gla(r);
 
     if (now == rest->page) {
@@ -144,12 +140,12 @@ static uint64_t slow(struct rem *r)
         note_misaligned(r, s);
     if (s->flags & REM_S_SECOND)
         return second_page(r, s);
-    op = rem_op_of(r, s);
-    if (op == NULL)
-        return stop(r);
     if ((r->hot.site & REM_SITE_FPU) && unit_ready(r, s))
         return go_on_at(r, s->next);
     if (r->lockstep != NULL && !rem_lockstep_before(r, s))
+        return stop(r);
+    op = rem_op_of(r, s);
+    if (op == NULL)
         return stop(r);
     wants_reload = r->hot.vec_reload;
     r->hot.vec_reload = 0; /* in case the instruction does not come back */

@@ -17,7 +17,7 @@ void rem_site_open(struct rem_tr *t, unsigned flags)
 {
     struct rem *r = t->r;
 
-    if (r->sites == REM_SITES_MAX) {
+    if (r->sites == r->end.sites) {
         t->failed = true;
         return;
     }
@@ -331,14 +331,6 @@ static void emit_run(struct rem_tr *t, const struct csam_run *run, const struct 
 
 /* ---- the whole ---- */
 
-static bool room_left(struct rem *r)
-{
-    r->full = r->used + REM_BLOCK_ROOM > REM_CODE_BYTES || r->blocks + 2 > REM_BLOCKS_MAX ||
-              r->sites + 4 * CSAM_RUN_MAX > REM_SITES_MAX || r->links + 2 * CSAM_RUN_MAX > REM_LINKS_MAX ||
-              r->bytes_used + CSAM_PAGE_BYTES > REM_BYTES_BYTES;
-    return !r->full;
-}
-
 /* Enters a block in the tables; @first: bytes of it that lie in its page. */
 static struct rem_block *keep(struct rem_tr *t, const uint8_t *bytes, unsigned first)
 {
@@ -353,6 +345,7 @@ static struct rem_block *keep(struct rem_tr *t, const uint8_t *bytes, unsigned f
                             .body = t->body,
                             .vec = t->vec,
                             .site = t->first_site,
+                            .site_end = r->sites,
                             .rip = r->c->ctx.rip,
                             .off = r->run.from,
                             .to = (uint16_t)(r->run.from + first)};
@@ -388,6 +381,7 @@ static struct rem_block *keep_all(struct rem_tr *t, struct rem_page *second, con
     r->stats.insns += r->run.count;
     r->stats.scanned_insns += r->run.count;
     r->stats.guest_bytes += all;
+    rem_arena_note(r);
     rem_perf_line(r, t->block);
     rem_serialize();
     return b;
@@ -400,10 +394,6 @@ struct rem_block *rem_translate(struct rem *r, struct rem_page *page, unsigned o
     uint32_t sites = r->sites, links = r->links;
     struct rem_page *second;
 
-    if (!room_left(r)) {
-        r->stats.refused[REM_REFUSED_ROOM]++;
-        return NULL;
-    }
     if (!rem_read_code(r, page, off, code, &second)) {
         r->stats.refused[REM_REFUSED_MEMORY]++;
         return NULL;
