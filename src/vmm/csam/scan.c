@@ -8,7 +8,7 @@ static bool plain(const struct x86_insn *i)
     return i->row->flow == X86_FLOW_NEXT && !(i->row->rules & X86_RULE_SERIAL);
 }
 
-bool csam_scan(const uint8_t *page, unsigned off, enum x86_mode mode, struct csam_run *ret)
+bool csam_scan(const uint8_t *code, unsigned off, enum x86_mode mode, struct csam_run *ret)
 {
     unsigned pos = off;
 
@@ -16,7 +16,7 @@ bool csam_scan(const uint8_t *page, unsigned off, enum x86_mode mode, struct csa
     ret->from = (uint16_t)off;
     while (ret->count < CSAM_RUN_MAX && pos < CSAM_PAGE_BYTES) {
         struct csam_insn *n = &ret->insn[ret->count];
-        if (x86_decode(page + pos, CSAM_PAGE_BYTES - pos, mode, &n->i) <= 0)
+        if (x86_decode(code + (pos - off), CSAM_PAGE_BYTES - pos, mode, &n->i) <= 0)
             break;
         n->off = (uint16_t)pos;
         ret->count++;

@@ -11,6 +11,7 @@
 
 #define CSAM_PAGE_BYTES 4096u
 #define CSAM_RUN_MAX    64u
+#define CSAM_RUN_BYTES  (CSAM_RUN_MAX * 15u) /* no run is longer */
 
 struct csam_insn {
     struct x86_insn i;
@@ -24,9 +25,9 @@ struct csam_run {
 };
 
 /**
- * csam_scan() - @page: CSAM_PAGE_BYTES of guest code; @off: where to begin.
+ * csam_scan() - @code: guest code from offset @off of its page on, to the page's end or CSAM_RUN_BYTES of it.
  * Return: false if not one whole instruction is there.
  */
-bool csam_scan(const uint8_t *page, unsigned off, enum x86_mode mode, struct csam_run *ret);
+bool csam_scan(const uint8_t *code, unsigned off, enum x86_mode mode, struct csam_run *ret);
 
 #endif

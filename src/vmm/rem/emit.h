@@ -39,6 +39,16 @@ static inline void e64(struct emit *e, uint64_t v)
 {
     e_bytes(e, &v, 8);
 }
+/** The first @n of 16 bytes. */
+static inline void e_code(struct emit *e, const uint8_t code[16], size_t n)
+{
+    if ((size_t)(e->end - e->p) < 16) {
+        e_bytes(e, code, n);
+        return;
+    }
+    memcpy(e->p, code, 16); /* of any length costs a call */
+    e->p += n;
+}
 #define E_BYTES(e, ...) e_bytes(e, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
 
 /** A one-byte-opcode instruction (or 0f xx with 0x0f00 | xx) on @reg and memory. @w: REX.W. */
@@ -54,7 +64,7 @@ static inline void e_mem(struct emit *e, bool w, unsigned opcode, unsigned reg, 
         *q++ = 0x0f;
     *q++ = (uint8_t)opcode;
     q = x86_put_memory(q, reg, m);
-    e_bytes(e, code, (size_t)(q - code));
+    e_code(e, code, (size_t)(q - code));
 }
 static inline struct x86_place e_at(unsigned base, int32_t disp)
 {
@@ -130,7 +140,7 @@ static inline void e_bits_at(struct emit *e, bool deposit, unsigned to, unsigned
     *q++ = (uint8_t)(0x80u | (~from & 15u) << 3 | (deposit ? 3u : 2u));
     *q++ = 0xf5;
     q = x86_put_memory(q, to, mask);
-    e_bytes(e, code, (size_t)(q - code));
+    e_code(e, code, (size_t)(q - code));
 }
 static inline void e_pext_at(struct emit *e, unsigned to, unsigned from, const struct x86_place *mask)
 {

@@ -39,13 +39,15 @@ bool rem_fault(int sig, void *context)
     if (sig == SIGSEGV && rem_pairs_fault(r, context))
         return true;
     s = rem_site_at(r, (uint32_t)(pc - r->code.rx));
-    if (s == NULL || s->slow == 0)
+    if (s == NULL)
         return false;
     if (sig == SIGBUS)
         s->flags |= REM_S_MISALIGNED;
     if (s->flags & REM_S_SWAP)
         swap_low_bytes(&regs[low_registers[s->flags >> 2 & 3]]);
-    regs[REG_RIP] = (greg_t)(uintptr_t)(r->code.rx + s->slow);
+    if (s->slow == 0)
+        r->hot.site = (uint32_t)(s - r->site);
+    regs[REG_RIP] = (greg_t)(uintptr_t)(r->code.rx + (s->slow != 0 ? s->slow : r->slow));
     r->stats.faults++;
     return true;
 }

@@ -18,21 +18,21 @@ static bool watch(struct rem *r, uint64_t gpa, unsigned bytes)
 
 static bool read_run(struct rem *r, const struct rem_page *page, unsigned off, uint8_t *code)
 {
+    const unsigned most = MIN(CSAM_PAGE_BYTES - off, CSAM_RUN_BYTES);
+    const uint64_t gpa = page->gpa + off;
     struct csam_run *run = &r->run;
-    uint8_t again[CSAM_PAGE_BYTES];
+    uint8_t again[CSAM_RUN_BYTES] __attribute__((uninitialized));
 
-    pgm_phys_read(r->c->mmu.pgm, page->gpa, code, CSAM_PAGE_BYTES);
+    pgm_phys_read(r->c->mmu.pgm, gpa, code, most);
     for (unsigned tries = 0; tries < TRIES; tries++) {
         r->stats.scans++;
         r->stats.rescans += tries != 0;
-        if (!csam_scan(code, off, r->c->mode.code, run) || !watch(r, page->gpa + off, run->to - off))
+        if (!csam_scan(code, off, r->c->mode.code, run) || !watch(r, gpa, run->to - off))
             return false;
-        pgm_phys_read(r->c->mmu.pgm, page->gpa, again, CSAM_PAGE_BYTES);
-        if (memcmp(code + off, again + off, run->to - off) == 0) {
-            memmove(code, code + off, run->to - off);
+        pgm_phys_read(r->c->mmu.pgm, gpa, again, run->to - off);
+        if (memcmp(code, again, run->to - off) == 0)
             return true;
-        }
-        memcpy(code, again, sizeof again);
+        pgm_phys_read(r->c->mmu.pgm, gpa, code, most);
     }
     return false;
 }

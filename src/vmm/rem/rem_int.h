@@ -103,7 +103,7 @@ enum {
 };
 /** An instruction that may leave translated code. In order of start. */
 struct rem_site {
-    uint32_t start, slow, next; /* host offsets */
+    uint32_t start, slow, next; /* host offsets; slow 0: nothing jumps to its slow path, but a fault leads there */
     uint32_t block;
     uint16_t off;
     uint8_t len, flags;
@@ -220,7 +220,7 @@ static inline uint32_t rem_arena_of(uint32_t host)
 
 /* ---- read.c ---- */
 /**
- * The run at @off of @page, whose RIP is ctx.rip, into r->run and its bytes into @code (CSAM_PAGE_BYTES). An
+ * The run at @off of @page, whose RIP is ctx.rip, into r->run and its bytes into @code (CSAM_RUN_BYTES). An
  * instruction that lies in two pages is a run of its own: @ret_second is the other page then, else NULL.
  */
 bool rem_read_code(struct rem *r, const struct rem_page *page, unsigned off, uint8_t *code,
@@ -359,6 +359,7 @@ struct rem_tr {
     bool vec;       /* vector registers are the guest's: the entry has seen to it */
     bool returning; /* behind a call: nothing is known of vector registers */
     unsigned stubs, misses, slots, slots_used;
+    /* long, and never looked at beyond their counts: not cleared for every block */
     struct rem_stub stub[REM_STUBS_MAX];
     struct rem_miss miss[REM_MISSES_MAX];
     uint8_t *slot[REM_SLOTS_MAX]; /* room for jumps to stubs, in reach of what comes behind */

@@ -3,6 +3,8 @@
  */
 #include "vmm/rem/rem_int.h"
 
+#include <stddef.h>
+
 #define MARGIN 512u /* the longest thing emitted without looking at the room left */
 
 void rem_stub_add(struct rem_tr *t, struct rem_stub s)
@@ -142,14 +144,6 @@ static void emit_stub(struct rem_tr *t, const struct rem_stub *s)
         break;
     }
     rem_islands(t, 0, false);
-}
-
-/* A site a host fault may hit must have a slow path even if nothing jumps there. */
-static void finish_sites(struct rem_tr *t, uint32_t first)
-{
-    for (uint32_t n = first; n < t->r->sites; n++)
-        if (t->r->site[n].slow == 0)
-            slow_stub(t, n, 0);
 }
 
 /* ---- instructions ---- */
@@ -389,11 +383,16 @@ static struct rem_block *keep_all(struct rem_tr *t, struct rem_page *second, con
 
 struct rem_block *rem_translate(struct rem *r, struct rem_page *page, unsigned off)
 {
-    uint8_t code[CSAM_PAGE_BYTES], *at;
-    struct rem_tr t = {.r = r, .c = r->c, .page = page, .bits64 = r->c->mode.code64};
+    uint8_t code[CSAM_RUN_BYTES] __attribute__((uninitialized)), *at;
+    struct rem_tr t __attribute__((uninitialized));
     uint32_t sites = r->sites, links = r->links;
     struct rem_page *second;
 
+    memset(&t, 0, offsetof(struct rem_tr, stub));
+    t.r = r;
+    t.c = r->c;
+    t.page = page;
+    t.bits64 = r->c->mode.code64;
     if (!rem_read_code(r, page, off, code, &second)) {
         r->stats.refused[REM_REFUSED_MEMORY]++;
         return NULL;
@@ -402,8 +401,6 @@ struct rem_block *rem_translate(struct rem *r, struct rem_page *page, unsigned o
     at = r->code.rw + r->used;
     t.e = (struct emit){.p = at, .start = at, .end = at + REM_BLOCK_ROOM};
     emit_run(&t, &r->run, second);
-    if (!t.failed)
-        finish_sites(&t, sites);
     if (t.failed || t.e.full) {
         r->sites = sites;
         r->links = links;
