@@ -45,5 +45,10 @@ const char *vd_parent_hint(const struct vd *vd);
  * power cut does not split. The contents of both must be such that the disk stays the same.
  */
 bool vd_set_parent(struct vd *vd, struct vd *parent, GError **error);
+/**
+ * vd_set_uuids() - another UUID for @vd, open for writing, and another one it remembers of its parent; NULL: as it is.
+ * Nobody compares the parent's modification UUID afterwards.
+ */
+bool vd_set_uuids(struct vd *vd, const uint8_t *image, const uint8_t *parent, GError **error);
 
 #endif

@@ -188,6 +188,33 @@ bool vd_convert_from_raw(const struct fio *io, const char *raw_path, const char 
     return ok;
 }
 
+static int write_all(int fd, const uint8_t *buf, size_t bytes)
+{
+    for (size_t done = 0; done < bytes;) {
+        ssize_t n = write(fd, buf + done, bytes - done);
+        if (n < 0 && errno != EINTR)
+            return status_from_errno(errno);
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+bool vd_copy_out(struct vd *from, int fd, GError **error)
+{
+    g_autofree uint8_t *buf = g_malloc(COPY_BYTES);
+    int rc = 0;
+
+    for (uint64_t at = 0; rc == 0 && at < from->size_bytes; at += COPY_BYTES) {
+        const size_t n = (size_t)MIN(COPY_BYTES, from->size_bytes - at);
+        rc = vd_read(from, at, buf, n);
+        if (rc == 0)
+            rc = write_all(fd, buf, n);
+    }
+    if (rc != 0)
+        fio_error(error, rc, "Cannot write out '%s'", from->path);
+    return rc == 0;
+}
+
 /* Reads until @bytes or the end; what is missing is zeros. *@ret_done = what came. */
 static int read_stream(int fd, uint8_t *buf, size_t bytes, size_t *ret_done)
 {

@@ -18,6 +18,8 @@ bool vd_copy(struct vd *from, const struct fio *io, const struct vd_create *to, 
 bool vd_copy_own(struct vd *from, const struct fio *io, const struct vd_create *to, GError **error);
 /** vd_copy_over() - the same into an open disk: all of it becomes what @from shows, zeros behind its end. */
 bool vd_copy_over(struct vd *from, struct vd *to, const struct vd_progress *progress, GError **error);
+/** vd_copy_out() - what @from shows, from end to end, to descriptor @fd. */
+bool vd_copy_out(struct vd *from, int fd, GError **error);
 /** vd_convert_from_raw() - a new dynamic VDI with the contents of @raw_path. */
 bool vd_convert_from_raw(const struct fio *io, const char *raw_path, const char *vdi_path, GError **error);
 /** vd_copy_stream() - a new image from what comes out of descriptor @fd: @to->size_bytes of it, zeros if it ends early.

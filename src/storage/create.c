@@ -114,3 +114,32 @@ bool vd_create(const struct fio *io, const struct vd_create *given, GError **err
     fio_close(io, fd);
     return ok;
 }
+
+/* Names before files go: the image is closed when they do. */
+static GPtrArray *other_files(const struct fio *io, const char *format, const char *path)
+{
+    GPtrArray *files = g_ptr_array_new_with_free_func(g_free);
+    struct vd *vd = vd_open(io, format, path, VD_READ_ONLY | VD_ALONE, NULL); /* damaged: it has only its own */
+    unsigned at = 0;
+
+    if (vd != NULL && vd->format->file != NULL)
+        for (const char *file; (file = vd->format->file(vd, &at)) != NULL;)
+            g_ptr_array_add(files, g_strdup(file));
+    vd_close(vd);
+    return files;
+}
+
+bool vd_remove(const struct fio *io, const char *format, const char *path, GError **error)
+{
+    g_autoptr(GPtrArray) files = other_files(io, format, path);
+
+    g_ptr_array_add(files, g_strdup(path));
+    for (unsigned k = 0; k < files->len; k++) {
+        int rc = io->unlink(io->ctx, files->pdata[k]);
+        if (rc != 0 && rc != -ENOENT) {
+            fio_error(error, status_from_errno(rc), "Cannot remove '%s'", (const char *)files->pdata[k]);
+            return false;
+        }
+    }
+    return true;
+}

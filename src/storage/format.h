@@ -10,7 +10,7 @@
 
 /*
  * One record per format. NULL entries: probe = never guessed; read = by map(); write, discard, create, resize, compact,
- * check, set_parent = not possible; flush = one sync of the file.
+ * check, set_parent, set_ids = not possible; flush = one sync of the file.
  */
 struct vd_format {
     bool read_only; /* never opened for writing */
@@ -35,12 +35,17 @@ struct vd_format {
     int (*lock)(struct vd *vd, enum fio_lock kind);
     /** Fills the new, empty file @fd, opened under args->path; a failure leaves no other file behind. */
     bool (*create)(const struct fio *io, int fd, const struct vd_create *args, GError **error);
+    /** The next file the open image has besides its own, from *@at = 0 on; NULL: no more. NULL entry: there are none.
+     */
+    const char *(*file)(const struct vd *vd, unsigned *at);
     /** Removes what a good create() made besides the file itself. */
     void (*uncreate)(const struct fio *io, const struct vd_create *args);
     bool (*resize)(struct vd *vd, uint64_t size_bytes, GError **error);
     bool (*compact)(struct vd *vd, const struct vd_progress *progress, GError **error);
     bool (*check)(struct vd *vd, struct vd_report *report, GError **error);
     bool (*set_parent)(struct vd *vd, struct vd *parent, GError **error);
+    /** Writes @ids and syncs; the contents and the rest of the header stay. */
+    int (*set_ids)(struct vd *vd, const struct vd_ids *ids);
     /** What keeps @vd from being a child of @parent, or NULL. NULL entry: the UUIDs decide. */
     const char *(*parent_fault)(struct vd *vd, struct vd *parent);
 };

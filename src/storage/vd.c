@@ -306,6 +306,29 @@ bool vd_set_parent(struct vd *vd, struct vd *parent, GError **error)
            vd->format->set_parent(vd, parent, error);
 }
 
+bool vd_set_uuids(struct vd *vd, const uint8_t *image, const uint8_t *parent, GError **error)
+{
+    struct vd_ids ids = vd->ids;
+
+    if (!can(vd, vd->format->set_ids != NULL && vd->has_uuid, "given another UUID", error))
+        return false;
+    if (parent && !vd->diff)
+        return vd_refuse(vd->path, VERR_NOT_SUPPORTED, error, "it is no differencing image: it has no parent");
+    if (image)
+        memcpy(ids.image, image, VD_UUID_BYTES);
+    if (parent) {
+        memcpy(ids.parent, parent, VD_UUID_BYTES);
+        memset(ids.parent_modify, 0, VD_UUID_BYTES);
+    }
+    int rc = vd->format->set_ids(vd, &ids);
+    if (rc) {
+        fio_error(error, rc, "Cannot change the UUID of '%s'", vd->path);
+        return false;
+    }
+    vd->ids = ids;
+    return true;
+}
+
 /* ---- facts ---- */
 
 uint64_t vd_size_bytes(const struct vd *vd)

@@ -92,6 +92,9 @@ struct vd_create {
 /** vd_create() - a new image of zeros, or of what @parent shows; the file must not exist. All or nothing. */
 bool vd_create(const struct fio *io, const struct vd_create *args, GError **error);
 
+/** vd_remove() - all files of an image nobody has open; its own goes last. What was not there is no error. */
+bool vd_remove(const struct fio *io, const char *format, const char *path, GError **error);
+
 /* 1/1000 of the work done; false = stop, the operation fails with VERR_CANCELLED and leaves things as they were. */
 struct vd_progress {
     bool (*report)(void *ctx, unsigned permille);

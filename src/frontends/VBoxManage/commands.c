@@ -52,5 +52,6 @@ const struct command *const commands[] = {
     &cloudprofile_command,
     &signova_command,
     &updatecheck_command,
+    &internalcommands_command,
     NULL,
 };

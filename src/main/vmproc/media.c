@@ -106,6 +106,12 @@ static int open_flags(const struct plan *p, GError **error)
     return p->base->type == MEDIUM_SHAREABLE ? VD_SHAREABLE : 0;
 }
 
+/* The owner's word that images may stand for disks of the host. (storage/hostdisk.h) */
+static bool host_disks(const struct settings_machine *s)
+{
+    return g_strcmp0(settings_property_get(s->extra_data, "VBoxInternal2/HostDisks"), "1") == 0;
+}
+
 /* An image that is to be empty at every start: a new one takes its name, in one step. */
 static bool empty_last(const struct plan *p, GError **error)
 {
@@ -140,8 +146,8 @@ static struct vd *open_plan(const struct plan *p, bool fresh, GError **error)
         return NULL;
     if (fresh && p->image != p->base && p->image->auto_reset && !empty_last(p, error))
         return NULL;
-    return vd_open_chain(fio_system(), (const struct vd_link *)(void *)p->links->data, p->links->len, (unsigned)flags,
-                         error);
+    return vd_open_chain(fio_system(), (const struct vd_link *)(void *)p->links->data, p->links->len,
+                         (unsigned)flags | (host_disks(p->s) ? VD_RAW_DEVICES : 0u), error);
 }
 
 static bool open_image(void *ctx, const struct settings_attachment *a, const struct media_place *place, GError **error)

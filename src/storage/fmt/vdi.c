@@ -287,4 +287,5 @@ const struct vd_format vdi_format = {
     .compact = vdi_compact,
     .check = vdi_check,
     .set_parent = vdi_set_parent,
+    .set_ids = vdi_set_ids,
 };

@@ -99,6 +99,7 @@ bool vdi_compact(struct vd *vd, const struct vd_progress *progress, GError **err
 
 bool vdi_resize(struct vd *vd, uint64_t size_bytes, GError **error);
 bool vdi_set_parent(struct vd *vd, struct vd *parent, GError **error);
+int vdi_set_ids(struct vd *vd, const struct vd_ids *ids);
 
 /* ---- vdi_create.c ---- */
 

@@ -201,3 +201,17 @@ bool vdi_set_parent(struct vd *vd, struct vd *parent, GError **error)
     vd->diff = parent != NULL;
     return true;
 }
+
+int vdi_set_ids(struct vd *vd, const struct vd_ids *ids)
+{
+    struct vdi *v = vd->priv;
+    const struct vd_ids before = v->h.ids;
+    int rc = vdi_flush(vd);
+
+    v->h.ids = *ids;
+    if (rc == 0)
+        rc = vdi_put_header(vd);
+    if (rc)
+        v->h.ids = before;
+    return rc;
+}

@@ -477,4 +477,5 @@ const struct vd_format vhd_format = {
     .resize = vhd_resize,
     .check = vhd_check,
     .set_parent = vhd_set_parent,
+    .set_ids = vhd_set_ids,
 };

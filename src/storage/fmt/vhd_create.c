@@ -263,3 +263,23 @@ bool vhd_set_parent(struct vd *vd, struct vd *parent, GError **error)
     vd->unit_bytes = vd->diff ? 512 : h.block_bytes;
     return true;
 }
+
+int vhd_set_ids(struct vd *vd, const struct vd_ids *ids)
+{
+    struct vhd *v = vd->priv;
+    uint8_t raw[VHD_HEADER_BYTES];
+    int rc = vhd_flush(vd);
+
+    if (rc == 0 && v->f.type != VHD_FIXED)
+        rc = fio_read(vd->io, vd->fd, raw, sizeof(raw), v->f.header_at);
+    if (rc == 0 && v->f.type != VHD_FIXED) {
+        vhd_header_reparent(raw, ids->parent);
+        rc = fio_write(vd->io, vd->fd, raw, VD_SECTOR_BYTES, v->f.header_at);
+    }
+    if (rc)
+        return rc;
+    memcpy(v->h.parent, ids->parent, VD_UUID_BYTES);
+    memcpy(v->f.uuid, ids->image, VD_UUID_BYTES);
+    rc = vhd_put_footer(vd);
+    return rc ? rc : vd_sync(vd);
+}

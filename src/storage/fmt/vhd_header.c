@@ -20,6 +20,7 @@
 #define LOCATOR_W2RU   0x57327275u
 #define AT_CHECKSUM    64
 #define AT_H_CHECKSUM  36
+#define AT_H_PARENT    40
 #define AT_PARENT_NAME 64
 #define AT_LOCATORS    576
 
@@ -143,7 +144,7 @@ bool vhd_header_parse(const char *path, const uint8_t raw[VHD_HEADER_BYTES], uin
     fault = header_fault(&h, size_bytes, file_bytes);
     if (fault)
         return refuse(path, error, fault);
-    vd_uuid_swap(h.parent, raw + 40);
+    vd_uuid_swap(h.parent, raw + AT_H_PARENT);
     h.parent_name = utf16_name(raw + AT_PARENT_NAME);
     *ret = h;
     return true;
@@ -167,7 +168,7 @@ void vhd_header_build(const struct vhd_header *h, uint8_t raw[VHD_HEADER_BYTES])
     put_be32(raw + 24, VERSION);
     put_be32(raw + 28, h->entries);
     put_be32(raw + 32, h->block_bytes);
-    vd_uuid_swap(raw + 40, h->parent);
+    vd_uuid_swap(raw + AT_H_PARENT, h->parent);
     if (h->parent_name)
         put_name(raw + AT_PARENT_NAME, h->parent_name);
     if (h->locator_at) {
@@ -176,6 +177,12 @@ void vhd_header_build(const struct vhd_header *h, uint8_t raw[VHD_HEADER_BYTES])
         put_be32(raw + AT_LOCATORS + 8, h->locator_bytes);
         put_be64(raw + AT_LOCATORS + 16, h->locator_at);
     }
+    put_be32(raw + AT_H_CHECKSUM, checksum(raw, VHD_HEADER_BYTES, AT_H_CHECKSUM));
+}
+
+void vhd_header_reparent(uint8_t raw[VHD_HEADER_BYTES], const uint8_t parent[VD_UUID_BYTES])
+{
+    vd_uuid_swap(raw + AT_H_PARENT, parent);
     put_be32(raw + AT_H_CHECKSUM, checksum(raw, VHD_HEADER_BYTES, AT_H_CHECKSUM));
 }
 

@@ -53,6 +53,7 @@ bool vhd_header_parse(const char *path, const uint8_t raw[VHD_HEADER_BYTES], uin
                       struct vhd_header *ret, GError **error);
 void vhd_header_build(const struct vhd_header *h, uint8_t raw[VHD_HEADER_BYTES]);
 /** vhd_header_repoint() - another table; only the first sector changes. */
+void vhd_header_reparent(uint8_t raw[VHD_HEADER_BYTES], const uint8_t parent[VD_UUID_BYTES]); /* the same */
 void vhd_header_repoint(uint8_t raw[VHD_HEADER_BYTES], uint64_t bat_at, uint32_t entries);
 
 static inline uint32_t vhd_bitmap_bytes(uint32_t block_bytes)
@@ -71,5 +72,6 @@ int vhd_put_footer(struct vd *vd);
 bool vhd_create(const struct fio *io, int fd, const struct vd_create *args, GError **error);
 bool vhd_resize(struct vd *vd, uint64_t size_bytes, GError **error);
 bool vhd_set_parent(struct vd *vd, struct vd *parent, GError **error);
+int vhd_set_ids(struct vd *vd, const struct vd_ids *ids);
 
 #endif

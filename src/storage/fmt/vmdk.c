@@ -282,12 +282,43 @@ static int vmdk_read(struct vd *vd, uint64_t off_bytes, uint8_t *buf, size_t byt
     return rc;
 }
 
+/* In place; @which as in struct vd_ids. */
+static int put_uuid(struct vd *vd, unsigned which, const uint8_t u[VD_UUID_BYTES])
+{
+    const struct vmdk *v = vd->priv;
+    char text[VMDK_UUID_CHARS + 1];
+
+    g_snprintf(text, sizeof(text), "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
+               u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
+    return v->d.uuid_at[which]
+               ? fio_write(vd->io, vd->fd, text, VMDK_UUID_CHARS, v->descriptor_at + v->d.uuid_at[which])
+               : 0;
+}
+
+static int vmdk_set_ids(struct vd *vd, const struct vd_ids *ids)
+{
+    const struct vmdk *v = vd->priv;
+    const struct {
+        unsigned which;
+        const uint8_t *now, *then;
+    } rows[] = {{VMDK_ID_IMAGE, vd->ids.image, ids->image},
+                {VMDK_ID_PARENT, vd->ids.parent, ids->parent},
+                {VMDK_ID_PARENT_MODIFY, vd->ids.parent_modify, ids->parent_modify}};
+    int rc = v->stream ? VERR_NOT_SUPPORTED : vmdk_flush(vd);
+
+    for (size_t k = 0; rc == 0 && k < G_N_ELEMENTS(rows); k++) {
+        if (memcmp(rows[k].now, rows[k].then, VD_UUID_BYTES) == 0)
+            continue;
+        rc = v->d.uuid_at[rows[k].which] ? put_uuid(vd, rows[k].which, rows[k].then) : VERR_NOT_SUPPORTED;
+    }
+    return rc ? rc : vd_sync(vd);
+}
+
 /* First write of this opening: new CID and modification UUID (children made before notice). */
 static int touch(struct vd *vd)
 {
     struct vmdk *v = vd->priv;
-    char text[40];
-    const uint8_t *u = vd->ids.modify;
+    char text[12];
     int rc = 0;
 
     if (v->touched || v->stream || (vd->flags & VD_KEEP_MODIFY))
@@ -299,10 +330,8 @@ static int touch(struct vd *vd)
     g_snprintf(text, sizeof(text), "%08x", v->d.cid);
     if (v->d.cid_at)
         rc = fio_write(vd->io, vd->fd, text, 8, v->descriptor_at + v->d.cid_at);
-    g_snprintf(text, sizeof(text), "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
-               u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
-    if (rc == 0 && v->d.modify_at)
-        rc = fio_write(vd->io, vd->fd, text, 36, v->descriptor_at + v->d.modify_at);
+    if (rc == 0)
+        rc = put_uuid(vd, VMDK_ID_MODIFY, vd->ids.modify);
     v->touched = rc == 0;
     return rc;
 }
@@ -470,6 +499,16 @@ static bool vmdk_set_parent(struct vd *vd, struct vd *parent, GError **error)
     return read_descriptor(vd, v->descriptor_at, VMDK_EMBEDDED_BYTES, error);
 }
 
+static const char *vmdk_file(const struct vd *vd, unsigned *at)
+{
+    const struct vmdk *v = vd->priv;
+
+    for (; *at < v->n; ++*at)
+        if (v->extents[*at].own_fd)
+            return v->extents[(*at)++].path;
+    return NULL;
+}
+
 const struct vd_format vmdk_format = {
     .probe = vmdk_probe,
     .open = vmdk_open,
@@ -481,8 +520,10 @@ const struct vd_format vmdk_format = {
     .flush = vmdk_flush,
     .lock = vmdk_lock,
     .create = vmdk_create,
+    .file = vmdk_file,
     .uncreate = vmdk_uncreate,
     .check = vmdk_check,
     .set_parent = vmdk_set_parent,
+    .set_ids = vmdk_set_ids,
     .parent_fault = vmdk_parent_fault,
 };

@@ -84,6 +84,8 @@ static const char *parse_extent(char *line, bool allow_devices, struct vmdk_line
         return NULL;
     if (!name)
         return "an extent has no name";
+    if (*name == '/' && !allow_devices)
+        return "an extent is a device or file elsewhere on the host; that has to be allowed explicitly";
     if (!plain_name(name) && !(allow_devices && ret->kind == VMDK_FLAT && *name == '/'))
         return "an extent is not a plain file name beside the descriptor";
     if (offset && *g_strstrip((char *)offset) &&
@@ -127,8 +129,8 @@ static void take_value(struct vmdk_descriptor *d, const char *key, const char *v
         if (strcmp(uuids[i].key, key) != 0 || !parse_uuid(value, uuids[i].uuid))
             continue;
         d->has_uuid |= i == 0;
-        if (i == 1 && strlen(value) == 36)
-            d->modify_at = value_at;
+        if (strlen(value) == VMDK_UUID_CHARS)
+            d->uuid_at[i] = value_at;
     }
     if (strcmp(key, "CID") == 0) {
         d->cid = (uint32_t)g_ascii_strtoull(value, NULL, 16);

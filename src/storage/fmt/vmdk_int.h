@@ -12,8 +12,11 @@
 #define VMDK_EMBEDDED_BYTES (20u * 512u) /* room for the descriptor in images we make */
 #define VMDK_NO_PARENT      0xffffffffu
 #define VMDK_MAX_EXTENTS    1024
+#define VMDK_UUID_CHARS     36
 
 enum vmdk_kind { VMDK_ZERO, VMDK_FLAT, VMDK_SPARSE };
+
+enum vmdk_id { VMDK_ID_IMAGE, VMDK_ID_MODIFY, VMDK_ID_PARENT, VMDK_ID_PARENT_MODIFY }; /* as in struct vd_ids */
 
 /* A line of the descriptor: RW 4192256 SPARSE "name" 0 */
 struct vmdk_line {
@@ -28,8 +31,9 @@ struct vmdk_descriptor {
     char *create_type, *hint;
     struct vd_ids ids;
     bool has_uuid;
-    GArray *lines;            /* struct vmdk_line */
-    size_t cid_at, modify_at; /* where the values stand in the text; 0 = nowhere */
+    GArray *lines;     /* struct vmdk_line */
+    size_t cid_at;     /* where the value stands in the text; 0 = nowhere */
+    size_t uuid_at[4]; /* the same, in the order of struct vd_ids */
 };
 
 /* "KDMV" header; bytes where the file has sectors */

@@ -344,7 +344,8 @@ void medium_refresh(struct medium *m)
             m->logical_bytes = m->parent->logical_bytes;
         return;
     } else {
-        unsigned alone = m->parent != NULL ? VD_ALONE : 0;
+        /* a host's disk is only looked at here: who uses it asks for the right (storage/hostdisk.h) */
+        unsigned alone = m->parent != NULL ? VD_ALONE : VD_RAW_DEVICES;
         struct vd *vd = vd_open(fio_system(), m->format, m->location, VD_READ_ONLY | alone, &error);
         if (vd == NULL) {
             fail_access(m, error->message);

@@ -428,12 +428,10 @@ static bool delete_storage(struct bus_call *call, GVariant **ret, GError **error
         return false;
     struct progress *p = progress_new(s, call->peer, "Deleting medium storage unit");
     GError *failed = NULL;
-    int rc = fio_system()->unlink(fio_system()->ctx, m->location);
-    if (rc != 0 && rc != -ENOENT)
-        api_fail(&failed, VBOX_E_FILE_ERROR, "Could not delete the medium storage unit '%s' (%s)", m->location,
-                 status_name(status_from_errno(rc)));
-    else
+    if (vd_remove(fio_system(), m->format, m->location, &failed))
         medium_forget(m);
+    else
+        api_wrap(&failed, VBOX_E_FILE_ERROR);
     progress_end(p, failed);
     *ret = progress_reply(p);
     return true;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "main/server/virtualbox/virtualbox.h"
-#include "storage/vd.h"
+#include "storage/chain.h"
 
 static void add_medium(GVariantBuilder *b, const struct medium *m)
 {
@@ -62,39 +62,75 @@ static void tell_medium(struct service *s, const struct medium *m)
     service_emit(s, "MediumRegistered", g_variant_new("(ssb)", m->id, settings_device_names[m->kind], TRUE));
 }
 
-/* The id a file gets: its own if the format has one. */
-static bool identify(const char *path, enum settings_device kind, bool fresh, char **ret_format,
-                     char ret_id[API_UUID_SIZE], GError **error)
+/* What a file says about itself. */
+struct identity {
+    char *format, id[API_UUID_SIZE], parent[API_UUID_SIZE]; /* its own id if the format has one; "": a base */
+};
+
+static bool identify(const char *path, enum settings_device kind, bool fresh, struct identity *ret, GError **error)
 {
+    static const uint8_t none[VD_UUID_BYTES];
     g_autofree char *made = g_uuid_string_random();
     uint8_t uuid[VD_UUID_BYTES];
 
-    g_strlcpy(ret_id, made, API_UUID_SIZE);
+    g_strlcpy(ret->id, made, API_UUID_SIZE);
     if (!g_file_test(path, G_FILE_TEST_EXISTS))
         return api_fail(error, VBOX_E_FILE_ERROR, "Could not find file for the medium '%s' (VERR_FILE_NOT_FOUND)",
                         path);
     if (kind != DEVICE_HARD_DISK) {
-        *ret_format = g_strdup("RAW");
+        ret->format = g_strdup("RAW");
         return true;
     }
+    const unsigned look = VD_READ_ONLY | VD_ALONE | VD_RAW_DEVICES; /* nothing of it is used */
     const char *format = vd_probe(fio_system(), path, error);
-    struct vd *vd = format != NULL ? vd_open(fio_system(), format, path, VD_READ_ONLY, error) : NULL;
+    struct vd *vd = format != NULL ? vd_open(fio_system(), format, path, look, error) : NULL;
     if (vd == NULL) {
         g_prefix_error(error, "Could not open the medium '%s'.\n", path);
         return api_wrap(error, VBOX_E_IPRT_ERROR);
     }
     if (!fresh && vd_uuid(vd, uuid))
-        api_uuid_from_bytes(uuid, ret_id);
-    *ret_format = g_strdup(vd_format(vd));
+        api_uuid_from_bytes(uuid, ret->id);
+    if (memcmp(vd_ids(vd)->parent, none, VD_UUID_BYTES) != 0)
+        api_uuid_from_bytes(vd_ids(vd)->parent, ret->parent);
+    ret->format = g_strdup(vd_format(vd));
     vd_close(vd);
     return true;
+}
+
+/* A medium that was not known. */
+static struct medium *open_file(struct service *s, const char *path, enum settings_device kind, bool fresh,
+                                GError **error)
+{
+    struct identity is = {0};
+
+    if (!identify(path, kind, fresh, &is, error))
+        return NULL;
+    g_autofree char *format = is.format;
+    const struct medium *other = medium_find(s, is.id, DEVICE_NONE);
+    struct medium *parent = *is.parent != '\0' ? medium_find(s, is.parent, kind) : NULL;
+    if (other != NULL) {
+        api_fail(error, E_INVALIDARG,
+                 "Cannot register the %s '%s' {%s} because a %s '%s' with UUID {%s} already exists", kind_words(kind),
+                 path, is.id, kind_words(other->kind), other->location, is.id);
+        return NULL;
+    }
+    if (*is.parent != '\0' && parent == NULL) {
+        api_fail(error, VBOX_E_OBJECT_NOT_FOUND,
+                 "Parent medium with UUID {%s} of the medium '%s' is not found in the media registry ('%s')", is.parent,
+                 path, s->global_path);
+        return NULL;
+    }
+    struct medium *m = medium_new(s, is.id, kind, path, format);
+    if (parent != NULL)
+        medium_set_parent(m, parent);
+    tell_medium(s, m);
+    return m;
 }
 
 bool virtualbox_open_medium(struct bus_call *call, GVariant **ret, GError **error)
 {
     struct service *s = call->object;
     const char *location, *type, *access;
-    g_autofree char *format = NULL;
     enum settings_device kind;
     gboolean fresh;
     char id[API_UUID_SIZE];
@@ -114,19 +150,10 @@ bool virtualbox_open_medium(struct bus_call *call, GVariant **ret, GError **erro
         return api_fail(error, VBOX_E_FILE_ERROR, "Medium location '%s' is not absolute", location);
     g_autofree char *path = g_canonicalize_filename(location, "/");
     struct medium *m = medium_at(s, path);
-    if (m == NULL || m->kind != kind) {
-        if (!identify(path, kind, fresh, &format, id, error))
-            return false;
-        const struct medium *other = medium_find(s, id, DEVICE_NONE);
-        if (other != NULL)
-            return api_fail(error, E_INVALIDARG,
-                            "Cannot register the %s '%s' {%s} because a %s '%s' with UUID {%s} already exists",
-                            kind_words(kind), path, id, kind_words(other->kind), other->location, id);
-        m = medium_new(s, id, kind, path, format);
-        tell_medium(s, m);
-    }
-    *ret = medium_reply(m);
-    return true;
+    if (m == NULL || m->kind != kind)
+        m = open_file(s, path, kind, fresh, error);
+    *ret = m != NULL ? medium_reply(m) : NULL;
+    return m != NULL;
 }
 
 bool virtualbox_create_medium(struct bus_call *call, GVariant **ret, GError **error)

@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""internal_test.py - internalcommands: UUIDs, conversions, disks of the host. Partition tables are made by sfdisk, images looked at by
+qemu-img."""
+import hashlib
+import json
+import os
+import random
+import re
+import subprocess
+
+from golden import UUID, same
+from manage import check, main
+
+CHILD = "01234567-89ab-cdef-0123-456789abcdef"
+TABLES = {"dos": "label: dos\nstart=2048, size=4096, type=83\nstart=6144, size=8192, type=5\nstart=8192, size=2048, type=82\nstart=12288, size=1024, type=7\n",
+          "gpt": "label: gpt\nstart=2048, size=4096\nstart=8192, size=2048\n"}
+
+
+def syntax(h, text, *args):
+    r = h("internalcommands", *args)
+    check(r.rc == 2 and r.out == "" and r.err.startswith("Usage - ") and r.err.endswith(f"\nSyntax error: {text}\n"), repr(r))
+
+
+def failure(h, text, *args):
+    r = h("internalcommands", *args)
+    check(r.rc == 1 and r.out == "" and text in r.err and r.err.count("\n") <= 2, repr(r))
+
+
+def random_file(path, kib, seed):
+    with open(path, "wb") as f:
+        f.write(random.Random(seed).randbytes(kib << 10))
+    return path
+
+
+def words(h):
+    syntax(h, "Command missing")
+    syntax(h, "Invalid command 'frob'", "frob")
+    syntax(h, "Not enough parameters", "sethduuid")
+    syntax(h, "Invalid UUID parameter", "sethduuid", "x.vdi", "nonsense")
+    syntax(h, "Not enough parameters", "sethdparentuuid", "x.vdi")
+    syntax(h, "Mandatory parameter -rawdisk missing", "listpartitions")
+    syntax(h, "Mandatory parameter --filename missing", "createrawvmdk")
+    syntax(h, "Mandatory parameter --rawdisk missing", "createrawvmdk", "-filename", "x.vmdk")
+    syntax(h, "Mandatory outputfile parameter missing", "converttoraw", "x.vdi")
+    syntax(h, "Invalid parameter 'z'", "converttoraw", "x", "y", "z")
+    same(h.ok("internalcommands", "passwordhash", "secret"), f"Password hash: {hashlib.sha256(b'secret').hexdigest()}\n")
+    same(h.ok("internalcommands", "modinstall"), "")
+    failure(h, "Format autodetect failed: ", "dumphdinfo", os.path.join(h.top, "nothing.vdi"))
+
+
+def uuids(h):
+    for form, size in (("VDI", 8), ("VMDK", 8), ("VHD", 8)):
+        base, child = (os.path.join(h.top, f"{name}.{form.lower()}") for name in ("base", "child"))
+        h.ok("createmedium", "--filename", base, "--size", str(size), "--format", form)
+        h.ok("createmedium", "--filename", child, "--diffparent", base, "--format", form)
+        h.ok("closemedium", child)
+        h.ok("closemedium", base)
+        same(h.ok("internalcommands", "sethduuid", base, CHILD), f"UUID changed to: {CHILD}\n")
+        out = h.ok("internalcommands", "dumphdinfo", base)
+        check(out.startswith(f'--- Dumping VD Disk, Images=1\nDumping VD image "{base}" (Backend={form})\nHeader: Size={size << 20} '), out)
+        check(f"Header: uuidCreation={{{CHILD}}}\n" in out and "Header: uuidParent={00000000-0000-0000-0000-000000000000}\n" in out, out)
+        check(re.fullmatch(f"UUID changed to: {UUID}\n", h.ok("internalcommands", "sethduuid", child)), "a random one")
+        same(h.ok("internalcommands", "sethdparentuuid", child, CHILD), f"UUID changed to: {CHILD}\n")
+        check(f"Header: uuidParent={{{CHILD}}}\n" in h.ok("internalcommands", "dumphdinfo", child), "parent")
+        failure(h, "it is no differencing image", "sethdparentuuid", base, CHILD)
+        check(f"UUID:           {CHILD}\n" in h.ok("showmediuminfo", base), "the service sees another")
+        check("State:          created\n" in h.ok("showmediuminfo", child), "the chain is broken")
+        h.ok("closemedium", child, "--delete")
+        h.ok("closemedium", base, "--delete")
+
+
+def conversions(h):
+    raw = random_file(os.path.join(h.top, "a.img"), 3072, 1)
+    for form in ("VDI", "VMDK", "VHD"):
+        image, back = os.path.join(h.top, f"a.{form.lower()}"), os.path.join(h.top, f"back.{form}")
+        r = h("internalcommands", "converthd", "-srcformat", "RAW", "-dstformat", form, raw, image)
+        same((r.rc, r.out, r.err), (0, "", f'Converting image "{raw}" with size 3145728 bytes (3MB)...\n'))
+        h.ok("internalcommands", "converttoraw", image, back)
+        check(open(back, "rb").read() == open(raw, "rb").read(), f"{form} there and back")
+        failure(h, "VERR_ALREADY_EXISTS", "converttoraw", image, back)
+    out = h.popen("internalcommands", "converttoraw", "-format", "VDI", os.path.join(h.top, "a.vdi"), "stdout", text=False).communicate()[0]
+    check(out == open(raw, "rb").read(), "to standard output")
+    split = os.path.join(h.top, "split.vmdk")
+    h.ok("convertfromraw", raw, split, "--format", "VMDK", "--variant", "Split2G")
+    h.ok("internalcommands", "renamevmdk", "-from", split, "-to", os.path.join(h.top, "new.vmdk"))
+    left = sorted(f for f in os.listdir(h.top) if f.startswith(("split", "new")))
+    same(left, ["new.vmdk"])
+    h.ok("internalcommands", "converttoraw", os.path.join(h.top, "new.vmdk"), os.path.join(h.top, "new.img"))
+    check(open(os.path.join(h.top, "new.img"), "rb").read() == open(raw, "rb").read(), "the renamed one")
+    same(h.ok("internalcommands", "repairhd", "-dry-run", os.path.join(h.top, "a.vdi")), "0 errors, 0 leaks\n")
+    os.truncate(os.path.join(h.top, "a.vdi"), 1 << 20)
+    check(h("internalcommands", "repairhd", os.path.join(h.top, "a.vdi")).rc == 1, "a damaged image")
+
+
+def host_disk(h, label):
+    """A disk with partitions, each sector's contents its own."""
+    disk = random_file(os.path.join(h.top, f"{label}.img"), 16 << 10, label)
+    subprocess.run(["sfdisk", "-q", disk], input=TABLES[label], text=True, check=True)
+    return disk, json.loads(subprocess.run(["sfdisk", "-J", disk], capture_output=True, check=True).stdout)["partitiontable"]["partitions"]
+
+
+def partitions(h):
+    for label in TABLES:
+        disk, wanted = host_disk(h, label)
+        lines = h.ok("internalcommands", "listpartitions", "-rawdisk", disk).splitlines()
+        same(lines[0], "Number  Type   StartCHS       EndCHS      Size (MiB)  Start (Sect)")
+        got = [(int(w[0]), int(w[1], 16), int(w[-2]), int(w[-1])) for w in map(str.split, lines[1:])]
+        same(got, [(int(p["node"][len(disk):]), int(p["type"], 16) if label == "dos" else 0, p["size"] // 2048, p["start"])
+                   for p in wanted if p["type"] != "5"])
+    failure(h, "no partition table", "listpartitions", "-rawdisk", random_file(os.path.join(h.top, "none.img"), 64, 2))
+
+
+def raw_disks(h):
+    disk, _ = host_disk(h, "dos")
+    whole, some = os.path.join(h.top, "whole.vmdk"), os.path.join(h.top, "some.vmdk")
+    same(h.ok("internalcommands", "createrawvmdk", "-filename", whole, "-rawdisk", disk),
+         f"RAW host disk access VMDK file {whole} created successfully.\n")
+    check('createType="fullDevice"\n' in open(whole).read() and f'RW 32768 FLAT "{disk}" 0\n' in open(whole).read(), open(whole).read())
+    failure(h, "has no partition 7", "createrawvmdk", "-filename", some, "-rawdisk", disk, "-partitions", "1,7")
+    check(not os.path.exists(some) and not os.path.exists(some[:-5] + "-pt.vmdk"), "a failure left files")
+    h.ok("internalcommands", "createrawvmdk", "--filename", some, "--rawdisk", disk, "--partitions", "1,6")
+    text = open(some).read()
+    for line in ('RW 2048 FLAT "some-pt.vmdk" 0\n', f'RW 4096 FLAT "{disk}" 2048\n', "RW 2048 ZERO\n", f'RW 1024 FLAT "{disk}" 12288\n'):
+        check(line in text, f"{line} not in {text}")
+    same(sum(int(n) for n in re.findall(r"^RW (\d+)", text, re.M)), 32768)
+    same(subprocess.run(["sfdisk", "-d", some[:-5] + "-pt.vmdk"], capture_output=True, text=True, check=False).stdout.count("start="), 2)
+    check("Capacity:       16 MBytes\n" in h.ok("showmediuminfo", whole), "the service looks at it")
+    check("State:          created\n" in h.ok("showmediuminfo", some), "the service looks at it")
+    h.ok("createvm", "--name", "m", "--register")
+    h.ok("modifyvm", "m", "--memory", "32", "--vram", "8")
+    h.ok("storagectl", "m", "--name", "SATA", "--add", "sata")
+    h.ok("storageattach", "m", "--storagectl", "SATA", "--port", "0", "--device", "0", "--type", "hdd", "--medium", whole)
+    r = h("startvm", "m", "--type", "headless")
+    check(r.rc == 1 and "has to be allowed explicitly" in r.err, repr(r))
+    r = h("clonemedium", whole, os.path.join(h.top, "copy.vdi"))
+    check(r.rc == 1 and "has to be allowed explicitly" in r.err, repr(r))
+    h.ok("setextradata", "m", "VBoxInternal2/HostDisks", "1")
+    h.ok("startvm", "m", "--type", "headless")
+    h.ok("controlvm", "m", "poweroff")
+
+
+main(words, uuids, conversions, partitions, raw_disks)
