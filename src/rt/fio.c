@@ -75,6 +75,13 @@ int fio_read_some(const struct fio *io, int fd, void *buf, size_t bytes, uint64_
     return rc;
 }
 
+int fio_read_now(const struct fio *io, int fd, void *buf, size_t bytes, uint64_t off_bytes)
+{
+    int64_t n = io->pread_now(io->ctx, fd, buf, bytes, off_bytes);
+
+    return n == (int64_t)bytes ? 0 : VERR_TRY_AGAIN; /* also errors and the end: whoever may wait finds them again */
+}
+
 int fio_write(const struct fio *io, int fd, const void *buf, size_t bytes, uint64_t off_bytes)
 {
     const uint8_t *p = buf;

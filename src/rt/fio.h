@@ -30,6 +30,7 @@ struct fio {
     int (*open)(void *ctx, const char *path, int flags, unsigned mode); /* fd or -errno */
     int (*close)(void *ctx, int fd);
     int64_t (*pread)(void *ctx, int fd, void *buf, size_t bytes, uint64_t off_bytes);
+    int64_t (*pread_now)(void *ctx, int fd, void *buf, size_t bytes, uint64_t off_bytes); /* -EAGAIN = not in memory */
     int64_t (*pwrite)(void *ctx, int fd, const void *buf, size_t bytes, uint64_t off_bytes);
     int (*ftruncate)(void *ctx, int fd, uint64_t size_bytes);
     int (*fallocate)(void *ctx, int fd, int mode, uint64_t off_bytes, uint64_t bytes);
@@ -58,6 +59,8 @@ void fio_close(const struct fio *io, int fd);
 int fio_read(const struct fio *io, int fd, void *buf, size_t bytes, uint64_t off_bytes);
 /** fio_read_some() - as much as the file has; the rest of @buf is zeroed. */
 int fio_read_some(const struct fio *io, int fd, void *buf, size_t bytes, uint64_t off_bytes);
+/** fio_read_now() - like fio_read_some(), but never waits for the disk: VERR_TRY_AGAIN when it would have to. */
+int fio_read_now(const struct fio *io, int fd, void *buf, size_t bytes, uint64_t off_bytes);
 int fio_write(const struct fio *io, int fd, const void *buf, size_t bytes, uint64_t off_bytes);
 int fio_truncate(const struct fio *io, int fd, uint64_t size_bytes);
 /** fio_punch() - makes the range read zero and gives its space back; VERR_NOT_SUPPORTED where the host cannot. */

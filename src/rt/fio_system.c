@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define OWN_LOCK_BYTE   (INT64_C(1) << 62)
@@ -39,6 +40,15 @@ static int sys_close(void *ctx, int fd)
 static int64_t sys_pread(void *ctx, int fd, void *buf, size_t bytes, uint64_t off_bytes)
 {
     ssize_t n = pread(fd, buf, bytes, (off_t)off_bytes);
+
+    (void)ctx;
+    return n < 0 ? -errno : n;
+}
+
+static int64_t sys_pread_now(void *ctx, int fd, void *buf, size_t bytes, uint64_t off_bytes)
+{
+    const struct iovec v = {buf, bytes};
+    ssize_t n = preadv2(fd, &v, 1, (off_t)off_bytes, RWF_NOWAIT);
 
     (void)ctx;
     return n < 0 ? -errno : n;
@@ -214,6 +224,7 @@ const struct fio *fio_system(void)
         .open = sys_open,
         .close = sys_close,
         .pread = sys_pread,
+        .pread_now = sys_pread_now,
         .pwrite = sys_pwrite,
         .ftruncate = sys_ftruncate,
         .fallocate = sys_fallocate,

@@ -165,6 +165,36 @@ int chain_read(struct vd *vd, uint64_t off_bytes, uint8_t *buf, size_t bytes)
     return rc;
 }
 
+/* Whether looking up where data lies reads no file, in any image. */
+static bool quick(const struct vd *vd)
+{
+    while (vd && vd->format->quick_map)
+        vd = vd->parent;
+    return !vd;
+}
+
+int chain_read_now(struct vd *vd, uint64_t off_bytes, uint8_t *buf, size_t bytes)
+{
+    int rc = quick(vd) ? 0 : VERR_TRY_AGAIN;
+
+    while (rc == 0 && bytes) {
+        struct vd *owner;
+        struct vd_extent e;
+
+        rc = locate(vd, off_bytes, bytes, &owner, &e);
+        if (rc)
+            return VERR_TRY_AGAIN; /* whoever may wait reports it */
+        if (e.kind == VD_DATA)
+            rc = fio_read_now(owner->io, e.fd, buf, e.bytes, e.at);
+        else
+            memset(buf, 0, e.bytes);
+        off_bytes += e.bytes;
+        buf += e.bytes;
+        bytes -= e.bytes;
+    }
+    return rc;
+}
+
 /* A write of less than a unit: where the unit is free, what the parents show completes it. */
 static int write_part(struct vd *vd, uint64_t off_bytes, const uint8_t *buf, size_t bytes)
 {

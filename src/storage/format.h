@@ -15,6 +15,7 @@
 struct vd_format {
     bool read_only; /* never opened for writing */
     bool remote;    /* "path" is no file: open() connects */
+    bool quick_map; /* map() reads no file */
     bool (*probe)(const uint8_t head[VD_PROBE_BYTES], const uint8_t tail[VD_SECTOR_BYTES]); /* zero-padded */
     /**
      * Reads the header; sets size_bytes, unit_bytes, diff, ids, has_uuid, hint, priv; may downgrade.
@@ -115,6 +116,7 @@ int vd_write_plain(struct vd *vd, uint64_t off_bytes, const uint8_t *buf, size_t
 /* ---- a chain seen from its last image ---- */
 
 int chain_read(struct vd *vd, uint64_t off_bytes, uint8_t *buf, size_t bytes);
+int chain_read_now(struct vd *vd, uint64_t off_bytes, uint8_t *buf, size_t bytes);
 int chain_write(struct vd *vd, uint64_t off_bytes, const uint8_t *buf, size_t bytes);
 int chain_map(struct vd *vd, uint64_t off_bytes, uint64_t bytes, struct vd_extent *ret);
 /** chain_reindex() - after images were added or removed. */

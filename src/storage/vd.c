@@ -183,6 +183,13 @@ int vd_read(struct vd *vd, uint64_t off_bytes, void *buf, size_t bytes)
     return vd->parent ? chain_read(vd, off_bytes, buf, bytes) : image_read(vd, off_bytes, buf, bytes);
 }
 
+int vd_read_now(struct vd *vd, uint64_t off_bytes, void *buf, size_t bytes)
+{
+    if (!in_range(vd, off_bytes, bytes) || vd->crypt)
+        return VERR_TRY_AGAIN;
+    return chain_read_now(vd, off_bytes, buf, bytes);
+}
+
 int vd_map(struct vd *vd, uint64_t off_bytes, uint64_t bytes, struct vd_extent *ret)
 {
     int rc;

@@ -47,6 +47,8 @@ void vd_close(struct vd *vd);
 
 /* 0 or a negative VERR_*. Ranges beyond the end are VERR_OUT_OF_RANGE; any byte alignment is accepted. */
 int vd_read(struct vd *vd, uint64_t off_bytes, void *buf, size_t bytes);
+/** vd_read_now() - vd_read() if all of it is in memory; VERR_TRY_AGAIN: it is not, or finding out might wait. */
+int vd_read_now(struct vd *vd, uint64_t off_bytes, void *buf, size_t bytes);
 int vd_write(struct vd *vd, uint64_t off_bytes, const void *buf, size_t bytes);
 int vd_flush(struct vd *vd);
 /** vd_discard() - the range's contents are no longer needed; what can be given back reads zero from now on. */

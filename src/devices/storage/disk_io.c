@@ -161,14 +161,18 @@ size_t disk_io_move(struct pdm_dev *dev, struct disk_io *io, void *buf, size_t b
 
 static void answered(struct pdm_dev *dev, struct pdm_block_req *req);
 
-static void submit(struct disk_io *io, enum pdm_block_op op, uint64_t offset_bytes, size_t bytes)
+/* True = carried out already. */
+static bool submit(struct disk_io *io, enum pdm_block_op op, uint64_t offset_bytes, size_t bytes)
 {
     io->req = (struct pdm_block_req){
         .op = op, .offset_bytes = offset_bytes, .buf = io->buf, .bytes = bytes, .done = answered, .user = io};
-    io->block->submit(io->block, &io->req);
+    return pdm_block_start(io->block, &io->req);
 }
 
-/* The next step of a transfer that has bytes to go; 0 = it is with the driver. */
+#define STEP_DONE     101 /* carried out already */
+#define DISK_ALL_DONE 100
+
+/* The next step of a transfer that has bytes to go: 0 = it is with the driver, STEP_DONE, or why there is none. */
 static int step(struct pdm_dev *dev, struct disk_io *io)
 {
     io->step_bytes = (size_t)MIN(io->bytes - io->moved, io->narrow ? io->block->sector_bytes : DISK_IO_STEP);
@@ -176,13 +180,11 @@ static int step(struct pdm_dev *dev, struct disk_io *io)
         memset(io->buf, 0, io->step_bytes);
     else if (io->op == PDM_BLOCK_WRITE && disk_io_move(dev, io, io->buf, io->step_bytes, false) < io->step_bytes)
         return DISK_SHORT; /* inv 2 */
-    submit(io, io->op, io->offset_bytes + io->moved, io->step_bytes);
-    return 0;
+    return submit(io, io->op, io->offset_bytes + io->moved, io->step_bytes) ? STEP_DONE : 0;
 }
 
-/* After a step: 0 = the next one is on its way; DISK_ALL_DONE; else why the transfer ends. */
-#define DISK_ALL_DONE 100
-static int advance(struct pdm_dev *dev, struct disk_io *io)
+/* What follows a step: as step() says of the next one; DISK_ALL_DONE, or why the transfer ends. */
+static int follow(struct pdm_dev *dev, struct disk_io *io)
 {
     const enum pdm_block_op op = io->req.op;
     struct disk_pool *p = io->pool;
@@ -210,8 +212,24 @@ static int advance(struct pdm_dev *dev, struct disk_io *io)
     if (io->moved < io->bytes)
         return step(dev, io);
     p->flushes++;
-    submit(io, PDM_BLOCK_FLUSH, 0, 0);
-    return 0;
+    return submit(io, PDM_BLOCK_FLUSH, 0, 0) ? STEP_DONE : 0;
+}
+
+/* After a step: 0 = the next one is with the driver; DISK_ALL_DONE, or why the transfer ends. */
+static int advance(struct pdm_dev *dev, struct disk_io *io)
+{
+    int status = STEP_DONE;
+
+    while (status == STEP_DONE)
+        status = follow(dev, io);
+    return status;
+}
+
+static void finish(struct pdm_dev *dev, struct disk_io *io, int status)
+{
+    if (!io->dropped)
+        io->done(dev, io, status == DISK_ALL_DONE ? 0 : status); /* inv 1 */
+    disk_io_put(io->pool, io);
 }
 
 static void answered(struct pdm_dev *dev, struct pdm_block_req *req)
@@ -222,9 +240,7 @@ static void answered(struct pdm_dev *dev, struct pdm_block_req *req)
 
     if (status == 0)
         return;
-    if (!io->dropped)
-        io->done(dev, io, status == DISK_ALL_DONE ? 0 : status); /* inv 1 */
-    disk_io_put(p, io);
+    finish(dev, io, status);
     p->pump(dev);
 }
 
@@ -238,7 +254,13 @@ int disk_io_start(struct pdm_dev *dev, struct disk_pool *p, struct disk_io *io, 
         status = step(dev, io);
     } else if (status == 0) {
         p->flushes += io->op == PDM_BLOCK_FLUSH;
-        submit(io, io->op, io->offset_bytes, io->bytes);
+        status = submit(io, io->op, io->offset_bytes, io->bytes) ? STEP_DONE : 0;
+    }
+    if (status == STEP_DONE) {
+        status = advance(dev, io);
+        if (status)
+            finish(dev, io, status);
+        return 0;
     }
     if (status)
         disk_io_put(p, io);

@@ -6,15 +6,16 @@
  *
  *     struct disk_io *io = disk_io_get(pool);          // NULL: come back when another one is done
  *     io->op = PDM_BLOCK_READ; io->offset_bytes = ...; disk_io_run(io, gpa, bytes); ...
- *     rc = disk_io_start(dev, io, block);              // 0: done() will be called; else it failed already
+ *     rc = disk_io_start(dev, io, block);              // 0: done() comes or came; else it failed already
  *
  * Suspending: what is with the driver comes back, no further step is made; a transfer with steps to go reports
  * DISK_PARKED, and the controller starts its command anew after resuming or loading. Nothing of a transfer is saved.
  * Reset: disk_pool_drop() makes the controller hear nothing more of transfers under way; their buffers stay theirs
  * until the driver is done.
- * done() starts nothing; new work is begun from pump(), which follows it.
+ * done() starts nothing; new work is begun from pump(), which follows it unless done() came inside start().
  * Locks: all under the device's lock.
- * Invariant 1: done() is called exactly once per started transfer that was not dropped, and never inside start().
+ * Invariant 1: done() is called exactly once per started transfer that was not dropped; inside start() when the driver
+ *              could do all of it at once.
  * Invariant 2: a write reaches the medium only with all of its step's bytes: a list too short writes nothing of it.
  * Invariant 3: guest memory outside the runs is never touched, and a run is read or written at most once.
  */

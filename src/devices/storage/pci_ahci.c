@@ -77,8 +77,10 @@ static bool submit(struct pdm_dev *dev, unsigned port)
     s->pool.bytes_read += slot->req.op == PDM_BLOCK_READ ? slot->req.bytes : 0;
     s->pool.bytes_written += slot->req.op == PDM_BLOCK_WRITE ? slot->req.bytes : 0;
     s->pool.flushes += slot->req.op == PDM_BLOCK_FLUSH;
-    slot->block->submit(slot->block, &slot->req);
-    return true;
+    if (!pdm_block_start(slot->block, &slot->req))
+        return true;
+    ata_slot_answered(slot, &s->hba.port[port].drive);
+    return false;
 }
 
 /* ---- queued commands ---- */

@@ -71,7 +71,7 @@ static void submit(struct pdm_dev *dev, unsigned lun)
     s->bytes_read += slot->req.op == PDM_BLOCK_READ ? slot->req.bytes : 0;
     s->bytes_written += slot->req.op == PDM_BLOCK_WRITE ? slot->req.bytes : 0;
     s->flushes += slot->req.op == PDM_BLOCK_FLUSH;
-    slot->block->submit(slot->block, &slot->req);
+    slot->block->submit(slot->block, &slot->req); /* never at once: old drivers are surprised by a drive without BSY */
 }
 
 /* Moves data, hands out requests, drives the lines: after every access and every answer; the only place that does. */

@@ -17,6 +17,7 @@ struct block {
     struct vd *vd;
     struct block_up up;
     GThread *thread;
+    GMutex use;  /* held by whoever uses vd; taken before lock, or tried */
     GMutex lock; /* guards everything below */
     GCond changed;
     struct pdm_block_req *head, *tail;
@@ -56,7 +57,28 @@ static void block_submit(struct pdm_block *pub, struct pdm_block_req *req)
     g_mutex_unlock(&b->lock);
 }
 
-static int execute(struct block *b, const struct pdm_block_req *req)
+/*
+ * A read on the caller's thread: only of what the host has in memory, and only when nobody uses the disk or waits for
+ * it. Handing it over to the driver's thread and back takes many times as long.
+ */
+static bool block_now(struct pdm_block *pub, struct pdm_block_req *req)
+{
+    struct block *b = (struct block *)pub;
+    bool mine;
+
+    if (req->op != PDM_BLOCK_READ)
+        return false;
+    g_mutex_lock(&b->lock);
+    mine = !b->head && !b->busy && !b->call && !b->stop && g_mutex_trylock(&b->use);
+    g_mutex_unlock(&b->lock);
+    if (!mine)
+        return false;
+    req->status = vd_read_now(b->vd, req->offset_bytes, req->buf, req->bytes);
+    g_mutex_unlock(&b->use);
+    return req->status == 0;
+}
+
+static int transfer(struct block *b, const struct pdm_block_req *req)
 {
     switch (req->op) {
     case PDM_BLOCK_READ: return vd_read(b->vd, req->offset_bytes, req->buf, req->bytes);
@@ -67,6 +89,16 @@ static int execute(struct block *b, const struct pdm_block_req *req)
     return VERR_INVALID_PARAMETER;
 }
 
+static int execute(struct block *b, const struct pdm_block_req *req)
+{
+    int rc;
+
+    g_mutex_lock(&b->use);
+    rc = transfer(b, req);
+    g_mutex_unlock(&b->use);
+    return rc;
+}
+
 /* Carries out a waiting call. Lock held. */
 static void take_call(struct block *b)
 {
@@ -75,7 +107,9 @@ static void take_call(struct block *b)
     if (!call)
         return;
     g_mutex_unlock(&b->lock);
+    g_mutex_lock(&b->use);
     call(b->call_ctx);
+    g_mutex_unlock(&b->use);
     g_mutex_lock(&b->lock);
     b->call = NULL;
     g_cond_broadcast(&b->changed);
@@ -149,9 +183,11 @@ static bool take_step(struct block *b)
     if (!b->step || b->stop || (b->head && b->since_step < FAIR_SHARE))
         return false;
     g_mutex_unlock(&b->lock);
+    g_mutex_lock(&b->use);
     b->since_step = 0;
     if (!b->step(b->step_ctx))
         b->step = NULL;
+    g_mutex_unlock(&b->use);
     g_mutex_lock(&b->lock);
     return true;
 }
@@ -220,8 +256,10 @@ struct pdm_block *block_new(struct vd *vd, const struct block_up *up, GError **e
                                 .sector_bytes = up->optical ? 2048 : 512,
                                 .read_only = vd_read_only(vd),
                                 .removable = up->removable,
-                                .submit = block_submit};
+                                .submit = block_submit,
+                                .now = block_now};
     name_medium(b);
+    g_mutex_init(&b->use);
     g_mutex_init(&b->lock);
     g_cond_init(&b->changed);
     b->thread = g_thread_try_new("block", worker, b, error);
@@ -244,6 +282,7 @@ void block_free(struct pdm_block *pub)
     g_mutex_unlock(&b->lock);
     if (b->thread)
         g_thread_join(b->thread);
+    g_mutex_clear(&b->use);
     g_mutex_clear(&b->lock);
     g_cond_clear(&b->changed);
     g_free(b);

@@ -3,7 +3,8 @@
  *
  * Locks: submit() only appends to the queue. complete() and host_error() are called on the driver's thread with no
  *        lock of the driver held; complete() takes the device's lock and calls req->done().
- * Invariant 1: requests finish in the order they were submitted, so a FLUSH covers everything before it.
+ * Invariant 1: requests finish in the order they were submitted, so a FLUSH covers everything before it; a read done
+ *              by now() has none before it.
  * Invariant 2: after block_free() returned no callback comes any more.
  */
 #ifndef DRIVERS_BLOCK_BLOCK_H

@@ -120,6 +120,47 @@ static void test_order(void)
     world_fini(&w);
 }
 
+/* A read of what is in memory needs no hand-over; it never overtakes, and never waits. */
+static void test_now(void)
+{
+    struct pdm_block_req write = {.op = PDM_BLOCK_WRITE, .bytes = 512}, read = {.op = PDM_BLOCK_READ, .bytes = 512};
+    uint8_t out[512], in[512] = {0};
+    struct world w;
+
+    world_init(&w);
+    memset(out, 7, sizeof(out));
+    write.buf = out;
+    read.buf = in;
+    g_assert_false(w.b->now(w.b, &write));
+    w.b->submit(w.b, &write);
+    wait_done(&w, 1);
+    while (!block_idle(w.b))
+        g_thread_yield();
+    g_assert_true(w.b->now(w.b, &read));
+    g_assert_cmpint(read.status, ==, 0);
+    g_assert_cmpint(memcmp(in, out, sizeof(in)), ==, 0);
+
+    w.fault.fail_at = w.fault.calls + 1; /* not in memory */
+    w.fault.err = EAGAIN;
+    g_assert_false(w.b->now(w.b, &read));
+    read.offset_bytes = 4u << 20; /* errors are told by the driver's thread */
+    g_assert_false(w.b->now(w.b, &read));
+
+    w.wait = true; /* a write waits for room: what is read may be older */
+    w.fault.fail_at = w.fault.calls + 1;
+    w.fault.err = ENOSPC;
+    w.fault.for_ever = true;
+    write.offset_bytes = 2u << 20;
+    w.b->submit(w.b, &write);
+    g_mutex_lock(&w.lock);
+    while (w.host_errors == 0)
+        g_cond_wait(&w.changed, &w.lock);
+    g_mutex_unlock(&w.lock);
+    read.offset_bytes = 0;
+    g_assert_false(w.b->now(w.b, &read));
+    world_fini(&w);
+}
+
 static void test_errors(void)
 {
     struct pdm_block_req reqs[3] = {};
@@ -259,6 +300,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/block/order", test_order);
+    g_test_add_func("/block/now", test_now);
     g_test_add_func("/block/errors", test_errors);
     g_test_add_func("/block/disk-full", test_disk_full);
     g_test_add_func("/block/room-again", test_room_again);

@@ -122,6 +122,7 @@ static bool raw_create(const struct fio *io, int fd, const struct vd_create *arg
 }
 
 const struct vd_format raw_format = {
+    .quick_map = true,
     .probe = raw_probe,
     .open = raw_open,
     .close = raw_close,
@@ -135,6 +136,7 @@ const struct vd_format raw_format = {
 };
 
 const struct vd_format iso_format = {
+    .quick_map = true,
     .read_only = true,
     .probe = iso_probe,
     .open = iso_open,

@@ -46,8 +46,15 @@ struct pdm_block {
     char serial[32];     /* printable ASCII, may be empty */
     char model[48];      /* may be empty: the device has its default */
     void (*submit)(struct pdm_block *b, struct pdm_block_req *req);
+    /**
+     * Carries @req out at once if nothing has to be waited for, neither the disk nor another request: true = its status
+     * is set and done() does not come; false = nothing happened, submit() it. NULL: always false.
+     */
+    bool (*now)(struct pdm_block *b, struct pdm_block_req *req);
     struct pdm_lun *lun; /* PDM's: the LUN it is or was attached to; the driver starts with NULL */
 };
+/** For the device: now(), or submit(); true = @req is complete already. */
+bool pdm_block_start(struct pdm_block *b, struct pdm_block_req *req);
 /** For the driver: @req is complete, its status set. On the driver's own thread, never from inside submit(). */
 void pdm_block_done(struct pdm_block *b, struct pdm_block_req *req);
 

@@ -125,6 +125,14 @@ bool pdm_attach_char(struct pdm *pdm, const char *device, unsigned instance, uns
 
 /* ---- drivers calling up ---- */
 
+bool pdm_block_start(struct pdm_block *b, struct pdm_block_req *req)
+{
+    if (b->now && b->now(b, req))
+        return true;
+    b->submit(b, req);
+    return false;
+}
+
 void pdm_block_done(struct pdm_block *b, struct pdm_block_req *req)
 {
     struct pdm_dev *dev = b->lun->dev;

@@ -129,7 +129,7 @@ void rig_media_attach(struct rig *r, const char *device, unsigned instance, unsi
                       struct rig_media *m); /* NULL: eject */
 /** The next @count requests of kind @op (-1: any) that touch [off, off+bytes) fail with @status. */
 void rig_media_fail(struct rig_media *m, int op, uint64_t off, uint64_t bytes, unsigned count, int status);
-/** Held: requests wait for rig_media_complete(). Otherwise they complete in the next rig_step_ns(). */
+/** Held: all requests wait for rig_media_complete(). Otherwise they complete in the next rig_step_ns(). */
 void rig_media_hold(struct rig_media *m, bool hold);
 /** Completes up to @count waiting requests; returns how many there were. */
 unsigned rig_media_complete(struct rig_media *m, unsigned count);

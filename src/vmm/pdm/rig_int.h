@@ -39,6 +39,7 @@ struct rig_media {
     GPtrArray *waiting; /* struct pdm_block_req */
     struct rig_fault fault;
     bool hold;
+    unsigned reads; /* that could be done at once */
     uint64_t flushes;
 };
 
