@@ -8,15 +8,15 @@ static bool plain(const struct x86_insn *i)
     return i->row->flow == X86_FLOW_NEXT && !(i->row->rules & X86_RULE_SERIAL);
 }
 
-bool csam_scan(const uint8_t *code, unsigned off, enum x86_mode mode, struct csam_run *ret)
+bool csam_scan(const uint8_t *code, unsigned off, unsigned end, enum x86_mode mode, struct csam_run *ret)
 {
     unsigned pos = off;
 
     ret->count = 0;
     ret->from = (uint16_t)off;
-    while (ret->count < CSAM_RUN_MAX && pos < CSAM_PAGE_BYTES) {
+    while (ret->count < CSAM_RUN_MAX && pos < end) {
         struct csam_insn *n = &ret->insn[ret->count];
-        if (x86_decode(code + (pos - off), CSAM_PAGE_BYTES - pos, mode, &n->i) <= 0)
+        if (x86_decode(code + (pos - off), end - pos, mode, &n->i) <= 0)
             break;
         n->off = (uint16_t)pos;
         ret->count++;

@@ -25,9 +25,10 @@ struct csam_run {
 };
 
 /**
- * csam_scan() - @code: guest code from offset @off of its page on, to the page's end or CSAM_RUN_BYTES of it.
+ * csam_scan() - @code: guest code from offset @off of its page on, to offset @end or
+ * CSAM_RUN_BYTES of it.
  * Return: false if not one whole instruction is there.
  */
-bool csam_scan(const uint8_t *code, unsigned off, enum x86_mode mode, struct csam_run *ret);
+bool csam_scan(const uint8_t *code, unsigned off, unsigned end, enum x86_mode mode, struct csam_run *ret);
 
 #endif

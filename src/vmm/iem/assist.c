@@ -72,9 +72,32 @@ static bool has_memory(const struct x86_insn *i)
     return false;
 }
 
+static uint64_t base_of(const struct vcpu *c, unsigned seg)
+{
+    return c->mode.code64 && seg < X86_FS ? 0 : c->ctx.seg[seg].base;
+}
+
 static uint64_t memory_gla(const struct vcpu *c, const struct x86_insn *i)
 {
-    return iem_ea(c, i) + (i->base == X86_BASE_RIP ? i->len : 0) + c->ctx.seg[i->seg].base;
+    return iem_ea(c, i) + (i->base == X86_BASE_RIP ? i->len : 0) + base_of(c, i->seg);
+}
+
+static uint64_t stack_gla(const struct vcpu *c, uint64_t off)
+{
+    return iem_wrap(off, c->mode.stack_bytes) + base_of(c, X86_SS);
+}
+
+/* Of string instructions. */
+static uint64_t source(const struct vcpu *c, const struct x86_insn *i)
+{
+    unsigned seg = i->seg_override == X86_SREG_NONE ? X86_DS : i->seg_override;
+
+    return iem_wrap(c->ctx.gpr[X86_RSI], i->addrsize) + base_of(c, seg);
+}
+
+static uint64_t destination(const struct vcpu *c, const struct x86_insn *i)
+{
+    return iem_wrap(c->ctx.gpr[X86_RDI], i->addrsize) + base_of(c, X86_ES);
 }
 
 unsigned iem_op_glas(const struct vcpu *c, const struct iem_op *op, uint64_t ret_gla[IEM_OP_GLAS])
@@ -85,19 +108,20 @@ unsigned iem_op_glas(const struct vcpu *c, const struct iem_op *op, uint64_t ret
 
     switch (i->mnem) {
     case X86_PUSH:
+    case X86_PUSHF:
     case X86_CALL:
-        ret_gla[n++] = gpr[X86_RSP] - i->opsize;
+        ret_gla[n++] = stack_gla(c, gpr[X86_RSP] - i->opsize);
         if (i->op[0].kind == X86_OP_MEM)
             ret_gla[n++] = memory_gla(c, i);
         break;
     case X86_POP:
-    case X86_RET: ret_gla[n++] = gpr[X86_RSP]; break;
-    case X86_LEAVE: ret_gla[n++] = gpr[X86_RBP]; break;
-    case X86_STOS: ret_gla[n++] = gpr[X86_RDI]; break;
-    case X86_LODS: ret_gla[n++] = gpr[X86_RSI]; break;
+    case X86_RET: ret_gla[n++] = stack_gla(c, gpr[X86_RSP]); break;
+    case X86_LEAVE: ret_gla[n++] = stack_gla(c, gpr[X86_RBP]); break;
+    case X86_STOS: ret_gla[n++] = destination(c, i); break;
+    case X86_LODS: ret_gla[n++] = source(c, i); break;
     case X86_MOVS:
-        ret_gla[n++] = gpr[X86_RSI];
-        ret_gla[n++] = gpr[X86_RDI];
+        ret_gla[n++] = source(c, i);
+        ret_gla[n++] = destination(c, i);
         break;
     default:
         if (has_memory(i))
@@ -135,18 +159,6 @@ static struct iem_touch touch(const struct vcpu *c, uint64_t gla, unsigned bytes
     return (struct iem_touch){.gla = c->mode.code64 ? gla : (uint32_t)gla, .bytes = (uint16_t)bytes, .write = write};
 }
 
-static uint64_t base_of(const struct vcpu *c, unsigned seg)
-{
-    return c->mode.code64 && seg < X86_FS ? 0 : c->ctx.seg[seg].base;
-}
-
-static uint64_t source(const struct vcpu *c, const struct x86_insn *i)
-{
-    unsigned seg = i->seg_override == X86_SREG_NONE ? X86_DS : i->seg_override;
-
-    return iem_wrap(c->ctx.gpr[X86_RSI], i->addrsize) + base_of(c, seg);
-}
-
 int iem_op_touches(const struct vcpu *c, const struct iem_op *op, struct iem_touch ret[IEM_TOUCHES])
 {
     const struct x86_insn *i = &op->i;
@@ -160,8 +172,7 @@ int iem_op_touches(const struct vcpu *c, const struct iem_op *op, struct iem_tou
         if (o->kind == X86_OP_SRC)
             ret[n++] = touch(c, source(c, i), o->bytes, false);
         if (o->kind == X86_OP_DST)
-            ret[n++] = touch(c, iem_wrap(c->ctx.gpr[X86_RDI], i->addrsize) + base_of(c, X86_ES), o->bytes,
-                             (o->flags & X86_OPF_WRITE) != 0);
+            ret[n++] = touch(c, destination(c, i), o->bytes, (o->flags & X86_OPF_WRITE) != 0);
         if (o->kind == X86_OP_MEM && (o->flags & (X86_OPF_READ | X86_OPF_WRITE)) && o->bytes == 0)
             return -1;
         if (o->kind == X86_OP_MEM && (o->flags & (X86_OPF_READ | X86_OPF_WRITE)))
@@ -170,10 +181,10 @@ int iem_op_touches(const struct vcpu *c, const struct iem_op *op, struct iem_tou
     switch (i->mnem) {
     case X86_PUSH:
     case X86_PUSHF:
-    case X86_CALL: ret[n++] = touch(c, rsp - i->opsize, i->opsize, true); break;
+    case X86_CALL: ret[n++] = touch(c, stack_gla(c, rsp - i->opsize), i->opsize, true); break;
     case X86_POP:
-    case X86_RET: ret[n++] = touch(c, rsp, i->opsize, false); break;
-    case X86_LEAVE: ret[n++] = touch(c, c->ctx.gpr[X86_RBP], i->opsize, false); break;
+    case X86_RET: ret[n++] = touch(c, stack_gla(c, rsp), i->opsize, false); break;
+    case X86_LEAVE: ret[n++] = touch(c, stack_gla(c, c->ctx.gpr[X86_RBP]), i->opsize, false); break;
     default: break;
     }
     return n;

@@ -4,7 +4,7 @@
  * An instruction whose state may forbid it at run time (CR0.TS) is checked when it runs; what mode.key says
  * (CR4.OSFXSR, XCR0, CR0.EM, CPL) is settled here.
  */
-#include "vmm/rem/rem_int.h"
+#include "vmm/rem/segment.h"
 
 /* Instructions the interpreter has handlers for and the host can do as they stand. The host-executed ones follow by
  * themselves (x86_mnem_engine). */
@@ -83,10 +83,10 @@ static bool bit_string(const struct x86_insn *i)
     return bt && i->op[0].kind == X86_OP_MEM && i->op[1].kind == X86_OP_GPR;
 }
 
-/* Outside 64-bit mode a code segment cannot be written; the tables do not know which segment an access is by. */
+/* Outside 64-bit mode a code segment cannot be written; flat code does not look at the segment an access is by. */
 static bool writes_code_segment(const struct vcpu *c, const struct x86_insn *i, const struct x86_operand *m)
 {
-    return m && (m->flags & X86_OPF_WRITE) && i->seg == X86_CS && !c->mode.code64;
+    return m && (m->flags & X86_OPF_WRITE) && i->seg == X86_CS && !c->mode.code64 && !rem_segmented(c);
 }
 
 static bool data_allowed(const struct vcpu *c, const struct x86_insn *i)
@@ -103,10 +103,12 @@ static bool data_allowed(const struct vcpu *c, const struct x86_insn *i)
            (!(i->row->rules & X86_RULE_PROT) || ((c->mode.key & CPUM_KEY_PE) && !(c->mode.key & CPUM_KEY_V86)));
 }
 
-/* Near branches and the stack: only the widths of this kind of code. */
-static bool natural_width(const struct vcpu *c, const struct x86_insn *i)
+/* Near branches that cut EIP to 16 bits only in 16-bit code; the stack in all widths outside 64-bit code. */
+static bool known_width(const struct vcpu *c, const struct x86_insn *i, enum rem_kind kind)
 {
-    return i->opsize == (c->mode.code64 ? 8 : 4) && c->mode.stack_bytes == (c->mode.code64 ? 8 : 4);
+    if (c->mode.code64)
+        return i->opsize == 8;
+    return kind >= REM_PUSH || i->opsize == 4 || c->mode.code == X86_MODE_16;
 }
 
 enum rem_kind rem_kind_of(const struct vcpu *c, const struct x86_insn *i)
@@ -120,9 +122,9 @@ enum rem_kind rem_kind_of(const struct vcpu *c, const struct x86_insn *i)
         return REM_OPAQUE;
     if (kind == REM_DATA)
         return data_allowed(c, i) ? REM_DATA : REM_OPAQUE;
-    if (kind == REM_JCC)
-        return c->mode.code64 || i->opsize == 4 ? kind : REM_OPAQUE;
-    if (kind >= REM_JMP && !natural_width(c, i))
+    if (kind == REM_JCC && c->mode.code64)
+        return kind;
+    if (kind >= REM_JCC && !known_width(c, i, kind))
         return REM_OPAQUE;
     if ((kind == REM_JMP || kind == REM_CALL) && !rel)
         return kind == REM_JMP ? REM_JMP_TO : REM_CALL_TO;

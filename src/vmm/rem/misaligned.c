@@ -207,7 +207,7 @@ bool rem_emit_misaligned(struct rem_tr *t, const struct x86_insn *i)
 {
     const struct x86_operand *m = memory_of(i);
 
-    if (m != NULL && i->mnem == X86_PUSH && m->bytes == (t->bits64 ? 8 : 4))
+    if (m != NULL && i->mnem == X86_PUSH && rem_kind_of(t->c, i) == REM_PUSH && m->bytes == i->opsize)
         return emit_push(t, i);
     if (m == NULL || i->lock || rem_kind_of(t->c, i) != REM_DATA || (m->bytes != 2 && m->bytes != 4 && m->bytes != 8))
         return false;

@@ -17,7 +17,7 @@ static unsigned hash(uint64_t gpa)
     return (unsigned)((gpa >> 12) * UINT64_C(0x9e3779b97f4a7c15) >> 51) & (REM_PAGES_MAX * 2 - 1);
 }
 
-struct rem_page *rem_page_find(struct rem *r, uint64_t gpa, uint32_t key)
+struct rem_page *rem_page_find(struct rem *r, uint64_t gpa, uint64_t key)
 {
     struct rem_page *p = r->page_hash[hash(gpa)];
 
@@ -26,7 +26,7 @@ struct rem_page *rem_page_find(struct rem *r, uint64_t gpa, uint32_t key)
     return p;
 }
 
-struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint32_t key)
+struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint64_t key)
 {
     struct rem_page *p = rem_page_find(r, gpa, key), **slot = &r->page_hash[hash(gpa)];
 

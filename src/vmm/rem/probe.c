@@ -7,7 +7,7 @@
  * instruction that was caught at it is translated differently from then on; of others the offset in the page is looked
  * at first.
  */
-#include "vmm/rem/rem_int.h"
+#include "vmm/rem/segment.h"
 
 /* mov to, gs:[index * 8] */
 static void load_w(struct emit *e, unsigned to, unsigned index)

@@ -55,7 +55,8 @@ static void register_rem(const struct rem *r, struct stam *stam)
         {"Elsewhere", "times", "and translated code went on in another block", &s->elsewhere},
         {"Faults", "times", "host exceptions in translated code", &s->faults},
         {"Opaque", "insns", "translated into a call of the interpreter", &s->opaque_insns},
-        {"Refused/Mode", "times", "16-bit code, segments with bases or limits", &s->refused[REM_REFUSED_MODE]},
+        {"Refused/Mode", "times", "alignment checks, a code segment for the interpreter",
+         &s->refused[REM_REFUSED_MODE]},
         {"Refused/Memory", "times", "no memory, or no whole instruction in the page", &s->refused[REM_REFUSED_MEMORY]},
         {"Refused/Form", "times", "a block that could not be made", &s->refused[REM_REFUSED_FORM]},
         {"Lockstep/Verified", "stretches", "of code, interpreter and recompiler agree", &s->verified},
@@ -294,6 +295,6 @@ void rem_info_code(const struct vcpu *c, GString *out)
                            " writes to code followed\nPages with most blocks:\n  blocks  physical          kind\n",
                            c->id, r->pages_used, r->stats.scans, r->stats.rescans, r->stats.changes);
     for (unsigned n = 0; n < top.count; n++)
-        g_string_append_printf(out, "  %6" PRIu64 "  %016" PRIx64 "  %x\n", top.key[n], r->page_room[top.number[n]].gpa,
-                               r->page_room[top.number[n]].key);
+        g_string_append_printf(out, "  %6" PRIu64 "  %016" PRIx64 "  %" PRIx64 "\n", top.key[n],
+                               r->page_room[top.number[n]].gpa, r->page_room[top.number[n]].key);
 }

@@ -1,7 +1,7 @@
 /*
  * rem.c - the recompiler of one vCPU: made, asked by the interpreter's run loop, and left again.
  */
-#include "vmm/rem/rem_int.h"
+#include "vmm/rem/segment.h"
 
 #include <cpuid.h>
 #include <immintrin.h>
@@ -77,37 +77,42 @@ static void use_set(struct rem *r)
     struct flat_set *s = r->set;
 
     rem_follow_segments(r);
-    if (is_set(s, c))
+    if (is_set(s, c)) {
+        rem_follow_code_segment(r);
         return;
+    }
     s = r->last[c->mode.idx];
     if (is_set(s, c))
         flat_used(r->flat, s);
     else
         s = r->last[c->mode.idx] = flat_select(r->flat, &c->mmu, c->mode.idx, c->mode.key);
     r->set = s;
+    rem_follow_code_segment(r);
     rem_pairs_forget(r);
     r->hot.xbase = (uint64_t)(uintptr_t)s->table[FLAT_X];
     r->hot.rbase = (uint64_t)(uintptr_t)s->table[FLAT_R];
     __asm__ volatile("wrgsbase %0" ::"r"(s->table[FLAT_W]));
 }
 
-/* Kinds of code the translator knows: 64-bit, and flat 32-bit. */
-static bool translatable(const struct vcpu *c)
+/* What the translator knows; @ret_key as rem_key(). */
+static bool translatable(const struct vcpu *c, uint64_t *ret_key)
 {
-    uint32_t key = c->mode.key;
-
-    if (key & CPUM_KEY_ALIGN)
-        return false;
-    return c->mode.code64 || (c->mode.code == X86_MODE_32 && (key & CPUM_KEY_FLAT) && c->mode.stack_bytes == 4 &&
-                              (key & CPUM_KEY_PE) && !(key & CPUM_KEY_V86));
+    return !(c->mode.key & CPUM_KEY_ALIGN) && rem_key(c, rem_gla_of(c, c->ctx.rip), ret_key);
 }
 
-/* X and pcbase ready for running code of @page at @gla. */
-static void lead_to(struct rem *r, const struct rem_page *page, uint64_t gla)
+static void run_in_page(struct rem *r, uint64_t gla)
 {
+    r->hot.pcbase = r->c->ctx.rip - (gla & PAGE_MASK);
+}
+
+/* X and pcbase ready for running code of @page at RIP. */
+static void lead_to(struct rem *r, const struct rem_page *page)
+{
+    uint64_t gla = rem_gla_of(r->c, r->c->ctx.rip);
+
     if (flat_x(r->set, gla) != rem_x_word(page, gla))
         flat_set_x(r->flat, r->set, &r->c->mmu, gla, rem_x_word(page, gla));
-    r->hot.pcbase = gla & ~PAGE_MASK;
+    run_in_page(r, gla);
 }
 
 /* Host offset of a block's entry by what stands in the page's table. */
@@ -121,23 +126,27 @@ static uint32_t code_for(struct rem *r, uint64_t gpa, bool translate)
 {
     struct vcpu *c = r->c;
     unsigned off = gpa & PAGE_MASK;
-    struct rem_page *page =
-        translate ? rem_page_get(r, gpa & ~PAGE_MASK, c->mode.key) : rem_page_find(r, gpa & ~PAGE_MASK, c->mode.key);
+    struct rem_page *page;
+    uint64_t key;
 
+    if (!translatable(c, &key))
+        return 0;
+    page = translate ? rem_page_get(r, gpa & ~PAGE_MASK, key) : rem_page_find(r, gpa & ~PAGE_MASK, key);
     if (page == NULL)
         return 0;
     if (page->entry[off] == rem_address(r, r->none) && (!translate || rem_translate(r, page, off) == NULL))
         return 0;
-    lead_to(r, page, c->ctx.rip);
+    lead_to(r, page);
     return entry_of(r, page->entry[off]);
 }
 
-/* The jump by which translated code has left leads to where the vCPU is now. */
-static void link_here(struct rem *r, uint64_t gpa)
+/* The block at RIP, which there is. */
+static struct rem_block *block_here(struct rem *r, uint64_t gpa)
 {
-    const struct rem_page *page = rem_page_find(r, gpa & ~PAGE_MASK, r->c->mode.key);
+    uint64_t key = 0;
 
-    rem_link_to(r, r->hot.link, rem_block_at(r, page, gpa & PAGE_MASK));
+    rem_key(r->c, rem_gla_of(r->c, r->c->ctx.rip), &key);
+    return rem_block_at(r, rem_page_find(r, gpa & ~PAGE_MASK, key), gpa & PAGE_MASK);
 }
 
 /*
@@ -146,7 +155,7 @@ static void link_here(struct rem *r, uint64_t gpa)
  */
 static bool code_gpa(struct vcpu *c, uint64_t *ret_gpa)
 {
-    uint64_t gla = c->ctx.rip;
+    uint64_t gla = rem_gla_of(c, c->ctx.rip);
     const struct pgm_tlb_entry *e = &c->mmu.tlb[c->mode.idx][(gla >> PGM_PAGE_SHIFT) & (PGM_TLB_ENTRIES - 1)];
     struct pgm_xlat x;
 
@@ -179,8 +188,9 @@ static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
     struct rem *r = c->rem;
     bool entered = false;
     uint32_t host;
+    uint64_t key;
 
-    if (!translatable(c)) {
+    if (!translatable(c, &key)) {
         r->stats.refused[REM_REFUSED_MODE]++;
         return IEM_FAST_COLD;
     }
@@ -201,7 +211,7 @@ static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
         return IEM_FAST_COLD;
     if (r->lockstep != NULL) {
         r->care = false;
-        return rem_lockstep_run(r, rem_block_at(r, rem_page_find(r, gpa & ~PAGE_MASK, c->mode.key), gpa & PAGE_MASK));
+        return rem_lockstep_run(r, block_here(r, gpa));
     }
     for (;;) {
         r->care = false;
@@ -216,7 +226,7 @@ static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
         if (ff_any(&c->ff) || !code_gpa(c, &gpa) || (host = code_for(r, gpa, false)) == 0)
             return IEM_FAST_JUMP;
         if (r->hot.link != REM_NO_LINK)
-            link_here(r, gpa);
+            rem_link_to(r, r->hot.link, block_here(r, gpa)); /* the jump by which it has left leads here */
     }
 }
 
@@ -231,7 +241,7 @@ static uint32_t code_by_x(struct rem *r, uint64_t gla)
     host = *(const uint32_t *)(uintptr_t)(word + gla * 4);
     if (host == rem_address(r, r->none))
         return 0;
-    r->hot.pcbase = gla & ~PAGE_MASK;
+    run_in_page(r, gla);
     return entry_of(r, host);
 }
 
@@ -239,12 +249,12 @@ uint64_t rem_elsewhere(struct rem *r)
 {
     struct vcpu *c = r->c;
     uint32_t host;
-    uint64_t gpa;
+    uint64_t gpa, key;
 
-    if (r->full || r->rewrites != 0 || !translatable(c) || !ff_quiet(&c->ff) || !iem_op_quiet(c))
+    if (r->full || r->rewrites != 0 || !translatable(c, &key) || !ff_quiet(&c->ff) || !iem_op_quiet(c))
         return 0;
     use_set(r);
-    host = code_by_x(r, c->ctx.rip);
+    host = code_by_x(r, rem_gla_of(c, c->ctx.rip));
     if (host == 0)
         host = code_gpa(c, &gpa) ? code_for(r, gpa, false) : 0;
     if (host == 0)

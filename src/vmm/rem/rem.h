@@ -46,7 +46,7 @@ void rem_code_changed(struct vcpu *c, uint64_t gpa);
  */
 bool rem_fault(int sig, void *context);
 
-/** Why code was not translated: 16-bit or segmented, no memory, no form. */
+/** Why code was not translated: alignment checks or an odd code segment, no memory, no form. */
 enum rem_refusal { REM_REFUSED_MODE, REM_REFUSED_MEMORY, REM_REFUSED_FORM, REM_REFUSALS };
 /** What has happened, for STAM. */
 struct rem_stats {

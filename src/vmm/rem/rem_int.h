@@ -54,8 +54,9 @@ struct rem_hot {
     uint64_t minus_pair_first;
     uint64_t mask_not_if, mask_not_df, mask_df, mask_of, mask_image, mask_tsd; /* system.c */
     uint64_t mask_in_page, mask_high, mask_align[3];                           /* string.c; [bytes / 4] */
-    uint64_t room[REM_ROOMS][X86_SREG_COUNT];                                  /* segment.c */
-    uint8_t xmm[16]; /* a vector register while it is borrowed */
+    uint64_t code_room, minus_cs;             /* segment.c: of CS, and its base negated */
+    uint64_t room[REM_ROOMS][X86_SREG_COUNT]; /* segment.c */
+    uint8_t xmm[16];                          /* a vector register while it is borrowed */
     uint32_t site, link;
     uint32_t once; /* lockstep: not 0 = a block may be entered, which takes it back */
     uint32_t host_mxcsr;
@@ -65,12 +66,12 @@ struct rem_hot {
     uint64_t (*slow)(struct rem *r);
 };
 
-/** A guest page with code, for one kind of code (mode.key). Below 2 GiB. */
+/** A guest page with code, for one kind of code (rem_key()). Below 2 GiB. */
 struct rem_page {
     uint64_t gpa;
     uint32_t entry[CSAM_PAGE_BYTES]; /* host address for a jump to each byte with T0 = RIP; "none"'s if there is no
                                         block. Never at a multiple of 16 KiB: jump.c */
-    uint32_t key;
+    uint64_t key;
     struct rem_block *blocks;
     uint64_t misaligned[CSAM_PAGE_BYTES / 64]; /* a bit per instruction that was caught with a misaligned operand */
     struct rem_page *next;                     /* hash; or of those that are free */
@@ -124,6 +125,11 @@ struct rem_link {
     bool vec, poll;       /* vector registers are the guest's here; force flags must be asked for */
 };
 
+/** CS as far as translated code depends on it. */
+struct rem_code_segment {
+    uint32_t base, limit;
+};
+
 /** How far an arena is filled: offset in the code, numbers in the tables. */
 struct rem_fill {
     uint32_t used, blocks, sites, links, bytes;
@@ -165,9 +171,10 @@ struct rem {
     uint32_t rewrite[16]; /* blocks with a misaligned access that was not expected */
     unsigned rewrites;
     struct csam_run run;
-    struct cpum_seg seg[X86_SREG_COUNT]; /* hot.room belongs to these ... */
-    uint32_t seg_key;                    /* ... in this mode */
-    struct rem_lockstep *lockstep;       /* NULL: not in lockstep */
+    struct cpum_seg seg[X86_SREG_COUNT];                 /* hot.room belongs to these ... */
+    uint32_t seg_key;                                    /* ... in this mode */
+    struct rem_code_segment code_segment[FLAT_SETS_MAX]; /* that X of each set belongs to */
+    struct rem_lockstep *lockstep;                       /* NULL: not in lockstep */
 };
 
 /** Where code runs: below 4 GiB. */
@@ -178,8 +185,8 @@ static inline uint32_t rem_address(const struct rem *r, uint32_t host)
 
 /* ---- page.c: pages, blocks, what becomes of them when code changes ---- */
 struct rem_tr;
-struct rem_page *rem_page_find(struct rem *r, uint64_t gpa, uint32_t key);
-struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint32_t key); /* NULL: full, or not memory */
+struct rem_page *rem_page_find(struct rem *r, uint64_t gpa, uint64_t key);
+struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint64_t key); /* NULL: full, or not memory */
 struct rem_block *rem_block_at(struct rem *r, const struct rem_page *page, unsigned off); /* NULL: none */
 void rem_block_keep(struct rem *r, struct rem_block *b);
 /** Looks at the pages announced by rem_code_changed(). */
@@ -355,9 +362,10 @@ struct rem_tr {
     uint32_t site;               /* of n */
     uint32_t first_site;         /* of the first instruction */
     uint32_t host, polled, body; /* entries of the block */
-    bool bits64, x87_seen, failed;
-    bool vec;       /* vector registers are the guest's: the entry has seen to it */
-    bool returning; /* behind a call: nothing is known of vector registers */
+    bool bits64, segmented, x87_seen, failed;
+    uint16_t first, last; /* bytes of the page in CS */
+    bool vec;             /* vector registers are the guest's: the entry has seen to it */
+    bool returning;       /* behind a call: nothing is known of vector registers */
     unsigned stubs, misses, slots, slots_used;
     /* long, and never looked at beyond their counts: not cleared for every block */
     struct rem_stub stub[REM_STUBS_MAX];
@@ -403,22 +411,14 @@ void rem_emit_crossing_check(struct rem_tr *t, unsigned reg, unsigned bytes);
 /** Emits the offset in the segment, not yet cut to its size, of @bytes into @to. False: not a form for us. */
 bool rem_emit_offset(struct rem_tr *t, const struct x86_insn *i, unsigned to, unsigned bytes);
 
-/* segment.c */
-/** Rooms for the segments there are now; whenever translated code goes on after one may have been loaded. */
-void rem_follow_segments(struct rem *r);
-/** The operand's address is more than a flat 32- or 64-bit one: rem_emit_segmented_gla() is rem_emit_gla() for it. */
-bool rem_is_segmented(const struct rem_tr *t, const struct x86_insn *i);
-int rem_emit_segmented_gla(struct rem_tr *t, const struct x86_insn *i);
-/** T0: from an offset to the linear address, if [T0, +bytes) is in the segment; else the instruction misses. */
-void rem_emit_in_segment(struct rem_tr *t, unsigned seg, unsigned bytes, enum rem_room kind);
-/** LEA with 16-bit addresses or into 16 bits. */
-bool rem_emit_lea_narrow(struct rem_tr *t, const struct x86_insn *i);
-
 /* insn.c, jump.c, stack.c: false = nothing was emitted, let the interpreter do it */
 bool rem_emit_data(struct rem_tr *t, const struct x86_insn *i);
 bool rem_emit_misaligned(struct rem_tr *t, const struct x86_insn *i);
 bool rem_emit_lea(struct rem_tr *t, const struct x86_insn *i);
-void rem_emit_jump(struct rem_tr *t, uint8_t *from, int64_t target_off); /* from NULL: emit the jump itself */
+/** From NULL: emit the jump itself. False: the target is not in CS. */
+bool rem_emit_jump(struct rem_tr *t, uint8_t *from, int64_t target_off);
+/** Behind the present instruction, without a jump of the guest's. */
+void rem_emit_go_on(struct rem_tr *t, int64_t off);
 /** Emits the question whether the next linear page is @second. */
 void rem_emit_second_page(struct rem_tr *t, const struct rem_page *second);
 void rem_emit_across(struct rem_tr *t, int64_t target_off); /* to another page */

@@ -10,19 +10,14 @@
 
 #define RUNS 3
 
-static struct isa *fresh_in(enum x86_mode mode)
+static struct isa *fresh(void)
 {
     struct isa *t = isa_new();
 
     isa_faults();
     isa_recompile(t, 0);
-    isa_mode(t, mode);
+    isa_mode(t, X86_MODE_64);
     return t;
-}
-
-static struct isa *fresh(void)
-{
-    return fresh_in(X86_MODE_64);
 }
 
 static void done(struct isa *t)
@@ -203,44 +198,6 @@ static void test_above(void)
     done(t);
 }
 
-/* ---- segments ---- */
-
-static void put32(struct isa *t, uint64_t gpa, uint32_t val)
-{
-    memcpy(t->ram + gpa, &val, 4);
-}
-
-enum { VECTOR_GP = 13 };
-
-/* mov eax, fs:[10h]; mov gs:[bx+20h], ax in flat 32-bit code: bases and limits may change between two runs. */
-static void test_based(void)
-{
-    static const uint8_t code[] = {0x64, 0xa1, 0x10, 0x00, 0x00, 0x00, 0x65, 0x67, 0x66, 0x89, 0x47, 0x20};
-    struct isa *t = fresh_in(X86_MODE_32);
-    struct cpum_seg *fs = &t->c->ctx.seg[X86_FS], *gs = &t->c->ctx.seg[X86_GS];
-
-    for (uint32_t n = 0; n < 4 * RUNS; n++) {
-        fs->base = ISA_DATA + 0x1000 * n;
-        gs->base = ISA_DATA + 0x100000 - 0x1000 * n;
-        gs->limit = 0x121 + n;
-        put32(t, fs->base + 0x10, 0x12345678 + n);
-        put32(t, gs->base + 0x120, 0x9abcdef0);
-        *reg(t, X86_RBX) = 0xabcd0100;
-        g_assert_cmpint(isa_run(t, code, sizeof code), ==, ISA_DONE);
-        g_assert_cmphex(*reg(t, X86_RAX), ==, 0x12345678 + n);
-        g_assert_cmpmem(t->ram + gs->base + 0x120, 4, ((uint32_t[]){0x9abc5678 + n}), 4);
-    }
-    gs->limit = 0x120; /* the store's second byte is outside, and nothing is stored */
-    put32(t, gs->base + 0x120, 0);
-    g_assert_cmpint(isa_run(t, code, sizeof code), ==, VECTOR_GP);
-    g_assert_cmpmem(t->ram + gs->base + 0x120, 4, "\0\0\0\0", 4);
-    fs->base = UINT32_MAX - 0xf + ISA_DATA; /* the sum is of 32 bits */
-    put32(t, ISA_DATA, 77);
-    g_assert_cmpint(isa_run(t, code, 6), ==, ISA_DONE);
-    g_assert_cmpuint(*reg(t, X86_RAX), ==, 77);
-    done(t);
-}
-
 /*
  * add [rdi], rbx all over PAGES pages, dec ecx, jnz back to the first, hlt; runs three rounds. Return: what [rdi] must
  * be in the end.
@@ -336,7 +293,6 @@ int main(int argc, char **argv)
     g_test_add_func("/rem/pages/two", test_two_pages);
     g_test_add_func("/rem/pages/same-place", test_same_place);
     g_test_add_func("/rem/misaligned/halves", test_misaligned_halves);
-    g_test_add_func("/rem/segments/based", test_based);
     g_test_add_func("/rem/room/code", test_overrun);
     g_test_add_func("/rem/room/pages", test_many_pages);
     return g_test_run();

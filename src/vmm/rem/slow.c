@@ -4,7 +4,7 @@
  * Everything of the guest is in the context when rem_slow() is called. An exception leaves by the interpreter's
  * longjmp; the host stack frame of translated code is dropped with it.
  */
-#include "vmm/rem/rem_int.h"
+#include "vmm/rem/segment.h"
 
 struct rem_site *rem_site_at(struct rem *r, uint32_t host)
 {
@@ -101,9 +101,9 @@ static bool nothing_wanted(struct rem *r, const struct rem_site *s, const struct
 
     if ((s->flags & REM_S_VEC) || (vectors && !vectors_usable(c)))
         return false;
-    return c->ctx.rip == r->hot.pcbase + s->off + s->len && iem_op_insn(op)->row->flow == X86_FLOW_NEXT &&
-           same_world(r) && r->rewrites == 0 && !r->full && ff_quiet(&c->ff) && iem_op_quiet(c) &&
-           flat_x(r->set, r->hot.pcbase) != 0;
+    return c->ctx.rip == rem_rip(r, s->off + s->len) && iem_op_insn(op)->row->flow == X86_FLOW_NEXT && same_world(r) &&
+           r->rewrites == 0 && !r->full && ff_quiet(&c->ff) && iem_op_quiet(c) &&
+           flat_x(r->set, rem_gla_of(c, r->hot.pcbase)) != 0;
 }
 
 /* A unit's registers are wanted: vector registers are simply loaded, x87 registers come with the first instruction. */
@@ -133,9 +133,7 @@ static uint64_t slow(struct rem *r)
 
     r->stats.slow++;
     rem_note_flags(r);
-    c->ctx.rip = r->hot.pcbase + s->off;
-    if (!c->mode.code64)
-        c->ctx.rip = (uint32_t)c->ctx.rip;
+    c->ctx.rip = rem_rip(r, s->off);
     if (s->flags & REM_S_MISALIGNED)
         note_misaligned(r, s);
     if (s->flags & REM_S_SECOND)

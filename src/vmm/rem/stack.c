@@ -1,7 +1,7 @@
 /*
  * stack.c - PUSH, POP, LEAVE. The stack pointer changes last (rem_int.h inv 1).
  */
-#include "vmm/rem/rem_int.h"
+#include "vmm/rem/segment.h"
 
 static unsigned width(const struct rem_tr *t)
 {
@@ -30,6 +30,10 @@ void rem_emit_push_from(struct rem_tr *t, const void *from)
     struct x86_place sum = e_at_index(T0, S, 1, 0), top = e_at(T0, 0);
     struct emit *e = &t->e;
 
+    if (rem_odd_stack(t, t->n->i.opsize)) {
+        rem_emit_odd_push_from(t, from);
+        return;
+    }
     probe_push(t);
     e_lea(e, true, T0, &sum);
     e_load(e, S, from);
@@ -58,6 +62,8 @@ bool rem_emit_push(struct rem_tr *t, const struct x86_insn *i)
     struct x86_place top = e_at_index(T0, S, 1, 0);
     struct emit *e = &t->e;
 
+    if (rem_odd_stack(t, i->opsize))
+        return rem_emit_odd_push(t, i);
     if (o->kind == X86_OP_MEM)
         return o->bytes == width(t) && push_memory(t, i);
     if (o->kind == X86_OP_GPR && o->bytes != width(t))
@@ -85,6 +91,8 @@ bool rem_emit_pop(struct rem_tr *t, const struct x86_insn *i)
     struct x86_place top = e_at_index(HOST_RSP, S, 1, 0), sp = e_at(HOST_RSP, (int32_t)width(t));
     struct emit *e = &t->e;
 
+    if (rem_odd_stack(t, i->opsize))
+        return rem_emit_odd_pop(t, i);
     if (o->kind != X86_OP_GPR || o->bytes != width(t))
         return false;
     unsigned to = rem_host_reg(o->reg);
@@ -102,7 +110,8 @@ bool rem_emit_leave(struct rem_tr *t, const struct x86_insn *i)
     struct x86_place top = e_at_index(X86_RBP, S, 1, 0), sp = e_at(X86_RBP, (int32_t)width(t));
     struct emit *e = &t->e;
 
-    (void)i;
+    if (rem_odd_stack(t, i->opsize))
+        return rem_emit_odd_leave(t, i);
     rem_emit_probe(t, X86_RBP, width(t), false);
     e_mem(e, t->bits64, 0x8b, S, &top);
     e_lea(e, t->bits64, HOST_RSP, &sp);

@@ -8,7 +8,7 @@
  * Invariant 1: STI's shadow: the instruction behind STI is in the same block, so nobody asks for force flags between
  *   the two. Where that cannot be (STI is the last of its run) the interpreter does it.
  */
-#include "vmm/rem/rem_int.h"
+#include "vmm/rem/segment.h"
 
 /* to &= mask */
 static void and_mask(struct emit *e, unsigned reg, const uint64_t *mask)
@@ -17,9 +17,9 @@ static void and_mask(struct emit *e, unsigned reg, const uint64_t *mask)
     e_bits(e, true, reg, reg, mask);
 }
 
-static bool at_cpl0(const struct vcpu *c)
+static bool at_cpl0(const struct vcpu *c) /* real mode included */
 {
-    return (c->mode.key & (CPUM_KEY_PE | CPUM_KEY_V86 | CPUM_KEY_CPL)) == CPUM_KEY_PE;
+    return !(c->mode.key & (CPUM_KEY_V86 | CPUM_KEY_CPL));
 }
 
 static bool emit_clear(struct rem_tr *t, const uint64_t *mask)
@@ -53,7 +53,7 @@ static bool emit_pushf(struct rem_tr *t, const struct x86_insn *i)
     struct rem_hot *hot = &t->r->hot;
     struct emit *e = &t->e;
 
-    if (i->opsize != (t->bits64 ? 8 : 4) || t->c->mode.stack_bytes != i->opsize || (t->c->mode.key & CPUM_KEY_V86))
+    if ((t->bits64 && i->opsize != 8) || (t->c->mode.key & CPUM_KEY_V86))
         return false;
     rem_islands(t, REM_FAR, true);
     e_store(e, &hot->tmp, X86_RAX);
@@ -116,12 +116,17 @@ static bool emit_read_sreg(struct rem_tr *t, const struct x86_insn *i)
 {
     struct x86_place sel;
 
-    if (i->op[0].kind != X86_OP_GPR || i->op[1].kind != X86_OP_SREG || i->op[0].bytes < 4 ||
-        i->op[1].reg >= X86_SREG_COUNT)
+    if (i->op[0].kind != X86_OP_GPR || i->op[1].kind != X86_OP_SREG || i->op[1].reg >= X86_SREG_COUNT)
+        return false;
+    unsigned to = rem_host_reg(i->op[0].reg);
+    if (i->op[0].bytes == 2 && to == X86_REG_NONE)
         return false;
     sel = e_abs(&t->c->ctx.seg[i->op[1].reg].sel);
     e_mem(&t->e, false, 0x0fb7, S, &sel); /* movzx ecx, word */
-    to_guest(t, i->op[0].reg, true);
+    if (i->op[0].bytes == 2)
+        rem_emit_from_s16(&t->e, to);
+    else
+        to_guest(t, i->op[0].reg, true);
     return true;
 }
 

@@ -1,7 +1,7 @@
 /*
  * translate.c - one run of guest code becomes one block of host code: entry, instructions, way out, stubs out of line.
  */
-#include "vmm/rem/rem_int.h"
+#include "vmm/rem/segment.h"
 
 #include <stddef.h>
 
@@ -265,7 +265,7 @@ static bool emit_kind(struct rem_tr *t, const struct x86_insn *i)
     case REM_NOTHING: return true;
     case REM_LEA: return rem_emit_lea(t, i);
     case REM_JCC: return rem_emit_jcc(t, i);
-    case REM_JMP: rem_emit_jump(t, NULL, (int64_t)t->n->off + i->len + (int64_t)i->imm[0]); return true;
+    case REM_JMP: return rem_emit_jump(t, NULL, (int64_t)t->n->off + i->len + (int64_t)i->imm[0]);
     case REM_CALL: return rem_emit_call(t, i);
     case REM_RET: return rem_emit_ret(t, i);
     case REM_JMP_TO: return rem_emit_jump_to(t, i, false);
@@ -312,7 +312,7 @@ static void emit_run(struct rem_tr *t, const struct csam_run *run, const struct 
         emit_insn(t, &run->insn[k]);
     t->n = &run->insn[run->count - 1];
     if (!ends_here(t->n) || rem_kind_of(t->c, &t->n->i) == REM_OPAQUE) {
-        rem_emit_jump(t, NULL, run->to);
+        rem_emit_go_on(t, run->to);
     }
     rem_islands(t, 0, false);
     for (unsigned k = 0; k < t->stubs && !t->failed; k++) {
@@ -393,6 +393,9 @@ struct rem_block *rem_translate(struct rem *r, struct rem_page *page, unsigned o
     t.c = r->c;
     t.page = page;
     t.bits64 = r->c->mode.code64;
+    t.segmented = rem_segmented(r->c);
+    t.first = (uint16_t)rem_key_first(page->key);
+    t.last = (uint16_t)rem_key_last(page->key);
     if (!rem_read_code(r, page, off, code, &second)) {
         r->stats.refused[REM_REFUSED_MEMORY]++;
         return NULL;
