@@ -195,6 +195,18 @@ int chain_read_now(struct vd *vd, uint64_t off_bytes, uint8_t *buf, size_t bytes
     return rc;
 }
 
+bool chain_place(struct vd *vd, uint64_t off_bytes, size_t bytes, int *ret_fd, uint64_t *ret_at)
+{
+    struct vd_extent e;
+    struct vd *owner;
+
+    if (!quick(vd) || locate(vd, off_bytes, bytes, &owner, &e) || e.kind != VD_DATA || e.bytes < bytes || e.fd < 0)
+        return false;
+    *ret_fd = e.fd;
+    *ret_at = e.at;
+    return true;
+}
+
 /* A write of less than a unit: where the unit is free, what the parents show completes it. */
 static int write_part(struct vd *vd, uint64_t off_bytes, const uint8_t *buf, size_t bytes)
 {

@@ -190,6 +190,12 @@ int vd_read_now(struct vd *vd, uint64_t off_bytes, void *buf, size_t bytes)
     return chain_read_now(vd, off_bytes, buf, bytes);
 }
 
+bool vd_place(struct vd *vd, uint64_t off_bytes, size_t bytes, int *ret_fd, uint64_t *ret_at)
+{
+    return bytes && in_range(vd, off_bytes, bytes) && !vd->crypt && vd->io == fio_system() &&
+           chain_place(vd, off_bytes, bytes, ret_fd, ret_at);
+}
+
 int vd_map(struct vd *vd, uint64_t off_bytes, uint64_t bytes, struct vd_extent *ret)
 {
     int rc;

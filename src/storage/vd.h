@@ -49,6 +49,11 @@ void vd_close(struct vd *vd);
 int vd_read(struct vd *vd, uint64_t off_bytes, void *buf, size_t bytes);
 /** vd_read_now() - vd_read() if all of it is in memory; VERR_TRY_AGAIN: it is not, or finding out might wait. */
 int vd_read_now(struct vd *vd, uint64_t off_bytes, void *buf, size_t bytes);
+/**
+ * vd_place() - where all of the range lies unchanged in one piece of one file, for whoever reads files himself; false =
+ * it does not, or finding out might wait. Valid until the disk is discarded from, merged, or gets another last image.
+ */
+bool vd_place(struct vd *vd, uint64_t off_bytes, size_t bytes, int *ret_fd, uint64_t *ret_at);
 int vd_write(struct vd *vd, uint64_t off_bytes, const void *buf, size_t bytes);
 int vd_flush(struct vd *vd);
 /** vd_discard() - the range's contents are no longer needed; what can be given back reads zero from now on. */

@@ -22,6 +22,7 @@ struct block {
     GCond changed;
     struct pdm_block_req *head, *tail;
     bool busy, stop, resume;
+    unsigned reading;        /* reads that are with aio */
     void (*call)(void *ctx); /* NULL: none waits */
     void *call_ctx;
     /* the driver's thread alone: */
@@ -78,6 +79,68 @@ static bool block_now(struct pdm_block *pub, struct pdm_block_req *req)
     return req->status == 0;
 }
 
+/* ---- reads beside other requests ---- */
+
+struct late_read {
+    struct aio_op op;
+    struct block *b;
+    struct pdm_block_req *req;
+};
+
+static void late_done(struct aio_op *op)
+{
+    struct late_read *l = op->ctx;
+    struct block *b = l->b;
+
+    l->req->status = op->status;
+    b->up.complete(b->up.ctx, l->req);
+    g_free(l);
+    g_mutex_lock(&b->lock);
+    b->reading--;
+    g_cond_broadcast(&b->changed);
+    g_mutex_unlock(&b->lock);
+}
+
+/* What the host has in memory is quicker read than handed over. False = nothing happened. */
+static bool read_beside(struct block *b, struct pdm_block_req *req)
+{
+    struct late_read *l;
+    bool ready, placed;
+    uint64_t at = 0;
+    int fd = -1;
+
+    if (req->op != PDM_BLOCK_READ || !b->up.aio)
+        return false;
+    g_mutex_lock(&b->use);
+    ready = vd_read_now(b->vd, req->offset_bytes, req->buf, req->bytes) == 0;
+    placed = !ready && vd_place(b->vd, req->offset_bytes, req->bytes, &fd, &at);
+    g_mutex_unlock(&b->use);
+    if (ready) {
+        req->status = 0;
+        b->up.complete(b->up.ctx, req);
+    }
+    if (!placed)
+        return ready;
+    l = g_new(struct late_read, 1);
+    *l = (struct late_read){.b = b, .req = req};
+    l->op =
+        (struct aio_op){.fd = fd, .buf = req->buf, .bytes = req->bytes, .off_bytes = at, .done = late_done, .ctx = l};
+    g_mutex_lock(&b->lock);
+    b->reading++;
+    g_mutex_unlock(&b->lock);
+    aio_read(b->up.aio, &l->op);
+    return true;
+}
+
+/* Before anything that moves data to other places, or ends. Lock held. */
+static void wait_reads(struct block *b)
+{
+    while (b->reading)
+        g_cond_wait(&b->changed, &b->lock);
+}
+
+/* ---- requests ---- */
+
 static int transfer(struct block *b, const struct pdm_block_req *req)
 {
     switch (req->op) {
@@ -93,6 +156,11 @@ static int execute(struct block *b, const struct pdm_block_req *req)
 {
     int rc;
 
+    if (req->op == PDM_BLOCK_DISCARD) {
+        g_mutex_lock(&b->lock);
+        wait_reads(b);
+        g_mutex_unlock(&b->lock);
+    }
     g_mutex_lock(&b->use);
     rc = transfer(b, req);
     g_mutex_unlock(&b->use);
@@ -106,6 +174,7 @@ static void take_call(struct block *b)
 
     if (!call)
         return;
+    wait_reads(b);
     g_mutex_unlock(&b->lock);
     g_mutex_lock(&b->use);
     call(b->call_ctx);
@@ -170,11 +239,13 @@ static void wait_for_host(struct block *b, struct pdm_block_req *req)
 
 static void work(struct block *b, struct pdm_block_req *req)
 {
+    b->since_step++;
+    if (read_beside(b, req))
+        return;
     req->status = execute(b, req);
     if (req->status)
         wait_for_host(b, req);
     b->up.complete(b->up.ctx, req);
-    b->since_step++;
 }
 
 /* A step of the background if it is its turn. Lock held. Whether there was one. */
@@ -182,6 +253,7 @@ static bool take_step(struct block *b)
 {
     if (!b->step || b->stop || (b->head && b->since_step < FAIR_SHARE))
         return false;
+    wait_reads(b);
     g_mutex_unlock(&b->lock);
     g_mutex_lock(&b->use);
     b->since_step = 0;
@@ -227,6 +299,9 @@ static void *worker(void *arg)
 
     while ((req = next(b)))
         work(b, req);
+    g_mutex_lock(&b->lock);
+    wait_reads(b);
+    g_mutex_unlock(&b->lock);
     return NULL;
 }
 
@@ -325,7 +400,7 @@ bool block_idle(struct pdm_block *pub)
     bool idle;
 
     g_mutex_lock(&b->lock);
-    idle = !b->head && !b->busy;
+    idle = !b->head && !b->busy && !b->reading;
     g_mutex_unlock(&b->lock);
     return idle;
 }

@@ -1,10 +1,10 @@
 /*
- * block.h - a disk image behind struct pdm_block: one thread per medium works off a queue in order.
+ * block.h - a disk image behind struct pdm_block: one thread per medium works off a queue.
  *
  * Locks: submit() only appends to the queue. complete() and host_error() are called on the driver's thread with no
  *        lock of the driver held; complete() takes the device's lock and calls req->done().
- * Invariant 1: requests finish in the order they were submitted, so a FLUSH covers everything before it; a read done
- *              by now() has none before it.
+ * Invariant 1: requests are done in the order they were submitted, so a FLUSH covers everything before it; only reads
+ *              may finish later than what follows them. A read done by now() has none before it.
  * Invariant 2: after block_free() returned no callback comes any more.
  */
 #ifndef DRIVERS_BLOCK_BLOCK_H
@@ -12,6 +12,7 @@
 
 #include <glib.h>
 
+#include "rt/aio.h"
 #include "storage/vd.h"
 #include "vmm/pdm/ifs.h"
 
@@ -25,7 +26,8 @@ struct block_up {
     bool (*host_error)(void *ctx, const char *id, const char *text);
     /** A kept request was tried again meanwhile and went through: what host_error() told is over. May be NULL. */
     void (*host_well)(void *ctx);
-    bool optical; /* 2048-byte sectors */
+    struct aio *aio; /* reads of what the host has not in memory go on beside other requests; NULL: one by one */
+    bool optical;    /* 2048-byte sectors */
     bool removable;
     bool ignore_flush; /* the user's explicit wish: FLUSH says yes without syncing */
 };

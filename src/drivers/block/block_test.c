@@ -2,7 +2,10 @@
 #include "drivers/block/block.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "rt/fio_shim.h"
 #include "rt/status.h"
@@ -161,6 +164,89 @@ static void test_now(void)
     world_fini(&w);
 }
 
+/* ---- reads that go on beside other requests ---- */
+
+#define IMAGE_BYTES (8u << 20)
+
+/* A file the host has not in memory, on a disk; blocks of 4 KiB begin with their number. */
+static char *cold_image(void)
+{
+    g_autofree uint8_t *bytes = g_malloc0(IMAGE_BYTES);
+    char *path = g_strdup("block-test-XXXXXX");
+    int fd = g_mkstemp(path);
+
+    for (uint32_t i = 0; i < IMAGE_BYTES / 4096; i++)
+        memcpy(bytes + 4096 * i, &i, sizeof(i));
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(write(fd, bytes, IMAGE_BYTES), ==, IMAGE_BYTES);
+    g_assert_cmpint(fsync(fd), ==, 0);
+    g_assert_cmpint(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), ==, 0);
+    close(fd);
+    return path;
+}
+
+static struct {
+    GMutex lock;
+    GCond changed;
+    unsigned done;
+} beside;
+
+static void beside_complete(void *ctx, struct pdm_block_req *req)
+{
+    (void)ctx;
+    g_mutex_lock(&beside.lock);
+    req->user = req; /* once */
+    beside.done++;
+    g_cond_broadcast(&beside.changed);
+    g_mutex_unlock(&beside.lock);
+}
+
+/* Reads, writes, discards and calls in any mixture: each read shows its block, a call finds no read under way. */
+static void test_beside(gconstpointer kind)
+{
+    static struct pdm_block_req reqs[COUNT];
+    static uint8_t bufs[COUNT][4096];
+    const struct block_up up = {.complete = beside_complete, .aio = aio_new((enum aio_kind)GPOINTER_TO_INT(kind))};
+    g_autofree char *path = cold_image();
+    struct vd *vd = vd_open(fio_system(), "RAW", path, 0, NULL);
+    struct pdm_block *b = block_new(vd, &up, NULL);
+
+    g_assert_nonnull(up.aio);
+    beside.done = 0;
+    for (uint32_t i = 0; i < COUNT; i++) {
+        const uint32_t at = i * 977 % (IMAGE_BYTES / 8192); /* writes go to the upper half */
+
+        reqs[i] = (struct pdm_block_req){
+            .op = PDM_BLOCK_READ, .offset_bytes = UINT64_C(4096) * at, .buf = bufs[i], .bytes = 4096};
+        memset(bufs[i], 0xee, 4096);
+        if (i % 5 == 3)
+            reqs[i].op = PDM_BLOCK_WRITE, reqs[i].offset_bytes += IMAGE_BYTES / 2;
+        if (i % 50 == 49)
+            reqs[i].op = PDM_BLOCK_DISCARD, reqs[i].offset_bytes += IMAGE_BYTES / 2;
+        b->submit(b, &reqs[i]);
+    }
+    g_mutex_lock(&beside.lock);
+    while (beside.done < COUNT)
+        g_cond_wait(&beside.changed, &beside.lock);
+    g_mutex_unlock(&beside.lock);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        uint32_t number = 0;
+
+        g_assert_cmpint(reqs[i].status, ==, 0);
+        g_assert_true(reqs[i].user == &reqs[i]);
+        memcpy(&number, bufs[i], sizeof(number));
+        if (reqs[i].op == PDM_BLOCK_READ)
+            g_assert_cmpuint(number, ==, reqs[i].offset_bytes / 4096);
+    }
+    reqs[0].user = NULL; /* one that may be under way when the driver goes */
+    b->submit(b, &reqs[0]);
+    block_free(b);
+    g_assert_true(reqs[0].user == &reqs[0]);
+    vd_close(vd);
+    aio_free(up.aio);
+    unlink(path);
+}
+
 static void test_errors(void)
 {
     struct pdm_block_req reqs[3] = {};
@@ -301,6 +387,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/block/order", test_order);
     g_test_add_func("/block/now", test_now);
+    g_test_add_data_func("/block/beside/best", GINT_TO_POINTER(AIO_BEST), test_beside);
+    g_test_add_data_func("/block/beside/threads", GINT_TO_POINTER(AIO_THREADS), test_beside);
     g_test_add_func("/block/errors", test_errors);
     g_test_add_func("/block/disk-full", test_disk_full);
     g_test_add_func("/block/room-again", test_room_again);

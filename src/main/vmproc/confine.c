@@ -2,7 +2,8 @@
  * confine.c - the VM process's system calls and folders after set-up.
  *
  * Each group says what needs it. Paths are limited by Landlock, not here: seccomp cannot read them. What is not in the
- * table fails with EPERM: programs, new processes, sockets, tracing, mounts, keys, io_uring, BPF, modules ...
+ * table fails with EPERM: programs, new processes, sockets, tracing, mounts, keys, BPF, modules, new io_urings (the one
+ * there is can only read open files: rt/aio.h) ...
  */
 #include "main/vmproc/confine.h"
 
@@ -35,7 +36,8 @@ static void enter(const struct sandbox_folder *folders, const pid_t *jails, unsi
     const struct sandbox_call calls[] = {
         /* descriptors that are open: disks, log, terminal, serial lines, event and timer descriptors */
         ANY(read), ANY(write), ANY(readv), ANY(writev), ANY(pread64), ANY(pwrite64), ANY(preadv), ANY(pwritev),
-        ANY(preadv2), ANY(pwritev2), ANY(lseek), ANY(fstat), ANY(close), ANY(dup), ANY(fcntl), ANY(poll), ANY(ppoll),
+        ANY(preadv2), ANY(pwritev2), ANY(io_uring_enter), ANY(lseek), ANY(fstat), ANY(close), ANY(dup), ANY(fcntl),
+        ANY(poll), ANY(ppoll),
         /* disk images: flush, grow, discard, hand over to the host's cache */
         ANY(fsync), ANY(fdatasync), ANY(ftruncate), ANY(fallocate), ANY(fadvise64), ANY(sync_file_range),
         /* files in the machine's folder: logs, screenshots, saved states, EFI variables */

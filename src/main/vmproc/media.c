@@ -198,6 +198,7 @@ struct media *media_open(const struct settings_machine *s, struct pc_settings *p
 {
     struct media *all = g_new0(struct media, 1);
 
+    all->aio = aio_new(AIO_BEST);
     all->fresh = fresh;
     all->list = g_ptr_array_new_with_free_func(medium_free);
     allow_files(2 * s->media.disks->len); /* merging opens some twice */
@@ -236,6 +237,7 @@ bool media_plug(struct medium *m, struct pdm *pdm, GError **error)
                                 .complete = complete,
                                 .host_error = host_error,
                                 .host_well = host_well,
+                                .aio = m->all->aio,
                                 .optical = m->kind == DEVICE_DVD,
                                 .removable = m->kind != DEVICE_HARD_DISK};
 
@@ -259,6 +261,7 @@ bool media_attach(struct media *all, struct pdm *pdm, const struct media_events 
 {
     all->events = events;
     all->user = user;
+    log_rel("Media: reads go through %s", aio_kind_of(all->aio) == AIO_RING ? "io_uring" : "threads");
     for (unsigned k = 0; k < all->list->len; k++)
         if (!media_plug(all->list->pdata[k], pdm, error))
             return false;
@@ -282,5 +285,6 @@ void media_close(struct media *all)
     if (all == NULL)
         return;
     g_ptr_array_unref(all->list);
+    aio_free(all->aio);
     g_free(all);
 }

@@ -34,6 +34,7 @@ struct medium {
 struct media {
     GPtrArray *list; /* struct medium */
     const struct settings_machine *settings;
+    struct aio *aio; /* of all disks: made before the process confines itself */
     bool fresh;
     const struct media_events *events;
     void *user;
