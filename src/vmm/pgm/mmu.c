@@ -367,6 +367,31 @@ int pgm_mmu_xlat(struct pgm_mmu *m, enum pgm_index idx, uint64_t gla, enum pgm_a
     return PGM_XLAT_OK;
 }
 
+static void find_device(struct pgm_mmu *m, uint64_t page, enum pgm_access acc, struct pgm_device *d)
+{
+    struct place p;
+
+    pgm_find(m->pgm, acc == PGM_WRITE ? VIEW_WRITE : VIEW_READ, page, &p);
+    *d = (struct pgm_device){.page = page | (acc + 1u), .map_gen = m->map_gen};
+    if (p.range == NULL || p.range->kind != PGM_KIND_MMIO || p.bytes < PGM_PAGE_BYTES)
+        return;
+    d->ops = p.range->ops;
+    d->user = p.range->user;
+    d->off = p.off;
+}
+
+bool pgm_mmu_device(struct pgm_mmu *m, enum pgm_index idx, uint64_t gla, enum pgm_access acc, struct pgm_device *d)
+{
+    const struct pgm_tlb_entry *e = slot(m, idx, gla);
+
+    if (e->known != ((gla & PAGE_MASK) | m->gen) || (e->gpa & (PGM_TLB_MEMORY | 1u << acc)) != 1u << acc ||
+        m->map_gen != atomic_load_explicit(&m->pgm->map_gen, memory_order_acquire))
+        return false;
+    if (d->page != ((e->gpa & PAGE_MASK) | (acc + 1u)) || d->map_gen != m->map_gen)
+        find_device(m, e->gpa & PAGE_MASK, acc, d);
+    return d->ops != NULL;
+}
+
 /* A is set all the way down. */
 static bool accessed(const struct walk *w)
 {

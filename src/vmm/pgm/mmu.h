@@ -101,6 +101,26 @@ int pgm_mmu_xlat(struct pgm_mmu *m, enum pgm_index idx, uint64_t gla, enum pgm_a
  * first.
  */
 unsigned pgm_mmu_known(struct pgm_mmu *m, enum pgm_index idx, uint64_t gla, uint64_t *ret_gpa);
+/** A page of a device's registers, as it was found; all zero at first. */
+struct pgm_device {
+    uint64_t page; /* | enum pgm_access + 1 */
+    uint64_t map_gen;
+    const struct pgm_mmio_ops *ops; /* NULL: the page is not wholly one device's */
+    void *user;
+    uint64_t off; /* of the page in the device's range */
+};
+/**
+ * pgm_mmu_device() - whether the TLB knows @gla as a page of a device's registers that @acc may go to; nothing changes.
+ * @d: what an earlier call found: the same page is not looked for again. False: go the long way.
+ */
+bool pgm_mmu_device(struct pgm_mmu *m, enum pgm_index idx, uint64_t gla, enum pgm_access acc, struct pgm_device *d);
+/** The TLB knows the page, and that no memory is there. */
+static inline bool pgm_mmu_no_memory(const struct pgm_mmu *m, enum pgm_index idx, uint64_t gla)
+{
+    const struct pgm_tlb_entry *e = &m->tlb[idx][(gla >> PGM_PAGE_SHIFT) & (PGM_TLB_ENTRIES - 1)];
+
+    return e->known == ((gla & ~(uint64_t)(PGM_PAGE_BYTES - 1)) | m->gen) && !(e->gpa & PGM_TLB_MEMORY);
+}
 /** The walk without side effects (no A/D, no TLB), for debuggers. Return: false if not present. */
 bool pgm_mmu_peek(struct pgm_mmu *m, uint64_t gla, uint64_t *ret_gpa);
 

@@ -45,7 +45,7 @@ struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint64_t key)
     r->pages_used++;
     p->gpa = gpa;
     p->key = key;
-    memset(p->misaligned, 0, sizeof p->misaligned);
+    p->caught = r->patm->used != 0; /* perhaps */
     p->blocks = NULL;
     p->stale = false;
     p->used = p->grown = true;

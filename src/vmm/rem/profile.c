@@ -81,9 +81,21 @@ void rem_register(struct vcpu *c, struct stam *stam)
         {"Rescans", "runs", "that changed while they were read", &s->rescans},
         {"Changes", "pages", "with code that were written to", &s->changes},
     };
+    const struct patm *p = c->rem->patm;
     const struct row patm[] = {
-        {"Misaligned", "sites", "caught with a misaligned operand", &s->misaligned},
-        {"Rewritten", "blocks", "translated anew because of them", &s->rewritten},
+        {"Misaligned/Caught", "times", "the host found a misaligned operand", &p->stat_caught[PATM_MISALIGNED]},
+        {"Misaligned/Marked", "times", "a site got the form for them", &p->stat_marked[PATM_MISALIGNED]},
+        {"Device/Caught", "times", "a site reached a device by way of the interpreter", &p->stat_caught[PATM_DEVICE]},
+        {"Device/Marked", "times", "a site got the form for that", &p->stat_marked[PATM_DEVICE]},
+        {"Device/Accesses", "times", "by such sites", &s->device_accesses},
+        {"Device/Others", "times", "such a site reached something else", &s->not_devices},
+        {"Ports", "times", "read or written without the interpreter", &s->ports},
+        {"Expired", "sites", "got their first form back", &p->stat_expired},
+        {"Forgotten", "times", "all sites, because there were too many", &p->stat_forgotten},
+        {"Rewritten", "blocks", "translated anew because of their sites", &s->rewritten},
+        {"Faults/Rate", "per second", "host faults in translated code, not long ago", &p->stat_faults_rate},
+        {"Faults/Worst", "per second", "so far", &p->stat_faults_worst},
+        {"Faults/OverBudget", "times", "the rate was over 500 a second", &p->stat_over_budget},
     };
 
     register_rem(c->rem, stam);

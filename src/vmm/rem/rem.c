@@ -10,6 +10,7 @@
 
 #include "rt/status.h"
 
+#define RELAX_EVERY     64u
 #define HWCAP2_FSGS     (1u << 1)
 #define PAGES_TOGETHER  (1u << 15) /* of all vCPUs: they must be below 2 GiB */
 #define ARENAS_TOGETHER 512u       /* 1 GiB of code, below 4 GiB */
@@ -46,6 +47,7 @@ static void rem_free(struct rem *r)
     rem_pairs_fini(r);
     rem_arenas_fini(r);
     rem_unsparse(r->page_room, r->pages_max * sizeof *r->page_room);
+    rem_unsparse(r->patm, sizeof *r->patm);
     rem_unsparse(r->count, (size_t)r->arenas * REM_ARENA_BLOCKS * sizeof *r->count);
     munmap(r, sizeof *r);
 }
@@ -54,7 +56,8 @@ static bool memory(struct rem *r, unsigned cpus, GError **error)
 {
     r->pages_max = MIN(REM_PAGES_MAX, PAGES_TOGETHER / cpus);
     r->page_room = rem_sparse(r->pages_max * sizeof *r->page_room, true);
-    if (r->page_room == NULL) {
+    r->patm = rem_sparse(sizeof *r->patm, false);
+    if (r->page_room == NULL || r->patm == NULL) {
         g_set_error(error, STATUS_ERROR, VERR_NO_MEMORY, "CPU %u: no memory for the recompiler below 2 GB", r->c->id);
         return false;
     }
@@ -204,6 +207,8 @@ static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
         rem_rewrite(r);
     rem_page_room(r);
     rem_arena_room(r);
+    if (++r->asked % RELAX_EVERY == 0)
+        rem_relax(r);
     running = r;
     use_set(r);
     host = code_for(r, gpa, true);

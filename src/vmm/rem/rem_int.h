@@ -20,6 +20,7 @@
 #include "rt/codemem.h"
 #include "vmm/csam/scan.h"
 #include "vmm/iem/assist.h"
+#include "vmm/patm/patm.h"
 #include "vmm/pgm/flat.h"
 #include "vmm/rem/emit.h"
 #include "vmm/rem/rem.h"
@@ -39,6 +40,7 @@ enum rem_room { REM_ROOM_READ, REM_ROOM_WRITE, REM_ROOMS };
 #define REM_ARENA_GUEST  (512u << 10) /* bytes of guest code */
 #define REM_ARENAS_MAX   128u         /* 256 MiB of code */
 #define REM_OPS          8192u        /* instructions kept ready for the interpreter; power of two */
+#define REM_DEVICES      64u          /* pages of device registers that are known */
 #define REM_INBOX        64u
 #define REM_NO_LINK      0u
 #define REM_SITE_FPU     0x80000000u /* in hot.site: vector or x87 registers wanted */
@@ -58,7 +60,8 @@ struct rem_hot {
     uint64_t room[REM_ROOMS][X86_SREG_COUNT]; /* segment.c */
     uint8_t xmm[16];                          /* a vector register while it is borrowed */
     uint32_t site, link;
-    uint32_t once; /* lockstep: not 0 = a block may be entered, which takes it back */
+    uint32_t access; /* what a device is asked for (device.c); 0: the interpreter runs the site */
+    uint32_t once;   /* lockstep: not 0 = a block may be entered, which takes it back */
     uint32_t host_mxcsr;
     uint8_t vec_live;   /* the host's vector registers and MXCSR are the guest's */
     uint8_t vec_reload; /* ... and shall be when translated code goes on */
@@ -73,11 +76,11 @@ struct rem_page {
                                         block. Never at a multiple of 16 KiB: jump.c */
     uint64_t key;
     struct rem_block *blocks;
-    uint64_t misaligned[CSAM_PAGE_BYTES / 64]; /* a bit per instruction that was caught with a misaligned operand */
-    struct rem_page *next;                     /* hash; or of those that are free */
+    struct rem_page *next; /* hash; or of those that are free */
     bool used;
-    bool stale; /* some of its blocks are, and still in its list */
-    bool grown; /* a block was added since it was last thought of giving it away */
+    bool caught; /* PATM knows of a site in it */
+    bool stale;  /* some of its blocks are, and still in its list */
+    bool grown;  /* a block was added since it was last thought of giving it away */
 } __attribute__((aligned(64)));
 
 struct rem_block {
@@ -99,8 +102,9 @@ struct rem_block {
 enum {
     REM_S_MISALIGNED = 1,
     REM_S_SWAP = 2 /* + 4 * register */,
-    REM_S_VEC = 16,   /* block's question for vectors */
-    REM_S_SECOND = 32 /* block's question for its second page */
+    REM_S_VEC = 16,    /* block's question for vectors */
+    REM_S_SECOND = 32, /* block's question for its second page */
+    REM_S_DEVICE = 64  /* asks a device first */
 };
 /** An instruction that may leave translated code. In order of start. */
 struct rem_site {
@@ -168,9 +172,14 @@ struct rem {
     uint64_t *count;      /* of every block, below 2 GiB: how often blocks were entered; NULL: not counted */
     uint64_t since;       /* with count: time stamp when translated code was entered */
     int perf_map;         /* descriptor + 1; 0: none */
-    uint32_t rewrite[16]; /* blocks with a misaligned access that was not expected */
+    uint32_t rewrite[16]; /* blocks with a site that shall have another form */
     unsigned rewrites;
     struct csam_run run;
+    struct patm *patm;
+    uint32_t asked;    /* how often rem_relax() was near */
+    uint64_t relax_at; /* when marks are looked at again */
+    uint32_t strays;   /* accesses of devices' sites to memory */
+    struct pgm_device device[REM_DEVICES];
     struct cpum_seg seg[X86_SREG_COUNT];                 /* hot.room belongs to these ... */
     uint32_t seg_key;                                    /* ... in this mode */
     struct rem_code_segment code_segment[FLAT_SETS_MAX]; /* that X of each set belongs to */
@@ -197,7 +206,7 @@ void rem_page_room(struct rem *r);
 /** Nothing leads to the block any more; who is in it and comes by its entry leaves. Its page's list still has it. */
 void rem_invalidate(struct rem *r, struct rem_block *b);
 void rem_drop_stale(struct rem_page *p);
-/** Blocks whose sites were caught misaligned are translated anew. */
+/** Blocks with a site that shall have another form are translated anew. */
 void rem_rewrite(struct rem *r);
 /** The word of the X table for a page seen at @gla: entry + gla * 4 is the place for an address. */
 static inline uint64_t rem_x_word(const struct rem_page *page, uint64_t gla)
@@ -280,6 +289,23 @@ void rem_pairs_fini(struct rem *r);
 void rem_pairs_forget(struct rem *r);
 /** A host fault at the stack's end: async-signal-safe. Return: false if it was none. */
 bool rem_pairs_fault(const struct rem *r, void *context);
+
+/* ---- adapt.c: which form a site has ---- */
+/** The host caught the instruction at a misaligned access; it reached a device; it did not. */
+void rem_caught_misaligned(struct rem *r, struct rem_site *s);
+void rem_caught_device(struct rem *r, const struct rem_site *s);
+void rem_not_device(struct rem *r, const struct rem_site *s);
+bool rem_marked(const struct rem_tr *t, enum patm_kind kind); /* the present instruction */
+/** The block is translated anew before translated code is entered again. */
+void rem_translate_anew(struct rem *r, uint32_t block);
+/** Now and then: marks whose term is over; how many host faults there are. */
+void rem_relax(struct rem *r);
+
+/* ---- device.c ---- */
+/** What hot.access says. Return: false if the interpreter has to run the instruction; else @ret_host as rem_slow(). */
+bool rem_device(struct rem *r, uint64_t *ret_host);
+bool rem_emit_port(struct rem_tr *t, const struct x86_insn *i);
+bool rem_emit_device(struct rem_tr *t, const struct x86_insn *i);
 
 /* ---- slow.c ---- */
 uint64_t rem_slow(struct rem *r);

@@ -33,23 +33,6 @@ const struct iem_op *rem_op_make(struct rem *r, struct rem_site *s)
     return (const struct iem_op *)(const void *)o->op;
 }
 
-static void translate_anew(struct rem *r, uint32_t block)
-{
-    if (r->rewrites < sizeof r->rewrite / sizeof r->rewrite[0])
-        r->rewrite[r->rewrites++] = block;
-}
-
-/* The host caught the instruction at a misaligned access: next time its block is translated it will be looked for. */
-static void note_misaligned(struct rem *r, struct rem_site *s)
-{
-    uint64_t *bits = r->block[s->block].page->misaligned;
-
-    r->stats.misaligned++;
-    s->flags &= (uint8_t)~REM_S_MISALIGNED;
-    bits[s->off / 64] |= UINT64_C(1) << (s->off % 64);
-    translate_anew(r, s->block);
-}
-
 /* True if translated code may go on in this block: same address space, privilege and kind of code. */
 static bool same_world(const struct rem *r)
 {
@@ -84,7 +67,7 @@ static uint64_t second_page(struct rem *r, const struct rem_site *s)
         flat_set_x(r->flat, r->set, &r->c->mmu, gla, rem_x_word(now, gla));
         return go_on_at(r, s->start);
     }
-    translate_anew(r, s->block);
+    rem_translate_anew(r, s->block);
     return stop(r);
 }
 
@@ -115,11 +98,17 @@ static bool unit_ready(struct rem *r, const struct rem_site *s)
     return true;
 }
 
-/* What the instruction reached, translated code will reach by itself next time. */
-static void fill(struct rem *r, const uint64_t *gla, unsigned glas)
+/* What the instruction reached, translated code will reach by itself next time; but devices. */
+static void fill(struct rem *r, const struct rem_site *s, const uint64_t *gla, unsigned glas)
 {
     for (unsigned n = 0; n < glas; n++)
         flat_fill(r->flat, r->set, &r->c->mmu, gla[n]);
+    if (glas != 1)
+        return;
+    if (!(s->flags & REM_S_DEVICE) && pgm_mmu_no_memory(&r->c->mmu, r->set->idx, gla[0]))
+        rem_caught_device(r, s);
+    else if ((s->flags & REM_S_DEVICE) && !pgm_mmu_no_memory(&r->c->mmu, r->set->idx, gla[0]))
+        rem_not_device(r, s);
 }
 
 static uint64_t slow(struct rem *r)
@@ -135,7 +124,7 @@ static uint64_t slow(struct rem *r)
     rem_note_flags(r);
     c->ctx.rip = rem_rip(r, s->off);
     if (s->flags & REM_S_MISALIGNED)
-        note_misaligned(r, s);
+        rem_caught_misaligned(r, s);
     if (s->flags & REM_S_SECOND)
         return second_page(r, s);
     if ((r->hot.site & REM_SITE_FPU) && unit_ready(r, s))
@@ -158,11 +147,11 @@ static uint64_t slow(struct rem *r)
         if (rem_lockstep_after(r, s, care))
             return stop(r);
     } else if (care && !nothing_wanted(r, s, op, wants_reload)) {
-        fill(r, gla, glas); /* a jump through memory comes here every time */
+        fill(r, s, gla, glas); /* a jump through memory comes here every time */
         host = rem_elsewhere(r);
         return host != 0 ? host : stop(r);
     }
-    fill(r, gla, glas);
+    fill(r, s, gla, glas);
     r->hot.vec_reload = wants_reload;
     if (r->hot.site & REM_SITE_FPU) /* the whole instruction is done, not only the check in front of it */
         return go_on_at(r, s[1].next);
@@ -174,7 +163,8 @@ uint64_t rem_slow(struct rem *r)
     uint64_t host;
 
     rem_clock_stop(r);
-    host = slow(r);
+    if (r->hot.access == 0 || !rem_device(r, &host))
+        host = slow(r);
     rem_clock_start(r);
     return host;
 }

@@ -175,6 +175,8 @@ bool rem_emit_system(struct rem_tr *t, const struct x86_insn *i)
     case X86_SWAPGS: return emit_swapgs(t);
     case X86_MOV_CR: return emit_read_cr(t, i);
     case X86_MOV_SREG: return emit_read_sreg(t, i);
+    case X86_IN:
+    case X86_OUT: return rem_emit_port(t, i);
     case X86_RDTSC: return emit_rdtsc(t, false);
     case X86_RDTSCP: return emit_rdtsc(t, true);
     default: return rem_emit_string(t, i);

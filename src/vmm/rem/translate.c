@@ -246,15 +246,11 @@ static bool wants_vec(const struct rem_tr *t, const struct csam_run *run)
     return false;
 }
 
-/* Caught at a misaligned operand: the host would trap again. */
-static bool caught(const struct rem_tr *t)
-{
-    return t->page->misaligned[t->n->off / 64] >> (t->n->off % 64) & 1;
-}
-
 static bool emit_kind(struct rem_tr *t, const struct x86_insn *i)
 {
-    if (caught(t)) {
+    if (rem_marked(t, PATM_DEVICE) && rem_emit_device(t, i))
+        return true;
+    if (rem_marked(t, PATM_MISALIGNED)) { /* the host would trap again */
         if (rem_kind_of(t->c, i) == REM_DATA)
             want_units(t, i);
         return rem_emit_misaligned(t, i);

@@ -1,0 +1,83 @@
+/*
+ * adapt.c - sites are caught, get another form, and their first one back: between translated code and PATM's memory.
+ */
+#include "vmm/rem/rem_int.h"
+
+#include <time.h>
+
+#define STRAYS_MAX    4u                   /* so many accesses of devices' sites to memory, and one loses its mark */
+#define RELAX_WAIT_NS UINT64_C(1000000000) /* between looks at a part of the marks */
+
+static uint64_t now_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+void rem_translate_anew(struct rem *r, uint32_t block)
+{
+    if (r->rewrites < G_N_ELEMENTS(r->rewrite))
+        r->rewrite[r->rewrites++] = block;
+}
+
+static void caught(struct rem *r, const struct rem_site *s, enum patm_kind kind)
+{
+    struct rem_page *page = r->block[s->block].page;
+
+    if (patm_catch(r->patm, kind, page->gpa + s->off, page->key, now_ns()))
+        rem_translate_anew(r, s->block);
+    page->caught = true;
+}
+
+void rem_caught_misaligned(struct rem *r, struct rem_site *s)
+{
+    s->flags &= (uint8_t)~REM_S_MISALIGNED;
+    caught(r, s, PATM_MISALIGNED);
+}
+
+void rem_caught_device(struct rem *r, const struct rem_site *s)
+{
+    if (r->lockstep == NULL)
+        caught(r, s, PATM_DEVICE);
+}
+
+void rem_not_device(struct rem *r, const struct rem_site *s)
+{
+    const struct rem_page *page = r->block[s->block].page;
+
+    r->stats.not_devices++;
+    if (++r->strays < STRAYS_MAX)
+        return;
+    r->strays = 0;
+    patm_release(r->patm, PATM_DEVICE, page->gpa + s->off, page->key);
+    rem_translate_anew(r, s->block);
+}
+
+bool rem_marked(const struct rem_tr *t, enum patm_kind kind)
+{
+    return t->page->caught && patm_marked(t->r->patm, kind, t->page->gpa + t->n->off, t->page->key);
+}
+
+static void expired(void *user, const struct patm_site *site)
+{
+    const unsigned off = (unsigned)site->gpa & (CSAM_PAGE_BYTES - 1);
+    struct rem *r = user;
+    const struct rem_page *page = rem_page_find(r, site->gpa - off, site->key);
+
+    for (const struct rem_block *b = page != NULL ? page->blocks : NULL; b != NULL; b = b->next)
+        if (b->whole == NULL && off >= b->off && off < b->to)
+            rem_translate_anew(r, (uint32_t)(b - r->block));
+}
+
+void rem_relax(struct rem *r)
+{
+    const uint64_t now = now_ns();
+
+    patm_faults(r->patm, now, r->stats.faults);
+    if (now < r->relax_at)
+        return;
+    r->relax_at = now + RELAX_WAIT_NS;
+    patm_expire(r->patm, now, G_N_ELEMENTS(r->rewrite) / 2, expired, r);
+}
