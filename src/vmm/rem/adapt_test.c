@@ -4,7 +4,7 @@
  */
 #include "harness.h"
 
-#include "vmm/rem/rem_int.h"
+#include "vmm/rem/segment.h"
 
 #define MMIO_GPA 0xf0000000u
 #define MMIO_GLA (ISA_DATA + 0x100000) /* its page table entry can lead to MMIO_GPA */
@@ -232,7 +232,9 @@ static void test_misaligned_again(void)
     static struct device d;
     struct isa *t = fresh(&d, true);
     struct rem *r = t->c->rem;
+    uint64_t key;
 
+    g_assert_true(rem_key(t->c, t->code_gla, &key));
     memcpy(t->ram + ISA_DATA, "\x01\x02\x03\x04\x05", 5);
     isa_load(t, code, sizeof code);
     t->c->ctx.gpr[X86_RDI] = ISA_DATA;
@@ -243,7 +245,7 @@ static void test_misaligned_again(void)
             g_assert_cmphex(t->c->ctx.gpr[X86_RAX], ==, 0x05040302);
         }
         g_assert_cmpuint(r->patm->stat_caught[PATM_MISALIGNED], ==, round);
-        g_assert_true(patm_marked(r->patm, PATM_MISALIGNED, t->code_gla, t->c->mode.key));
+        g_assert_true(patm_marked(r->patm, PATM_MISALIGNED, t->code_gla, key));
         for (unsigned n = 0; n < PATM_SITES; n++)
             r->patm->site[n].until = 0;
         for (unsigned n = 0; n < 8; n++) {
@@ -251,7 +253,7 @@ static void test_misaligned_again(void)
             rem_relax(r);
         }
         g_assert_cmpuint(r->patm->stat_expired, ==, round);
-        g_assert_false(patm_marked(r->patm, PATM_MISALIGNED, t->code_gla, t->c->mode.key));
+        g_assert_false(patm_marked(r->patm, PATM_MISALIGNED, t->code_gla, key));
     }
     isa_free(t);
 }
