@@ -16,7 +16,17 @@ enum pc_boot { PC_BOOT_NONE, PC_BOOT_FLOPPY, PC_BOOT_DVD, PC_BOOT_DISK, PC_BOOT_
 enum pc_drive { PC_DRIVE_NONE, PC_DRIVE_DISK, PC_DRIVE_DVD };
 
 /* Storage controllers, one of each at most. */
-enum pc_storage { PC_IDE, PC_FLOPPY, PC_AHCI, PC_VIRTIO_SCSI, PC_VIRTIO_BLK, PC_NVME, PC_LSILOGIC, PC_STORAGES };
+enum pc_storage {
+    PC_IDE,
+    PC_FLOPPY,
+    PC_AHCI,
+    PC_VIRTIO_SCSI,
+    PC_VIRTIO_BLK,
+    PC_NVME,
+    PC_LSILOGIC,
+    PC_LSILOGIC_SAS,
+    PC_STORAGES
+};
 #define PC_STORAGE_PORTS 256
 struct pc_storage_settings {
     bool exists;

@@ -12,6 +12,7 @@ CONTROLLERS = {
     "AHCI": {"driver": "ahci", "kernel": "amd64", "disc": True},
     "NVMe": {"driver": "nvme", "kernel": "amd64"},
     "LsiLogic": {"driver": "mptspi", "kernel": "amd64", "disc": True},
+    "LsiLogicSas": {"driver": "mptsas", "kernel": "amd64", "disc": True},
     "VirtioSCSI": {"driver": "virtio-pci", "kernel": "cloud", "disc": True},
     "VirtioBlk": {"driver": "virtio-pci", "kernel": "cloud"},
 }

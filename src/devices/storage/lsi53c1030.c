@@ -124,7 +124,7 @@ void lsi_reset(struct lsi *c)
     c->mask = STATUS_DB | STATUS_REPLY;
     c->sequence = 0;
     c->diagnostic = false;
-    c->devices = LSI_TARGETS;
+    c->devices = c->sas ? LSI_SAS_PHYS : LSI_TARGETS;
     c->buses = 1;
     memset(c->message, 0, sizeof(c->message));
     memset(c->reply, 0, sizeof(c->reply));

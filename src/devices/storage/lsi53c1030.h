@@ -1,5 +1,6 @@
 /*
  * lsi53c1030.h - the message unit of an LSI Logic Fusion-MPT controller: doorbell, queues, messages that are not SCSI.
+ * The parallel 53C1030 and the SAS1068 have the same; they differ in what they say of themselves (lsi_sas.c).
  *
  * Requests are frames in guest memory. The chip takes their addresses, answers what is about itself at once and hands
  * SCSI requests to its owner (pci_lsilogic.c), frame by frame; replies go back through the reply post queue, as a
@@ -24,7 +25,8 @@
 #define LSI_FRAME_BYTES 128u
 #define LSI_HANDSHAKE   32u /* dwords of a message, 16-bit words of a reply */
 #define LSI_TARGETS     16u
-#define LSI_INITIATOR   7u
+#define LSI_INITIATOR   7u /* parallel SCSI: the controller itself */
+#define LSI_SAS_PHYS    8u
 
 struct lsi_queue {
     uint32_t entry[LSI_QUEUE];
@@ -41,6 +43,7 @@ struct lsi {
     /* wiring */
     const struct lsi_host *host;
     void *ctx;
+    bool sas;
 
     uint8_t state; /* enum lsi_state */
     uint16_t fault;
@@ -80,6 +83,7 @@ struct lsi_host {
     void (*forget)(void *ctx);                     /* all tasks, without a word */
     void (*reset_target)(void *ctx, unsigned target);
     void (*guest_error)(void *ctx, const char *what);
+    bool (*present)(void *ctx, unsigned target);
 };
 #define LSI_ALL UINT32_MAX
 

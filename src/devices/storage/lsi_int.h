@@ -1,4 +1,4 @@
-/* lsi_int.h - between lsi53c1030.c (registers, queues) and lsi_message.c (messages). */
+/* lsi_int.h - between lsi53c1030.c (registers, queues), lsi_message.c (messages) and lsi_sas.c (pages of SAS). */
 #ifndef DEVICES_STORAGE_LSI_INT_H
 #define DEVICES_STORAGE_LSI_INT_H
 
@@ -17,6 +17,7 @@ enum {
     FN_PORT_FACTS = 0x05,
     FN_PORT_ENABLE = 0x06,
     FN_EVENTS = 0x07,
+    FN_SAS_CONTROL = 0x1b,
 };
 
 static inline uint16_t lsi_get16(const uint8_t *p)
@@ -46,5 +47,9 @@ static inline void lsi_put32(uint8_t *p, uint32_t v)
  * @request_gpa: where the frame is, 0 for a handshake. Return: the reply's length in bytes.
  */
 unsigned lsi_answer(struct lsi *c, const uint8_t *request, uint64_t request_gpa, uint8_t reply[LSI_REPLY_MAX]);
+/** lsi_page_buffer() - the memory of a configuration request: one simple element [MPI 2.4]; false = something else. */
+bool lsi_page_buffer(const uint8_t *request, uint64_t *ret_gpa, uint32_t *ret_bytes);
+/** lsi_sas_page() - the header, or header and contents, of an extended page. Return: IOCStatus. */
+uint16_t lsi_sas_page(struct lsi *c, const uint8_t *request, bool read, uint8_t *reply);
 
 #endif

@@ -3,10 +3,11 @@
  *
  * Source: [MPI] 3 (IOC Init, IOC Facts, Port Facts, Port Enable, Event Notification, SCSI Task Management), 4
  * (configuration pages). Pages are as long as the specification says and zero where a value would say nothing to a
- * guest. Left out: firmware up- and download, RAID, target mode, SAS.
+ * guest. Left out: firmware up- and download, RAID, target mode.
  */
 #include "devices/storage/lsi_int.h"
 
+#define EXTENDED     0x0f        /* page type */
 #define CAP_PARALLEL 0x00040001u /* SCSI port page 0: IU off; the width and rates of Ultra320 say nothing here */
 
 static unsigned head(const uint8_t *request, uint8_t *reply, unsigned bytes, uint16_t status)
@@ -51,7 +52,7 @@ static unsigned ioc_facts(struct lsi *c, const uint8_t *q, uint64_t gpa, uint8_t
     r[0x16] = 1;
     lsi_put16(r + 0x18, LSI_QUEUE);
     lsi_put16(r + 0x1a, LSI_FRAME_BYTES / 4);
-    lsi_put16(r + 0x1e, 0x0100); /* product: SCSI initiator */
+    lsi_put16(r + 0x1e, c->sas ? 0x2102 : 0x0100); /* product: SCSI initiator, of which bus */
     lsi_put32(r + 0x20, c->frames_high);
     lsi_put16(r + 0x24, LSI_QUEUE / 2);
     r[0x26] = 1; /* ports */
@@ -69,10 +70,10 @@ static unsigned port_facts(struct lsi *c, const uint8_t *q, uint64_t gpa, uint8_
     (void)c, (void)gpa;
     r[6] = q[6];
     if (q[6] == 0) {
-        r[0x15] = 1; /* parallel SCSI */
-        lsi_put16(r + 0x16, LSI_TARGETS);
-        lsi_put16(r + 0x18, LSI_INITIATOR);
-        lsi_put16(r + 0x1a, 0x0008); /* initiator */
+        r[0x15] = c->sas ? 0x30 : 1; /* SAS, parallel SCSI */
+        lsi_put16(r + 0x16, c->sas ? LSI_SAS_PHYS : LSI_TARGETS);
+        lsi_put16(r + 0x18, c->sas ? LSI_SAS_PHYS : LSI_INITIATOR); /* SAS: a target there is not */
+        lsi_put16(r + 0x1a, 0x0008);                                /* initiator */
     }
     return head(q, r, 40, LSI_OK);
 }
@@ -93,6 +94,14 @@ static unsigned events(struct lsi *c, const uint8_t *q, uint64_t gpa, uint8_t *r
     lsi_put32(r + 0x14, 0x0a);
     lsi_put32(r + 0x1c, c->events_on);
     return head(q, r, 32, LSI_OK);
+}
+
+/* Nothing is remembered of devices, so there is nothing to clear. */
+static unsigned sas_control(struct lsi *c, const uint8_t *q, uint64_t gpa, uint8_t *r)
+{
+    (void)gpa;
+    r[0] = q[0];
+    return head(q, r, 20, c->sas ? LSI_OK : LSI_INVALID_FUNCTION);
 }
 
 /* ---- task management ---- */
@@ -120,6 +129,7 @@ struct page {
     uint8_t type, number, version, dwords; /* type with the attribute bits of the header */
     uint32_t *(*stored)(struct lsi *c, uint32_t address);
     unsigned stored_at; /* the byte where what the guest wrote is shown */
+    bool parallel;      /* SAS has it not */
     void (*fill)(const struct lsi *c, uint8_t *p);
 };
 
@@ -136,8 +146,7 @@ static uint32_t *device_1(struct lsi *c, uint32_t address)
 
 static void fill_manufacturing(const struct lsi *c, uint8_t *p)
 {
-    (void)c;
-    memcpy(p + 4, "LSI53C1030", 10); /* chip name, 16 bytes */
+    memcpy(p + 4, c->sas ? "LSISAS1068" : "LSI53C1030", 10); /* chip name, 16 bytes */
     memcpy(p + 20, "A2", 2);
     memcpy(p + 28, "VBOX", 4); /* board name, 16 bytes */
 }
@@ -164,25 +173,24 @@ static const struct page pages[] = {
     {0x01, 3, 0, 2, .stored = NULL},
     {0x01, 4, 0, 2, .stored = NULL},
     {0x01, 6, 0, 15, .stored = NULL},
-    {0x23, 0, 1, 3, .fill = fill_port_0}, /* SCSI port */
-    {0x03, 1, 1, 4, port_1, 4, fill_port_1},
-    {0x03, 2, 1, 19, .stored = NULL},
-    {0x24, 0, 1, 3, .stored = NULL}, /* SCSI device */
-    {0x04, 1, 1, 4, .stored = device_1, .stored_at = 4},
-    {0x04, 2, 1, 4, .stored = NULL},
+    {0x23, 0, 1, 3, .fill = fill_port_0, .parallel = true}, /* SCSI port */
+    {0x03, 1, 1, 4, port_1, 4, true, fill_port_1},
+    {0x03, 2, 1, 19, .parallel = true},
+    {0x24, 0, 1, 3, .parallel = true}, /* SCSI device */
+    {0x04, 1, 1, 4, .stored = device_1, .stored_at = 4, .parallel = true},
+    {0x04, 2, 1, 4, .parallel = true},
     {0x29, 0, 0, 19, .fill = fill_manufacturing}, /* manufacturing */
 };
 
-static const struct page *page_of(const uint8_t *q)
+static const struct page *page_of(const struct lsi *c, const uint8_t *q)
 {
     for (unsigned i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
-        if ((pages[i].type & 0x0f) == (q[0x17] & 0x0f) && pages[i].number == q[0x16])
+        if ((pages[i].type & 0x0f) == (q[0x17] & 0x0f) && pages[i].number == q[0x16] && !(c->sas && pages[i].parallel))
             return &pages[i];
     return NULL;
 }
 
-/* The buffer is one simple element [MPI 2.4]; false = it is something else. */
-static bool buffer_of(const uint8_t *q, uint64_t *ret_gpa, uint32_t *ret_bytes)
+bool lsi_page_buffer(const uint8_t *q, uint64_t *ret_gpa, uint32_t *ret_bytes)
 {
     const uint32_t flags = lsi_get32(q + 0x1c);
 
@@ -198,7 +206,7 @@ static uint16_t move_page(struct lsi *c, const uint8_t *q, const struct page *pa
     uint32_t bytes, *stored = page->stored ? page->stored(c, address) : NULL;
     uint64_t gpa;
 
-    if (!buffer_of(q, &gpa, &bytes))
+    if (!lsi_page_buffer(q, &gpa, &bytes))
         return LSI_INVALID_SGL;
     bytes = bytes < size ? bytes : size;
     if (write) {
@@ -220,15 +228,18 @@ static uint16_t move_page(struct lsi *c, const uint8_t *q, const struct page *pa
 static unsigned config(struct lsi *c, const uint8_t *q, uint64_t gpa, uint8_t *r)
 {
     enum { HEADER = 0, READ = 1, WRITE = 2, DEFAULTS = 3, WRITE_NVRAM = 4, READ_DEFAULT = 5, READ_NVRAM = 6 };
-    const struct page *page = page_of(q);
+    const struct page *page = page_of(c, q);
+    const bool read = q[0] == READ || q[0] == READ_DEFAULT || q[0] == READ_NVRAM;
     uint16_t status = LSI_OK;
 
     (void)gpa;
     r[0] = q[0];
     memcpy(r + 0x14, q + 0x14, 4);
+    if ((q[0x17] & 0x0f) == EXTENDED)
+        return head(q, r, 24, read || q[0] == HEADER ? lsi_sas_page(c, q, read, r) : LSI_BAD_ACTION);
     if (!page)
         status = LSI_BAD_PAGE;
-    else if (q[0] == READ || q[0] == READ_DEFAULT || q[0] == READ_NVRAM)
+    else if (read)
         status = move_page(c, q, page, false);
     else if (q[0] == WRITE || q[0] == WRITE_NVRAM)
         status = move_page(c, q, page, true);
@@ -246,9 +257,9 @@ static unsigned config(struct lsi *c, const uint8_t *q, uint64_t gpa, uint8_t *r
 static const struct {
     uint8_t function;
     unsigned (*run)(struct lsi *c, const uint8_t *q, uint64_t gpa, uint8_t *r);
-} rows[] = {{FN_TASK, task},     {FN_INIT, ioc_init},         {FN_IOC_FACTS, ioc_facts},
-            {FN_CONFIG, config}, {FN_PORT_FACTS, port_facts}, {FN_PORT_ENABLE, port_enable},
-            {FN_EVENTS, events}};
+} rows[] = {{FN_TASK, task},     {FN_INIT, ioc_init},          {FN_IOC_FACTS, ioc_facts},
+            {FN_CONFIG, config}, {FN_PORT_FACTS, port_facts},  {FN_PORT_ENABLE, port_enable},
+            {FN_EVENTS, events}, {FN_SAS_CONTROL, sas_control}};
 
 unsigned lsi_answer(struct lsi *c, const uint8_t *request, uint64_t request_gpa, uint8_t reply[LSI_REPLY_MAX])
 {

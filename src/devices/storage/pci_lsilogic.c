@@ -1,8 +1,9 @@
 /*
- * pci_lsilogic.c - LSI Logic parallel SCSI (53C1030) on PCI.
+ * pci_lsilogic.c - LSI Logic parallel SCSI (53C1030) and SAS (SAS1068) on PCI.
  *
  * Source: LSI53C1030 technical manual, 4.1 (configuration registers); MPI 1.2, 2.4 (scatter-gather elements).
- * Targets 0 to 15 without 7, which is the controller itself. BAR 0: registers on ports, BAR 1: in memory.
+ * Parallel: targets 0 to 15 without 7, which is the controller itself; SAS: 0 to 7. BAR 0: registers on ports, BAR 1:
+ * in memory.
  * Left out: the diagnostic window (BAR 2), boot ROM (SeaBIOS and OVMF have drivers).
  * Locks: every callback, also the completions, runs under the device lock.
  * Invariant 1: each SCSI request the chip hands over is answered once, or is forgotten by the chip's wish.
@@ -166,13 +167,21 @@ static void guest_error(void *ctx, const char *what)
     pdm_guest_error(ctx, "%s", what);
 }
 
+static bool present(void *ctx, unsigned target)
+{
+    const struct pci_lsi *s = of(ctx);
+
+    return target < s->bus.units && s->unit[target].kind != SCSI_NONE;
+}
+
 static const struct lsi_host host = {.read = mem_read,
                                      .write = mem_write,
                                      .start = start,
                                      .terminate = terminate,
                                      .forget = forget,
                                      .reset_target = reset_target,
-                                     .guest_error = guest_error};
+                                     .guest_error = guest_error,
+                                     .present = present};
 
 static void pump(struct pdm_dev *dev)
 {
@@ -214,7 +223,7 @@ static void regs_write(struct pdm_dev *dev, uint64_t off, uint64_t val, unsigned
 
 /* ---- life ---- */
 
-static bool pci_lsi_construct(struct pdm_dev *dev, GError **error)
+static bool construct(struct pdm_dev *dev, bool sas, GError **error)
 {
     static const struct scsi_bus_ops bus_ops = {.done = task_done, .pump = pump};
     struct pci_lsi *s = of(dev);
@@ -226,16 +235,17 @@ static bool pci_lsi_construct(struct pdm_dev *dev, GError **error)
                                   .read = regs_read,
                                   .write = regs_write};
     struct pdm_pci pci = {.vendor = 0x1000,
-                          .device = 0x0030,
+                          .device = sas ? 0x0054 : 0x0030,
                           .subsys_vendor = 0x1000,
                           .subsys = 0x8000,
                           .sub_class = 0x00,
                           .base_class = 0x01,
                           .int_pin = 1,
-                          .bus_default_slot = 20};
+                          .bus_default_slot = sas ? 22 : 20};
 
     s->chip.host = &host;
     s->chip.ctx = dev;
+    s->chip.sas = sas;
     s->bus.unit = s->unit;
     s->ports =
         (struct pdm_io){.name = "lsilogic-io", .min_size = 4, .max_size = 4, .read = ports_read, .write = ports_write};
@@ -246,6 +256,16 @@ static bool pci_lsi_construct(struct pdm_dev *dev, GError **error)
     pci.bars[0] = (struct pdm_pci_bar){.kind = PDM_BAR_IO, .size_bytes = PORTS_BYTES, .io = &s->ports};
     pci.bars[1] = (struct pdm_pci_bar){.kind = PDM_BAR_MMIO, .size_bytes = REGS_BYTES, .region = s->region};
     return pdm_pci_register(dev, &pci, error);
+}
+
+static bool parallel_construct(struct pdm_dev *dev, GError **error)
+{
+    return construct(dev, false, error);
+}
+
+static bool sas_construct(struct pdm_dev *dev, GError **error)
+{
+    return construct(dev, true, error);
 }
 
 static void pci_lsi_destruct(struct pdm_dev *dev)
@@ -277,7 +297,7 @@ static bool pci_lsi_busy(struct pdm_dev *dev)
     return scsi_bus_busy(&of(dev)->bus);
 }
 
-/* Parallel SCSI has no word for units that come and go: guests look when they are told to. */
+/* No event tells of units that come and go: guests look when they are told to. */
 static void pci_lsi_media_changed(struct pdm_dev *dev, unsigned lun)
 {
     struct pci_lsi *s = of(dev);
@@ -311,6 +331,12 @@ static const struct pdm_cfg_key pci_lsi_config[] = {
     PDM_CFG_END,
 };
 
+static const struct pdm_cfg_key sas_config[] = {
+    {.name = "PortCount", .type = PDM_CFG_U64, .min = 1, .max = LSI_SAS_PHYS, .def = LSI_SAS_PHYS},
+    {.name = "Drives", .type = PDM_CFG_STR},
+    PDM_CFG_END,
+};
+
 const struct pdm_devreg pci_lsilogic_device = {
     .name = "lsilogicscsi",
     .desc = "LSI Logic 53C1030 SCSI controller",
@@ -318,7 +344,24 @@ const struct pdm_devreg pci_lsilogic_device = {
     .state_size = sizeof(struct pci_lsi),
     .config = pci_lsi_config,
     .state = &pci_lsi_state,
-    .construct = pci_lsi_construct,
+    .construct = parallel_construct,
+    .destruct = pci_lsi_destruct,
+    .reset = pci_lsi_reset,
+    .drive = irq_sync,
+    .suspend = pci_lsi_suspend,
+    .resume = pci_lsi_resume,
+    .busy = pci_lsi_busy,
+    .media_changed = pci_lsi_media_changed,
+};
+
+const struct pdm_devreg pci_lsisas_device = {
+    .name = "lsilogicsas",
+    .desc = "LSI Logic SAS1068 SAS controller",
+    .max_instances = 1,
+    .state_size = sizeof(struct pci_lsi),
+    .config = sas_config,
+    .state = &pci_lsi_state,
+    .construct = sas_construct,
     .destruct = pci_lsi_destruct,
     .reset = pci_lsi_reset,
     .drive = irq_sync,

@@ -1,5 +1,5 @@
 /*
- * pci_lsilogic_test.c - the LSI Logic parallel SCSI controller, as a guest's driver sees registers and frames.
+ * pci_lsilogic_test.c - the LSI Logic SCSI and SAS controllers, as a guest's driver sees registers and frames.
  *
  * Chapters are of LSI Fusion-MPT Message Passing Interface 1.2.
  */
@@ -7,11 +7,12 @@
 
 #include "vmm/pdm/rig.h"
 
-extern const struct pdm_devreg pci_lsilogic_device;
+extern const struct pdm_devreg pci_lsilogic_device, pci_lsisas_device;
 
 #define SECTORS     4096u
 #define PORTS       0xc000u
 #define SLOT        20u
+#define SAS_SLOT    22u
 #define FRAME_GPA   0x10000u
 #define REPLY_GPA   0x20000u
 #define SENSE_GPA   0x30000u
@@ -71,22 +72,28 @@ static void ioc_init(struct bench *b)
         set(b, REPLIES, REPLY_GPA + 0x100 * i);
 }
 
-static struct bench bench_new(void)
+static struct bench bench_of(const struct pdm_devreg *reg)
 {
+    const unsigned slot = reg == &pci_lsisas_device ? SAS_SLOT : SLOT;
     struct bench b = {.r = rig_empty()};
 
-    rig_add(b.r, &pci_lsilogic_device, "Drives=H-D");
+    rig_add(b.r, reg, "Drives=H-D");
     b.m = rig_media_new(b.r, SECTORS * 512, 512);
     b.disk = rig_media_bytes(b.m);
     for (unsigned i = 0; i < SECTORS * 512; i++)
         b.disk[i] = (uint8_t)(i / 512 * 7 + i);
-    rig_media_attach(b.r, "lsilogicscsi", 0, 0, b.m);
+    rig_media_attach(b.r, reg->name, 0, 0, b.m);
     g_assert_true(rig_start(b.r, NULL));
-    rig_cfg_write(b.r, SLOT, 0, 0x10, PORTS, 4);
-    rig_cfg_write(b.r, SLOT, 0, 0x14, 0xe0000000, 4);
-    rig_cfg_write(b.r, SLOT, 0, 0x04, 0x07, 2);
+    rig_cfg_write(b.r, slot, 0, 0x10, PORTS, 4);
+    rig_cfg_write(b.r, slot, 0, 0x14, 0xe0000000, 4);
+    rig_cfg_write(b.r, slot, 0, 0x04, 0x07, 2);
     ioc_init(&b);
     return b;
+}
+
+static struct bench bench_new(void)
+{
+    return bench_of(&pci_lsilogic_device);
 }
 
 /* A SCSI IO request with the list given (in dwords); direction 1 out, 2 in. */
@@ -157,9 +164,9 @@ static void test_facts(void)
 }
 
 /* 2.4, 3: reading and writing; a context when all is well, a frame with sense data when not. */
-static void test_requests(void)
+static void test_requests(gconstpointer reg)
 {
-    struct bench b = bench_new();
+    struct bench b = bench_of(reg);
     uint8_t read[10] = {0x28, [5] = 9, [8] = 8}, write[10] = {0x2a, [5] = 20, [8] = 1}, buf[4096];
 
     g_assert_cmphex(command(&b, 0, ready, 6, 0, 0), ==, 0x02);
@@ -261,6 +268,70 @@ static void test_pages(void)
     rig_free(b.r);
 }
 
+/* 4: an extended page of the SAS controller into @page; returns IOCStatus. */
+static uint16_t sas_page(struct bench *b, uint8_t type, uint8_t number, uint32_t address, uint8_t page[256])
+{
+    const uint32_t q[9] = {0x04000001, (uint32_t)type << 16, 1,      0, 0, (uint32_t)number << 16 | 0x0f000000,
+                           address,    0xd1000000 | 256,     BUF_GPA};
+    uint16_t reply[64];
+
+    handshake(b, q, 9, reply, 64);
+    rig_mem_read(b->r, BUF_GPA, page, 256);
+    if (reply[7] == 0)
+        g_assert_cmpmem(reply + 2, 3, page + 4, 3); /* the header is in the reply, too */
+    return reply[7];
+}
+
+static unsigned at16(const uint8_t *p)
+{
+    return p[0] | (unsigned)p[1] << 8;
+}
+
+/* What is on the phys, seen every way a driver looks: "H-D". */
+static void test_sas(void)
+{
+    static const unsigned handles[] = {1, 2, 4};
+    struct bench b = bench_of(&pci_lsisas_device);
+    const uint32_t port[3] = {0x05000000, 0, 0x78}, scsi_port[9] = {0x04000000, 0, 1, 0, 0, 0x03000000};
+    unsigned handle = 0xffff;
+    uint16_t reply[64];
+    uint8_t page[256];
+
+    g_assert_cmphex(rig_cfg_read(b.r, SAS_SLOT, 0, 0, 4), ==, 0x00541000);
+    g_assert_cmpuint(handshake(&b, port, 3, reply, 64), ==, 20);
+    g_assert_cmphex(reply[0x14 / 2] >> 8, ==, 0x30);
+    handshake(&b, scsi_port, 9, reply, 64);
+    g_assert_cmphex(reply[7], ==, 0x22); /* pages of the parallel bus */
+
+    g_assert_cmphex(sas_page(&b, 0x10, 0, 0, page), ==, 0);
+    g_assert_cmpuint(at16(page + 4), ==, (0x10 + 8 * 16) / 4);
+    g_assert_cmpuint(page[0x0c], ==, 8);
+    for (unsigned i = 0; i < 8; i++) {
+        const bool there = i == 0 || i == 2;
+        const uint8_t *phy = page + 0x10 + 16 * i;
+        uint8_t one[256];
+
+        g_assert_cmpuint(at16(phy + 8), ==, there ? 2 + i : 0);
+        g_assert_cmpuint(at16(phy + 10), ==, 1);
+        g_assert_cmphex(sas_page(&b, 0x13, 0, i, one), ==, 0);
+        g_assert_cmpuint(at16(one + 0x14), ==, there ? 2 + i : 0);
+        g_assert_cmphex(sas_page(&b, 0x12, 0, 1u << 28 | i, one), ==, there ? 0 : 0x22); /* by bus and target */
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(handles); i++) { /* the next one after ... */
+        g_assert_cmphex(sas_page(&b, 0x12, 0, handle, page), ==, 0);
+        handle = at16(page + 0x18);
+        g_assert_cmpuint(handle, ==, handles[i]);
+        g_assert_cmphex(page[0x1d], ==, i ? 0x04 : 0x00); /* an SSP target */
+        g_assert_cmphex(page[0x13], ==, 0x50);            /* SAS address: NAA 5 */
+    }
+    g_assert_cmphex(sas_page(&b, 0x12, 0, handle, page), ==, 0x22);
+    g_assert_cmphex(sas_page(&b, 0x12, 0, 2u << 28 | 3, page), ==, 0x22);
+    g_assert_cmphex(sas_page(&b, 0x12, 0, 0xf0000001, page), ==, 0x22);
+    g_assert_cmphex(sas_page(&b, 0x13, 0, 8, page), ==, 0x22);
+    g_assert_cmphex(sas_page(&b, 0x11, 0, 0, page), ==, 0x22); /* no expander */
+    rig_free(b.r);
+}
+
 /* Saved with requests under way; hostile lists and queues. */
 static void test_saved(void)
 {
@@ -311,7 +382,9 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/lsilogic/facts", test_facts);
-    g_test_add_func("/lsilogic/requests", test_requests);
+    g_test_add_data_func("/lsilogic/requests", &pci_lsilogic_device, test_requests);
+    g_test_add_data_func("/lsilogic/requests-sas", &pci_lsisas_device, test_requests);
+    g_test_add_func("/lsilogic/sas", test_sas);
     g_test_add_func("/lsilogic/chain", test_chain);
     g_test_add_func("/lsilogic/tasks", test_tasks);
     g_test_add_func("/lsilogic/pages", test_pages);
