@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -32,7 +33,7 @@ struct log {
     uint64_t max_bytes, written_bytes;
     uint64_t start_ns; /* CLOCK_MONOTONIC */
     int fd;            /* -1 = none */
-    bool to_stderr;
+    _Atomic bool quiet, to_file, to_stderr;
 };
 
 uint32_t log_masks[LOG_GROUP_COUNT];
@@ -69,6 +70,7 @@ struct log *log_new(const struct log_config *config, GError **error)
     log->path = g_strdup(config->path);
     log->history = MIN(config->history, HISTORY_MAX);
     log->max_bytes = config->max_bytes ? config->max_bytes : DEFAULT_MAX_BYTES;
+    log->to_file = true;
     log->to_stderr = config->to_stderr;
     log->start_ns = now_ns();
     log->fd = -1;
@@ -121,10 +123,12 @@ static void rotate_if_full(struct log *log, size_t more_bytes)
 
 static void put(struct log *log, const char *line, size_t bytes)
 {
-    ssize_t n;
+    ssize_t n = 0;
 
+    if (log->quiet)
+        return;
     g_mutex_lock(&log->lock);
-    if (log->fd >= 0) {
+    if (log->fd >= 0 && log->to_file) {
         rotate_if_full(log, bytes);
         n = write(log->fd, line, bytes);
         log->written_bytes += n > 0 ? (uint64_t)n : 0;
@@ -202,6 +206,77 @@ void log_rel_text(const char *text)
 
     if (log)
         log_text(log, text);
+}
+
+/* ---- settings ---- */
+
+struct setting_word {
+    const char *word;
+    size_t flag; /* offset */
+    bool on;
+};
+
+static const struct setting_word flag_words[] = {{"enabled", offsetof(struct log, quiet), false},
+                                                 {"disabled", offsetof(struct log, quiet), true}};
+static const struct setting_word destination_words[] = {{"file", offsetof(struct log, to_file), true},
+                                                        {"nofile", offsetof(struct log, to_file), false},
+                                                        {"stderr", offsetof(struct log, to_stderr), true},
+                                                        {"nostderr", offsetof(struct log, to_stderr), false}};
+
+static const struct setting_word *find_word(const char *word, const struct setting_word *rows, size_t count)
+{
+    for (size_t k = 0; k < count; k++)
+        if (g_ascii_strcasecmp(rows[k].word, word) == 0)
+            return &rows[k];
+    return NULL;
+}
+
+static bool set_words(const char *settings, const struct setting_word *rows, size_t count, const char *what,
+                      GError **error)
+{
+    g_auto(GStrv) words = g_strsplit_set(settings, " ,;\t", -1);
+    struct log *log = atomic_load(&default_log);
+
+    for (unsigned k = 0; words[k] != NULL; k++)
+        if (*words[k] != '\0' && find_word(words[k], rows, count) == NULL) {
+            g_set_error(error, STATUS_ERROR, VERR_INVALID_PARAMETER, "'%s' is no log %s here", words[k], what);
+            return false;
+        }
+    for (unsigned k = 0; log != NULL && words[k] != NULL; k++) {
+        const struct setting_word *row = find_word(words[k], rows, count);
+        if (row != NULL)
+            *(_Atomic bool *)(void *)((char *)log + row->flag) = row->on;
+    }
+    return true;
+}
+
+bool log_flags_set(const char *settings, GError **error)
+{
+    return set_words(settings, flag_words, G_N_ELEMENTS(flag_words), "flag; \"enabled\" and \"disabled\" are", error);
+}
+
+bool log_destinations_set(const char *settings, GError **error)
+{
+    return set_words(settings, destination_words, G_N_ELEMENTS(destination_words),
+                     "destination; \"file\", \"nofile\", \"stderr\" and \"nostderr\" are", error);
+}
+
+const char *log_flags_text(void)
+{
+    const struct log *log = atomic_load(&default_log);
+
+    return log == NULL || log->quiet ? "disabled" : "enabled";
+}
+
+const char *log_destinations_text(void)
+{
+    const struct log *log = atomic_load(&default_log);
+
+    return log == NULL                      ? ""
+           : log->to_file && log->to_stderr ? "file stderr"
+           : log->to_file                   ? "file"
+           : log->to_stderr                 ? "stderr"
+                                            : "";
 }
 
 bool log_rate_ok(struct log_rate *rate, uint64_t now, uint64_t *ret_suppressed)

@@ -66,6 +66,18 @@ void log_group_write(enum log_group group, const char *fmt, ...) G_GNUC_PRINTF(2
  */
 bool log_groups_set(const char *settings, GError **error);
 
+/** log_groups_text() - the masks in that language, g_free; "" = all off. */
+char *log_groups_text(void);
+/**
+ * log_flags_set(), log_destinations_set() - words of VBOX_RELEASE_LOG_FLAGS (enabled, disabled) and _DEST (file,
+ * nofile, stderr, nostderr) for the default log; a word that is not known refuses all.
+ */
+bool log_flags_set(const char *settings, GError **error);
+bool log_destinations_set(const char *settings, GError **error);
+/** The same words as they are now; static. */
+const char *log_flags_text(void);
+const char *log_destinations_text(void);
+
 /* ---- rate limit: a token bucket per place ---- */
 struct log_rate {
     uint32_t burst;       /* lines at once; 0 = 10 */

@@ -90,3 +90,21 @@ bool log_groups_set(const char *settings, GError **error)
     memcpy(log_masks, masks, sizeof(masks));
     return true;
 }
+
+char *log_groups_text(void)
+{
+    GString *text = g_string_new(NULL);
+
+    for (unsigned g = 0; g < LOG_GROUP_COUNT; g++) {
+        if (log_masks[g] == 0)
+            continue;
+        g_autofree char *name = g_ascii_strdown(group_names[g], -1);
+        g_string_append_printf(text, "%s%s", text->len > 0 ? " " : "", name);
+        if (log_masks[g] & LOG_FLOW)
+            g_string_append(text, ".f");
+        for (unsigned level = 1; level <= LEVEL_MAX; level++)
+            if ((log_masks[g] & 1u << (level + 1)) != 0 && (level == LEVEL_MAX || !(log_masks[g] & 1u << (level + 2))))
+                g_string_append_printf(text, ".l%u", level);
+    }
+    return g_string_free(text, FALSE);
+}

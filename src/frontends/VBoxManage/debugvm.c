@@ -5,7 +5,23 @@
 
 #include "frontends/VBoxManage/commands.h"
 
-enum { CPU = 1, PATTERN, RESET, DESCRIPTIONS, FILENAME, COMPRESSION, LINES, RELEASE, DEBUG, INTERVAL, DURATION };
+enum {
+    CPU = 1,
+    PATTERN,
+    RESET,
+    DESCRIPTIONS,
+    FILENAME,
+    COMPRESSION,
+    LINES,
+    RELEASE,
+    DEBUG,
+    INTERVAL,
+    DURATION,
+    HUMAN,
+    SH_EXPORT,
+    SH_EVAL,
+    CMD_SET
+};
 static const struct option options[] = {
     {CPU, "--cpu", OPTION_U32, false, "id", "Which CPU"},
     {PATTERN, "--pattern", OPTION_TEXT, false, "pattern", "Names to show; * and ? match"},
@@ -18,12 +34,17 @@ static const struct option options[] = {
     {DEBUG, "--debug|-d", OPTION_NONE, false, NULL, "The debug log"},
     {INTERVAL, "--sample-interval-us", OPTION_U32, false, "microseconds", "Between samples"},
     {DURATION, "--sample-time-us", OPTION_U64, false, "microseconds", "Of all samples"},
+    {HUMAN, "--human-readable", OPTION_NONE, false, NULL, "What show prints is for people; the default"},
+    {SH_EXPORT, "--sh-export", OPTION_NONE, false, NULL, "... is for a shell, variables exported"},
+    {SH_EVAL, "--sh-eval", OPTION_NONE, false, NULL, "... is for a shell's eval"},
+    {CMD_SET, "--cmd-set", OPTION_NONE, false, NULL, "... is for Windows' command interpreter"},
     {0},
 };
 
 struct question {
     const char *machine, *verb, *pattern, *filename, *compression;
     guint32 cpu, lines, interval_us;
+    int form; /* of show */
     guint64 duration_us;
     bool reset, descriptions;
     GPtrArray *words; /* behind the verb */
@@ -146,12 +167,14 @@ static int detect_os(struct cmd *c, const char *console, const struct question *
 
 static int os_info(struct cmd *c, const char *console, const struct question *q)
 {
-    g_autofree char *os = NULL;
+    char *name = NULL, *version = NULL;
 
     (void)q;
-    if (!TRY(c, imachine_debugger_detect_os(c->client, console, &os, &error)))
+    if (!TRY(c, imachine_debugger_query_os_info(c->client, console, &name, &version, &error)))
         return RC_FAILURE;
-    printf("Name:    %s\nVersion: \n", os);
+    printf("Name:    %s\nVersion: %s\n", name, version);
+    g_free(name);
+    g_free(version);
     return RC_OK;
 }
 
@@ -208,15 +231,45 @@ static int guest_sample(struct cmd *c, const char *console, const struct questio
         TRY(c, imachine_debugger_take_guest_sample(c->client, console, path, q->interval_us, q->duration_us, &error)));
 }
 
-/* show [--sh-export ...] ITEM...: what can be shown of the logs' settings */
+/* ---- show ---- */
+
+static void show_variable(const struct question *q, const char *name, const char *value)
+{
+    g_autofree char *word = g_shell_quote(value);
+
+    switch (q->form) {
+    case SH_EXPORT: printf("export %s=%s\n", name, word); break;
+    case SH_EVAL: printf("%s=%s\n", name, word); break;
+    case CMD_SET: printf("set %s=%s\n", name, value); break;
+    default: printf("%27s=%s\n", name, value); break;
+    }
+}
+
+/* There is one log, the release log; "log-settings" means every log. */
 static int show(struct cmd *c, const char *console, const struct question *q)
 {
+    static const char *const known[] = {"log-settings",    "logrel-settings",  "log-rel-settings",
+                                        "logdbg-settings", "log-dbg-settings", NULL};
+    char *groups = NULL, *flags = NULL, *destinations = NULL;
+
+    if (q->words->len == 0)
+        return cmd_syntax(c, "Must specify what to show");
+    for (unsigned k = 0; k < q->words->len; k++)
+        if (!g_strv_contains(known, q->words->pdata[k]))
+            return cmd_syntax(c, "Invalid parameter '%s'", (const char *)q->words->pdata[k]);
+    if (!TRY(c, imachine_debugger_get_log_settings(c->client, console, &groups, &flags, &destinations, &error)))
+        return RC_FAILURE;
     for (unsigned k = 0; k < q->words->len; k++) {
-        int rc = info(c, console, q->words->pdata[k], "");
-        if (rc != RC_OK)
-            return rc;
+        if (strstr(q->words->pdata[k], "dbg") != NULL)
+            continue;
+        show_variable(q, "VBOX_RELEASE_LOG", groups);
+        show_variable(q, "VBOX_RELEASE_LOG_FLAGS", flags);
+        show_variable(q, "VBOX_RELEASE_LOG_DEST", destinations);
     }
-    return q->words->len > 0 ? RC_OK : cmd_syntax(c, "Must specify what to show");
+    g_free(groups);
+    g_free(flags);
+    g_free(destinations);
+    return RC_OK;
 }
 
 static const struct {
@@ -255,6 +308,10 @@ static int parse(struct cmd *c, struct question *q)
         case LINES: q->lines = (guint32)v.number; break;
         case INTERVAL: q->interval_us = (guint32)v.number; break;
         case DURATION: q->duration_us = v.number; break;
+        case HUMAN:
+        case SH_EXPORT:
+        case SH_EVAL:
+        case CMD_SET: q->form = id; break;
         case RELEASE:
         case DEBUG: break; /* there is one log */
         default:
@@ -293,16 +350,17 @@ static int debugvm(struct cmd *c)
 
 const struct command debugvm_command = {
     "debugvm", "Introspection and guest debugging",
-    (const char *const[]){"<uuid | vmname> dumpvmcore <--filename=name>", "<uuid | vmname> info <item> [args...]",
-                          "<uuid | vmname> injectnmi", "<uuid | vmname> log [--release | --debug] <group-settings...>",
-                          "<uuid | vmname> logdest [--release | --debug] <destinations...>",
-                          "<uuid | vmname> logflags [--release | --debug] <flags...>", "<uuid | vmname> osdetect",
-                          "<uuid | vmname> osinfo", "<uuid | vmname> osdmesg [--lines=lines]",
-                          "<uuid | vmname> getregisters [--cpu=id] [reg-set.reg-name...]",
-                          "<uuid | vmname> setregisters [--cpu=id] <reg-set.reg-name=value...>",
-                          "<uuid | vmname> show <settings-item...>", "<uuid | vmname> stack [--cpu=id]",
-                          "<uuid | vmname> statistics [--reset] [--descriptions] [--pattern=pattern]",
-                          "<uuid | vmname> guestsample <--filename=filename> [--sample-interval-us=interval] "
-                          "[--sample-time-us=time]",
-                          NULL},
+    (const char *const[]){
+        "<uuid | vmname> dumpvmcore <--filename=name>", "<uuid | vmname> info <item> [args...]",
+        "<uuid | vmname> injectnmi", "<uuid | vmname> log [--release | --debug] <group-settings...>",
+        "<uuid | vmname> logdest [--release | --debug] <destinations...>",
+        "<uuid | vmname> logflags [--release | --debug] <flags...>", "<uuid | vmname> osdetect",
+        "<uuid | vmname> osinfo", "<uuid | vmname> osdmesg [--lines=lines]",
+        "<uuid | vmname> getregisters [--cpu=id] [reg-set.reg-name...]",
+        "<uuid | vmname> setregisters [--cpu=id] <reg-set.reg-name=value...>",
+        "<uuid | vmname> show [--human-readable | --sh-export | --sh-eval | --cmd-set] <settings-item...>",
+        "<uuid | vmname> stack [--cpu=id]", "<uuid | vmname> statistics [--reset] [--descriptions] [--pattern=pattern]",
+        "<uuid | vmname> guestsample <--filename=filename> [--sample-interval-us=interval] "
+        "[--sample-time-us=time]",
+        NULL},
     options, debugvm};

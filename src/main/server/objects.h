@@ -300,14 +300,17 @@ bool vmproc_launch(struct machine *m, struct progress *progress, const char *fro
 void vmproc_adopt_all(struct service *s);
 void vmproc_free(struct vmproc *vm);
 typedef void (*vmproc_reply_fn)(void *user, GVariant *ret, GError *error); /* both taken by the callee */
-/** Calls the process; @reply may be NULL. */
 /**
  * vmproc_call_now() - a call with a file descriptor (-1: none) that must have its answer before anything else happens;
  * at most five seconds.
  */
 bool vmproc_call_now(struct vmproc *vm, const char *method, GVariant *args, int fd, GError **error);
+/** Calls the process; @reply may be NULL. */
 void vmproc_call(struct vmproc *vm, const char *interface, const char *method, GVariant *args, vmproc_reply_fn reply,
                  void *user);
+/** The same with a descriptor (-1: none), which stays the caller's. */
+void vmproc_call_fd(struct vmproc *vm, const char *interface, const char *method, GVariant *args, int fd,
+                    vmproc_reply_fn reply, void *user);
 /** @end is told when the process is gone and the machine's state final. */
 void vmproc_when_gone(struct vmproc *vm, void (*fn)(void *user), void *user);
 void vmproc_expect_saved(struct vmproc *vm);

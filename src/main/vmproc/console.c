@@ -481,6 +481,11 @@ struct media *console_media(struct console *c)
     return c->media;
 }
 
+struct vm *console_vm(struct console *c)
+{
+    return c->vm;
+}
+
 bool console_key(struct console *c, uint8_t code)
 {
     return pdm_keyboard_put(vm_pdm(c->vm), &code, 1);

@@ -13,6 +13,7 @@
 struct loop;
 struct console;
 struct media;
+struct vm;
 struct media_new;
 struct media_change;
 
@@ -67,6 +68,7 @@ void console_snapshot_orphaned(struct console *c);
 /** console_change_medium() - another medium for a removable drive, or none. */
 bool console_change_medium(struct console *c, const struct media_change *change, GError **error);
 struct media *console_media(struct console *c);
+struct vm *console_vm(struct console *c);
 /** console_key() - one byte of PC set 1; false: the keyboard's buffer is full, or there is none. */
 bool console_key(struct console *c, uint8_t code);
 /** console_debug() - a line for the debugger's monitor: its answer; g_free. */

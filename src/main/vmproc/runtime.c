@@ -11,7 +11,6 @@
 #include "main/bus/bus.h"
 #include "main/vmproc/console.h"
 #include "main/vmproc/runtime_int.h"
-#include "rt/log.h"
 #include "rt/loop.h"
 
 #define KEYS_MAX 4096u
@@ -185,54 +184,6 @@ static GVariant *screen_text(struct runtime *r, GVariant *args, GError **error)
     return g_variant_new("(s)", text != NULL ? text : "");
 }
 
-static GVariant *debug_line(struct runtime *r, const char *line)
-{
-    g_autofree char *text = console_debug(r->console, line);
-    g_autofree char *valid = g_utf8_make_valid(text != NULL ? text : "", -1);
-
-    return g_variant_new("(s)", valid);
-}
-
-static GVariant *debug_info(struct runtime *r, GVariant *args, GError **error)
-{
-    const char *name, *more;
-
-    (void)error;
-    g_variant_get(args, "(&s&s)", &name, &more);
-    g_autofree char *line = g_strconcat("info ", name, *more != '\0' ? " " : "", more, NULL);
-    return debug_line(r, line);
-}
-
-static GVariant *debug_stats(struct runtime *r, GVariant *args, GError **error)
-{
-    const char *pattern;
-
-    (void)error;
-    g_variant_get(args, "(&s)", &pattern);
-    g_autofree char *line = g_strconcat("info stats ", *pattern != '\0' ? pattern : "*", NULL);
-    return debug_line(r, line);
-}
-
-static GVariant *debug_command(struct runtime *r, GVariant *args, GError **error)
-{
-    const char *line;
-
-    (void)error;
-    g_variant_get(args, "(&s)", &line);
-    return debug_line(r, line);
-}
-
-static GVariant *log_groups(struct runtime *r, GVariant *args, GError **error)
-{
-    const char *changes;
-
-    (void)r;
-    g_variant_get(args, "(&s)", &changes);
-    if (!log_groups_set(changes, error))
-        api_wrap(error, E_INVALIDARG);
-    return NULL;
-}
-
 int runtime_fd(struct runtime *r)
 {
     GUnixFDList *list = g_dbus_message_get_unix_fd_list(g_dbus_method_invocation_get_message(r->now));
@@ -258,8 +209,18 @@ static const struct command {
     {"IDisplay", "GetScreenText", screen_text},
     {"IMachineDebugger", "Info", debug_info},
     {"IMachineDebugger", "GetStats", debug_stats},
+    {"IMachineDebugger", "ResetStats", debug_reset_stats},
     {"IMachineDebugger", "Command", debug_command},
-    {"IMachineDebugger", "ModifyLogGroups", log_groups},
+    {"IMachineDebugger", "SetRegister", debug_set_register},
+    {"IMachineDebugger", "InjectNMI", debug_inject_nmi},
+    {"IMachineDebugger", "DumpGuestCore", debug_dump_core},
+    {"IMachineDebugger", "DetectOS", debug_detect_os},
+    {"IMachineDebugger", "QueryOSInfo", debug_os_info},
+    {"IMachineDebugger", "QueryOSKernelLog", debug_os_log},
+    {"IMachineDebugger", "ModifyLogGroups", debug_log_groups},
+    {"IMachineDebugger", "ModifyLogFlags", debug_log_flags},
+    {"IMachineDebugger", "ModifyLogDestinations", debug_log_destinations},
+    {"IMachineDebugger", "GetLogSettings", debug_log_settings},
     {"IInternalSessionControl", "TakeSnapshot", storage_snapshot},
     {"IInternalSessionControl", "EndSnapshot", storage_snapshot_end},
     {"IInternalSessionControl", "StartMerge", storage_merge},

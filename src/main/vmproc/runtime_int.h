@@ -17,6 +17,22 @@ int runtime_fd(struct runtime *r);
 /** Whether the machine is Running or Paused. */
 bool runtime_must_live(struct runtime *r, GError **error);
 
+/* runtime_debug.c */
+GVariant *debug_info(struct runtime *r, GVariant *args, GError **error);
+GVariant *debug_stats(struct runtime *r, GVariant *args, GError **error);
+GVariant *debug_reset_stats(struct runtime *r, GVariant *args, GError **error);
+GVariant *debug_command(struct runtime *r, GVariant *args, GError **error);
+GVariant *debug_set_register(struct runtime *r, GVariant *args, GError **error);
+GVariant *debug_inject_nmi(struct runtime *r, GVariant *args, GError **error);
+GVariant *debug_dump_core(struct runtime *r, GVariant *args, GError **error);
+GVariant *debug_detect_os(struct runtime *r, GVariant *args, GError **error);
+GVariant *debug_os_info(struct runtime *r, GVariant *args, GError **error);
+GVariant *debug_os_log(struct runtime *r, GVariant *args, GError **error);
+GVariant *debug_log_groups(struct runtime *r, GVariant *args, GError **error);
+GVariant *debug_log_flags(struct runtime *r, GVariant *args, GError **error);
+GVariant *debug_log_destinations(struct runtime *r, GVariant *args, GError **error);
+GVariant *debug_log_settings(struct runtime *r, GVariant *args, GError **error);
+
 /* runtime_storage.c */
 GVariant *storage_snapshot(struct runtime *r, GVariant *args, GError **error);
 GVariant *storage_snapshot_end(struct runtime *r, GVariant *args, GError **error);

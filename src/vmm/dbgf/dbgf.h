@@ -14,6 +14,8 @@ void dbgf_regs(struct vcpu *c, GString *out);
 void dbgf_disasm(struct vcpu *c, uint64_t gla, unsigned count, GString *out);
 /** The top of the stack: @words entries of the stack's width. */
 void dbgf_stack(struct vcpu *c, unsigned words, GString *out);
+/** dbgf_set_register() - "rax" or "cpu0.rax"; nothing has changed when it is refused. */
+bool dbgf_set_register(struct vcpu *c, const char *name, const char *value, GError **error);
 /** What happened to the vCPU last, oldest first. */
 void dbgf_history(struct vcpu *c, GString *out);
 

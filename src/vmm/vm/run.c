@@ -321,6 +321,26 @@ static void do_load(struct vm *vm, const struct vm_request *r)
     vm_set_state(vm, ok ? VM_SUSPENDED : VM_LOAD_FAILURE);
 }
 
+/* Nobody sees that the machine stood still for it: its state stays. */
+static void do_look(struct vm *vm, const struct vm_request *r)
+{
+    const enum vm_state state = vm_state_get(vm);
+
+    if (state != VM_RUNNING && state != VM_SUSPENDED && state != VM_GURU_MEDITATION) {
+        g_set_error(r->error, VM_ERROR, 0, "A machine that is %s cannot be looked into", vm_state_name(state));
+        return;
+    }
+    if (state == VM_RUNNING) {
+        stop_cpus(vm);
+        tm_pause(vm->tm);
+    }
+    r->look(vm, r->user, r->error);
+    if (state == VM_RUNNING) {
+        tm_resume(vm->tm);
+        start_cpus(vm);
+    }
+}
+
 static void carry_out(struct vm *vm, const struct vm_request *r)
 {
     switch (r->kind) {
@@ -346,6 +366,7 @@ static void carry_out(struct vm *vm, const struct vm_request *r)
     case REQ_BREAK: do_break(vm, r->cpu); break;
     case REQ_SAVE: do_save(vm, r); break;
     case REQ_LOAD: do_load(vm, r); break;
+    case REQ_LOOK: do_look(vm, r); break;
     case REQ_FILLED: do_filled(vm, r->text); break;
     case REQ_QUIT: break;
     }
@@ -448,6 +469,16 @@ static bool ask_file(struct vm *vm, enum vm_request_kind kind, const char *path,
         return true;
     g_propagate_error(error, why);
     return false;
+}
+
+bool vm_look(struct vm *vm, void (*look)(struct vm *vm, void *user, GError **error), void *user, GError **error)
+{
+    GError *why = NULL;
+
+    vm_wait(vm, ask(vm, (struct vm_request){.kind = REQ_LOOK, .look = look, .user = user, .error = &why}));
+    if (why != NULL)
+        g_propagate_error(error, why);
+    return why == NULL;
 }
 
 bool vm_save(struct vm *vm, const char *path, GError **error)

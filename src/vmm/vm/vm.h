@@ -74,6 +74,18 @@ bool vm_save(struct vm *vm, const char *path, GError **error);
  * nothing on disk. */
 bool vm_load(struct vm *vm, const char *path, GError **error);
 
+/* A debugger's; the machine's state does not change, it stands still for as long as they take. */
+/** "rax", "cpu0.cr3" ...; a value in C's notation. */
+bool vm_set_register(struct vm *vm, unsigned cpu, const char *name, const char *value, GError **error);
+/** An ELF core of all vCPUs and RAM into @fd. */
+bool vm_dump_core(struct vm *vm, int fd, GError **error);
+/** false: another injected event is still waiting. */
+bool vm_inject_nmi(struct vm *vm);
+/** What system the guest runs; NULL and no error: none that is known. @ret_version: g_free. Static. */
+const char *vm_detect_os(struct vm *vm, char **ret_version, GError **error);
+/** Its kernel's log; NULL and no error: no system, or no log, that is known. g_free */
+char *vm_os_log(struct vm *vm, unsigned most_lines, GError **error);
+
 /**
  * vm_debug_command() - "info NAME ARGS" (doc/stam.md lists names), "stats GLOB", "statistics --pattern GLOB" (XML),
  * "help": the debugger's and VBoxManage debugvm's answers. g_free.

@@ -29,6 +29,7 @@ enum vm_request_kind {
     REQ_BREAK,
     REQ_SAVE,
     REQ_LOAD,
+    REQ_LOOK,   /* a debugger's function, while nothing executes */
     REQ_FILLED, /* RAM of a saved state is all there */
     REQ_QUIT
 };
@@ -36,7 +37,9 @@ struct vm_request {
     enum vm_request_kind kind;
     unsigned cpu;
     char *text;     /* why, or a path */
-    GError **error; /* of SAVE and LOAD; the asker waits */
+    GError **error; /* of SAVE, LOAD and LOOK; the asker waits */
+    void (*look)(struct vm *vm, void *user, GError **error);
+    void *user; /* look's */
     bool by_guest;
     uint64_t number;
 };
@@ -86,6 +89,9 @@ uint64_t vm_ask(struct vm *vm, enum vm_request_kind kind, unsigned cpu, bool by_
 void vm_wait(struct vm *vm, uint64_t number);
 /** From a vCPU or device thread: no vCPU starts another instruction stretch until the request just asked is done. */
 void vm_close_gate(struct vm *vm);
+
+/** vm_look() - @look on the control thread while no vCPU executes; false: it or the machine's state refused. */
+bool vm_look(struct vm *vm, void (*look)(struct vm *vm, void *user, GError **error), void *user, GError **error);
 
 /* engine.c */
 bool vm_engines_new(struct vm *vm, GError **error);

@@ -1,9 +1,13 @@
 /*
  * console.c - a running machine's objects at the service: every call goes on to the VM process, its answer comes back.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "main/server/objects.h"
+#include "rt/status.h"
 
 static void *find(void *user, struct bus_peer *peer, const char *node)
 {
@@ -19,6 +23,45 @@ static void reply(void *user, GVariant *ret, GError *error)
     g_clear_pointer(&ret, g_variant_unref);
 }
 
+/* ---- the core file: made here, where the caller's folders are open, written there ---- */
+
+struct dump {
+    GDBusMethodInvocation *invocation;
+    char *path;
+};
+
+static void dumped(void *user, GVariant *ret, GError *error)
+{
+    struct dump *d = user;
+
+    if (error != NULL)
+        unlink(d->path);
+    reply(d->invocation, ret, error);
+    g_free(d->path);
+    g_free(d);
+}
+
+static bool dump_core(struct bus_call *call, GError **error)
+{
+    const struct machine *m = call->object;
+    const char *path;
+
+    g_variant_get(call->args, "(&s&s)", &path, NULL);
+    if (!g_path_is_absolute(path))
+        return api_fail(error, E_INVALIDARG, "The core file's path '%s' is not absolute", path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return api_fail(error, VBOX_E_FILE_ERROR, "Could not create the core file '%s' (%s)", path,
+                        status_name(status_from_errno(errno)));
+    struct dump *d = g_new0(struct dump, 1);
+    d->invocation = call->invocation;
+    d->path = g_strdup(path);
+    call->later = true;
+    vmproc_call_fd(m->vm, API_PREFIX "IMachineDebugger", "DumpGuestCore", call->args, fd, dumped, d);
+    close(fd);
+    return true;
+}
+
 static bool forward(struct bus_call *call, GVariant **ret, GError **error)
 {
     const struct machine *m = call->object;
@@ -26,9 +69,12 @@ static bool forward(struct bus_call *call, GVariant **ret, GError **error)
     (void)ret;
     if (m->vm == NULL || m->launching)
         return api_fail(error, VBOX_E_INVALID_VM_STATE, "Machine '%s' is not currently running.", machine_name(m));
+    const char *method = g_dbus_method_invocation_get_method_name(call->invocation);
+    if (strcmp(method, "DumpGuestCore") == 0)
+        return dump_core(call, error);
     call->later = true;
-    vmproc_call(m->vm, g_dbus_method_invocation_get_interface_name(call->invocation),
-                g_dbus_method_invocation_get_method_name(call->invocation), call->args, reply, call->invocation);
+    vmproc_call(m->vm, g_dbus_method_invocation_get_interface_name(call->invocation), method, call->args, reply,
+                call->invocation);
     return true;
 }
 

@@ -193,7 +193,7 @@ static void on_reply(GObject *source, GAsyncResult *result, void *user)
 {
     struct pending *p = user;
     GError *error = NULL;
-    GVariant *ret = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
+    GVariant *ret = g_dbus_connection_call_with_unix_fd_list_finish(G_DBUS_CONNECTION(source), NULL, result, &error);
 
     if (error != NULL && error->domain == API_ERROR)
         g_dbus_error_strip_remote_error(error);
@@ -208,15 +208,24 @@ static void on_reply(GObject *source, GAsyncResult *result, void *user)
     g_free(p);
 }
 
-void vmproc_call(struct vmproc *vm, const char *interface, const char *method, GVariant *args, vmproc_reply_fn reply,
-                 void *user)
+void vmproc_call_fd(struct vmproc *vm, const char *interface, const char *method, GVariant *args, int fd,
+                    vmproc_reply_fn reply, void *user)
 {
+    g_autoptr(GUnixFDList) fds = fd >= 0 ? g_unix_fd_list_new() : NULL;
     struct pending *p = g_new0(struct pending, 1);
 
     p->reply = reply;
     p->user = user;
-    g_dbus_connection_call(vm->connection, NULL, vm->node, interface, method, args, NULL, G_DBUS_CALL_FLAGS_NONE,
-                           G_MAXINT, NULL, on_reply, p);
+    if (fds != NULL)
+        g_unix_fd_list_append(fds, fd, NULL); /* one that cannot be duplicated is missed by the process */
+    g_dbus_connection_call_with_unix_fd_list(vm->connection, NULL, vm->node, interface, method, args, NULL,
+                                             G_DBUS_CALL_FLAGS_NONE, G_MAXINT, fds, NULL, on_reply, p);
+}
+
+void vmproc_call(struct vmproc *vm, const char *interface, const char *method, GVariant *args, vmproc_reply_fn reply,
+                 void *user)
+{
+    vmproc_call_fd(vm, interface, method, args, -1, reply, user);
 }
 
 bool vmproc_call_now(struct vmproc *vm, const char *method, GVariant *args, int fd, GError **error)
