@@ -3,11 +3,11 @@
  * memory of which form a site should have.
  *
  * A site is translated in its quickest form. When it is caught at what that form is bad at (the host traps on a
- * misaligned operand, the operand is a device's register), often enough, it is marked, and its block translated anew
- * with the form that suits. The mark has a term: then the first form is tried again, because data move and programs go.
- * A site that is caught again is marked for twice as long, so that the catches of a machine's life grow with the
- * logarithm of time only. Sites are known by physical address and kind of code; marks stay when translations are
- * forgotten.
+ * misaligned operand, the operand is a device's register, a group's probe misses for good), often enough, it is marked,
+ * and its block translated anew with the form that suits. The mark has a term: then the first form is tried again,
+ * because data move and programs go. A site that is caught again is marked for twice as long, so that the catches of a
+ * machine's life grow with the logarithm of time only. Sites are known by physical address and kind of code; marks stay
+ * when translations are forgotten.
  *
  * Thread: a vCPU's own. Time is what the caller counts, in ns, and only goes up.
  * Invariant 1: a site's term never shrinks while it is remembered; patm_forget() is the way back to the beginning.
@@ -22,7 +22,7 @@
 #define PATM_TERM_NS   (UINT64_C(16) << 30)
 #define PATM_TERMS_MAX 10u /* doublings of the first term, and of the catches after a release */
 
-enum patm_kind { PATM_MISALIGNED, PATM_DEVICE, PATM_KINDS };
+enum patm_kind { PATM_MISALIGNED, PATM_DEVICE, PATM_APART, PATM_KINDS };
 
 struct patm_site {
     uint64_t gpa, until;

@@ -43,6 +43,12 @@ void rem_caught_device(struct rem *r, const struct rem_site *s)
         caught(r, s, PATM_DEVICE);
 }
 
+void rem_caught_apart(struct rem *r, const struct rem_site *s)
+{
+    if (r->lockstep == NULL)
+        caught(r, s, PATM_APART);
+}
+
 void rem_not_device(struct rem *r, const struct rem_site *s)
 {
     const struct rem_page *page = r->block[s->block].page;
@@ -55,9 +61,14 @@ void rem_not_device(struct rem *r, const struct rem_site *s)
     rem_translate_anew(r, s->block);
 }
 
+bool rem_marked_at(const struct rem_tr *t, enum patm_kind kind, unsigned off)
+{
+    return t->page->caught && patm_marked(t->r->patm, kind, t->page->gpa + off, t->page->key);
+}
+
 bool rem_marked(const struct rem_tr *t, enum patm_kind kind)
 {
-    return t->page->caught && patm_marked(t->r->patm, kind, t->page->gpa + t->n->off, t->page->key);
+    return rem_marked_at(t, kind, t->n->off);
 }
 
 static void expired(void *user, const struct patm_site *site)

@@ -142,7 +142,7 @@ void rem_arena_room(struct rem *r)
     uint32_t next = (r->arena + 1) % r->limit;
 
     if (r->used + REM_BLOCK_ROOM <= r->end.used && r->blocks + 2 <= r->end.blocks &&
-        r->sites + 4 * CSAM_RUN_MAX <= r->end.sites && r->links + 2 * CSAM_RUN_MAX <= r->end.links &&
+        r->sites + 8 * CSAM_RUN_MAX <= r->end.sites && r->links + 4 * CSAM_RUN_MAX <= r->end.links &&
         r->bytes_used + CSAM_PAGE_BYTES <= r->end.bytes)
         return;
     forget(r, next);

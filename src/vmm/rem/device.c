@@ -150,12 +150,15 @@ bool rem_emit_port(struct rem_tr *t, const struct x86_insn *i)
 
 static bool emit_at(struct rem_tr *t, const struct x86_insn *i, uint32_t what)
 {
-    int reg = rem_emit_gla(t, i);
+    struct rem_gla a;
 
-    if (reg < 0)
+    if (!rem_emit_gla(t, i, &a))
         return false;
+    struct x86_place sum = e_at(a.reg, a.disp);
     t->r->site[t->site].flags |= REM_S_DEVICE;
-    e_store(&t->e, &t->r->hot.tmp, (unsigned)reg);
+    if (a.disp != 0)
+        e_lea(&t->e, true, T0, &sum);
+    e_store(&t->e, &t->r->hot.tmp, a.disp != 0 ? (unsigned)T0 : a.reg);
     return emit(t, what);
 }
 

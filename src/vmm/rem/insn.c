@@ -23,14 +23,6 @@ struct plan {
     int swapped;        /* register whose low bytes change places; -1 none */
 };
 
-static const struct x86_operand *memory_of(const struct x86_insn *i)
-{
-    for (unsigned n = 0; n < i->nops; n++)
-        if (i->op[n].kind == X86_OP_MEM)
-            return &i->op[n];
-    return NULL;
-}
-
 static uint8_t *field_of(struct plan *p, enum x86_field field)
 {
     return field == X86_FIELD_REG ? &p->place.reg : field == X86_FIELD_RM ? &p->place.rm : &p->place.vvvv;
@@ -58,6 +50,14 @@ static void plan_rcx(struct plan *p)
             p->rcx_back |= (o->flags & X86_OPF_WRITE) != 0;
         }
     }
+}
+
+bool rem_wants_rcx(const struct x86_insn *i)
+{
+    struct plan p = {.i = *i};
+
+    plan_rcx(&p);
+    return p.rcx;
 }
 
 /* XCHG and XADD of CL and CH: each in a register of its own, and both come back. */
@@ -152,27 +152,26 @@ static void swap_bytes(struct emit *e, int reg) /* xchg high, low */
     E_BYTES(e, 0x86, (uint8_t)(0xe0u | (unsigned)reg << 3 | (unsigned)reg));
 }
 
-/* Address and check of the memory operand; then [reg + S], or [T0] if S has other duties, is the host's. */
+/* Address and check of the memory operand; then the place is on the host, by T0 alone if S has other duties. */
 static bool reach_memory(struct rem_tr *t, struct plan *p, const struct x86_operand *m)
 {
-    int reg = rem_emit_gla(t, &p->i);
-    struct x86_place sum;
+    struct x86_place at;
+    struct rem_gla a;
 
-    if (reg < 0)
-        return false;
-    /* what has to be aligned cannot go over the end of a page: the host traps */
-    rem_emit_probe(t, (unsigned)reg, p->i.row->rules & X86_RULE_ALIGN ? 1 : m->bytes, (m->flags & X86_OPF_WRITE) != 0);
-    p->place.memory = true;
-    p->place.scale = 1;
-    if (p->spills == 0 && p->swapped < 0 && !p->rcx) {
-        p->place.base = (uint8_t)reg;
-        p->place.index = S;
-        return true;
+    if (!rem_in_group(t, &at)) {
+        if (!rem_emit_gla(t, &p->i, &a))
+            return false;
+        /* what has to be aligned cannot go over the end of a page: the host traps */
+        rem_emit_probe(t, a, p->i.row->rules & X86_RULE_ALIGN ? 1 : m->bytes, (m->flags & X86_OPF_WRITE) != 0);
+        at = rem_place(a);
+        if (p->spills != 0 || p->swapped >= 0 || p->rcx)
+            at = rem_emit_without_s(t, at);
     }
-    sum = e_at_index((unsigned)reg, S, 1, 0);
-    e_lea(&t->e, true, T0, &sum);
-    p->place.base = T0;
-    p->place.index = X86_REG_NONE;
+    p->place.memory = true;
+    p->place.base = at.base;
+    p->place.index = at.index;
+    p->place.scale = at.scale;
+    p->place.disp = at.disp;
     return true;
 }
 
@@ -215,7 +214,7 @@ static bool jcc_follows(const struct rem_tr *t)
 bool rem_emit_data(struct rem_tr *t, const struct x86_insn *i)
 {
     struct plan p = {.i = *i, .place = {.reg = X86_KEEP, .rm = X86_KEEP, .vvvv = X86_KEEP, .index = X86_REG_NONE}};
-    const struct x86_operand *m = memory_of(&p.i);
+    const struct x86_operand *m = rem_memory_of(&p.i);
     uint8_t code[X86_ENCODE_MAX], *begin = t->e.p;
     size_t n;
 

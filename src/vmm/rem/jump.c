@@ -301,7 +301,7 @@ void rem_emit_to_t0(struct rem_tr *t, int32_t pop, bool drop_pair)
         add_base(t, &t->c->ctx.seg[X86_CS].base, 0);
     }
     load_x(t);
-    rem_miss(t, false); /* the interpreter runs the jump: it may have to raise #GP for it */
+    rem_miss(t, STUB_SLOW); /* the interpreter runs the jump: it may have to raise #GP for it */
     e_mem(e, false, 0x8b, S, &entry);
     adjust_rsp(t, pop, T0);
     if (t->segmented)
@@ -325,15 +325,10 @@ static void push_return(struct rem_tr *t, const struct x86_insn *i)
 {
     unsigned bytes = i->opsize;
     struct emit *e = &t->e;
-    struct x86_place sp = e_at(HOST_RSP, -(int32_t)bytes), sum = e_at_index(T0, S, 1, 0),
-                     next = e_at(S, t->n->off + i->len), at = e_at(T0, 0);
+    struct x86_place next = e_at(S, t->n->off + i->len), at;
 
-    if (t->segmented)
-        rem_emit_stack_gla(t, -(int32_t)bytes, bytes, REM_ROOM_WRITE);
-    else
-        e_lea(e, t->bits64, T0, &sp);
-    rem_emit_probe(t, T0, bytes, true);
-    e_lea(e, true, T0, &sum);
+    if (!rem_in_group(t, &at))
+        at = rem_emit_without_s(t, rem_emit_push_place(t, bytes));
     e_load(e, S, &t->r->hot.pcbase);
     e_lea(e, t->bits64, S, &next);
     rem_emit_move(e, true, bytes, S, &at);
@@ -386,15 +381,14 @@ bool rem_emit_call(struct rem_tr *t, const struct x86_insn *i)
 
 bool rem_emit_ret(struct rem_tr *t, const struct x86_insn *i)
 {
-    unsigned bytes = i->opsize, sp = t->segmented ? T0 : HOST_RSP;
+    unsigned bytes = i->opsize;
     int32_t pop = (int32_t)(bytes + (i->nops ? (uint16_t)i->imm[0] : 0));
-    struct x86_place top = e_at_index(sp, S, 1, 0), difference = e_at_index(S, T0, 1, 1);
+    struct x86_place top, difference = e_at_index(S, T0, 1, 1);
     struct emit *e = &t->e;
     uint8_t *hit;
 
-    if (t->segmented)
-        rem_emit_stack_gla(t, 0, bytes, REM_ROOM_READ);
-    rem_emit_probe(t, sp, bytes, false);
+    if (!rem_in_group(t, &top))
+        top = rem_emit_pop_place(t, HOST_RSP, bytes);
     load_rip(t, bytes, &top);
     E_BYTES(e, 0x48, 0x8b, 0x4c, 0x24, 8); /* mov rcx, [rsp + 8] */
     e_lea(e, true, S, &difference);
@@ -413,12 +407,13 @@ static bool load_target(struct rem_tr *t, const struct x86_insn *i)
     const struct x86_operand *o = &i->op[0];
     struct emit *e = &t->e;
 
+    t->in_t0 = REM_NO_GROUP;
     if (o->kind == X86_OP_MEM) {
-        int reg = rem_emit_gla(t, i);
-        if (reg < 0)
+        struct rem_gla a;
+        if (!rem_emit_gla(t, i, &a))
             return false;
-        rem_emit_probe(t, (unsigned)reg, o->bytes, false);
-        struct x86_place at = e_at_index((unsigned)reg, S, 1, 0);
+        rem_emit_probe(t, a, o->bytes, false);
+        struct x86_place at = rem_place(a);
         load_rip(t, o->bytes, &at);
         return true;
     }

@@ -30,14 +30,6 @@ static const uint8_t kinds[X86_MNEM_COUNT] = {
     [X86_PUSH] = REM_PUSH,     [X86_POP] = REM_POP,      [X86_LEAVE] = REM_LEAVE,
 };
 
-static const struct x86_operand *memory_of(const struct x86_insn *i)
-{
-    for (unsigned n = 0; n < i->nops; n++)
-        if (i->op[n].kind == X86_OP_MEM)
-            return &i->op[n];
-    return NULL;
-}
-
 bool rem_uses_vectors(const struct x86_insn *i)
 {
     switch (i->mnem) {
@@ -91,7 +83,7 @@ static bool writes_code_segment(const struct vcpu *c, const struct x86_insn *i, 
 
 static bool data_allowed(const struct vcpu *c, const struct x86_insn *i)
 {
-    const struct x86_operand *m = memory_of(i);
+    const struct x86_operand *m = rem_memory_of(i);
 
     if (writes_code_segment(c, i, m))
         return false;
@@ -118,7 +110,7 @@ enum rem_kind rem_kind_of(const struct vcpu *c, const struct x86_insn *i)
 
     if (kind == REM_OPAQUE && x86_mnem_engine(i->mnem) == X86_BY_HOST)
         kind = REM_DATA;
-    if (!cpum_has(c, i->feature) || (i->lock && !memory_of(i)))
+    if (!cpum_has(c, i->feature) || (i->lock && !rem_memory_of(i)))
         return REM_OPAQUE;
     if (kind == REM_DATA)
         return data_allowed(c, i) ? REM_DATA : REM_OPAQUE;

@@ -24,24 +24,16 @@ static bool has_register_form(const struct x86_insn *i)
     return false;
 }
 
-static const struct x86_operand *memory_of(const struct x86_insn *i)
-{
-    for (unsigned n = 0; n < i->nops; n++)
-        if (i->op[n].kind == X86_OP_MEM)
-            return &i->op[n];
-    return NULL;
-}
-
 /* Linear address, check and host address of the operand, which ends up in T0. */
 static bool reach(struct rem_tr *t, const struct x86_insn *i, unsigned bytes, bool write)
 {
-    int reg = rem_emit_gla(t, i);
+    struct rem_gla a;
 
-    if (reg < 0)
+    if (!rem_emit_gla(t, i, &a))
         return false;
-    struct x86_place sum = e_at_index((unsigned)reg, S, 1, 0);
-    rem_emit_crossing_check(t, (unsigned)reg, bytes);
-    rem_emit_probe(t, (unsigned)reg, bytes == VECTOR_BYTES ? 1 : bytes, write);
+    struct x86_place sum = rem_place(a);
+    rem_emit_crossing_check(t, a, bytes);
+    rem_emit_probe(t, a, bytes == VECTOR_BYTES ? 1 : bytes, write);
     e_lea(&t->e, true, T0, &sum);
     rem_islands(t, REM_FAR, true); /* what follows is long */
     return true;
@@ -205,7 +197,7 @@ static bool emit_push(struct rem_tr *t, const struct x86_insn *i)
 
 bool rem_emit_misaligned(struct rem_tr *t, const struct x86_insn *i)
 {
-    const struct x86_operand *m = memory_of(i);
+    const struct x86_operand *m = rem_memory_of(i);
 
     if (m != NULL && i->mnem == X86_PUSH && rem_kind_of(t->c, i) == REM_PUSH && m->bytes == i->opsize)
         return emit_push(t, i);

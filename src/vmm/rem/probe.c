@@ -1,5 +1,5 @@
 /*
- * probe.c - guest memory: from a memory operand to [reg + S] on the host.
+ * probe.c - guest memory: from a memory operand to [reg + S + disp] on the host.
  *
  * The page of the address indexes the set's table; what stands there is added to the address, 0 is a miss:
  *     pext rcx, reg, [mask]     mov rcx, [r15 + rcx * 8]  (stores: gs:[rcx * 8])     jrcxz miss     mov rax, [reg +
@@ -16,34 +16,50 @@ static void load_w(struct emit *e, unsigned to, unsigned index)
             (uint8_t)(4u | (to & 7u) << 3), (uint8_t)(0xc5u | (index & 7u) << 3), 0, 0, 0, 0);
 }
 
-/* rcx = 0 exactly if [reg, +bytes) goes over the page's end: bit 12 of offset + bytes - 1, less one. */
-void rem_emit_crossing_check(struct rem_tr *t, unsigned reg, unsigned bytes)
+/* S = bits of the address @a that @mask names */
+static void bits_of(struct emit *e, struct rem_gla a, const struct x86_place *mask)
+{
+    struct x86_place sum = e_at(a.reg, a.disp);
+
+    if (a.disp != 0)
+        e_lea(e, true, S, &sum);
+    e_pext_at(e, S, a.disp != 0 ? S : a.reg, mask);
+}
+
+/* rcx = 0 exactly if [a, +bytes) goes over the page's end: bit 12 of offset + bytes - 1, less one. */
+void rem_emit_crossing_check(struct rem_tr *t, struct rem_gla a, unsigned bytes)
 {
     struct x86_place last = e_at(S, (int32_t)bytes - 1), less_one = e_at(S, -1), off = e_at(RB, REM_MASK_OFF),
                      bit12 = e_at(RB, REM_MASK_4K);
     struct emit *e = &t->e;
 
-    e_pext_at(e, S, reg, &off);
+    bits_of(e, a, &off);
     e_lea(e, true, S, &last);
     e_pext_at(e, S, S, &bit12);
     e_lea(e, true, S, &less_one);
-    rem_miss(t, false);
+    rem_miss(t, STUB_SLOW);
 }
 
-void rem_emit_probe(struct rem_tr *t, unsigned reg, unsigned bytes, bool write)
+void rem_emit_entry(struct rem_tr *t, struct rem_gla a, bool write)
 {
-    bool natural = bytes == 2 || bytes == 4 || bytes == 8;
     struct x86_place entry = e_at_index(RB, S, 8, 0), page = e_at(RB, REM_MASK_PAGE);
     struct emit *e = &t->e;
 
-    if (bytes > 1 && !natural)
-        rem_emit_crossing_check(t, reg, bytes);
-    e_pext_at(e, S, reg, &page);
+    bits_of(e, a, &page);
     if (write)
         load_w(e, S, S);
     else
         e_mem(e, true, 0x8b, S, &entry);
-    rem_miss(t, false);
+}
+
+void rem_emit_probe(struct rem_tr *t, struct rem_gla a, unsigned bytes, bool write)
+{
+    bool natural = bytes == 2 || bytes == 4 || bytes == 8;
+
+    if (bytes > 1 && !natural)
+        rem_emit_crossing_check(t, a, bytes);
+    rem_emit_entry(t, a, write);
+    rem_miss(t, STUB_SLOW);
 }
 
 /* ---- effective addresses ---- */
@@ -86,32 +102,46 @@ bool rem_emit_offset(struct rem_tr *t, const struct x86_insn *i, unsigned to, un
     return true;
 }
 
-int rem_emit_gla(struct rem_tr *t, const struct x86_insn *i)
+/* Base and displacement alone, in 64-bit code: nothing is added up. False: another form. */
+static bool base_alone(struct rem_tr *t, const struct x86_insn *i, struct rem_gla *ret)
 {
-    bool wide = i->addrsize == 8, based = i->seg == X86_FS || i->seg == X86_GS;
-    unsigned base = i->base < X86_AH ? rem_host_reg(i->base) : X86_REG_NONE;
+    int64_t disp = i->disp + (i->base == X86_BASE_RIP ? t->n->off + i->len : 0);
+
+    if (i->addrsize != 8 || i->base == X86_REG_NONE || i->index != X86_REG_NONE || disp != (int32_t)disp)
+        return false;
+    if (i->base == X86_BASE_RIP)
+        e_load(&t->e, T0, &t->r->hot.pcbase);
+    *ret = (struct rem_gla){.reg = i->base == X86_BASE_RIP ? (unsigned)T0 : component(&t->e, t->c, i->base, T0),
+                            .disp = (int32_t)disp};
+    return true;
+}
+
+bool rem_emit_gla(struct rem_tr *t, const struct x86_insn *i, struct rem_gla *ret)
+{
+    bool based = i->seg == X86_FS || i->seg == X86_GS;
     struct emit *e = &t->e;
     struct x86_place sum = e_at_index(T0, S, 1, 0);
 
     if (i->vsib)
-        return -1;
+        return false;
+    *ret = rem_gla_in(T0);
     if (rem_is_segmented(t, i))
         return rem_emit_segmented_gla(t, i);
-    if (wide && !based && base != X86_REG_NONE && i->index == X86_REG_NONE && i->disp == 0)
-        return (int)base;
-    if (wide && based && i->base == X86_REG_NONE && i->index == X86_REG_NONE && i->disp == (int32_t)i->disp) {
-        struct x86_place m = e_at(T0, (int32_t)i->disp);
+    if (!based && base_alone(t, i, ret))
+        return true;
+    if (i->addrsize == 8 && based && i->base == X86_REG_NONE && i->index == X86_REG_NONE &&
+        i->disp == (int32_t)i->disp) {
         e_load(e, T0, &t->c->ctx.seg[i->seg].base);
-        e_lea(e, true, T0, &m);
-        return T0;
+        ret->disp = (int32_t)i->disp;
+        return true;
     }
     if (!rem_emit_offset(t, i, T0, 8))
-        return -1;
+        return false;
     if (based) {
         e_load(e, S, &t->c->ctx.seg[i->seg].base);
         e_lea(e, true, T0, &sum);
     }
-    return T0;
+    return true;
 }
 
 bool rem_emit_lea(struct rem_tr *t, const struct x86_insn *i)

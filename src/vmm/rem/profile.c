@@ -54,6 +54,8 @@ static void register_rem(const struct rem *r, struct stam *stam)
         {"Slow", "insns", "run by the interpreter from translated code", &s->slow},
         {"Elsewhere", "times", "and translated code went on in another block", &s->elsewhere},
         {"Faults", "times", "host exceptions in translated code", &s->faults},
+        {"Groups", "groups", "of accesses that one probe serves", &s->groups},
+        {"Copies", "stretches", "of groups that exist without them too", &s->copies},
         {"Opaque", "insns", "translated into a call of the interpreter", &s->opaque_insns},
         {"Refused/Mode", "times", "alignment checks, a code segment for the interpreter",
          &s->refused[REM_REFUSED_MODE]},
@@ -85,6 +87,8 @@ void rem_register(struct vcpu *c, struct stam *stam)
     const struct row patm[] = {
         {"Misaligned/Caught", "times", "the host found a misaligned operand", &p->stat_caught[PATM_MISALIGNED]},
         {"Misaligned/Marked", "times", "a site got the form for them", &p->stat_marked[PATM_MISALIGNED]},
+        {"Apart/Caught", "times", "a group of accesses could not share a probe", &p->stat_caught[PATM_APART]},
+        {"Apart/Marked", "times", "a stretch got a copy without groups", &p->stat_marked[PATM_APART]},
         {"Device/Caught", "times", "a site reached a device by way of the interpreter", &p->stat_caught[PATM_DEVICE]},
         {"Device/Marked", "times", "a site got the form for that", &p->stat_marked[PATM_DEVICE]},
         {"Device/Accesses", "times", "by such sites", &s->device_accesses},

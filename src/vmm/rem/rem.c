@@ -279,6 +279,9 @@ static void put_masks(struct rem *r)
         base[REM_MASK_OFF / 8] = (int64_t)PAGE_MASK;
         base[REM_MASK_4K / 8] = CSAM_PAGE_BYTES;
         base[REM_MASK_SIGN / 8] = INT64_MIN;
+        for (unsigned bits = REM_CHUNK_MIN; bits <= REM_CHUNK_MAX; bits++)
+            base[REM_MASK_CHUNK / 8 - (int)(bits - REM_CHUNK_MIN)] =
+                (int64_t)(PAGE_MASK & ~((UINT64_C(1) << bits) - 1));
     }
 }
 

@@ -27,7 +27,9 @@
 
 enum { S = X86_RCX, T0 = X86_R14, RB = X86_R15, HOST_RSP = X86_R13, HOST_RCX = X86_R12 };
 /* Masks in front of R, distance from RB. */
-enum { REM_MASK_PAGE = -8, REM_MASK_OFF = -16, REM_MASK_4K = -24, REM_MASK_SIGN = -32 };
+enum { REM_MASK_PAGE = -8, REM_MASK_OFF = -16, REM_MASK_4K = -24, REM_MASK_SIGN = -32, REM_MASK_CHUNK = -40 };
+#define REM_CHUNK_MIN 3u /* REM_MASK_CHUNK - 8 * n: the number of the 2^(n + 3)-byte chunk in its page */
+#define REM_CHUNK_MAX 8u
 /* Accesses that a segment may have room for: segment.c. */
 enum rem_room { REM_ROOM_READ, REM_ROOM_WRITE, REM_ROOMS };
 #define REM_PAGES_MAX  4096u
@@ -58,6 +60,7 @@ struct rem_hot {
     uint64_t mask_in_page, mask_high, mask_align[3];                           /* string.c; [bytes / 4] */
     uint64_t code_room, minus_cs;             /* segment.c: of CS, and its base negated */
     uint64_t room[REM_ROOMS][X86_SREG_COUNT]; /* segment.c */
+    uint64_t group[8];                        /* where groups are on the host */
     uint8_t xmm[16];                          /* a vector register while it is borrowed */
     uint32_t site, link;
     uint32_t access; /* what a device is asked for (device.c); 0: the interpreter runs the site */
@@ -112,7 +115,12 @@ struct rem_site {
     uint32_t block;
     uint16_t off;
     uint8_t len, flags;
+    uint16_t until; /* offset of the last instruction of its stretch; 0: is in none */
+    uint8_t leads;  /* enum rem_leads */
 };
+/** In front of the site's instruction a group is probed: for reading; for writing, which the instruction itself does,
+ * or a later one. */
+enum rem_leads { REM_LEADS_NOT, REM_LEADS_READ, REM_LEADS_WRITE, REM_LEADS_LATER };
 /** An instruction ready for the interpreter, at its site's number modulo REM_OPS. */
 struct rem_op {
     uint32_t site; /* + 1; 0: none */
@@ -295,7 +303,10 @@ bool rem_pairs_fault(const struct rem *r, void *context);
 void rem_caught_misaligned(struct rem *r, struct rem_site *s);
 void rem_caught_device(struct rem *r, const struct rem_site *s);
 void rem_not_device(struct rem *r, const struct rem_site *s);
-bool rem_marked(const struct rem_tr *t, enum patm_kind kind); /* the present instruction */
+/** A group led by it could not share a probe, and nothing that can be done now will help. */
+void rem_caught_apart(struct rem *r, const struct rem_site *s);
+bool rem_marked_at(const struct rem_tr *t, enum patm_kind kind, unsigned off); /* in the page */
+bool rem_marked(const struct rem_tr *t, enum patm_kind kind);                  /* the present instruction */
 /** The block is translated anew before translated code is entered again. */
 void rem_translate_anew(struct rem *r, uint32_t block);
 /** Now and then: marks whose term is over; how many host faults there are. */
@@ -336,7 +347,7 @@ static inline void rem_put_flags(struct rem *r)
     r->hot.x87_ok = iem_x87_usable(r->c);
 }
 
-/* ---- the translator (translate.c insn.c probe.c jump.c stack.c) ---- */
+/* ---- the translator (translate.c access.c group.c insn.c probe.c jump.c stack.c) ---- */
 enum rem_kind {
     REM_OPAQUE, /* the interpreter runs it */
     REM_DATA,
@@ -355,10 +366,35 @@ enum rem_kind {
 /** Its registers include the vector registers or MXCSR. */
 bool rem_uses_vectors(const struct x86_insn *i);
 enum rem_kind rem_kind_of(const struct vcpu *c, const struct x86_insn *i);
+static inline const struct x86_operand *rem_memory_of(const struct x86_insn *i) /* NULL: none */
+{
+    for (unsigned n = 0; n < i->nops; n++)
+        if (i->op[n].kind == X86_OP_MEM)
+            return &i->op[n];
+    return NULL;
+}
+
+/** Accesses that one probe serves (access.c). Instructions are numbered in the run. */
+#define REM_GROUPS_MAX 8u
+#define REM_NO_GROUP   0xffu
+struct rem_group {
+    int64_t lo; /* in the terms of access.c: only differences mean something */
+    uint32_t span;
+    uint8_t leader, last;
+    bool write, leader_writes, fixed;
+};
+struct rem_groups {
+    unsigned count, run; /* groups, instructions */
+    struct rem_group group[REM_GROUPS_MAX];
+    uint8_t of[CSAM_RUN_MAX];                         /* group of each instruction, or REM_NO_GROUP */
+    int32_t at[CSAM_RUN_MAX];                         /* its access, from the group's lo */
+    uint8_t since[CSAM_RUN_MAX], until[CSAM_RUN_MAX]; /* stretch it is in; REM_NO_GROUP: none */
+    bool leads[CSAM_RUN_MAX];
+};
 
 /** Code out of line, at the end of the block. */
 struct rem_stub {
-    enum { STUB_SLOW, STUB_FPU, STUB_LINK, STUB_ACROSS, STUB_TO_T0 } kind;
+    enum { STUB_SLOW, STUB_FPU, STUB_LINK, STUB_ACROSS, STUB_TO_T0, STUB_COPY } kind;
     uint8_t *from; /* end of the jump that leads here */
     uint32_t site, link;
     uint16_t off;
@@ -369,10 +405,11 @@ struct rem_stub {
 /** A JRCXZ that still needs a jump to its stub in reach. */
 struct rem_miss {
     uint8_t *from;
+    const struct csam_insn *n;
     uint32_t site;
-    bool fpu;
+    uint8_t kind; /* STUB_SLOW, STUB_FPU or STUB_COPY */
 };
-#define REM_STUBS_MAX  (CSAM_RUN_MAX * 6)
+#define REM_STUBS_MAX  (CSAM_RUN_MAX * 10)
 #define REM_MISSES_MAX 24u
 #define REM_SLOTS_MAX  256u
 #define REM_FAR        127u /* for rem_islands(): beyond the reach of JRCXZ */
@@ -392,11 +429,15 @@ struct rem_tr {
     uint16_t first, last; /* bytes of the page in CS */
     bool vec;             /* vector registers are the guest's: the entry has seen to it */
     bool returning;       /* behind a call: nothing is known of vector registers */
+    bool no_groups;       /* none is used, or not here */
+    unsigned in_t0;       /* group whose place T0 is; REM_NO_GROUP */
     unsigned stubs, misses, slots, slots_used;
     /* long, and never looked at beyond their counts: not cleared for every block */
     struct rem_stub stub[REM_STUBS_MAX];
     struct rem_miss miss[REM_MISSES_MAX];
-    uint8_t *slot[REM_SLOTS_MAX]; /* room for jumps to stubs, in reach of what comes behind */
+    struct rem_groups groups;
+    uint8_t *copy[CSAM_RUN_MAX], *after[CSAM_RUN_MAX]; /* of instructions in stretches: copy; behind the original */
+    uint8_t *slot[REM_SLOTS_MAX];                      /* room for jumps to stubs, in reach of what comes behind */
 };
 
 static inline unsigned rem_host_reg(unsigned guest) /* X86_REG_NONE: in the context */
@@ -408,12 +449,14 @@ static inline uint32_t rem_off(const struct rem *r, const uint8_t *rw)
     return (uint32_t)(rw - r->code.rw);
 }
 void rem_stub_add(struct rem_tr *t, struct rem_stub s);
-/** Emits jrcxz to the present site's slow path (or its unit's, if @fpu). */
-void rem_miss(struct rem_tr *t, bool fpu);
+/** Emits jrcxz to the present site's slow path (STUB_SLOW, STUB_FPU) or the present instruction's copy (STUB_COPY). */
+void rem_miss(struct rem_tr *t, unsigned stub);
 /** Room for jumps to stubs that misses behind it can reach; nobody may run into it. */
 void rem_slots(struct rem_tr *t);
 /** Before @upcoming bytes: brings pending misses in reach of their stubs, jumping over them if @over. */
 void rem_islands(struct rem_tr *t, unsigned upcoming, bool over);
+/** Emits instruction @k of the run. */
+void rem_emit_insn(struct rem_tr *t, unsigned k);
 /** Opens another site for the present instruction from here on; flags REM_S_*. */
 void rem_site_open(struct rem_tr *t, unsigned flags);
 /** Code that runs the present instruction in the interpreter and goes on behind it. */
@@ -424,21 +467,53 @@ bool rem_emit_system(struct rem_tr *t, const struct x86_insn *i);
 bool rem_emit_string(struct rem_tr *t, const struct x86_insn *i);
 
 /* probe.c */
+/** [reg + disp] is a linear address. */
+struct rem_gla {
+    unsigned reg;
+    int32_t disp;
+};
 /**
- * Emits the linear address of the memory operand. Return: the host register that holds it (T0, or a guest register
- * nothing may change before the access); -1: not a form for us.
+ * Emits the linear address of the memory operand. @ret's register is T0, or a guest register nothing may change before
+ * the access. Return: false if it is not a form for us.
  */
-int rem_emit_gla(struct rem_tr *t, const struct x86_insn *i);
-/** Emits the check of [reg] for @bytes; afterwards [reg + S] is the host's memory. */
-void rem_emit_probe(struct rem_tr *t, unsigned reg, unsigned bytes, bool write);
-/** Emits a miss if [reg, +bytes) goes over the end of its page. */
-void rem_emit_crossing_check(struct rem_tr *t, unsigned reg, unsigned bytes);
+bool rem_emit_gla(struct rem_tr *t, const struct x86_insn *i, struct rem_gla *ret);
+/** Emits the check of @bytes at @a; afterwards rem_place(a) is the host's memory. */
+void rem_emit_probe(struct rem_tr *t, struct rem_gla a, unsigned bytes, bool write);
+/** Emits a miss if [a, +bytes) goes over the end of its page. */
+void rem_emit_crossing_check(struct rem_tr *t, struct rem_gla a, unsigned bytes);
+/** S = entry of the table for the page of @a. */
+void rem_emit_entry(struct rem_tr *t, struct rem_gla a, bool write);
+static inline struct x86_place rem_place(struct rem_gla a)
+{
+    return e_at_index(a.reg, S, 1, a.disp);
+}
+static inline struct rem_gla rem_gla_in(unsigned reg)
+{
+    return (struct rem_gla){.reg = reg, .disp = 0};
+}
+
+/* access.c */
+void rem_find_groups(struct rem_tr *t);
+
+/* group.c */
+/** The present instruction leads a group: emits its probe. */
+void rem_emit_group(struct rem_tr *t);
+/** The present instruction's access is in a group: emits what makes @ret its place on the host. False: it is not. */
+bool rem_in_group(struct rem_tr *t, struct x86_place *ret);
+/** What the present instruction has left of T0. */
+void rem_group_passed(struct rem_tr *t);
+/** Tells the sites of the present instruction, from @first on, of its stretch. */
+void rem_group_sites(struct rem_tr *t, uint32_t first);
+/** Stretches that need one get a copy without groups. */
+void rem_emit_copies(struct rem_tr *t);
 
 /** Emits the offset in the segment, not yet cut to its size, of @bytes into @to. False: not a form for us. */
 bool rem_emit_offset(struct rem_tr *t, const struct x86_insn *i, unsigned to, unsigned bytes);
 
 /* insn.c, jump.c, stack.c: false = nothing was emitted, let the interpreter do it */
 bool rem_emit_data(struct rem_tr *t, const struct x86_insn *i);
+/** Translated as data it wants the guest's RCX in RCX. */
+bool rem_wants_rcx(const struct x86_insn *i);
 bool rem_emit_misaligned(struct rem_tr *t, const struct x86_insn *i);
 bool rem_emit_lea(struct rem_tr *t, const struct x86_insn *i);
 /** From NULL: emit the jump itself. False: the target is not in CS. */
@@ -453,6 +528,11 @@ bool rem_emit_jcc(struct rem_tr *t, const struct x86_insn *i);
 bool rem_emit_call(struct rem_tr *t, const struct x86_insn *i);
 bool rem_emit_ret(struct rem_tr *t, const struct x86_insn *i);
 bool rem_emit_jump_to(struct rem_tr *t, const struct x86_insn *i, bool call);
+/** Emits the probe of what a push or pop of @bytes reaches. Return: the place on the host; S or T0 is part of it. */
+struct x86_place rem_emit_push_place(struct rem_tr *t, unsigned bytes);
+struct x86_place rem_emit_pop_place(struct rem_tr *t, unsigned reg, unsigned bytes);
+/** The same place without S, which is free afterwards; T0 may be lost. */
+struct x86_place rem_emit_without_s(struct rem_tr *t, struct x86_place at);
 void rem_emit_push_from(struct rem_tr *t, const void *from);
 bool rem_emit_push(struct rem_tr *t, const struct x86_insn *i);
 bool rem_emit_pop(struct rem_tr *t, const struct x86_insn *i);

@@ -148,7 +148,7 @@ static void emit_room(struct rem_tr *t, unsigned bytes, const uint64_t *room)
     e_load(e, S, room);
     e_lea(e, true, S, &last);
     e_pext_at(e, S, S, &sign);
-    rem_miss(t, false);
+    rem_miss(t, STUB_SLOW);
 }
 
 void rem_emit_in_code(struct rem_tr *t)
@@ -176,25 +176,17 @@ bool rem_is_segmented(const struct rem_tr *t, const struct x86_insn *i)
     return !t->bits64 && (i->addrsize == 2 || has_segment(t, i));
 }
 
-static const struct x86_operand *memory_of(const struct x86_insn *i)
+bool rem_emit_segmented_gla(struct rem_tr *t, const struct x86_insn *i)
 {
-    for (unsigned n = 0; n < i->nops; n++)
-        if (i->op[n].kind == X86_OP_MEM)
-            return &i->op[n];
-    return NULL;
-}
-
-int rem_emit_segmented_gla(struct rem_tr *t, const struct x86_insn *i)
-{
-    const struct x86_operand *m = memory_of(i);
+    const struct x86_operand *m = rem_memory_of(i);
 
     if (m == NULL || !rem_emit_offset(t, i, T0, 4))
-        return -1;
+        return false;
     if (i->addrsize == 2)
         rem_emit_cut_t0(&t->e);
     if (has_segment(t, i))
         rem_emit_in_segment(t, i->seg, m->bytes, m->flags & X86_OPF_WRITE ? REM_ROOM_WRITE : REM_ROOM_READ);
-    return T0;
+    return true;
 }
 
 /* mov reg, r14 in 2 or 4 bytes */

@@ -44,9 +44,9 @@ void rem_follow_code_segment(struct rem *r);
 
 /* ---- the translator: segment.c ---- */
 
-/** The operand's address is more than a flat 32- or 64-bit one: rem_emit_segmented_gla() is rem_emit_gla() for it. */
+/** The operand's address is more than a flat 32- or 64-bit one: rem_emit_segmented_gla() leaves it in T0. */
 bool rem_is_segmented(const struct rem_tr *t, const struct x86_insn *i);
-int rem_emit_segmented_gla(struct rem_tr *t, const struct x86_insn *i);
+bool rem_emit_segmented_gla(struct rem_tr *t, const struct x86_insn *i);
 /** T0: from an offset to the linear address, if [T0, +bytes) is in the segment; else the instruction misses. */
 void rem_emit_in_segment(struct rem_tr *t, unsigned seg, unsigned bytes, enum rem_room kind);
 /** 16-bit values: T0 = its low half; a register = low half of RCX. */

@@ -57,7 +57,7 @@ void rem_emit_stack_gla(struct rem_tr *t, int32_t by, unsigned bytes, enum rem_r
 static void reach_top(struct rem_tr *t, unsigned bytes)
 {
     rem_emit_stack_gla(t, -(int32_t)bytes, bytes, REM_ROOM_WRITE);
-    rem_emit_probe(t, T0, bytes, true);
+    rem_emit_probe(t, rem_gla_in(T0), bytes, true);
 }
 
 void rem_emit_odd_push_from(struct rem_tr *t, const void *from)
@@ -75,13 +75,13 @@ void rem_emit_odd_push_from(struct rem_tr *t, const void *from)
 
 static bool push_memory(struct rem_tr *t, const struct x86_insn *i)
 {
-    int reg = rem_emit_gla(t, i);
     struct emit *e = &t->e;
+    struct rem_gla a;
 
-    if (reg < 0)
+    if (!rem_emit_gla(t, i, &a))
         return false;
-    rem_emit_probe(t, (unsigned)reg, i->opsize, false);
-    struct x86_place at = e_at_index((unsigned)reg, S, 1, 0);
+    rem_emit_probe(t, a, i->opsize, false);
+    struct x86_place at = rem_place(a);
     rem_emit_move(e, false, i->opsize, T0, &at);
     e_store(e, &t->r->hot.tmp, T0);
     rem_emit_odd_push_from(t, &t->r->hot.tmp);
@@ -121,7 +121,7 @@ bool rem_emit_odd_pop(struct rem_tr *t, const struct x86_insn *i)
     if (t->bits64 || o->kind != X86_OP_GPR || o->bytes != i->opsize || o->reg == X86_RSP)
         return false;
     rem_emit_stack_gla(t, 0, i->opsize, REM_ROOM_READ);
-    rem_emit_probe(t, T0, i->opsize, false);
+    rem_emit_probe(t, rem_gla_in(T0), i->opsize, false);
     rem_emit_move(&t->e, false, i->opsize, rem_host_reg(o->reg), &top);
     rem_emit_move_sp(t, (int32_t)i->opsize, S);
     return true;
@@ -135,7 +135,7 @@ bool rem_emit_odd_leave(struct rem_tr *t, const struct x86_insn *i)
     if (t->bits64)
         return false;
     stack_gla(t, X86_RBP, 0, i->opsize, REM_ROOM_READ);
-    rem_emit_probe(t, T0, i->opsize, false);
+    rem_emit_probe(t, rem_gla_in(T0), i->opsize, false);
     rem_emit_move(e, false, i->opsize, S, &top);
     set_sp(t, X86_RBP, (int32_t)i->opsize, T0);
     if (i->opsize == 2)

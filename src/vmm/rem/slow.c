@@ -76,6 +76,14 @@ static bool vectors_usable(const struct vcpu *c)
     return !(c->ctx.cr0 & CPUM_CR0_TS);
 }
 
+/* A jump that is not taken is no jump. */
+static bool follows(const struct iem_op *op)
+{
+    uint8_t flow = iem_op_insn(op)->row->flow;
+
+    return flow == X86_FLOW_NEXT || flow == X86_FLOW_COND;
+}
+
 /* The instruction is done and wants a look at everything; if nothing is found it is as if it had not asked. The page it
  * is in must still be the one X leads to (rem_int.h inv 2); a block's question for vector registers is still open. */
 static bool nothing_wanted(struct rem *r, const struct rem_site *s, const struct iem_op *op, bool vectors)
@@ -84,9 +92,8 @@ static bool nothing_wanted(struct rem *r, const struct rem_site *s, const struct
 
     if ((s->flags & REM_S_VEC) || (vectors && !vectors_usable(c)))
         return false;
-    return c->ctx.rip == rem_rip(r, s->off + s->len) && iem_op_insn(op)->row->flow == X86_FLOW_NEXT && same_world(r) &&
-           r->rewrites == 0 && !r->full && ff_quiet(&c->ff) && iem_op_quiet(c) &&
-           flat_x(r->set, rem_gla_of(c, r->hot.pcbase)) != 0;
+    return c->ctx.rip == rem_rip(r, s->off + s->len) && follows(op) && same_world(r) && r->rewrites == 0 && !r->full &&
+           ff_quiet(&c->ff) && iem_op_quiet(c) && flat_x(r->set, rem_gla_of(c, r->hot.pcbase)) != 0;
 }
 
 /* A unit's registers are wanted: vector registers are simply loaded, x87 registers come with the first instruction. */
@@ -111,31 +118,74 @@ static void fill(struct rem *r, const struct rem_site *s, const uint64_t *gla, u
         rem_not_device(r, s);
 }
 
-static uint64_t slow(struct rem *r)
-{
-    struct rem_site *s = &r->site[r->hot.site & ~REM_SITE_FPU];
-    struct vcpu *c = r->c;
-    const struct iem_op *op;
-    uint64_t gla[IEM_OP_GLAS], host;
-    bool wants_reload, care;
-    unsigned glas;
+/* ---- groups (group.c) ---- */
 
-    r->stats.slow++;
-    rem_note_flags(r);
-    c->ctx.rip = rem_rip(r, s->off);
-    if (s->flags & REM_S_MISALIGNED)
-        rem_caught_misaligned(r, s);
-    if (s->flags & REM_S_SECOND)
-        return second_page(r, s);
-    if ((r->hot.site & REM_SITE_FPU) && unit_ready(r, s))
-        return go_on_at(r, s->next);
-    if (r->lockstep != NULL && !rem_lockstep_before(r, s))
-        return stop(r);
-    op = rem_op_of(r, s);
-    if (op == NULL)
-        return stop(r);
-    wants_reload = r->hot.vec_reload;
-    r->hot.vec_reload = 0; /* in case the instruction does not come back */
+static uint64_t *entry_of(struct rem *r, const struct rem_site *s, uint64_t gla)
+{
+    return &r->set->table[s->leads == REM_LEADS_READ ? FLAT_R : FLAT_W][flat_index(gla)];
+}
+
+/* The leader's access itself is what the entry is for: it can be filled before the access, with all that entails. */
+static bool fill_ahead(struct rem *r, const struct rem_site *s, uint64_t gla)
+{
+    enum pgm_access access = s->leads == REM_LEADS_READ ? PGM_READ : PGM_WRITE;
+    struct pgm_xlat x;
+
+    if (s->leads == REM_LEADS_LATER || !cpum_canonical(gla) ||
+        pgm_mmu_xlat(&r->c->mmu, r->c->mode.idx, gla, access, &x) != PGM_XLAT_OK)
+        return false;
+    flat_fill(r->flat, r->set, &r->c->mmu, gla);
+    return *entry_of(r, s, gla) != 0;
+}
+
+/* The probe in front of a group's leader has missed: true if it is to be tried again. If nothing that can be done now
+ * would make it go well, that is noted. */
+static bool probe_again(struct rem *r, const struct rem_site *s, const struct iem_op *op)
+{
+    uint64_t gla[IEM_OP_GLAS];
+
+    if (s->leads == REM_LEADS_NOT || r->lockstep != NULL || iem_op_glas(r->c, op, gla) == 0)
+        return false;
+    if (*entry_of(r, s, gla[0]) == 0 && fill_ahead(r, s, gla[0]))
+        return true;
+    rem_caught_apart(r, s);
+    return false;
+}
+
+/* The site of the next instruction, if it is in the same stretch. */
+static struct rem_site *next_in_stretch(struct rem_site *s)
+{
+    uint16_t off = s->off;
+
+    if (s->until == 0 || s->until == off)
+        return NULL;
+    while (s->off == off)
+        s++;
+    return s;
+}
+
+/* Where translated code goes on behind the instruction of @s: behind the last of its sites. */
+static uint32_t behind(const struct rem *r, const struct rem_site *s)
+{
+    const struct rem_site *end = r->site + r->block[s->block].site_end;
+
+    while (s + 1 < end && s[1].off == s->off)
+        s++;
+    return s->next;
+}
+
+/* ---- one instruction, or a stretch from it on ---- */
+
+enum went { WENT_ON, WENT_AWAY, WENT_WRONG };
+
+/* Runs the instruction of @s. @vectors: their registers are the guest's on the host when translated code goes on. */
+static enum went run_one(struct rem *r, const struct rem_site *s, const struct iem_op *op, bool vectors)
+{
+    uint64_t gla[IEM_OP_GLAS];
+    struct vcpu *c = r->c;
+    unsigned glas;
+    bool care;
+
     r->slow_by[iem_op_insn(op)->mnem]++;
     glas = iem_op_glas(c, op, gla);
     care = iem_op_run(c, op);
@@ -145,17 +195,70 @@ static uint64_t slow(struct rem *r)
         rem_follow_segments(r);
     if (r->lockstep != NULL) {
         if (rem_lockstep_after(r, s, care))
-            return stop(r);
-    } else if (care && !nothing_wanted(r, s, op, wants_reload)) {
+            return WENT_WRONG;
+    } else if (care && !nothing_wanted(r, s, op, vectors)) {
         fill(r, s, gla, glas); /* a jump through memory comes here every time */
-        host = rem_elsewhere(r);
-        return host != 0 ? host : stop(r);
+        return WENT_AWAY;
     }
     fill(r, s, gla, glas);
-    r->hot.vec_reload = wants_reload;
-    if (r->hot.site & REM_SITE_FPU) /* the whole instruction is done, not only the check in front of it */
-        return go_on_at(r, s[1].next);
-    return go_on_at(r, s->next);
+    return WENT_ON;
+}
+
+static uint64_t elsewhere(struct rem *r)
+{
+    uint64_t host = rem_elsewhere(r);
+
+    return host != 0 ? host : stop(r);
+}
+
+/* Runs the instruction of @s and what follows it in its stretch. */
+static uint64_t run_on(struct rem *r, struct rem_site *s, bool vectors)
+{
+    for (;;) {
+        const struct iem_op *op;
+        struct rem_site *next;
+
+        if (r->lockstep != NULL && !rem_lockstep_before(r, s))
+            return stop(r);
+        op = rem_op_of(r, s);
+        if (op == NULL)
+            return stop(r);
+        switch (run_one(r, s, op, vectors)) {
+        case WENT_ON: break;
+        case WENT_AWAY: return elsewhere(r);
+        case WENT_WRONG: return stop(r);
+        }
+        next = next_in_stretch(s);
+        if (next == NULL) {
+            r->hot.vec_reload = vectors;
+            return go_on_at(r, behind(r, s));
+        }
+        if (r->c->ctx.rip != rem_rip(r, next->off)) /* a branch was taken */
+            return r->lockstep != NULL && rem_lockstep_after(r, s, true) ? stop(r) : elsewhere(r);
+        s = next;
+    }
+}
+
+static uint64_t slow(struct rem *r)
+{
+    struct rem_site *s = &r->site[r->hot.site & ~REM_SITE_FPU];
+    bool vectors, unit = r->hot.site & REM_SITE_FPU, misaligned = s->flags & REM_S_MISALIGNED;
+    const struct iem_op *op;
+
+    r->stats.slow++;
+    rem_note_flags(r);
+    r->c->ctx.rip = rem_rip(r, s->off);
+    if (misaligned)
+        rem_caught_misaligned(r, s);
+    if (s->flags & REM_S_SECOND)
+        return second_page(r, s);
+    if (unit && unit_ready(r, s))
+        return go_on_at(r, s->next);
+    if (s->leads != REM_LEADS_NOT && !misaligned && !unit && (op = rem_op_of(r, s)) != NULL && probe_again(r, s, op))
+        return go_on_at(r, s->start);
+    vectors = r->hot.vec_reload;
+    r->hot.vec_reload = 0; /* in case the instruction does not come back */
+    return run_on(r, s, vectors);
 }
 
 uint64_t rem_slow(struct rem *r)

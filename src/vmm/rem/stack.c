@@ -8,13 +8,53 @@ static unsigned width(const struct rem_tr *t)
     return t->bits64 ? 8 : 4;
 }
 
-/* [T0 + S] is the new top; T0 the new stack pointer. */
-static void probe_push(struct rem_tr *t)
+struct x86_place rem_emit_push_place(struct rem_tr *t, unsigned bytes)
 {
-    struct x86_place sp = e_at(HOST_RSP, -(int32_t)width(t));
+    struct rem_gla a = {.reg = HOST_RSP, .disp = -(int32_t)bytes};
+    struct x86_place sp = e_at(HOST_RSP, -(int32_t)bytes);
 
-    e_lea(&t->e, t->bits64, T0, &sp);
-    rem_emit_probe(t, T0, width(t), true);
+    if (t->segmented) {
+        rem_emit_stack_gla(t, -(int32_t)bytes, bytes, REM_ROOM_WRITE);
+        a = rem_gla_in(T0);
+    } else if (!t->bits64) { /* the address is cut first */
+        e_lea(&t->e, false, T0, &sp);
+        a = rem_gla_in(T0);
+    }
+    rem_emit_probe(t, a, bytes, true);
+    return rem_place(a);
+}
+
+struct x86_place rem_emit_without_s(struct rem_tr *t, struct x86_place at)
+{
+    if (at.index != S)
+        return at;
+    e_lea(&t->e, true, T0, &at);
+    return e_at(T0, 0);
+}
+
+struct x86_place rem_emit_pop_place(struct rem_tr *t, unsigned reg, unsigned bytes)
+{
+    struct rem_gla a = rem_gla_in(t->segmented ? (unsigned)T0 : reg);
+
+    if (t->segmented)
+        rem_emit_stack_gla(t, 0, bytes, REM_ROOM_READ);
+    rem_emit_probe(t, a, bytes, false);
+    return rem_place(a);
+}
+
+/* Where the present instruction pushes to. */
+static struct x86_place push_place(struct rem_tr *t)
+{
+    struct x86_place at;
+
+    return rem_in_group(t, &at) ? at : rem_emit_push_place(t, width(t));
+}
+
+static struct x86_place pop_place(struct rem_tr *t, unsigned reg)
+{
+    struct x86_place at;
+
+    return rem_in_group(t, &at) ? at : rem_emit_pop_place(t, reg, width(t));
 }
 
 static void move_down(struct rem_tr *t)
@@ -27,15 +67,13 @@ static void move_down(struct rem_tr *t)
 /* Pushes what is in memory at @from (ours, or the guest's by way of hot.tmp). */
 void rem_emit_push_from(struct rem_tr *t, const void *from)
 {
-    struct x86_place sum = e_at_index(T0, S, 1, 0), top = e_at(T0, 0);
     struct emit *e = &t->e;
 
     if (rem_odd_stack(t, t->n->i.opsize)) {
         rem_emit_odd_push_from(t, from);
         return;
     }
-    probe_push(t);
-    e_lea(e, true, T0, &sum);
+    struct x86_place top = rem_emit_without_s(t, push_place(t));
     e_load(e, S, from);
     e_mem(e, t->bits64, 0x89, S, &top);
     move_down(t);
@@ -43,13 +81,14 @@ void rem_emit_push_from(struct rem_tr *t, const void *from)
 
 static bool push_memory(struct rem_tr *t, const struct x86_insn *i)
 {
-    int reg = rem_emit_gla(t, i);
     struct emit *e = &t->e;
+    struct rem_gla a;
 
-    if (reg < 0)
+    t->in_t0 = REM_NO_GROUP;
+    if (!rem_emit_gla(t, i, &a))
         return false;
-    rem_emit_probe(t, (unsigned)reg, width(t), false);
-    struct x86_place at = e_at_index((unsigned)reg, S, 1, 0);
+    rem_emit_probe(t, a, width(t), false);
+    struct x86_place at = rem_place(a);
     e_mem(e, t->bits64, 0x8b, T0, &at);
     e_store(e, &t->r->hot.tmp, T0);
     rem_emit_push_from(t, &t->r->hot.tmp);
@@ -59,7 +98,6 @@ static bool push_memory(struct rem_tr *t, const struct x86_insn *i)
 bool rem_emit_push(struct rem_tr *t, const struct x86_insn *i)
 {
     const struct x86_operand *o = &i->op[0];
-    struct x86_place top = e_at_index(T0, S, 1, 0);
     struct emit *e = &t->e;
 
     if (rem_odd_stack(t, i->opsize))
@@ -74,7 +112,7 @@ bool rem_emit_push(struct rem_tr *t, const struct x86_insn *i)
     }
     if (o->kind != X86_OP_GPR && o->kind != X86_OP_IMM)
         return false;
-    probe_push(t);
+    struct x86_place top = push_place(t);
     if (o->kind == X86_OP_GPR) {
         e_mem(e, t->bits64, 0x89, rem_host_reg(o->reg), &top);
     } else {
@@ -88,7 +126,7 @@ bool rem_emit_push(struct rem_tr *t, const struct x86_insn *i)
 bool rem_emit_pop(struct rem_tr *t, const struct x86_insn *i)
 {
     const struct x86_operand *o = &i->op[0];
-    struct x86_place top = e_at_index(HOST_RSP, S, 1, 0), sp = e_at(HOST_RSP, (int32_t)width(t));
+    struct x86_place top, sp = e_at(HOST_RSP, (int32_t)width(t));
     struct emit *e = &t->e;
 
     if (rem_odd_stack(t, i->opsize))
@@ -96,7 +134,7 @@ bool rem_emit_pop(struct rem_tr *t, const struct x86_insn *i)
     if (o->kind != X86_OP_GPR || o->bytes != width(t))
         return false;
     unsigned to = rem_host_reg(o->reg);
-    rem_emit_probe(t, HOST_RSP, width(t), false);
+    top = pop_place(t, HOST_RSP);
     e_mem(e, t->bits64, 0x8b, to == X86_REG_NONE ? S : to, &top);
     if (to == X86_REG_NONE)
         e_store(e, &t->c->ctx.gpr[o->reg], S);
@@ -107,12 +145,12 @@ bool rem_emit_pop(struct rem_tr *t, const struct x86_insn *i)
 
 bool rem_emit_leave(struct rem_tr *t, const struct x86_insn *i)
 {
-    struct x86_place top = e_at_index(X86_RBP, S, 1, 0), sp = e_at(X86_RBP, (int32_t)width(t));
+    struct x86_place top, sp = e_at(X86_RBP, (int32_t)width(t));
     struct emit *e = &t->e;
 
     if (rem_odd_stack(t, i->opsize))
         return rem_emit_odd_leave(t, i);
-    rem_emit_probe(t, X86_RBP, width(t), false);
+    top = pop_place(t, X86_RBP);
     e_mem(e, t->bits64, 0x8b, S, &top);
     e_lea(e, t->bits64, HOST_RSP, &sp);
     e_mov(e, t->bits64, X86_RBP, S);

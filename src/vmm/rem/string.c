@@ -94,10 +94,10 @@ static void emit_rep(struct rem_tr *t, bool movs, unsigned bytes)
     if (movs)
         add_run(t, X86_RSI, bytes);
     unless_zero_miss(t);
-    rem_emit_probe(t, X86_RDI, 1, true);
+    rem_emit_probe(t, rem_gla_in(X86_RDI), 1, true);
     if (movs) {
         e_store(e, &hot->tmp, S);
-        rem_emit_probe(t, X86_RSI, 1, false);
+        rem_emit_probe(t, rem_gla_in(X86_RSI), 1, false);
         rem_islands(t, REM_FAR, true);
         e_mov(e, true, T0, S);
         move_there(e, X86_RSI);
@@ -144,11 +144,11 @@ static void emit_one(struct rem_tr *t, const struct x86_insn *i, unsigned bytes)
     add_direction(t);
     unless_zero_miss(t);
     if (loads) {
-        rem_emit_probe(t, X86_RSI, bytes, false);
+        rem_emit_probe(t, rem_gla_in(X86_RSI), bytes, false);
         move_element(e, false, reg, X86_RSI, bytes);
     }
     if (stores) {
-        rem_emit_probe(t, X86_RDI, bytes, true);
+        rem_emit_probe(t, rem_gla_in(X86_RDI), bytes, true);
         move_element(e, true, reg, X86_RDI, bytes);
         step_over(e, X86_RDI, bytes);
     }

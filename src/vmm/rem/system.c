@@ -145,7 +145,7 @@ static bool emit_rdtsc(struct rem_tr *t, bool with_aux)
         e_load(e, S, &c->ctx.cr4);
         e_bits(e, false, S, S, &t->r->hot.mask_tsd);
         e_lea(e, true, S, &less_one);
-        rem_miss(t, false);
+        rem_miss(t, STUB_SLOW);
     }
     rem_islands(t, 90, true);
     e_mov_imm(e, T0, (uintptr_t)offset);

@@ -62,12 +62,12 @@ static uint8_t *take_slot(struct rem_tr *t, const uint8_t *from)
 
 static void miss_to(struct rem_tr *t, const struct rem_miss *m, uint8_t *jump_end)
 {
-    rem_stub_add(t, (struct rem_stub){.kind = m->fpu ? STUB_FPU : STUB_SLOW, .from = jump_end, .site = m->site});
+    rem_stub_add(t, (struct rem_stub){.kind = m->kind, .from = jump_end, .site = m->site, .n = m->n});
 }
 
-void rem_miss(struct rem_tr *t, bool fpu)
+void rem_miss(struct rem_tr *t, unsigned stub)
 {
-    struct rem_miss m = {.from = e_jrcxz(&t->e), .site = t->site, .fpu = fpu};
+    struct rem_miss m = {.from = e_jrcxz(&t->e), .n = t->n, .site = t->site, .kind = (uint8_t)stub};
     uint8_t *slot = t->e.full ? NULL : take_slot(t, m.from);
 
     if (slot != NULL) {
@@ -125,6 +125,11 @@ static void leave_at(struct rem_tr *t, unsigned off, uint32_t link)
 
 static void emit_stub(struct rem_tr *t, const struct rem_stub *s)
 {
+    if (s->kind == STUB_COPY) {
+        if (!t->e.full)
+            e_aim(s->from, t->copy[s->n - t->r->run.insn]);
+        return;
+    }
     e_here(&t->e, s->from);
     switch (s->kind) {
     case STUB_SLOW: slow_stub(t, s->site, 0); break;
@@ -142,6 +147,7 @@ static void emit_stub(struct rem_tr *t, const struct rem_stub *s)
         rem_site_open(t, 0);
         rem_emit_to_t0(t, (int32_t)s->target, s->drop);
         break;
+    case STUB_COPY: break;
     }
     rem_islands(t, 0, false);
 }
@@ -218,7 +224,7 @@ static void want_x87(struct rem_tr *t)
     struct x86_place m = e_abs(&t->r->hot.x87_ok);
 
     e_mem(&t->e, false, 0x0fb6, S, &m); /* movzx ecx, byte [ok] */
-    rem_miss(t, true);
+    rem_miss(t, STUB_FPU);
     t->r->site[t->site].next = rem_off(t->r, t->e.p);
     rem_site_open(t, 0); /* the check's site ends here */
 }
@@ -273,19 +279,23 @@ static bool emit_kind(struct rem_tr *t, const struct x86_insn *i)
     return false;
 }
 
-static void emit_insn(struct rem_tr *t, const struct csam_insn *n)
+void rem_emit_insn(struct rem_tr *t, unsigned k)
 {
-    uint32_t first;
+    uint32_t first = t->r->sites;
 
     rem_islands(t, 64, true);
-    t->n = n;
-    first = t->r->sites;
+    t->n = &t->r->run.insn[k];
     rem_site_open(t, 0);
-    if (!emit_kind(t, &n->i))
+    rem_emit_group(t);
+    if (!emit_kind(t, &t->n->i)) {
+        t->failed |= !t->no_groups && t->groups.until[k] != REM_NO_GROUP; /* access.c inv 1 */
         rem_emit_opaque(t);
+    }
+    rem_group_passed(t);
     for (uint32_t s = first; s < t->r->sites; s++)
         if (t->r->site[s].next == 0)
             t->r->site[s].next = rem_off(t->r, t->e.p);
+    rem_group_sites(t, first);
     if (t->e.end - t->e.p < (ptrdiff_t)MARGIN)
         t->failed = true;
 }
@@ -304,13 +314,16 @@ static void emit_run(struct rem_tr *t, const struct csam_run *run, const struct 
     if (second != NULL)
         rem_emit_second_page(t, second);
     t->first_site = t->r->sites;
-    for (unsigned k = 0; k < run->count && !t->failed; k++)
-        emit_insn(t, &run->insn[k]);
+    for (unsigned k = 0; k < run->count && !t->failed; k++) {
+        rem_emit_insn(t, k);
+        t->after[k] = t->e.p;
+    }
     t->n = &run->insn[run->count - 1];
     if (!ends_here(t->n) || rem_kind_of(t->c, &t->n->i) == REM_OPAQUE) {
         rem_emit_go_on(t, run->to);
     }
     rem_islands(t, 0, false);
+    rem_emit_copies(t);
     for (unsigned k = 0; k < t->stubs && !t->failed; k++) {
         if (t->e.end - t->e.p < (ptrdiff_t)MARGIN)
             t->failed = true;
@@ -377,11 +390,32 @@ static struct rem_block *keep_all(struct rem_tr *t, struct rem_page *second, con
     return b;
 }
 
+/* Emits the block; false: it did not work out. */
+static bool attempt(struct rem_tr *t, const struct rem_page *second, bool groups)
+{
+    struct rem *r = t->r;
+    uint8_t *at = r->code.rw + r->used;
+    uint32_t sites = r->sites, links = r->links;
+
+    t->e = (struct emit){.p = at, .start = at, .end = at + REM_BLOCK_ROOM};
+    t->x87_seen = t->failed = t->returning = false;
+    t->stubs = t->misses = t->slots = t->slots_used = 0;
+    t->in_t0 = REM_NO_GROUP;
+    t->no_groups = !groups;
+    if (groups)
+        rem_find_groups(t);
+    emit_run(t, &r->run, second);
+    if (!t->failed && !t->e.full)
+        return true;
+    r->sites = sites;
+    r->links = links;
+    return false;
+}
+
 struct rem_block *rem_translate(struct rem *r, struct rem_page *page, unsigned off)
 {
-    uint8_t code[CSAM_RUN_BYTES] __attribute__((uninitialized)), *at;
+    uint8_t code[CSAM_RUN_BYTES] __attribute__((uninitialized));
     struct rem_tr t __attribute__((uninitialized));
-    uint32_t sites = r->sites, links = r->links;
     struct rem_page *second;
 
     memset(&t, 0, offsetof(struct rem_tr, stub));
@@ -397,12 +431,8 @@ struct rem_block *rem_translate(struct rem *r, struct rem_page *page, unsigned o
         return NULL;
     }
     t.block = r->blocks + (second != NULL);
-    at = r->code.rw + r->used;
-    t.e = (struct emit){.p = at, .start = at, .end = at + REM_BLOCK_ROOM};
-    emit_run(&t, &r->run, second);
-    if (t.failed || t.e.full) {
-        r->sites = sites;
-        r->links = links;
+    bool groups = second == NULL && !t.segmented;
+    if (!(groups && attempt(&t, second, true)) && !attempt(&t, second, false)) {
         r->stats.refused[REM_REFUSED_FORM]++;
         return NULL;
     }
