@@ -1,7 +1,7 @@
 /*
  * absent.c - commands whose part is not here: each says so in one line, after its arguments were looked at.
  *
- * extpack, unattended, guestcontrol, cloud, cloudprofile, signova, modifynvram, encryptvm, updatecheck.
+ * unattended, guestcontrol, cloud, cloudprofile, signova, modifynvram, encryptvm, updatecheck.
  */
 #include <string.h>
 
@@ -22,41 +22,6 @@ static int no_part(struct cmd *c, const char *what)
 
     return rc == RC_OK ? cmd_error("%s", what) : rc;
 }
-
-/* ---- extension packs ---- */
-
-static int extpack(struct cmd *c)
-{
-    const char *verb = cmd_word(c), *name = NULL;
-    g_autoptr(GPtrArray) words = g_ptr_array_new();
-
-    if (verb == NULL)
-        return cmd_syntax(c, "No subcommand specified");
-    read_all(c, words, 0);
-    for (unsigned k = 0; k < words->len; k++)
-        if (*(const char *)words->pdata[k] != '-')
-            name = words->pdata[k];
-    if (strcmp(verb, "cleanup") == 0) {
-        printf("Successfully performed extension pack cleanup\n");
-        return RC_OK;
-    }
-    if (strcmp(verb, "install") != 0 && strcmp(verb, "uninstall") != 0)
-        return cmd_syntax(c, "Unknown subcommand '%s'", verb);
-    if (name == NULL)
-        return cmd_syntax(c, strcmp(verb, "install") == 0
-                                 ? "No extension pack file was given to \"extpack install\""
-                                 : "No extension pack name was given to \"extpack uninstall\"");
-    if (strcmp(verb, "uninstall") == 0)
-        return cmd_error("Failed to uninstall \"%s\": No extension pack by the name '%s' was found", name, name);
-    if (!g_file_test(name, G_FILE_TEST_IS_REGULAR))
-        return cmd_error("Failed to open the extension pack '%s' (VERR_FILE_NOT_FOUND)", name);
-    return cmd_error("Failed to install \"%s\": this program loads no extension packs", name);
-}
-
-const struct command extpack_command = {"extpack", "Extension package management",
-                                        (const char *const[]){"install [--replace] [--accept-license=sha256] <tarball>",
-                                                              "uninstall [--force] <name>", "cleanup", NULL},
-                                        NULL, extpack};
 
 /* ---- unattended ---- */
 

@@ -79,13 +79,6 @@ static int list_nothing(struct cmd *c, const struct listing *l)
     return RC_OK;
 }
 
-static int list_extpacks(struct cmd *c, const struct listing *l)
-{
-    (void)l;
-    printf(c->json ? "[]\n" : "Extension Packs: 0\n");
-    return RC_OK;
-}
-
 static int list_screenshot_formats(struct cmd *c, const struct listing *l)
 {
     (void)l;

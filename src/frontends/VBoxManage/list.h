@@ -28,6 +28,9 @@ int list_webcams(struct cmd *c, const struct listing *l);
 int list_usb_devices(struct cmd *c, const struct listing *l);
 int list_usb_filters(struct cmd *c, const struct listing *l);
 
+/* extpack.c */
+int list_extpacks(struct cmd *c, const struct listing *l);
+
 /* list_networks.c */
 int list_bridged(struct cmd *c, const struct listing *l);
 int list_host_only(struct cmd *c, const struct listing *l);

@@ -335,7 +335,7 @@ const struct controller_rule *controller_rule_for_bus(const char *bus);
 /* ---- classes ---- */
 extern const struct bus_class virtualbox_class, host_class, properties_class, machine_class, session_class,
     progress_class, console_class, medium_class, controller_class, snapshot_class, adapter_class, serial_class,
-    parallel_class, nat_network_class, dhcp_class, host_only_class, appliance_class, metrics_class;
+    parallel_class, nat_network_class, dhcp_class, host_only_class, appliance_class, metrics_class, extpack_class;
 extern const struct bus_interface machine_interface, controller_interface, adapter_interface, serial_interface,
     parallel_interface, medium_interface, snapshot_interface;
 

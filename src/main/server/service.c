@@ -7,25 +7,11 @@
 #include "main/server/appliance/appliance.h"
 #include "main/server/objects.h"
 
-static const struct bus_class *const classes[] = {&virtualbox_class,
-                                                  &host_class,
-                                                  &properties_class,
-                                                  &machine_class,
-                                                  &session_class,
-                                                  &progress_class,
-                                                  &console_class,
-                                                  &medium_class,
-                                                  &controller_class,
-                                                  &snapshot_class,
-                                                  &adapter_class,
-                                                  &serial_class,
-                                                  &parallel_class,
-                                                  &nat_network_class,
-                                                  &dhcp_class,
-                                                  &host_only_class,
-                                                  &appliance_class,
-                                                  &metrics_class,
-                                                  NULL};
+static const struct bus_class *const classes[] = {
+    &virtualbox_class, &host_class,      &properties_class, &machine_class,     &session_class,
+    &progress_class,   &console_class,   &medium_class,     &controller_class,  &snapshot_class,
+    &adapter_class,    &serial_class,    &parallel_class,   &nat_network_class, &dhcp_class,
+    &host_only_class,  &appliance_class, &metrics_class,    &extpack_class,     NULL};
 
 static bool needed(const struct service *s)
 {
