@@ -44,4 +44,7 @@ static inline bool cpum_sys(const struct vcpu *c, enum cpum_sysfeature f)
 /** The stored leaf, or NULL. */
 struct cpum_cpuid *cpum_profile_leaf(struct cpum_profile *p, uint32_t leaf, uint32_t subleaf);
 
+/** Leaf 1 EAX of the "host" profile, which has no AVX-512, on a host with leaf 1 EAX @host that may have it. */
+uint32_t cpum_model_shown(enum cpum_vendor vendor, uint32_t host, bool host_avx512);
+
 #endif

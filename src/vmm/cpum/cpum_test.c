@@ -1,7 +1,7 @@
 /*
  * cpum_test.c - control registers, MSRs, CPUID and the reset state against the manual, as tables.
  */
-#include "vmm/cpum/cpum.h"
+#include "vmm/cpum/cpum_int.h"
 
 #include <string.h>
 
@@ -171,6 +171,11 @@ static void test_cpuid(void)
         cpum_cpuid(t->c, 7, 0, &r);
         g_assert_false(r.ebx & (1u << 16 | 1u << 14)); /* AVX-512, MPX */
         g_assert_false(r.ecx & 1u << 7);               /* CET */
+        if (!cpum_is_amd(t->c)) {
+            g_assert_cmpuint(r.eax, ==, 2);
+            cpum_cpuid(t->c, 7, 2, &r);
+            g_assert_cmphex(r.edx, ==, 1u << 4); /* BHI_CTRL, SDM vol. 2 */
+        }
         cpum_cpuid(t->c, 0xd, 0, &r);
         g_assert_cmphex(r.eax, ==, cpum_xcr0_exist(t->c));
         g_assert_cmpuint(r.ebx, <=, r.ecx);
@@ -178,6 +183,25 @@ static void test_cpuid(void)
         cpum_profile_free(p);
     }
     isa_free(t);
+}
+
+static void test_model(void)
+{
+    static const struct {
+        enum cpum_vendor vendor;
+        uint32_t host;
+        bool avx512;
+        uint32_t shown;
+    } rows[] = {
+        {CPUM_VENDOR_INTEL, 0x00050657, true, 0x000406f1},  /* Cascade Lake -> Broadwell */
+        {CPUM_VENDOR_INTEL, 0x000806f8, true, 0x000406f1},  /* Sapphire Rapids */
+        {CPUM_VENDOR_INTEL, 0x000306f2, false, 0x000306f2}, /* Haswell stays */
+        {CPUM_VENDOR_AMD, 0x00a10f11, true, 0x00a00f11},    /* Zen 4 -> Zen 3 */
+        {CPUM_VENDOR_AMD, 0x00830f10, false, 0x00830f10},   /* Zen 2 stays */
+    };
+
+    for (unsigned n = 0; n < G_N_ELEMENTS(rows); n++)
+        g_assert_cmphex(cpum_model_shown(rows[n].vendor, rows[n].host, rows[n].avx512), ==, rows[n].shown);
 }
 
 static void test_profiles(void)
@@ -204,6 +228,7 @@ int main(int argc, char **argv)
     g_test_add_func("/cpum/xcr0", test_xcr0);
     g_test_add_func("/cpum/msr", test_msr);
     g_test_add_func("/cpum/cpuid", test_cpuid);
+    g_test_add_func("/cpum/model", test_model);
     g_test_add_func("/cpum/profiles", test_profiles);
     return g_test_run();
 }

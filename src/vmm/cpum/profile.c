@@ -140,8 +140,9 @@ static void fill_from_host(struct cpum_profile *p)
         host_copy_caches(p, 0x8000001du);
     cpum_profile_leaf(p, 0, 0)->eax = MAX(MIN(max_basic, top_basic), 0xd);
     leaf_add(p, 0x80000000u, 0)->eax = p->vendor == CPUM_VENDOR_AMD ? 0x80000021u : 0x80000008u;
-    leaf_add(p, 7, 0)->eax = 0;
-    p->signature = cpum_profile_leaf(p, 1, 0)->eax;
+    leaf_add(p, 7, 0)->eax = p->vendor == CPUM_VENDOR_INTEL ? 2 : 0; /* subleaf 2: BHI_CTRL */
+    p->signature = cpum_model_shown(p->vendor, host_cpuid(1, 0).eax, host_cpuid(7, 0).ebx >> 16 & 1);
+    cpum_profile_leaf(p, 1, 0)->eax = p->signature;
     p->phys_bits = 40;
 }
 
@@ -196,8 +197,8 @@ static const struct feature_reg {
     uint8_t subleaf, reg;
 } feature_regs[] = {
     {1, 0, ECX},           {1, 0, EDX},           {6, 0, EAX},           {7, 0, EBX},           {7, 0, ECX},
-    {7, 0, EDX},           {0xd, 1, EAX},         {0x80000001u, 0, ECX}, {0x80000001u, 0, EDX}, {0x80000007u, 0, EDX},
-    {0x80000008u, 0, EBX}, {0x80000021u, 0, EAX}, {0x80000021u, 0, ECX},
+    {7, 0, EDX},           {7, 2, EDX},           {0xd, 1, EAX},         {0x80000001u, 0, ECX}, {0x80000001u, 0, EDX},
+    {0x80000007u, 0, EDX}, {0x80000008u, 0, EBX}, {0x80000021u, 0, EAX}, {0x80000021u, 0, ECX},
 };
 
 /* What the engine can run of one register; @forced: bits it provides whether the model had them or not. */
