@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "harness.h"
-#include "vmm/rem/rem_int.h"
+#include "vmm/rem/segment.h"
 
 #define TEXT_MAX (12u << 20)
 #define FIRST    0x400000u /* guest memory behind what the harness uses */
@@ -31,9 +31,12 @@ static double cpu_seconds(void)
 static void translate_page(struct rem *r, uint64_t gpa)
 {
     struct rem_page *page;
+    uint64_t key;
 
     rem_page_room(r);
-    page = rem_page_get(r, gpa, r->c->mode.key);
+    if (!rem_key(r->c, gpa, &key))
+        g_error("no code at %" PRIx64, gpa);
+    page = rem_page_get(r, gpa, key);
     for (unsigned off = 0; off < CSAM_PAGE_BYTES;) {
         const struct rem_block *b;
         rem_arena_room(r);

@@ -35,8 +35,7 @@ enum x86_field x86_operand_field(const struct x86_insn *i, unsigned n)
     }
 }
 
-/* Bytes of an immediate as it stands in the instruction. */
-static unsigned immediate_bytes(const struct x86_insn *i)
+unsigned x86_immediate_bytes(const struct x86_insn *i)
 {
     unsigned z = i->opsize == 2 ? 2 : 4;
     unsigned op = i->opcode;
@@ -183,7 +182,7 @@ static uint8_t *put_immediates(uint8_t *out, const struct x86_insn *i)
 {
     for (unsigned n = 0; n < i->nops; n++) {
         if (i->op[n].kind == X86_OP_IMM && !(i->op[n].flags & X86_OPF_IMPLICIT)) {
-            unsigned bytes = immediate_bytes(i);
+            unsigned bytes = x86_immediate_bytes(i);
             memcpy(out, &i->imm[i->op[n].reg], bytes);
             out += bytes;
         } else if (n == 3 && i->op[n].kind == X86_OP_VEC) { /* a register in the immediate's high half */

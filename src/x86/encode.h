@@ -29,6 +29,8 @@ struct x86_place {
 };
 #define X86_ENCODE_MAX 16
 
+/** Bytes of the immediate at the end of an instruction that has one. */
+unsigned x86_immediate_bytes(const struct x86_insn *i);
 /**
  * x86_encode() - writes at most X86_ENCODE_MAX bytes.
  * Return: length; 0 if the form cannot be encoded (a high byte register beside one that needs REX).

@@ -347,8 +347,21 @@ static bool revive(struct vcpu *c, struct iem_block *b, const uint8_t *hva)
     return true;
 }
 
+/* The same instructions but for their constants and displacements. */
+static bool same_shape(const struct iem_block *a, const struct iem_block *b)
+{
+    if (a->nops != b->nops || a->bytes != b->bytes)
+        return false;
+    for (unsigned n = 0; n < a->nops; n++) {
+        const struct x86_insn *x = &a->ops[n].i, *y = &b->ops[n].i;
+        if (x->mnem != y->mnem || x->len != y->len || x->opcode != y->opcode || x->modrm != y->modrm)
+            return false;
+    }
+    return true;
+}
+
 /* Looks among the known blocks; a stale one is unlinked. */
-static struct iem_block *find_block(struct vcpu *c, const struct fetch *f)
+static struct iem_block *find_block(struct vcpu *c, const struct fetch *f, struct iem_block **ret_stale)
 {
     struct iem_block **link = &c->iem->cache->hash[hash_slot(f->gpa, c->mode.key)];
 
@@ -358,9 +371,20 @@ static struct iem_block *find_block(struct vcpu *c, const struct fetch *f)
         if (iem_block_is_current(b) || revive(c, b, f->hva))
             return b;
         *link = b->next;
+        *ret_stale = b;
         return NULL;
     }
     return NULL;
+}
+
+/* Code that rewrites its own constants stays as hot as it was. */
+static struct iem_block *decode_again(struct vcpu *c, struct fetch *f, const struct iem_block *stale)
+{
+    struct iem_block *b = decode_block(c, f);
+
+    if (stale != NULL && b > stale && same_shape(stale, b)) /* or the arena has been emptied */
+        b->heat = stale->heat;
+    return b;
 }
 
 /* The second page of a crossing instruction may be mapped elsewhere by now, or not at all. */
@@ -378,7 +402,7 @@ static bool second_page_ok(struct vcpu *c, const struct iem_block *b, uint64_t g
 struct iem_block *iem_block_find(struct vcpu *c, uint64_t gla)
 {
     struct fetch f = {.gla = gla};
-    struct iem_block *b;
+    struct iem_block *b, *stale = NULL;
     uint32_t error;
 
     c->iem->op = &iem_no_op;
@@ -386,10 +410,10 @@ struct iem_block *iem_block_find(struct vcpu *c, uint64_t gla)
         raise_fetch_gp(c);
     if (!code_page(c, gla, &f.gpa, &f.hva, &error))
         raise_fetch_pf(c, gla, error);
-    b = find_block(c, &f);
+    b = find_block(c, &f, &stale);
     if (b && b->gen2)
         return second_page_ok(c, b, gla) ? b : decode_block(c, &f);
-    if (b || ((b = decode_block(c, &f)) && b->gen && !b->gen2)) {
+    if (b || ((b = decode_again(c, &f, stale)) && b->gen && !b->gen2)) {
         *iem_jump_slot(c, gla) = (struct iem_jump){gla, b};
     }
     return b;

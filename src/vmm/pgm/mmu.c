@@ -392,6 +392,18 @@ bool pgm_mmu_device(struct pgm_mmu *m, enum pgm_index idx, uint64_t gla, enum pg
     return d->ops != NULL;
 }
 
+bool pgm_mmu_watched(struct pgm_mmu *m, enum pgm_index idx, uint64_t gla, uint64_t *ret_gpa)
+{
+    const unsigned want = PGM_TLB_MEMORY | 1u << PGM_WRITE;
+    const struct pgm_tlb_entry *e = slot(m, idx, gla);
+
+    if (e->known != ((gla & PAGE_MASK) | m->gen) || (e->gpa & want) != want || e->tag[PGM_WRITE] != NEVER ||
+        m->map_gen != atomic_load_explicit(&m->pgm->map_gen, memory_order_acquire))
+        return false;
+    *ret_gpa = (e->gpa & PAGE_MASK) | (gla & (PGM_PAGE_BYTES - 1));
+    return true;
+}
+
 /* A is set all the way down. */
 static bool accessed(const struct walk *w)
 {

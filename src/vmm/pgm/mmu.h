@@ -114,6 +114,8 @@ struct pgm_device {
  * @d: what an earlier call found: the same page is not looked for again. False: go the long way.
  */
 bool pgm_mmu_device(struct pgm_mmu *m, enum pgm_index idx, uint64_t gla, enum pgm_access acc, struct pgm_device *d);
+/** The TLB knows the page, that it is memory which may be written, and that stores have to be reported. */
+bool pgm_mmu_watched(struct pgm_mmu *m, enum pgm_index idx, uint64_t gla, uint64_t *ret_gpa);
 /** The TLB knows the page, and that no memory is there. */
 static inline bool pgm_mmu_no_memory(const struct pgm_mmu *m, enum pgm_index idx, uint64_t gla)
 {

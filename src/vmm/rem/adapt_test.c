@@ -258,6 +258,99 @@ static void test_misaligned_again(void)
     isa_free(t);
 }
 
+/* ---- changed constants ---- */
+
+static const struct change {
+    const char *name;
+    uint8_t code[12];
+    size_t bytes, at; /* of the byte that changes */
+    uint8_t to;
+    bool constant; /* no new translation */
+} changes[] = {
+    {"mov eax, imm32", BYTES(0xb8, 1, 2, 3, 4), 3, 0x83, true},
+    {"mov rax, imm64", BYTES(0x48, 0xb8, 1, 2, 3, 4, 5, 6, 7, 8), 9, 0x88, true},
+    {"mov rax, sign-extended imm32", BYTES(0x48, 0xc7, 0xc0, 1, 2, 3, 4), 6, 0x84, true},
+    {"add ax, imm16", BYTES(0x66, 0x05, 1, 2), 3, 0x82, true},
+    {"add eax, imm8", BYTES(0x83, 0xc0, 1), 2, 0xff, true},
+    {"add r13d, imm8", BYTES(0x41, 0x83, 0xc5, 1), 3, 0xff, false}, /* goes through a scratch register */
+    {"imul eax, ebx, imm32", BYTES(0x69, 0xc3, 1, 2, 3, 4), 2, 7, true},
+    {"shl eax, imm8", BYTES(0xc1, 0xe0, 3), 2, 5, true},
+    {"shl eax, 1 becomes shl ebx, 1", BYTES(0xd1, 0xe0), 1, 0xe3, false},
+    {"add eax, imm8 becomes sub", BYTES(0x83, 0xc0, 1), 1, 0xe8, false},
+    {"mov eax, imm32 becomes mov ebx", BYTES(0xb8, 1, 2, 3, 4), 0, 0xbb, false},
+    {"lea eax, [rbx + disp8]", BYTES(0x8d, 0x43, 0x01), 2, 0x81, false},
+    {"cmp eax, imm8; setz bl", BYTES(0x83, 0xf8, 0x88, 0x0f, 0x94, 0xc3), 2, 0x11, true},
+    {"movs, pshufd imm8", BYTES(0x66, 0x0f, 0x70, 0xc0, 0x1b), 4, 0xe4, true},
+};
+
+static void start(struct isa *t)
+{
+    for (unsigned n = 0; n < 16; n++)
+        t->c->ctx.gpr[n] = UINT64_C(0x1122334455667788) * (n + 1);
+    t->c->ctx.gpr[X86_RSP] = t->stack;
+    t->c->ctx.rflags = CPUM_FL_1;
+    g_assert_cmpint(isa_go(t), ==, ISA_DONE);
+}
+
+static void test_change(gconstpointer data)
+{
+    static struct device d;
+    const struct change *w = data;
+    struct isa *a = fresh(&d, false), *b = fresh(&d, true);
+    const struct rem_stats *s = rem_stats(b->c);
+    uint64_t blocks, constants;
+
+    isa_load(a, w->code, w->bytes);
+    isa_load(b, w->code, w->bytes);
+    for (unsigned n = 0; n < 6; n++) {
+        const uint8_t byte = n & 1 ? w->to : w->code[w->at];
+        pgm_phys_write(a->pgm, a->code_gla + w->at, &byte, 1);
+        pgm_phys_write(b->pgm, b->code_gla + w->at, &byte, 1);
+        blocks = s->blocks;
+        constants = s->constants;
+        for (unsigned k = 0; k < 3; k++) {
+            start(a);
+            start(b);
+            g_assert_cmpmem(a->c->ctx.gpr, sizeof a->c->ctx.gpr, b->c->ctx.gpr, sizeof b->c->ctx.gpr);
+            g_assert_cmphex(a->c->ctx.rflags & CPUM_FL_CF, ==, b->c->ctx.rflags & CPUM_FL_CF); /* IMUL */
+        }
+        if (n > 1 && w->constant) {
+            g_assert_cmpuint(s->blocks, ==, blocks);
+            g_assert_cmpuint(s->constants, ==, constants + 1);
+        } else if (n > 1) {
+            g_assert_cmpuint(s->constants, ==, constants);
+        }
+    }
+    isa_free(a);
+    isa_free(b);
+}
+
+/*
+ * mov edi, 1000; l: mov [rip + 5], edi (at the constant of the next but one); nop; nop; nop; mov eax, 0; add ebx, eax;
+ * dec edi; jnz l: each round changes its own block and runs what it wrote.
+ */
+static void test_own_block(void)
+{
+    static const uint8_t code[] = {0xbf, 0xe8, 0x03, 0x00, 0x00, 0x89, 0x3d, 0x04, 0x00, 0x00, 0x00, 0x90, 0x90,
+                                   0x90, 0xb8, 0x00, 0x00, 0x00, 0x00, 0x01, 0xc3, 0xff, 0xcf, 0x75, 0xec};
+    static struct device d;
+    struct isa *t = fresh(&d, true);
+    const struct rem_stats *s = rem_stats(t->c);
+    uint64_t invalidated;
+
+    isa_load(t, code, sizeof code);
+    for (unsigned n = 0; n < 3; n++) {
+        invalidated = s->invalidated;
+        t->c->ctx.gpr[X86_RBX] = 0;
+        g_assert_cmpint(isa_go(t), ==, ISA_DONE);
+        g_assert_cmpuint(t->c->ctx.gpr[X86_RBX], ==, 1000 * 1001 / 2);
+    }
+    g_assert_cmpuint(s->constants, >, 900);
+    g_assert_cmpuint(s->code_stores, >, 900);
+    g_assert_cmpuint(s->invalidated, ==, invalidated);
+    isa_free(t);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -265,6 +358,11 @@ int main(int argc, char **argv)
         g_autofree char *path = g_strdup_printf("/adapt/device/%s", forms[k].name);
         g_test_add_data_func(path, &forms[k], test_form);
     }
+    for (size_t k = 0; k < G_N_ELEMENTS(changes); k++) {
+        g_autofree char *path = g_strdup_printf("/adapt/constant/%s", changes[k].name);
+        g_test_add_data_func(path, &changes[k], test_change);
+    }
+    g_test_add_func("/adapt/own-block", test_own_block);
     g_test_add_func("/adapt/strays", test_strays);
     g_test_add_func("/adapt/raise", test_raise);
     g_test_add_func("/adapt/ports", test_ports);

@@ -82,7 +82,7 @@ void rem_arenas_reset(struct rem *r)
     for (uint32_t n = 0; n < r->arenas; n++)
         r->filled[n] = start_of(r, n);
     for (uint32_t n = 0; n < REM_OPS; n++)
-        r->ops[n].site = 0;
+        r->ops[n].site = r->ops[n].constant_site = 0;
     open_arena(r, 0);
 }
 
@@ -120,6 +120,17 @@ static void strip(struct rem *r, struct rem_block *to, uint32_t first, uint32_t 
     }
 }
 
+static void forget_ops(struct rem *r, uint32_t first, uint32_t end)
+{
+    for (uint32_t n = 0; n < REM_OPS; n++) {
+        struct rem_op *o = &r->ops[n];
+        if (o->site > first && o->site <= end)
+            o->site = 0;
+        if (o->constant_site > first && o->constant_site <= end)
+            o->constant_site = 0;
+    }
+}
+
 static void forget(struct rem *r, uint32_t arena)
 {
     const struct rem_fill from = start_of(r, arena), to = r->filled[arena];
@@ -130,9 +141,7 @@ static void forget(struct rem *r, uint32_t arena)
     for (uint32_t n = from.links; n < to.links; n++)
         if (r->link[n].to != NULL)
             strip(r, r->link[n].to, from.links, to.links);
-    for (uint32_t n = 0; n < REM_OPS; n++)
-        if (r->ops[n].site > from.sites && r->ops[n].site <= to.sites)
-            r->ops[n].site = 0;
+    forget_ops(r, from.sites, to.sites);
     rem_pairs_forget(r);
     r->stats.evictions++;
 }

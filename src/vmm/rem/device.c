@@ -7,6 +7,8 @@
  * the instruction (slow.c), and a site that often reaches memory loses its mark (adapt.c). In lockstep nothing of this
  * is used.
  *
+ * Stores that were caught changing code go this way too: what they change is looked at here, without leaving.
+ *
  * What a device's handler can change under translated code it says by a force flag, as to every other thread: then
  * translated code is left behind the instruction.
  */
@@ -61,6 +63,21 @@ static void port(struct rem *r, uint32_t what)
     r->stats.ports++;
 }
 
+/* A store to a page with watched code: true, done. */
+static bool store_code(struct rem *r, uint64_t gla, uint64_t v, unsigned bytes)
+{
+    struct vcpu *c = r->c;
+    uint64_t gpa;
+
+    if (!pgm_mmu_watched(&c->mmu, c->mode.idx, gla, &gpa))
+        return false;
+    pgm_phys_write_n(c->mmu.pgm, gpa, v, bytes);
+    rem_follow_code(r);
+    ff_quiet(&c->ff);
+    r->stats.code_stores++;
+    return true;
+}
+
 /* False: no device there. */
 static bool memory(struct rem *r, uint32_t what)
 {
@@ -70,11 +87,13 @@ static bool memory(struct rem *r, uint32_t what)
     uint64_t gla = r->hot.tmp, off = gla & (PGM_PAGE_BYTES - 1), v;
     struct vcpu *c = r->c;
 
-    if (off + bytes > PGM_PAGE_BYTES || !pgm_mmu_device(&c->mmu, c->mode.idx, gla, write ? PGM_WRITE : PGM_READ, d))
+    if (off + bytes > PGM_PAGE_BYTES)
         return false;
+    v = kind == ACCESS_STORE ? get_reg(c, reg) : (uint64_t)(int64_t)(int32_t)(uint32_t)r->hot.tmp2;
+    if (!pgm_mmu_device(&c->mmu, c->mode.idx, gla, write ? PGM_WRITE : PGM_READ, d))
+        return write && store_code(r, gla, v & ones(bytes), bytes);
     r->stats.device_accesses++;
     if (write) {
-        v = kind == ACCESS_STORE ? get_reg(c, reg) : (uint64_t)(int64_t)(int32_t)(uint32_t)r->hot.tmp2;
         d->ops->write(d->user, d->off + off, v & ones(bytes), bytes);
         return true;
     }
@@ -111,7 +130,7 @@ bool rem_device(struct rem *r, uint64_t *ret_host)
     } else if (!memory(r, what)) {
         return false;
     }
-    if (atomic_load_explicit(&c->ff.quiet, memory_order_relaxed) == 0) {
+    if (atomic_load_explicit(&c->ff.quiet, memory_order_relaxed) == 0 || r->block[s->block].stale) {
         *ret_host = leave_behind(r, s);
         return true;
     }

@@ -204,6 +204,14 @@ static void after(struct rem_tr *t, const struct plan *p)
             e_store(e, &t->c->ctx.gpr[p->spill[k].guest], p->spill[k].scratch);
 }
 
+static bool has_constant(const struct x86_insn *i)
+{
+    for (unsigned n = 0; n < i->nops; n++)
+        if (i->op[n].kind == X86_OP_IMM && !(i->op[n].flags & X86_OPF_IMPLICIT))
+            return true;
+    return false;
+}
+
 static bool jcc_follows(const struct rem_tr *t)
 {
     const struct csam_insn *next = t->n + 1;
@@ -233,6 +241,9 @@ bool rem_emit_data(struct rem_tr *t, const struct x86_insn *i)
     if (jcc_follows(t)) /* the processor makes one of both */
         e_align_jump(&t->e, (unsigned)n + JCC_BYTES);
     e_bytes(&t->e, code, n);
+    begin = t->e.p;
     after(t, &p);
+    if (t->e.p == begin && has_constant(i))
+        t->r->site[t->site].flags |= REM_S_CONSTANT;
     return true;
 }

@@ -83,16 +83,16 @@ void rem_block_keep(struct rem *r, struct rem_block *b)
     b->page->entry[b->off] = rem_address(r, b->host - REM_PROLOGUE_BYTES);
 }
 
-static bool unchanged(struct rem *r, const struct rem_block *b)
+static bool unchanged(struct rem *r, struct rem_block *b)
 {
-    uint8_t now[CSAM_PAGE_BYTES];
+    uint8_t now[CSAM_RUN_BYTES] __attribute__((uninitialized));
     unsigned bytes = b->to - b->off;
     uint32_t generation;
 
     if (pgm_code_watch(r->c->mmu.pgm, b->page->gpa + b->off, bytes, &generation) == NULL)
         return false;
     pgm_phys_read(r->c->mmu.pgm, b->page->gpa + b->off, now, bytes);
-    return memcmp(now, b->bytes, bytes) == 0;
+    return memcmp(now, b->bytes, bytes) == 0 || rem_patch_constants(r, b, now);
 }
 
 static void close_entry(struct rem *r, const struct rem_block *b, uint32_t host)
@@ -176,8 +176,12 @@ static void check_all(struct rem *r)
 
 void rem_follow_changes(struct rem *r)
 {
-    bool lost = atomic_exchange(&r->inbox_lost, false);
+    bool lost;
 
+    if (!atomic_load_explicit(&r->inbox_any, memory_order_acquire))
+        return;
+    atomic_store(&r->inbox_any, false);
+    lost = atomic_exchange(&r->inbox_lost, false);
     for (unsigned n = 0; n < REM_INBOX; n++) {
         uint64_t gpa = atomic_load_explicit(&r->inbox[n], memory_order_relaxed);
         if (gpa == 0)
@@ -190,6 +194,15 @@ void rem_follow_changes(struct rem *r)
     if (lost)
         check_all(r);
     rem_serialize();
+}
+
+bool rem_follow_code(struct rem *r)
+{
+    if (r->lockstep != NULL || ff_get(&r->c->ff) != FF_CODE)
+        return false;
+    ff_clear(&r->c->ff, FF_CODE);
+    rem_follow_changes(r);
+    return true;
 }
 
 /* ---- pages whose room is wanted ---- */

@@ -93,6 +93,8 @@ void rem_register(struct vcpu *c, struct stam *stam)
         {"Device/Marked", "times", "a site got the form for that", &p->stat_marked[PATM_DEVICE]},
         {"Device/Accesses", "times", "by such sites", &s->device_accesses},
         {"Device/Others", "times", "such a site reached something else", &s->not_devices},
+        {"CodeStores", "times", "such a site wrote to a page with code", &s->code_stores},
+        {"Constants", "blocks", "whose code changed in its constants only", &s->constants},
         {"Ports", "times", "read or written without the interpreter", &s->ports},
         {"Expired", "sites", "got their first form back", &p->stat_expired},
         {"Forgotten", "times", "all sites, because there were too many", &p->stat_forgotten},

@@ -199,10 +199,7 @@ static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
     }
     if (r->full)
         rem_forget_all(r);
-    if (atomic_load_explicit(&r->inbox_any, memory_order_acquire)) {
-        atomic_store(&r->inbox_any, false);
-        rem_follow_changes(r);
-    }
+    rem_follow_changes(r);
     if (r->rewrites != 0)
         rem_rewrite(r);
     rem_page_room(r);

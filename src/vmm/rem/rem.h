@@ -53,9 +53,9 @@ struct rem_stats {
     uint64_t blocks, insns, guest_bytes, host_bytes, flushes, invalidated, revived, enters, links, slow, elsewhere,
         faults, groups, copies, opaque_insns, verified, unverified, evictions, evicted, pages_evicted;
     uint64_t refused[REM_REFUSALS];
-    uint64_t scans, scanned_insns, rescans, changes;         /* CSAM's */
-    uint64_t rewritten, ports, device_accesses, not_devices; /* PATM's */
-    uint64_t ticks;                                          /* with rem_set_profile() */
+    uint64_t scans, scanned_insns, rescans, changes;                                 /* CSAM's */
+    uint64_t rewritten, constants, code_stores, ports, device_accesses, not_devices; /* PATM's */
+    uint64_t ticks;                                                                  /* with rem_set_profile() */
 };
 const struct rem_stats *rem_stats(const struct vcpu *c);
 struct stam;

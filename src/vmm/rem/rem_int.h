@@ -105,9 +105,10 @@ struct rem_block {
 enum {
     REM_S_MISALIGNED = 1,
     REM_S_SWAP = 2 /* + 4 * register */,
-    REM_S_VEC = 16,    /* block's question for vectors */
-    REM_S_SECOND = 32, /* block's question for its second page */
-    REM_S_DEVICE = 64  /* asks a device first */
+    REM_S_VEC = 16,      /* block's question for vectors */
+    REM_S_SECOND = 32,   /* block's question for its second page */
+    REM_S_DEVICE = 64,   /* asks a device first */
+    REM_S_CONSTANT = 128 /* its code ends with the instruction's immediate */
 };
 /** An instruction that may leave translated code. In order of start. */
 struct rem_site {
@@ -123,7 +124,9 @@ struct rem_site {
 enum rem_leads { REM_LEADS_NOT, REM_LEADS_READ, REM_LEADS_WRITE, REM_LEADS_LATER };
 /** An instruction ready for the interpreter, at its site's number modulo REM_OPS. */
 struct rem_op {
-    uint32_t site; /* + 1; 0: none */
+    uint32_t site;          /* + 1; 0: none */
+    uint32_t constant_site; /* likewise: the site of which constant_bytes is known */
+    uint8_t constant_bytes; /* of its immediate */
     uint8_t op[IEM_OP_BYTES] __attribute__((aligned(64)));
 };
 
@@ -206,7 +209,7 @@ struct rem_page *rem_page_find(struct rem *r, uint64_t gpa, uint64_t key);
 struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint64_t key); /* NULL: full, or not memory */
 struct rem_block *rem_block_at(struct rem *r, const struct rem_page *page, unsigned off); /* NULL: none */
 void rem_block_keep(struct rem *r, struct rem_block *b);
-/** Looks at the pages announced by rem_code_changed(). */
+/** Looks at the pages announced by rem_code_changed(), if any. */
 void rem_follow_changes(struct rem *r);
 void rem_forget_all(struct rem *r);
 /** Makes sure there is a page for rem_page_get(), and one for an instruction that goes on there. */
@@ -312,7 +315,14 @@ void rem_translate_anew(struct rem *r, uint32_t block);
 /** Now and then: marks whose term is over; how many host faults there are. */
 void rem_relax(struct rem *r);
 
+/* ---- constant.c ---- */
+/** @now: the block's bytes as they are in memory. Return: only constants had changed, the block is as if made anew. */
+bool rem_patch_constants(struct rem *r, struct rem_block *b, const uint8_t *now);
+
 /* ---- device.c ---- */
+/** A store changed code, and nothing else wants the vCPU: translated code need not be left for that. Return:
+ * it was so. */
+bool rem_follow_code(struct rem *r);
 /** What hot.access says. Return: false if the interpreter has to run the instruction; else @ret_host as rem_slow(). */
 bool rem_device(struct rem *r, uint64_t *ret_host);
 bool rem_emit_port(struct rem_tr *t, const struct x86_insn *i);

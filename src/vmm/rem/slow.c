@@ -92,8 +92,9 @@ static bool nothing_wanted(struct rem *r, const struct rem_site *s, const struct
 
     if ((s->flags & REM_S_VEC) || (vectors && !vectors_usable(c)))
         return false;
-    return c->ctx.rip == rem_rip(r, s->off + s->len) && follows(op) && same_world(r) && r->rewrites == 0 && !r->full &&
-           ff_quiet(&c->ff) && iem_op_quiet(c) && flat_x(r->set, rem_gla_of(c, r->hot.pcbase)) != 0;
+    return !r->block[s->block].stale && c->ctx.rip == rem_rip(r, s->off + s->len) && follows(op) && same_world(r) &&
+           r->rewrites == 0 && !r->full && ff_quiet(&c->ff) && iem_op_quiet(c) &&
+           flat_x(r->set, rem_gla_of(c, r->hot.pcbase)) != 0;
 }
 
 /* A unit's registers are wanted: vector registers are simply loaded, x87 registers come with the first instruction. */
@@ -191,8 +192,11 @@ static enum went run_one(struct rem *r, const struct rem_site *s, const struct i
     care = iem_op_run(c, op);
     /* the block's question stays unanswered: CR0.TS */
     care |= r->rewrites != 0 || !same_world(r) || (s->flags & REM_S_VEC);
-    if (care)
+    if (care) {
         rem_follow_segments(r);
+        if (rem_follow_code(r) && glas == 1)
+            rem_caught_device(r, s);
+    }
     if (r->lockstep != NULL) {
         if (rem_lockstep_after(r, s, care))
             return WENT_WRONG;

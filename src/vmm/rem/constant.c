@@ -1,0 +1,74 @@
+/*
+ * constant.c - code that changes its own constants: an instruction of which only the immediate was written again is not
+ * translated again. Its immediate stands in the translation as it stands in the guest's code, as the last bytes
+ * (REM_S_CONSTANT), and is written there too.
+ *
+ * Left out: displacements and branch targets, which the translation holds in other forms.
+ */
+#include "vmm/rem/rem_int.h"
+
+/* How many bytes at the end of a site's instruction are its immediate; @old: its bytes. */
+static unsigned constant_bytes(struct rem *r, uint32_t site, const uint8_t *old)
+{
+    struct rem_op *o = &r->ops[site % REM_OPS];
+    struct x86_insn i;
+
+    if (o->constant_site == site + 1)
+        return o->constant_bytes;
+    if (x86_decode(old, r->site[site].len, r->c->mode.code, &i) != r->site[site].len)
+        return 0;
+    o->constant_site = site + 1;
+    o->constant_bytes = (uint8_t)x86_immediate_bytes(&i);
+    return o->constant_bytes;
+}
+
+/* @old, @now: the site's bytes, which differ. What is in front of the immediate being the same, it is the same
+ * instruction. */
+static bool patch_site(struct rem *r, uint32_t number, const uint8_t *old, const uint8_t *now)
+{
+    const struct rem_site *s = &r->site[number];
+    uint8_t *end = r->code.rw + s->next;
+    unsigned n;
+
+    if (!(s->flags & REM_S_CONSTANT) || (n = constant_bytes(r, number, old)) >= s->len ||
+        memcmp(old, now, s->len - n) != 0 || memcmp(end - n, old + s->len - n, n) != 0)
+        return false;
+    memcpy(end - n, now + s->len - n, n);
+    return true;
+}
+
+/* The interpreter's form of the instruction at @off. */
+static void forget_op(struct rem *r, const struct rem_block *b, unsigned off)
+{
+    for (uint32_t n = b->site; n < b->site_end; n++)
+        if (r->site[n].off == off && r->ops[n % REM_OPS].site == n + 1)
+            r->ops[n % REM_OPS].site = 0;
+}
+
+/* An instruction may be there twice: a stretch has a copy (group.c). */
+bool rem_patch_constants(struct rem *r, struct rem_block *b, const uint8_t *now)
+{
+    const unsigned bytes = b->to - b->off;
+    uint8_t merged[CSAM_RUN_BYTES] __attribute__((uninitialized)); /* the old ones, and what is patched */
+
+    if (b->whole != NULL || (uint32_t)b->page->key != r->c->mode.key)
+        return false;
+    memcpy(merged, b->bytes, bytes);
+    for (uint32_t n = b->site; n < b->site_end; n++) {
+        const struct rem_site *s = &r->site[n];
+        unsigned at = s->off - b->off;
+        if (n + 1 < b->site_end && r->site[n + 1].off == s->off) /* an instruction's last site knows */
+            continue;
+        if (at + s->len > bytes || memcmp(b->bytes + at, now + at, s->len) == 0)
+            continue;
+        if (!patch_site(r, n, b->bytes + at, now + at))
+            return false;
+        memcpy(merged + at, now + at, s->len);
+        forget_op(r, b, s->off);
+    }
+    if (memcmp(merged, now, bytes) != 0)
+        return false;
+    memcpy(r->bytes + (b->bytes - r->bytes), now, bytes);
+    r->stats.constants++;
+    return true;
+}
