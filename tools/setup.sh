@@ -2,8 +2,8 @@
 # setup.sh product|test - installs the Debian packages that are missing, and nothing when none is.
 set -euo pipefail
 product="build-essential meson ninja-build pkg-config libglib2.0-dev libglib2.0-dev-bin libjson-glib-dev libxml2-dev libarchive-dev libpng-dev libseccomp-dev zlib1g-dev libzstd-dev libbz2-dev libssl-dev libiscsi-dev liburing-dev libzydis-dev libzycore-dev acpica-tools
-    seabios ovmf syslinux mtools fdisk cpio grub-efi-amd64-bin grub-common"
-tests="clang-14 clang-format-14 libclang-rt-14-dev libubsan1 libasan8 qemu-utils tgt qemu-system-x86 gdb nasm python3 bc e2fsprogs mmdebstrap xorriso
+    seabios ovmf syslinux mtools fdisk cpio grub-efi-amd64-bin grub-common xorriso libosinfo-bin osinfo-db libcrypt-dev"
+tests="clang-14 clang-format-14 libclang-rt-14-dev libubsan1 libasan8 qemu-utils tgt qemu-system-x86 gdb nasm python3 bc e2fsprogs mmdebstrap debconf
     debian-installer-12-netboot-amd64 debian-installer-12-netboot-i386 isolinux memtest86+ grub-rescue-pc dmidecode systemd libglib2.0-bin"
 case ${1:-product} in
 product) wanted=$product ;;

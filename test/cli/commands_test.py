@@ -35,6 +35,8 @@ def create_and_list(h):
     syntax_error(h("createvm", "--frob"), "Unknown option: --frob")
     check(os.path.exists(f"{h.vms}/A b/A b.vbox") and not os.path.exists(f"{h.vms}/x"), "files")
     same([m["Name"] for m in json.loads(h.ok("list", "vms", "--json"))], ["A b"])
+    for name, file in (("a!b/c", "a_b_c"), (".d. ", "_d._"), ("-e-", "_e-"), ("Gr\u00fc\u00dfe (1)", "Gr\u00fc\u00dfe (1)"), ("\U0001f600", "_")):
+        check(f"Settings file: '{h.vms}/{file}/{file}.vbox'\n" in h.ok("createvm", "--name", name), name)
 
 
 def not_found(h):

@@ -29,6 +29,9 @@ char *medium_file(const char *file, const char *kind, const char *format);
 void medium_forget_new(struct cmd *c, const char *object);
 void medium_show(struct cmd *c, GVariant *medium, bool details);
 int medium_list(struct cmd *c, const char *kind, bool details);
+/* startvm.c */
+/** Starts a machine and says so; @environment: "NAME=VALUE", end NULL. */
+bool startvm_start(struct cmd *c, const char *name, const char *type, const char *const *environment);
 /* usbfilter.c */
 void usb_filters_print(GVariant *list, bool global);
 /* sharing.c */

@@ -14,7 +14,7 @@ static const struct option options[] = {
     {0},
 };
 
-static bool start_one(struct cmd *c, const char *name, const char *type, const char *const *environment)
+bool startvm_start(struct cmd *c, const char *name, const char *type, const char *const *environment)
 {
     g_autofree char *machine = cmd_find_machine(c, name);
     char *progress = NULL;
@@ -78,7 +78,7 @@ static int startvm(struct cmd *c)
     g_ptr_array_add(environment, NULL);
     bool ok = true;
     for (unsigned k = 0; k < names->len; k++)
-        ok &= start_one(c, names->pdata[k], type, (const char *const *)environment->pdata);
+        ok &= startvm_start(c, names->pdata[k], type, (const char *const *)environment->pdata);
     return ok ? RC_OK : RC_FAILURE;
 }
 

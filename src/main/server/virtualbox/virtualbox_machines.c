@@ -20,17 +20,27 @@ char *service_machine_folder(const struct service *s)
                                                     : g_build_filename(g_get_home_dir(), "VirtualBox VMs", NULL);
 }
 
-/* Characters that cannot be in a file name become underscores. */
+/* What VirtualBox leaves in a file name. */
+static bool may_stay(gunichar c, bool first, bool last)
+{
+    if (c == ' ' || c == '.')
+        return !first && !last;
+    if (c == '-')
+        return !first;
+    return (c < 0x80 && g_ascii_isalnum((char)c)) || c == '(' || c == ')' || c == '_' || (c >= 0xa0 && c <= 0xd7af);
+}
+
+/* Other characters become underscores. */
 static char *file_name_of(const char *name)
 {
-    char *file = g_strdup(name);
+    GString *file = g_string_new(NULL);
 
-    for (char *p = file; *p != '\0'; p++)
-        if (*p == '/' || (unsigned char)*p < ' ' || *p == '\\' || *p == ':' || *p == '*' || *p == '?')
-            *p = '_';
-    if (file[0] == '.')
-        file[0] = '_';
-    return file;
+    for (const char *p = name; *p != '\0'; p = g_utf8_next_char(p)) {
+        const gunichar c = g_utf8_get_char(p);
+        const bool stays = may_stay(c, p == name, *g_utf8_next_char(p) == '\0');
+        g_string_append_unichar(file, stays ? c : '_');
+    }
+    return g_string_free(file, FALSE);
 }
 
 char *service_settings_path(const struct service *s, const char *base, const char *group, const char *name)

@@ -1,0 +1,43 @@
+/*
+ * unattended.h - unattended installation: what a disc holds, the answers for its installer, the disc made of both.
+ *
+ * The system's own installer does the work; it is told everything by a file of answers on a copy of its disc.
+ */
+#ifndef FRONTENDS_VBOXMANAGE_UNATTENDED_UNATTENDED_H
+#define FRONTENDS_VBOXMANAGE_UNATTENDED_UNATTENDED_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+/* ---- detect.c ---- */
+
+struct unattended_system {
+    const char *id, *type, *version; /* libosinfo's, a guest type's, "12" */
+    const char *installer;           /* what reads the answers: "debian"; NULL: none we can write for */
+};
+/** unattended_detect() - libosinfo's word, else the disc's own label. NULL: not known. */
+const struct unattended_system *unattended_detect(const char *iso);
+
+/* ---- script.c ---- */
+
+/* What the installed system is to be; all texts are set. */
+struct unattended_values {
+    char *user, *password, *admin_password, *full_name, *locale, *country, *time_zone, *hostname, *proxy, *packages,
+        *post_command, *kernel_parameters;
+    bool clock_utc;
+};
+void unattended_values_fini(struct unattended_values *v);
+/** Whether every value can stand in a script; the first that cannot is named. */
+bool unattended_values_check(const struct unattended_values *v, GError **error);
+/** unattended_script() - @template's text with each @@VBOX_INSERT_NAME@@ replaced; NULL: debian-installer's. g_free */
+char *unattended_script(const char *template, const struct unattended_values *v, GError **error);
+
+/* ---- disc.c ---- */
+
+/** unattended_disc() - @path, a copy of @iso whose boot menu starts the installer with the script; by xorriso. */
+bool unattended_disc(const char *iso, const char *path, const char *script, const char *kernel_parameters,
+                     GError **error);
+
+#define UNATTENDED_ERROR (g_quark_from_static_string("unattended"))
+
+#endif
