@@ -149,6 +149,7 @@ static const struct {
     [PC_VIRTIO_SCSI] = {"virtio-scsi", 15, "/pci@i0cf8/scsi@f/channel@0/disk@", ",0\n", false, false},
     [PC_LSILOGIC] = {"lsilogicscsi", 20, "/pci@i0cf8/scsi@14/channel@0/disk@", ",0\n", false, false},
     [PC_LSILOGIC_SAS] = {"lsilogicsas", 22, "/pci@i0cf8/scsi@16/channel@0/disk@", ",0\n", false, false},
+    [PC_BUSLOGIC] = {"buslogic", 21, "/pci@i0cf8/scsi@15/channel@0/disk@", ",0\n", false, false},
     [PC_NVME] = {"nvme", 14, "/pci@i0cf8/pci8086,5845@e/namespace@", ",0\n", .from_one = true},
     [PC_VIRTIO_BLK] = {"virtio-blk", 23, "/pci@i0cf8/scsi@17,", "/disk@0,0\n", .apart = true},
 };

@@ -25,6 +25,7 @@ enum pc_storage {
     PC_NVME,
     PC_LSILOGIC,
     PC_LSILOGIC_SAS,
+    PC_BUSLOGIC,
     PC_STORAGES
 };
 #define PC_STORAGE_PORTS 256

@@ -36,6 +36,8 @@ static const struct kind {
                              "0 to 6 and 8 to 15 for hard disks and DVD drives"},
     [CONTROLLER_LSILOGIC_SAS] = {"lsilogicsas", 8, 1, FITS_DISK | FITS_DVD, PC_LSILOGIC_SAS,
                                  "0 to 7 for hard disks and DVD drives"},
+    [CONTROLLER_BUSLOGIC] = {"buslogic", 16, 1, FITS_DISK | FITS_DVD | TARGET_7, PC_BUSLOGIC,
+                             "0 to 6 and 8 to 15 for hard disks and DVD drives"},
     [CONTROLLER_NVME] = {"nvme", 32, 1, FITS_DISK, PC_NVME, "0 to 31 for hard disks"},
     [CONTROLLER_VIRTIO_BLK] = {"virtio-blk", 8, 1, FITS_DISK | APART, PC_VIRTIO_BLK, "0 to 7 for hard disks"},
     [CONTROLLER_I82078] = {"i82078", 1, 2, FITS_FLOPPY, PC_FLOPPY, "0 for floppy drives"},
