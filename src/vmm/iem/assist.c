@@ -109,17 +109,21 @@ unsigned iem_op_glas(const struct vcpu *c, const struct iem_op *op, uint64_t ret
     switch (i->mnem) {
     case X86_PUSH:
     case X86_PUSHF:
+    case X86_PUSH_SREG:
     case X86_CALL:
         ret_gla[n++] = stack_gla(c, gpr[X86_RSP] - i->opsize);
         if (i->op[0].kind == X86_OP_MEM)
             ret_gla[n++] = memory_gla(c, i);
         break;
     case X86_POP:
+    case X86_POP_SREG:
     case X86_RET: ret_gla[n++] = stack_gla(c, gpr[X86_RSP]); break;
     case X86_LEAVE: ret_gla[n++] = stack_gla(c, gpr[X86_RBP]); break;
-    case X86_STOS: ret_gla[n++] = destination(c, i); break;
+    case X86_STOS:
+    case X86_SCAS: ret_gla[n++] = destination(c, i); break;
     case X86_LODS: ret_gla[n++] = source(c, i); break;
     case X86_MOVS:
+    case X86_CMPS:
         ret_gla[n++] = source(c, i);
         ret_gla[n++] = destination(c, i);
         break;
@@ -181,8 +185,10 @@ int iem_op_touches(const struct vcpu *c, const struct iem_op *op, struct iem_tou
     switch (i->mnem) {
     case X86_PUSH:
     case X86_PUSHF:
+    case X86_PUSH_SREG:
     case X86_CALL: ret[n++] = touch(c, stack_gla(c, rsp - i->opsize), i->opsize, true); break;
     case X86_POP:
+    case X86_POP_SREG:
     case X86_RET: ret[n++] = touch(c, stack_gla(c, rsp), i->opsize, false); break;
     case X86_LEAVE: ret[n++] = touch(c, stack_gla(c, c->ctx.gpr[X86_RBP]), i->opsize, false); break;
     default: break;

@@ -107,7 +107,7 @@ static bool stack_access(const struct scan *s, const struct x86_insn *i, enum re
 
     if (!down && kind != REM_POP && kind != REM_RET && kind != REM_LEAVE)
         return false;
-    if (i->opsize != width)
+    if (s->t->segmented || i->opsize != width)
         return false;
     *ret = (struct access){.base = v.id,
                            .index = ID_NONE,
@@ -222,6 +222,7 @@ static void follow(struct scan *s, const struct x86_insn *i, enum rem_kind kind)
         moved(s, X86_RSP, s->reg[X86_RBP], width);
         lose(s, X86_RBP);
         break;
+    case REM_LOOP: lose(s, X86_RCX); break;
     default: break;
     }
 }
@@ -315,7 +316,7 @@ static void scan_insn(struct scan *s, unsigned k)
     }
     if (kind == REM_DATA ? explicit_access(s, i, &a) : stack_access(s, i, kind, &a))
         enter(s, &a, k);
-    s->branches += kind == REM_JCC;
+    s->branches += kind == REM_JCC || kind == REM_LOOP;
     follow(s, i, kind);
 }
 

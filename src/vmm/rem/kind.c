@@ -27,7 +27,8 @@ static const uint8_t kinds[X86_MNEM_COUNT] = {
     [X86_VZEROALL] = REM_DATA, [X86_NOP] = REM_NOTHING,  [X86_PREFETCH] = REM_NOTHING, [X86_LEA] = REM_LEA,
     [X86_Jcc] = REM_JCC,       [X86_JMP] = REM_JMP,      [X86_CALL] = REM_CALL,        [X86_RET] = REM_RET,
     [X86_LDMXCSR] = REM_DATA,  [X86_STMXCSR] = REM_DATA, [X86_VLDMXCSR] = REM_DATA,    [X86_VSTMXCSR] = REM_DATA,
-    [X86_PUSH] = REM_PUSH,     [X86_POP] = REM_POP,      [X86_LEAVE] = REM_LEAVE,
+    [X86_PUSH] = REM_PUSH,     [X86_POP] = REM_POP,      [X86_LEAVE] = REM_LEAVE,      [X86_LOOP] = REM_LOOP,
+    [X86_LOOPE] = REM_LOOP,    [X86_LOOPNE] = REM_LOOP,  [X86_JCXZ] = REM_LOOP,
 };
 
 bool rem_uses_vectors(const struct x86_insn *i)
@@ -114,7 +115,7 @@ enum rem_kind rem_kind_of(const struct vcpu *c, const struct x86_insn *i)
         return REM_OPAQUE;
     if (kind == REM_DATA)
         return data_allowed(c, i) ? REM_DATA : REM_OPAQUE;
-    if (kind == REM_JCC && c->mode.code64)
+    if ((kind == REM_JCC || kind == REM_LOOP) && c->mode.code64)
         return kind;
     if (kind >= REM_JCC && !known_width(c, i, kind))
         return REM_OPAQUE;

@@ -256,6 +256,15 @@ bool lockstep_same_fpu(const struct cpum_fpu *a, const struct cpum_fpu *b)
     return true;
 }
 
+/* Field by field: what lies between the fields is nobody's. */
+static bool same_segments(const struct cpum_seg *a, const struct cpum_seg *b)
+{
+    for (unsigned n = 0; n < X86_SREG_COUNT; n++)
+        if (a[n].sel != b[n].sel || a[n].attr != b[n].attr || a[n].limit != b[n].limit || a[n].base != b[n].base)
+            return false;
+    return true;
+}
+
 static bool same_memory(const struct rem_lockstep *ls)
 {
     for (unsigned n = 0; n < ls->touches; n++)
@@ -272,7 +281,7 @@ static bool same(const struct rem_lockstep *ls, const struct cpum_ctx *now, cons
     if (ls->raises != (event != NULL) || (event != NULL && !same_event(event, &ls->event)))
         return false;
     return memcmp(x->gpr, now->gpr, sizeof x->gpr) == 0 && x->rip == now->rip && flags == 0 && x->cr2 == now->cr2 &&
-           memcmp(x->seg, now->seg, sizeof x->seg) == 0 && x->kernel_gs_base == now->kernel_gs_base &&
+           same_segments(x->seg, now->seg) && x->kernel_gs_base == now->kernel_gs_base &&
            lockstep_same_fpu(&x->fpu, &now->fpu) && same_memory(ls);
 }
 

@@ -11,6 +11,9 @@
 static const char *const gpr_names[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
                                           "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
 
+static const char *const seg_names[X86_SREG_COUNT][2] = {{"es.base", "es"}, {"cs.base", "cs"}, {"ss.base", "ss"},
+                                                         {"ds.base", "ds"}, {"fs.base", "fs"}, {"gs.base", "gs"}};
+
 struct sheet {
     char *text;
     size_t size, used;
@@ -88,7 +91,10 @@ static void put_differences(struct sheet *s, const struct rem_lockstep *ls)
         put_word(s, gpr_names[n], a->gpr[n], b->gpr[n]);
     put_word(s, "rflags", a->rflags & ~ls->undefined, b->rflags & ~ls->undefined);
     put_word(s, "cr2", a->cr2, b->cr2);
-    put_word(s, "gs.base", a->seg[X86_GS].base, b->seg[X86_GS].base);
+    for (unsigned n = 0; n < X86_SREG_COUNT; n++) {
+        put_word(s, seg_names[n][0], a->seg[n].base, b->seg[n].base);
+        put_word(s, seg_names[n][1], a->seg[n].sel, b->seg[n].sel);
+    }
     put_word(s, "kernel_gs_base", a->kernel_gs_base, b->kernel_gs_base);
     put_fpu(s, a->fpu.area, b->fpu.area);
     for (unsigned n = 0; n < ls->touches; n++)

@@ -307,6 +307,7 @@ bool rem_init(struct vcpu *c, unsigned cpus, GError **error)
     r->hot.mask_of = CPUM_FL_OF;
     r->hot.mask_image = ~(uint64_t)(CPUM_FL_ARITH | CPUM_FL_1 | CPUM_FL_RF | CPUM_FL_VM);
     r->hot.mask_tsd = CPUM_CR4_TSD;
+    r->hot.mask_paragraph = 0xffff0;
     r->hot.host_mxcsr = 0x1f80;
     r->hot.slow = rem_slow;
     if (!memory(r, cpus, error)) {

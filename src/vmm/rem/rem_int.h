@@ -58,6 +58,7 @@ struct rem_hot {
     uint64_t minus_pair_first;
     uint64_t mask_not_if, mask_not_df, mask_df, mask_of, mask_image, mask_tsd; /* system.c */
     uint64_t mask_in_page, mask_high, mask_align[3];                           /* string.c; [bytes / 4] */
+    uint64_t mask_paragraph;                                                   /* segment_load.c */
     uint64_t code_room, minus_cs;             /* segment.c: of CS, and its base negated */
     uint64_t room[REM_ROOMS][X86_SREG_COUNT]; /* segment.c */
     uint64_t group[8];                        /* where groups are on the host */
@@ -364,6 +365,7 @@ enum rem_kind {
     REM_NOTHING,
     REM_LEA,
     REM_JCC,
+    REM_LOOP,
     REM_JMP,
     REM_CALL,
     REM_RET,
@@ -535,6 +537,7 @@ void rem_emit_second_page(struct rem_tr *t, const struct rem_page *second);
 void rem_emit_across(struct rem_tr *t, int64_t target_off); /* to another page */
 void rem_emit_to_t0(struct rem_tr *t, int32_t pop, bool drop_pair);
 bool rem_emit_jcc(struct rem_tr *t, const struct x86_insn *i);
+bool rem_emit_loop(struct rem_tr *t, const struct x86_insn *i); /* loop.c; JCXZ too */
 bool rem_emit_call(struct rem_tr *t, const struct x86_insn *i);
 bool rem_emit_ret(struct rem_tr *t, const struct x86_insn *i);
 bool rem_emit_jump_to(struct rem_tr *t, const struct x86_insn *i, bool call);

@@ -70,6 +70,11 @@ void rem_emit_odd_push_from(struct rem_tr *t, const void *from);
 bool rem_emit_odd_push(struct rem_tr *t, const struct x86_insn *i);
 bool rem_emit_odd_pop(struct rem_tr *t, const struct x86_insn *i);
 bool rem_emit_odd_leave(struct rem_tr *t, const struct x86_insn *i);
+/* ---- segment_load.c ---- */
+bool rem_emit_load_sreg(struct rem_tr *t, const struct x86_insn *i);
+bool rem_emit_pop_sreg(struct rem_tr *t, const struct x86_insn *i);
+bool rem_emit_push_sreg(struct rem_tr *t, const struct x86_insn *i);
+
 /** mov of 2, 4 or 8 bytes. */
 void rem_emit_move(struct emit *e, bool store, unsigned bytes, unsigned reg, const struct x86_place *m);
 

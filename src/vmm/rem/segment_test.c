@@ -244,6 +244,36 @@ static void test_base_changes(void)
     done(t);
 }
 
+/* push cs; pop es; push 12345678h (66h); pop fs (66h); mov gs, bx; push ds; push gs (66h); mov eax, es:[si]; loop back
+ */
+static void test_segment_loads(void)
+{
+    static const uint8_t code[] = {0x0e, 0x07, 0x66, 0x68, 0x78, 0x56, 0x34, 0x12, 0x66, 0x0f, 0xa1, 0x8e, 0xeb,
+                                   0x1e, 0x66, 0x0f, 0xa8, 0x66, 0x26, 0x8b, 0x04, 0x83, 0xc4, 0x06, 0xe2, 0xe6};
+    struct isa *t = fresh(X86_MODE_16);
+    const struct cpum_seg *seg = t->c->ctx.seg;
+
+    for (unsigned n = 0; n < RUNS; n++) {
+        isa_mode(t, X86_MODE_16);
+        *reg(t, X86_RBX) = 0x99990abc;
+        *reg(t, X86_RCX) = 200;
+        *reg(t, X86_RSI) = t->code;
+        g_assert_cmpint(isa_run(t, code, sizeof code), ==, ISA_DONE);
+        g_assert_cmphex(seg[X86_ES].sel, ==, 0x2000);
+        g_assert_cmphex(seg[X86_ES].base, ==, 0x20000);
+        g_assert_cmphex(seg[X86_FS].base, ==, 0x56780);
+        g_assert_cmphex(seg[X86_GS].base, ==, 0xabc0);
+        g_assert_cmphex(seg[X86_GS].limit, ==, 0xffff);
+        g_assert_cmphex(*reg(t, X86_RAX), ==, 0x6866070e);
+        g_assert_cmphex(*reg(t, X86_RSP), ==, t->stack);
+        g_assert_cmphex(get16(t, 0x40000 + t->stack - 2), ==, 0x3000);
+        g_assert_cmphex(get16(t, 0x40000 + t->stack - 6), ==, 0xabc);
+        g_assert_cmphex(get16(t, 0x40000 + t->stack - 4), ==, 0x5678); /* PUSH GS writes two bytes only */
+    }
+    g_assert_cmpuint(rem_stats(t->c)->slow, <, 200);
+    done(t);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -255,5 +285,6 @@ int main(int argc, char **argv)
     g_test_add_func("/rem/segments/sp-wraps", test_sp_wraps);
     g_test_add_func("/rem/segments/limit", test_limit);
     g_test_add_func("/rem/segments/base-changes", test_base_changes);
+    g_test_add_func("/rem/segments/loads", test_segment_loads);
     return g_test_run();
 }

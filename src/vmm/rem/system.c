@@ -112,10 +112,12 @@ static bool emit_read_cr(struct rem_tr *t, const struct x86_insn *i)
     return true;
 }
 
-static bool emit_read_sreg(struct rem_tr *t, const struct x86_insn *i)
+static bool emit_mov_sreg(struct rem_tr *t, const struct x86_insn *i)
 {
     struct x86_place sel;
 
+    if (i->op[0].kind == X86_OP_SREG)
+        return rem_emit_load_sreg(t, i);
     if (i->op[0].kind != X86_OP_GPR || i->op[1].kind != X86_OP_SREG || i->op[1].reg >= X86_SREG_COUNT)
         return false;
     unsigned to = rem_host_reg(i->op[0].reg);
@@ -174,7 +176,9 @@ bool rem_emit_system(struct rem_tr *t, const struct x86_insn *i)
     case X86_PUSHF: return emit_pushf(t, i);
     case X86_SWAPGS: return emit_swapgs(t);
     case X86_MOV_CR: return emit_read_cr(t, i);
-    case X86_MOV_SREG: return emit_read_sreg(t, i);
+    case X86_MOV_SREG: return emit_mov_sreg(t, i);
+    case X86_PUSH_SREG: return rem_emit_push_sreg(t, i);
+    case X86_POP_SREG: return rem_emit_pop_sreg(t, i);
     case X86_IN:
     case X86_OUT: return rem_emit_port(t, i);
     case X86_RDTSC: return emit_rdtsc(t, false);

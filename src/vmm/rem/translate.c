@@ -267,6 +267,7 @@ static bool emit_kind(struct rem_tr *t, const struct x86_insn *i)
     case REM_NOTHING: return true;
     case REM_LEA: return rem_emit_lea(t, i);
     case REM_JCC: return rem_emit_jcc(t, i);
+    case REM_LOOP: return rem_emit_loop(t, i);
     case REM_JMP: return rem_emit_jump(t, NULL, (int64_t)t->n->off + i->len + (int64_t)i->imm[0]);
     case REM_CALL: return rem_emit_call(t, i);
     case REM_RET: return rem_emit_ret(t, i);
