@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ARENA_BYTES (64u << 20)
+#define ARENA_BYTES (16u << 20)
 #define MAX_OPS     32u
 #define MAX_BYTES   256u
 #define HASH_BITS   16

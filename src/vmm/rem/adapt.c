@@ -22,11 +22,13 @@ void rem_translate_anew(struct rem *r, uint32_t block)
         r->rewrite[r->rewrites++] = block;
 }
 
-static void caught(struct rem *r, const struct rem_site *s, enum patm_kind kind)
+/* @always: also a site that is marked already: an instruction may stand in several blocks. */
+static void caught(struct rem *r, const struct rem_site *s, enum patm_kind kind, bool always)
 {
     struct rem_page *page = r->block[s->block].page;
+    uint64_t gpa = page->gpa + s->off;
 
-    if (patm_catch(r->patm, kind, page->gpa + s->off, page->key, now_ns()))
+    if (patm_catch(r->patm, kind, gpa, page->key, now_ns()) || (always && patm_marked(r->patm, kind, gpa, page->key)))
         rem_translate_anew(r, s->block);
     page->caught = true;
 }
@@ -34,19 +36,24 @@ static void caught(struct rem *r, const struct rem_site *s, enum patm_kind kind)
 void rem_caught_misaligned(struct rem *r, struct rem_site *s)
 {
     s->flags &= (uint8_t)~REM_S_MISALIGNED;
-    caught(r, s, PATM_MISALIGNED);
+    caught(r, s, PATM_MISALIGNED, true);
 }
 
 void rem_caught_device(struct rem *r, const struct rem_site *s)
 {
     if (r->lockstep == NULL)
-        caught(r, s, PATM_DEVICE);
+        caught(r, s, PATM_DEVICE, true);
 }
 
 void rem_caught_apart(struct rem *r, const struct rem_site *s)
 {
     if (r->lockstep == NULL)
-        caught(r, s, PATM_APART);
+        caught(r, s, PATM_APART, false);
+}
+
+void rem_no_form(const struct rem_tr *t, enum patm_kind kind)
+{
+    patm_release(t->r->patm, kind, t->page->gpa + t->n->off, t->page->key);
 }
 
 void rem_not_device(struct rem *r, const struct rem_site *s)

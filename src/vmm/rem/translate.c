@@ -254,8 +254,11 @@ static bool wants_vec(const struct rem_tr *t, const struct csam_run *run)
 
 static bool emit_kind(struct rem_tr *t, const struct x86_insn *i)
 {
-    if (rem_marked(t, PATM_DEVICE) && rem_emit_device(t, i))
-        return true;
+    if (rem_marked(t, PATM_DEVICE)) {
+        if (rem_emit_device(t, i))
+            return true;
+        rem_no_form(t, PATM_DEVICE);
+    }
     if (rem_marked(t, PATM_MISALIGNED)) { /* the host would trap again */
         if (rem_kind_of(t->c, i) == REM_DATA)
             want_units(t, i);
