@@ -96,6 +96,14 @@ static void plan_swap(struct plan *p, const struct x86_operand *memory)
     high->reg = (uint8_t)p->swapped;
 }
 
+/* In a register bits are counted modulo its width, in memory they are not. */
+static bool bit_by_register(const struct x86_insn *i)
+{
+    bool bt = i->mnem == X86_BT || i->mnem == X86_BTS || i->mnem == X86_BTR || i->mnem == X86_BTC;
+
+    return bt && i->op[1].kind == X86_OP_GPR;
+}
+
 /* An operand that lives in the context: addressed there if the form allows, else by way of a scratch register. */
 static bool place_in_context(struct rem_tr *t, struct plan *p, const struct x86_operand *o, enum x86_field field,
                              bool memory)
@@ -104,7 +112,7 @@ static bool place_in_context(struct rem_tr *t, struct plan *p, const struct x86_
     bool load = (o->flags & X86_OPF_READ) || o->bytes < 4, store = (o->flags & X86_OPF_WRITE) != 0;
 
     if (field == X86_FIELD_RM && !memory && !p->place.memory && !zero_extends && p->i.mnem != X86_XCHG &&
-        p->i.has_modrm && !p->i.vex) {
+        p->i.has_modrm && !p->i.vex && !bit_by_register(&p->i)) {
         p->place = (struct x86_place){.reg = p->place.reg, .rm = p->place.rm, .vvvv = p->place.vvvv, .memory = true};
         struct x86_place m = e_abs(&t->c->ctx.gpr[o->reg]);
         p->place.base = m.base, p->place.index = m.index, p->place.scale = m.scale, p->place.disp = m.disp;

@@ -91,6 +91,36 @@ static void test_uncalled(void)
     done(t);
 }
 
+/* BT, BTS, BTR, BTC r12-r15, rax: the bit is counted modulo the register's width (SDM vol. 2 BT), wherever REM keeps
+ * it. */
+static void test_bits(void)
+{
+    static const int64_t bits[] = {0, 3, 31, 32, 63, 64, 67, 130, 64 * 70 + 5, -1, -67, INT64_MIN};
+    static const uint8_t opcodes[] = {0xa3, 0xab, 0xb3, 0xbb};
+    const uint64_t was = 0x5a5aa5a5c3c33c3cu;
+    struct isa *t = fresh();
+
+    for (unsigned r = X86_R12; r <= X86_R15; r++)
+        for (unsigned k = 0; k < G_N_ELEMENTS(bits) * 4 * 2; k++) {
+            unsigned op = k % 4, wide = k / 4 % 2;
+            int64_t bit = bits[k / 8];
+            uint64_t mask = UINT64_C(1) << (bit & (wide ? 63 : 31));
+            uint64_t val = wide || op == 0 ? was : was & UINT32_MAX;
+            uint64_t want = op == 0 ? val : op == 1 ? val | mask : op == 2 ? val & ~mask : val ^ mask;
+            uint8_t code[] = {(uint8_t)(wide ? 0x49 : 0x41), 0x0f, opcodes[op], (uint8_t)(0xc0 | (r & 7))};
+
+            for (unsigned n = X86_R12; n <= X86_R15; n++)
+                *reg(t, n) = was;
+            *reg(t, X86_RAX) = (uint64_t)bit;
+            g_assert_cmpint(isa_run(t, code, sizeof code), ==, ISA_DONE);
+            g_assert_cmphex(*reg(t, r), ==, want);
+            g_assert_cmpint(t->c->ctx.rflags & 1, ==, (was & mask) != 0);
+            for (unsigned n = X86_R12; n <= X86_R15; n++)
+                g_assert_true(n == r || *reg(t, n) == was);
+        }
+    done(t);
+}
+
 /* mov eax, imm32 with two bytes of the immediate in the next page; then HLT. */
 static void test_two_pages(void)
 {
@@ -285,6 +315,7 @@ static void test_many_pages(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/rem/bits", test_bits);
     g_test_add_func("/rem/pairs/deep", test_deep);
     g_test_add_func("/rem/pairs/elsewhere", test_elsewhere);
     g_test_add_func("/rem/pairs/retpoline", test_retpoline);
