@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """metrics_test.py - metrics, debugvm, and the commands whose part is not here: output, errors, exit codes."""
 import json
-import os
 import re
 import time
 
@@ -47,34 +46,17 @@ def machine_metrics_and_debugger(h):
     h.ok("debugvm", "m", "log", "+pdm.e")
     r = h("debugvm", "m", "log", "nonsense.e")
     check(r.rc == 1 and "E_INVALIDARG" in r.err, repr(r))
-    for words in (("injectnmi",), ("osdetect",), ("osdmesg",), ("dumpvmcore", "--filename", "x"), ("setregisters", "rax=1")):
-        r = h("debugvm", "m", *words)
-        check(r.rc == 1 and "E_NOTIMPL (0x80004001)" in r.err, repr(r))
-    syntax_error(h("debugvm", "m", "dumpvmcore"), "The --filename is required")
+    r = h("debugvm", "m", "guestsample", "--filename", "x")
+    check(r.rc == 1 and "E_NOTIMPL (0x80004001)" in r.err, repr(r))
     syntax_error(h("debugvm", "m", "frob"), "Invalid parameter 'frob'")
-    r = h("guestcontrol", "m", "run", "/bin/ls")
-    same((r.rc, r.err), (1, "VBoxManage: error: The guest execution service is not ready (yet)\n"))
 
 
 def absent(h):
     h.ok("createvm", "--name", "m", "--register")
-    r = h("guestcontrol", "m", "run", "/bin/ls")
-    same((r.rc, r.err), (1, 'VBoxManage: error: Machine "m" is not running (currently powered off)!\n'))
-    r = h("extpack", "install", "/no/such.vbox-extpack")
-    same((r.rc, r.err), (1, "VBoxManage: error: Failed to open the extension pack '/no/such.vbox-extpack' (VERR_FILE_NOT_FOUND)\n"))
-    same(h.ok("extpack", "cleanup"), "Successfully performed extension pack cleanup\n")
-    same(h.ok("list", "extpacks"), "Extension Packs: 0\n")
-    for words in (("cloud", "list"), ("cloudprofile", "show"), ("signova", "x.ova"), ("modifynvram", "m", "listvars"), ("encryptvm", "m", "x"),
-                  ("updatecheck", "list"), ("unattended", "install", "m", "--iso=/x.iso"), ("extpack", "uninstall", "x")):
+    for words in (("signova", "x.ova"), ("modifynvram", "m", "listvars"), ("encryptvm", "m", "x"), ("updatecheck", "list")):
         r = h(*words)
         check(r.rc == 1 and re.fullmatch("VBoxManage: error: [^\n]+\n", r.err) and r.out == "", f"{words}: {r!r}")
         check(h(words[0]).rc == 2, f"{words[0]} without arguments")
-    iso = os.path.join(h.top, "x.iso")
-    with open(iso, "wb") as f:
-        f.write(bytes(4096))
-    same(h.ok("unattended", "detect", "--iso", iso),
-         f"VBoxManage: info: Detected '{iso}' to be:\n    OS TypeId    = \n    OS Version   = \n    OS Flavor    = \n    OS Languages = \n"
-         "    OS Hints     = \n    Unattended installation supported = no\n")
 
 
 main(host_metrics, machine_metrics_and_debugger, absent)

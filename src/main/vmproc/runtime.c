@@ -184,6 +184,15 @@ static GVariant *screen_text(struct runtime *r, GVariant *args, GError **error)
     return g_variant_new("(s)", text != NULL ? text : "");
 }
 
+/* Nothing in a guest has a way to this process yet. */
+static GVariant *guest_session(struct runtime *r, GVariant *args, GError **error)
+{
+    (void)args;
+    if (must_be(r, "Running", error))
+        api_fail(error, VBOX_E_GSTCTL_GUEST_ERROR, "The guest execution service is not ready (yet)");
+    return NULL;
+}
+
 int runtime_fd(struct runtime *r)
 {
     GUnixFDList *list = g_dbus_message_get_unix_fd_list(g_dbus_method_invocation_get_message(r->now));
@@ -207,6 +216,7 @@ static const struct command {
     {"IDisplay", "GetScreenResolution", resolution},
     {"IDisplay", "TakeScreenShotToArray", screenshot},
     {"IDisplay", "GetScreenText", screen_text},
+    {"IGuest", "CreateSession", guest_session},
     {"IMachineDebugger", "Info", debug_info},
     {"IMachineDebugger", "GetStats", debug_stats},
     {"IMachineDebugger", "ResetStats", debug_reset_stats},
@@ -347,8 +357,10 @@ static const struct bus_interface keyboard = {.info = (GDBusInterfaceInfo *)&api
 static const struct bus_interface display = {.info = (GDBusInterfaceInfo *)&api_idisplay_interface, .any = on_any};
 static const struct bus_interface debugger = {.info = (GDBusInterfaceInfo *)&api_imachine_debugger_interface,
                                               .any = on_any};
-static const struct bus_class class = {
-    .folder = API_ROOT "/console", .interfaces = {&control, &console, &keyboard, &display, &debugger}, .find = find};
+static const struct bus_interface guest = {.info = (GDBusInterfaceInfo *)&api_iguest_interface, .any = on_any};
+static const struct bus_class class = {.folder = API_ROOT "/console",
+                                       .interfaces = {&control, &console, &keyboard, &display, &debugger, &guest},
+                                       .find = find};
 
 static void snapshot_orphaned(void *user)
 {

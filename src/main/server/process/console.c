@@ -83,5 +83,6 @@ static const struct bus_interface keyboard = {.info = (GDBusInterfaceInfo *)&api
 static const struct bus_interface display = {.info = (GDBusInterfaceInfo *)&api_idisplay_interface, .any = forward};
 static const struct bus_interface debugger = {.info = (GDBusInterfaceInfo *)&api_imachine_debugger_interface,
                                               .any = forward};
+static const struct bus_interface guest = {.info = (GDBusInterfaceInfo *)&api_iguest_interface, .any = forward};
 const struct bus_class console_class = {
-    .folder = API_ROOT "/console", .interfaces = {&console, &keyboard, &display, &debugger}, .find = find};
+    .folder = API_ROOT "/console", .interfaces = {&console, &keyboard, &display, &debugger, &guest}, .find = find};
