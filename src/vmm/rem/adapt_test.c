@@ -225,6 +225,53 @@ static void test_ports(void)
     isa_free(plain);
 }
 
+/* A misaligned instruction in two blocks: both get the form for it. */
+static void test_two_blocks(void)
+{
+    static const uint8_t code[] = {0x90, 0x8b, 0x47, 0x01}; /* nop; mov eax, [rdi + 1] */
+    static struct device d;
+    struct isa *t = fresh(&d, true);
+    uint64_t first = t->code;
+
+    isa_load(t, code, sizeof code);
+    t->c->ctx.gpr[X86_RDI] = ISA_DATA;
+    for (unsigned n = 0; n < 2 * RUNS; n++) {
+        t->code = first + (n & 1);
+        g_assert_cmpint(isa_go(t), ==, ISA_DONE);
+    }
+    g_assert_cmpuint(rem_stats(t->c)->faults, ==, 2);
+    isa_free(t);
+}
+
+/* stac; mov eax, [rsi]; clac; mov ebx, [rsi] of a user's page: the second one faults, each time. */
+static void test_smap(void)
+{
+    static const uint8_t code[] = {0x0f, 0x01, 0xcb, 0x8b, 0x06, 0x0f, 0x01, 0xca, 0x8b, 0x1e};
+    static struct device d;
+    struct isa *t = fresh(&d, true);
+    const uint64_t user = 0x300000 | 7;
+    struct cpum_ctx *x = &t->c->ctx;
+
+    memcpy(t->ram + ISA_PT + 8 * ((MMIO_GLA - ISA_DATA) >> 12), &user, 8);
+    t->ram[ISA_PD] &= (uint8_t)~4u; /* code and stack are not */
+    x->cr4 |= CPUM_CR4_SMAP;
+    g_assert_true(pgm_mmu_mode(&t->c->mmu, x->cr0, x->cr3, x->cr4, x->efer));
+    cpum_mode_update(t->c);
+    memcpy(t->ram + 0x300000, "\x78\x56\x34\x12", 4);
+    isa_load(t, code, sizeof code);
+    for (unsigned n = 0; n < RUNS; n++) {
+        x->gpr[X86_RSI] = MMIO_GLA;
+        x->gpr[X86_RAX] = x->gpr[X86_RBX] = 0;
+        g_assert_cmpint(isa_go(t), ==, 14);
+        g_assert_cmphex(x->gpr[X86_RAX], ==, 0x12345678);
+        g_assert_cmphex(x->gpr[X86_RBX], ==, 0);
+        g_assert_cmphex(isa_frame(t, 1), ==, t->code + 8);
+        x->rflags &= ~(uint64_t)CPUM_FL_AC;
+        cpum_mode_update(t->c);
+    }
+    isa_free(t);
+}
+
 /* A site that is caught misaligned gets another form, later its first one back, and is caught again. */
 static void test_misaligned_again(void)
 {
@@ -366,6 +413,8 @@ int main(int argc, char **argv)
     g_test_add_func("/adapt/strays", test_strays);
     g_test_add_func("/adapt/raise", test_raise);
     g_test_add_func("/adapt/ports", test_ports);
+    g_test_add_func("/adapt/two-blocks", test_two_blocks);
+    g_test_add_func("/adapt/smap", test_smap);
     g_test_add_func("/adapt/misaligned-again", test_misaligned_again);
     return g_test_run();
 }

@@ -1,6 +1,6 @@
 /*
  * device.c - port instructions, and instructions that were caught at a device's registers: straight to the device,
- * without the interpreter.
+ * without the interpreter; STAC and CLAC likewise.
  *
  * Translated code leaves what is to be done in hot.access, and the linear address in hot.tmp; everything else is in the
  * context by then (entry.c). If the page is no device's after all, or anything else is unusual, the interpreter runs
@@ -15,7 +15,16 @@
 #include "vmm/rem/segment.h"
 
 /* hot.access; never 0. */
-enum access_kind { ACCESS_IN = 1, ACCESS_OUT, ACCESS_LOAD, ACCESS_SIGNED, ACCESS_STORE, ACCESS_CONSTANT };
+enum access_kind {
+    ACCESS_IN = 1,
+    ACCESS_OUT,
+    ACCESS_LOAD,
+    ACCESS_SIGNED,
+    ACCESS_STORE,
+    ACCESS_CONSTANT,
+    ACCESS_CLAC,
+    ACCESS_STAC
+};
 #define ACCESS(kind, bytes, reg, to) ((uint32_t)(kind) | (bytes) << 4 | (uint32_t)(reg) << 8 | (uint32_t)(to) << 16)
 #define PORT_IN_DX                   0x100u /* in the place of a port number */
 #define HIGH_BYTE                    16u    /* registers from here on: AH CH DH BH */
@@ -104,6 +113,31 @@ static bool memory(struct rem *r, uint32_t what)
     return true;
 }
 
+/*
+ * STAC, CLAC: the set of tables of the other right to users' pages, if it is at hand. Both sets are of the same address
+ * space and know the same code, so that pairs stay (pairs.c inv 2).
+ */
+static bool set_ac(struct rem *r, bool on)
+{
+    struct vcpu *c = r->c;
+    const enum pgm_index idx = on || !(c->ctx.cr4 & CPUM_CR4_SMAP) ? PGM_IDX_KERNEL_AC : PGM_IDX_KERNEL;
+    struct flat_set *s = r->last[idx];
+    const uint64_t word = flat_x(r->set, r->hot.pcbase);
+
+    if (idx != c->mode.idx) {
+        if (s == NULL || s->gen != c->mmu.gen || r->set->gen != c->mmu.gen || s->idx != idx || s->key != c->mode.key ||
+            word == 0)
+            return false;
+        if (flat_x(s, r->hot.pcbase) != word)
+            flat_set_x(r->flat, s, &c->mmu, r->hot.pcbase, word);
+        c->mode.idx = idx;
+        c->mode.tlb = c->mmu.tlb[idx];
+        rem_exchange_set(r, s);
+    }
+    c->ctx.rflags = on ? c->ctx.rflags | CPUM_FL_AC : c->ctx.rflags & ~(uint64_t)CPUM_FL_AC;
+    return true;
+}
+
 /* Something wants the vCPU: out, behind the instruction. */
 static uint64_t leave_behind(struct rem *r, const struct rem_site *s)
 {
@@ -125,11 +159,10 @@ bool rem_device(struct rem *r, uint64_t *ret_host)
     r->hot.access = 0;
     if (c->ctx.dr[7] & 0xff) /* breakpoints */
         return false;
-    if ((what & 15) <= ACCESS_OUT) {
+    if ((what & 15) <= ACCESS_OUT)
         port(r, what);
-    } else if (!memory(r, what)) {
+    else if ((what & 15) >= ACCESS_CLAC ? !set_ac(r, (what & 15) == ACCESS_STAC) : !memory(r, what))
         return false;
-    }
     if (atomic_load_explicit(&c->ff.quiet, memory_order_relaxed) == 0 || r->block[s->block].stale) {
         *ret_host = leave_behind(r, s);
         return true;
@@ -165,6 +198,12 @@ bool rem_emit_port(struct rem_tr *t, const struct x86_insn *i)
 
     return t->r->lockstep == NULL && ports_allowed(t->c) &&
            emit(t, (uint32_t)(in ? ACCESS_IN : ACCESS_OUT) | (uint32_t)a->bytes << 4 | number << 8);
+}
+
+/* CPL 0, 64-bit code. */
+bool rem_emit_set_ac(struct rem_tr *t, bool on)
+{
+    return t->r->lockstep == NULL && emit(t, on ? ACCESS_STAC : ACCESS_CLAC);
 }
 
 static bool emit_at(struct rem_tr *t, const struct x86_insn *i, uint32_t what)

@@ -85,13 +85,17 @@ static void use_set(struct rem *r)
         return;
     }
     s = r->last[c->mode.idx];
-    if (is_set(s, c))
-        flat_used(r->flat, s);
-    else
+    if (!is_set(s, c))
         s = r->last[c->mode.idx] = flat_select(r->flat, &c->mmu, c->mode.idx, c->mode.key);
-    r->set = s;
+    rem_exchange_set(r, s);
     rem_follow_code_segment(r);
     rem_pairs_forget(r);
+}
+
+void rem_exchange_set(struct rem *r, struct flat_set *s)
+{
+    flat_used(r->flat, s);
+    r->set = s;
     r->hot.xbase = (uint64_t)(uintptr_t)s->table[FLAT_X];
     r->hot.rbase = (uint64_t)(uintptr_t)s->table[FLAT_R];
     __asm__ volatile("wrgsbase %0" ::"r"(s->table[FLAT_W]));

@@ -275,6 +275,8 @@ struct rem *rem_running(void); /* of this thread; rem.c */
 /** In C called by translated code: where to go on at ctx.rip, 0: leave, the run loop has to look. */
 uint64_t rem_elsewhere(struct rem *r);
 void rem_enter(struct rem *r, uint32_t host);
+/** Translated code uses the tables of @s from now on. */
+void rem_exchange_set(struct rem *r, struct flat_set *s);
 
 /* ---- rem.c, profile.c ---- */
 void *rem_sparse(size_t bytes, bool low); /* zeroes; @low: below 2 GiB. NULL: no room */
@@ -327,6 +329,7 @@ bool rem_patch_constants(struct rem *r, struct rem_block *b, const uint8_t *now)
 bool rem_follow_code(struct rem *r);
 /** What hot.access says. Return: false if the interpreter has to run the instruction; else @ret_host as rem_slow(). */
 bool rem_device(struct rem *r, uint64_t *ret_host);
+bool rem_emit_set_ac(struct rem_tr *t, bool on);
 bool rem_emit_port(struct rem_tr *t, const struct x86_insn *i);
 bool rem_emit_device(struct rem_tr *t, const struct x86_insn *i);
 

@@ -179,6 +179,8 @@ bool rem_emit_system(struct rem_tr *t, const struct x86_insn *i)
     case X86_MOV_SREG: return emit_mov_sreg(t, i);
     case X86_PUSH_SREG: return rem_emit_push_sreg(t, i);
     case X86_POP_SREG: return rem_emit_pop_sreg(t, i);
+    case X86_STAC:
+    case X86_CLAC: return at_cpl0(t->c) && t->bits64 && rem_emit_set_ac(t, i->mnem == X86_STAC);
     case X86_IN:
     case X86_OUT: return rem_emit_port(t, i);
     case X86_RDTSC: return emit_rdtsc(t, false);
