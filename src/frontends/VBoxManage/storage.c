@@ -1,7 +1,9 @@
 /*
  * storage.c - storagectl, storageattach.
  */
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "frontends/VBoxManage/commands.h"
 
@@ -288,6 +290,10 @@ static char *medium_object(struct cmd *c, const struct attach *n, const char *dr
             return NULL;
         }
         where = iso;
+    }
+    if (g_str_has_prefix(where, "host:") && access(where + strlen("host:"), R_OK) != 0) {
+        cmd_error("Host drive '%s' cannot be used: %s", where + strlen("host:"), g_strerror(errno));
+        return NULL;
     }
     if (g_str_has_prefix(where, "host:") || g_ascii_strcasecmp(where, "iscsi") == 0) {
         cmd_error("Media of the kind '%s' are not available", where);

@@ -84,6 +84,13 @@ bool media_place_of(const struct settings_controller *c, unsigned port, unsigned
     return true;
 }
 
+bool media_hot_plug(const struct settings_controller *c)
+{
+    const struct kind *k = kind_of(c);
+
+    return k != NULL && (k->fits & HOT_PLUG);
+}
+
 static bool refuse(const struct walk *w, unsigned line, GError **error, const char *fmt, ...) G_GNUC_PRINTF(4, 5);
 static bool refuse(const struct walk *w, unsigned line, GError **error, const char *fmt, ...)
 {
@@ -139,19 +146,22 @@ static bool walk_attachments(struct walk *w, const struct kind *k, const struct 
     return true;
 }
 
-/* Each port of the controller without a drive. */
+/*
+ * Each port of the controller without a drive. Where disks may come and go the board is the same with and without them,
+ * so that a saved state fits a machine whose disk came while it ran.
+ */
 static void note_controller(struct pc_settings *pc, const struct kind *k, const struct settings_controller *c)
 {
     struct pc_storage_settings *st = &pc->storage[k->storage];
 
     st->exists = true;
     st->ports = CLAMP(c->port_count, 1, k->ports);
-    memset(st->drives, '-', st->ports);
+    memset(st->drives, k->fits & HOT_PLUG ? 'h' : '-', st->ports);
     for (unsigned n = 0; n < c->attachments->len; n++) {
         const struct settings_attachment *a = c->attachments->pdata[n];
 
         while (a->port < k->ports && a->port >= st->ports)
-            st->drives[st->ports++] = '-';
+            st->drives[st->ports++] = k->fits & HOT_PLUG ? 'h' : '-';
     }
     if (k->storage == PC_IDE)
         pc->ide_type = settings_controller_type_names[c->type];

@@ -24,4 +24,7 @@ bool media_places(const struct settings_machine *s, struct pc_settings *pc, medi
 /** media_place_of() - the unit of port @port, device @device of @c; false: this machine has no such controller. */
 bool media_place_of(const struct settings_controller *c, unsigned port, unsigned device, struct media_place *ret);
 
+/** media_hot_plug() - hard disks may come and go on the controller's ports while the machine runs. */
+bool media_hot_plug(const struct settings_controller *c);
+
 #endif

@@ -194,6 +194,39 @@ static void put_medium(struct part *p, struct settings_attachment *a, struct med
         medium_register_in(m, p->s); /* inv 2 */
 }
 
+/* The running machine's drive gets the medium, open already: its process may not open files. NULL: it loses it. */
+static bool mount_live(struct part *p, const struct place *at, enum settings_device kind, const struct medium *m,
+                       bool force, GError **error)
+{
+    const bool disc = kind == DEVICE_DVD;
+    const char *path = m != NULL ? m->location : "", *format = "";
+    int fd = -1;
+
+    if (m != NULL) {
+        format = m->format != NULL && g_ascii_strcasecmp(m->format, "RAW") != 0 ? m->format : disc ? "ISO" : "RAW";
+        fd = disc ? -1 : open(path, O_RDWR | O_CLOEXEC);
+        fd = fd >= 0 || kind == DEVICE_HARD_DISK ? fd : open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            return api_fail(error, VBOX_E_FILE_ERROR, "Cannot open the image '%s': %s", path, g_strerror(errno));
+    }
+    const bool ok = vmproc_call_now(
+        p->machine->vm, "ChangeMedium",
+        g_variant_new("(siissb)", at->controller->name, at->port, at->device, format, path, force), fd, error);
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+/* A hard disk comes to a running machine, or (@m is NULL) goes: one image, that nothing is based on. */
+static bool plug_live(struct part *p, const struct place *at, const struct medium *m, GError **error)
+{
+    if (m != NULL && (medium_needs_diff(m) || m->parent != NULL || m->children->len > 0))
+        return api_fail(error, VBOX_E_INVALID_VM_STATE,
+                        "The medium '%s' cannot be attached while the machine runs: it needs differencing images",
+                        m->location);
+    return mount_live(p, at, DEVICE_HARD_DISK, m, false, error);
+}
+
 bool storage_attach(struct bus_call *call, GVariant **ret, GError **error)
 {
     struct part *p = call->object;
@@ -214,8 +247,9 @@ bool storage_attach(struct bus_call *call, GVariant **ret, GError **error)
     if (floppy_bus != (kind == DEVICE_FLOPPY))
         return api_fail(error, E_INVALIDARG, "A device of type %s cannot be attached to the controller '%s'", type,
                         name);
+    bool plug = p->live && kind == DEVICE_HARD_DISK;
     if (!medium_of_kind(p, path, (enum settings_device)kind, &m, error) || (m != NULL && !may_attach(p, m, error)) ||
-        !part_change(p, error))
+        (plug ? !plug_live(p, &at, m, error) : !part_change(p, error)))
         return false;
     if (m != NULL && medium_needs_diff(m) && (m = medium_implicit_diff(m, p->s, error)) == NULL)
         return false;
@@ -223,9 +257,10 @@ bool storage_attach(struct bus_call *call, GVariant **ret, GError **error)
     a->kind = (enum settings_device)kind;
     a->port = (uint32_t)at.port;
     a->device = (uint32_t)at.device;
+    a->hotpluggable = plug;
     g_ptr_array_add(at.controller->attachments, a);
     put_medium(p, a, m);
-    return true;
+    return !plug || part_changed(p, error);
 }
 
 static bool nothing_there(const struct place *at, GError **error)
@@ -247,33 +282,14 @@ bool storage_detach(struct bus_call *call, GVariant **ret, GError **error)
         return false;
     if (at.attachment == NULL)
         return nothing_there(&at, error);
-    if (!part_change(p, error))
+    bool unplug = p->live && at.attachment->kind == DEVICE_HARD_DISK;
+    if (unplug ? !plug_live(p, &at, NULL, error) : !part_change(p, error))
         return false;
     g_ptr_array_remove(at.controller->attachments, at.attachment);
+    if (unplug && !part_changed(p, error))
+        return false;
     medium_sweep(p->service, NULL);
     return true;
-}
-
-/* The running machine's drive gets the medium, open already: its process may not open files. */
-static bool mount_live(struct part *p, const struct place *at, const struct medium *m, bool force, GError **error)
-{
-    const bool disc = at->attachment->kind == DEVICE_DVD;
-    const char *path = m != NULL ? m->location : "", *format = "";
-    int fd = -1;
-
-    if (m != NULL) {
-        format = m->format != NULL && g_ascii_strcasecmp(m->format, "RAW") != 0 ? m->format : disc ? "ISO" : "RAW";
-        fd = disc ? -1 : open(path, O_RDWR | O_CLOEXEC);
-        fd = fd >= 0 ? fd : open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-            return api_fail(error, VBOX_E_FILE_ERROR, "Cannot open the image '%s': %s", path, g_strerror(errno));
-    }
-    const bool ok = vmproc_call_now(
-        p->machine->vm, "ChangeMedium",
-        g_variant_new("(siissb)", at->controller->name, at->port, at->device, format, path, force), fd, error);
-    if (fd >= 0)
-        close(fd);
-    return ok;
 }
 
 bool storage_mount(struct bus_call *call, GVariant **ret, GError **error)
@@ -291,7 +307,7 @@ bool storage_mount(struct bus_call *call, GVariant **ret, GError **error)
     if (at.attachment == NULL || at.attachment->kind == DEVICE_HARD_DISK)
         return nothing_there(&at, error);
     if (!medium_of_kind(p, path, at.attachment->kind, &m, error) || !part_change_live(p, error) ||
-        (p->live && !mount_live(p, &at, m, force, error)))
+        (p->live && !mount_live(p, &at, at.attachment->kind, m, force, error)))
         return false;
     put_medium(p, at.attachment, m);
     return part_changed(p, error);
@@ -319,6 +335,9 @@ bool storage_flags(struct bus_call *call, GVariant **ret, GError **error)
         return false;
     if (at.attachment == NULL)
         return nothing_there(&at, error);
+    if (p->live && g_variant_n_children(dict) == 1 && g_variant_lookup(dict, "HotPluggable", "b", &on) &&
+        at.attachment->hotpluggable == on)
+        return true; /* as it is: a disk that came while the machine runs */
     if (!part_change(p, error))
         return false;
     for (unsigned k = 0; k < G_N_ELEMENTS(flags); k++)
