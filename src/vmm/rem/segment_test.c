@@ -274,6 +274,68 @@ static void test_segment_loads(void)
     done(t);
 }
 
+static uint32_t get32(const struct isa *t, uint64_t gpa)
+{
+    uint32_t val;
+
+    memcpy(&val, t->ram + gpa, 4);
+    return val;
+}
+
+/* Ways over the end of a code segment of 32-bit code: EAX and the word on the stack are 2000h. */
+static const struct over {
+    const char *name;
+    uint8_t code[8], bytes;
+    uint16_t at;       /* in the segment */
+    uint16_t faults;   /* EIP of the fault while the limit is 1fffh */
+    int16_t moved;     /* what ESP has moved by when it does not fault */
+    uint8_t increased; /* EBX, whether it faults or not */
+} overs[] = {
+    {"jmp", {0x43, 0xe9, 0xca, 0x0f, 0x00, 0x00}, 6, 0x1030, 0x1031, 0, 1},
+    {"jnz", {0x43, 0x0f, 0x85, 0xc9, 0x0f, 0x00, 0x00}, 7, 0x1030, 0x1031, 0, 1},
+    {"call", {0x43, 0xe8, 0xca, 0x0f, 0x00, 0x00}, 6, 0x1030, 0x1031, -4, 1},
+    {"jmp eax", {0x43, 0xff, 0xe0}, 3, 0x1030, 0x1031, 0, 1},
+    {"call eax", {0x43, 0xff, 0xd0}, 3, 0x1030, 0x1031, -4, 1},
+    {"ret", {0x43, 0xc3}, 2, 0x1030, 0x1031, 4, 1},
+    {"runs", {0x43, 0x43}, 2, 0x1ffe, 0x2000, 0, 2},
+    {"runs, in two pages", {0x43, 0xbf, 0x00, 0x00, 0x00, 0x00}, 6, 0x1ffc, 0x1ffd, 0, 1},
+};
+
+/* The same bytes under limits of 1fffh and 2fffh, at a base that begins a page or does not. */
+static void test_code_limit(const void *user)
+{
+    const struct over *o = user;
+    struct isa *t = fresh(X86_MODE_32);
+    struct cpum_seg *cs = &t->c->ctx.seg[X86_CS];
+
+    for (unsigned n = 0; n < 8 * RUNS; n++) {
+        bool inside = n / 2 % 2;
+        isa_mode(t, X86_MODE_32);
+        cs->base = ISA_CODE + (n / 4 % 2 ? 0x320 : 0);
+        cs->limit = inside ? 0x2fff : 0x1fff;
+        cs->attr &= ~(uint32_t)CPUM_SEG_G;
+        t->code = o->at;
+        t->code_gla = cs->base + o->at;
+        memset(t->ram + cs->base, 0xf4, 0x3000);
+        pgm_phys_write(t->pgm, cs->base, t->ram + cs->base, 0x3000); /* says that it has changed */
+        *reg(t, X86_RAX) = 0x2000;
+        *reg(t, X86_RBX) = 0;
+        *reg(t, X86_RSP) -= 4;
+        put32(t, t->stack - 4, 0x2000);
+        g_assert_true(cpum_loaded(t->c));
+        g_assert_cmpint(isa_run(t, o->code, o->bytes), ==, inside ? ISA_DONE : VECTOR_GP);
+        g_assert_cmpuint(*reg(t, X86_RBX), ==, o->increased);
+        if (inside) {
+            g_assert_cmphex(*reg(t, X86_RSP), ==, t->stack - 4 + (uint64_t)(int64_t)o->moved);
+        } else {
+            g_assert_cmphex(*reg(t, X86_RSP), ==, t->stack - 4 - 16); /* error, EIP, CS, EFLAGS */
+            g_assert_cmphex(get32(t, *reg(t, X86_RSP) + 4), ==, o->faults);
+            g_assert_cmphex(get32(t, t->stack - 4), ==, 0x2000);
+        }
+    }
+    done(t);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -286,5 +348,9 @@ int main(int argc, char **argv)
     g_test_add_func("/rem/segments/limit", test_limit);
     g_test_add_func("/rem/segments/base-changes", test_base_changes);
     g_test_add_func("/rem/segments/loads", test_segment_loads);
+    for (unsigned n = 0; n < G_N_ELEMENTS(overs); n++) {
+        g_autofree char *path = g_strdup_printf("/rem/segments/over/%s", overs[n].name);
+        g_test_add_data_func(path, &overs[n], test_code_limit);
+    }
     return g_test_run();
 }
