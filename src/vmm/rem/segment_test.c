@@ -179,6 +179,55 @@ static void test_two_segments(void)
     done(t);
 }
 
+/* 2000:100 calls 110h, which returns, or jumps to 2100:120: there RET finds 103h, which a pair is known for, in another
+ * segment. */
+static void test_return_elsewhere(void)
+{
+    static const uint8_t call[] = {0xe8, 0x0d, 0x00, 0xb8, 0x01, 0x00, 0xf4};                /* call; mov ax, 1 */
+    static const uint8_t f[] = {0x85, 0xf6, 0x74, 0x05, 0xea, 0x20, 0x01, 0x00, 0x21, 0xc3}; /* if SI: jmp far */
+    static const uint8_t there[] = {0xb8, 0x02, 0x00, 0xf4};                                 /* mov ax, 2 */
+    struct isa *t = fresh(X86_MODE_16);
+
+    pgm_phys_write(t->pgm, 0x20100, call, sizeof call);
+    pgm_phys_write(t->pgm, 0x20110, f, sizeof f);
+    pgm_phys_write(t->pgm, 0x21120, "\xc3", 1);
+    pgm_phys_write(t->pgm, 0x21103, there, sizeof there);
+    for (unsigned n = 0; n < 4 * RUNS; n++) {
+        code_at(t, 0x2000, 0x100);
+        *reg(t, X86_RSP) = t->stack;
+        *reg(t, X86_RSI) = n % 2;
+        g_assert_cmpint(isa_go(t), ==, ISA_DONE);
+        g_assert_cmpuint(*reg(t, X86_RAX), ==, n % 2 ? 2 : 1);
+        g_assert_cmphex(t->c->ctx.rip, ==, 0x107);
+    }
+    done(t);
+}
+
+/* A page in the middle of one segment that is the last one of another: what the first has translated does not run over
+ * the end of the second, to which a jump through a register leads. */
+static void test_edge(void)
+{
+    struct isa *t = fresh(X86_MODE_16);
+    uint8_t incs[32];
+
+    memset(incs, 0x43, sizeof incs);
+    for (unsigned n = 0; n < 2 * RUNS; n++) {
+        code_at(t, 0x2000, 0x120);
+        *reg(t, X86_RBX) = 0;
+        *reg(t, X86_RSP) = t->stack;
+        g_assert_cmpint(isa_run(t, incs, sizeof incs), ==, ISA_DONE);
+        g_assert_cmpuint(*reg(t, X86_RBX), ==, 32);
+        code_at(t, 0x1013, 0xfec0); /* 1fff0h; the segment ends at 2012fh */
+        *reg(t, X86_RAX) = 0xfff0;
+        *reg(t, X86_RBX) = 0;
+        g_assert_cmpint(ISA_RUN(t, 0xff, 0xe0), ==, VECTOR_GP);
+        g_assert_cmpuint(*reg(t, X86_RBX), ==, 16);
+        g_assert_cmphex(frame16(t, 0), ==, 0); /* 10000h */
+        g_assert_cmphex(frame16(t, 1), ==, 0x1013);
+    }
+    done(t);
+}
+
 /* push ax; pop bx at the segment's end: SP wraps, a word that does not fit is #SS, and nothing has changed. */
 static void test_sp_wraps(void)
 {
@@ -344,6 +393,8 @@ int main(int argc, char **argv)
     g_test_add_func("/rem/segments/ip-wraps", test_ip_wraps);
     g_test_add_func("/rem/segments/ip-ends", test_ip_ends);
     g_test_add_func("/rem/segments/two-segments", test_two_segments);
+    g_test_add_func("/rem/segments/return-elsewhere", test_return_elsewhere);
+    g_test_add_func("/rem/segments/edge", test_edge);
     g_test_add_func("/rem/segments/sp-wraps", test_sp_wraps);
     g_test_add_func("/rem/segments/limit", test_limit);
     g_test_add_func("/rem/segments/base-changes", test_base_changes);
