@@ -11,6 +11,7 @@
 
 static const struct cfgm_key em_keys[] = {
     {.name = "RecompilerHeat", .type = CFGM_INTEGER, .min = 0, .max = 1000000},
+    {.name = "CodeCacheMiB", .type = CFGM_INTEGER, .min = 4, .max = 256}, /* of each vCPU */
     {.name = "Lockstep", .type = CFGM_INTEGER, .min = 0, .max = 1},
     {.name = "LockstepTrust", .type = CFGM_INTEGER, .min = 0, .max = 1000000}, /* rem_set_lockstep() */
     {.name = "Profile", .type = CFGM_INTEGER, .min = 0, .max = 1}, /* counts runs of blocks and time: info rem */
@@ -47,11 +48,14 @@ static bool profile(struct vm *vm, GError **error)
 static bool recompiler_new(struct vm *vm, struct cfgm_node *em, GError **error)
 {
     uint32_t heat = (uint32_t)cfgm_integer(em, "RecompilerHeat", REM_HEAT_DEFAULT);
+    uint32_t cache = (uint32_t)cfgm_integer(em, "CodeCacheMiB", 0);
 
     for (unsigned k = 0; k < vm->cpus && heat != 0; k++) {
         if (!rem_init(vm->cpu[k], vm->cpus, error))
             return false;
         rem_set_threshold(vm->cpu[k], heat);
+        if (cache != 0)
+            rem_set_arenas(vm->cpu[k], cache / 2);
     }
     return true;
 }
