@@ -23,6 +23,9 @@ extern const struct command snapshot_command, modifymedium_command, clonemedium_
 const char *medium_kind(const char *word);
 /** --variant's words as the API has them; NULL: said. g_free the array */
 const char **medium_variant_words(struct cmd *c, const char *text);
+/** The same words as a new image's layout; false: said. */
+struct vd_create;
+bool medium_layout(struct cmd *c, const char *text, struct vd_create *to);
 /** @file with the usual extension where it has none; g_free */
 char *medium_file(const char *file, const char *kind, const char *format);
 /** A medium whose storage could not be made is known no more. */

@@ -1,5 +1,5 @@
 /*
- * convert.c - convertfromraw, mediumio, internalcommands: work on image files themselves, without the service.
+ * convert.c - convertfromraw: works on image files themselves, without the service.
  *
  * Locks of the storage layer keep off what a machine has open. (doc/decisions/003)
  */
@@ -12,8 +12,6 @@
 #include "storage/chain.h"
 #include "storage/copy.h"
 
-#define CHUNK_BYTES (1u << 20)
-
 static int said(GError *error)
 {
     int rc = cmd_error("%s", error->message);
@@ -21,8 +19,6 @@ static int said(GError *error)
     g_error_free(error);
     return rc;
 }
-
-/* ---- convertfromraw ---- */
 
 enum { FORMAT = 1, VARIANT, UUID };
 static const struct option convert_options[] = {
@@ -62,7 +58,7 @@ static int parse_conversion(struct cmd *c, struct conversion *n)
     return RC_OK;
 }
 
-static bool layout_of(struct cmd *c, const char *text, struct vd_create *to)
+bool medium_layout(struct cmd *c, const char *text, struct vd_create *to)
 {
     g_autofree const char **words = medium_variant_words(c, text);
 
@@ -107,7 +103,7 @@ static int convertfromraw(struct cmd *c)
     if (rc != RC_OK)
         return rc;
     struct vd_create to = {.format = n.format != NULL ? n.format : "VDI", .path = n.to};
-    if (!layout_of(c, n.variant, &to))
+    if (!medium_layout(c, n.variant, &to))
         return RC_SYNTAX;
     if (n.bytes != NULL) {
         char *end;
@@ -132,139 +128,3 @@ const struct command convertfromraw_command = {
                           "[--variant=Standard,Fixed,Split2G,Stream,ESX]",
                           NULL},
     convert_options, convertfromraw};
-
-/* ---- mediumio ---- */
-
-enum { DISK = 1, DVD, FLOPPY, HEX, OFFSET, SIZE, OUTPUT };
-static const struct option io_options[] = {
-    {DISK, "--disk", OPTION_TEXT, false, "uuid | filename", "The disk"},
-    {DVD, "--dvd", OPTION_TEXT, false, "uuid | filename", "The disc"},
-    {FLOPPY, "--floppy", OPTION_TEXT, false, "uuid | filename", "The floppy"},
-    {HEX, "--hex", OPTION_NONE, false, NULL, "As hexadecimal digits"},
-    {OFFSET, "--offset|-o", OPTION_U64, false, "byte-offset", "Where to begin"},
-    {SIZE, "--size|-s", OPTION_U64, false, "bytes", "How much"},
-    {OUTPUT, "--output|-O", OPTION_TEXT, false, "- | filename", "Where it goes; default: standard output"},
-    {0},
-};
-
-struct reading {
-    const char *kind, *where, *verb, *output;
-    guint64 offset, bytes;
-    bool hex;
-};
-
-static int parse_reading(struct cmd *c, struct reading *r)
-{
-    struct value v;
-
-    r->bytes = G_MAXUINT64;
-    for (int id; (id = cmd_next(c, &v)) != CMD_END;) {
-        switch (id) {
-        case DISK: r->kind = "HardDisk", r->where = v.text; break;
-        case DVD: r->kind = "DVD", r->where = v.text; break;
-        case FLOPPY: r->kind = "Floppy", r->where = v.text; break;
-        case HEX: r->hex = true; break;
-        case OFFSET: r->offset = v.number; break;
-        case SIZE: r->bytes = v.number; break;
-        case OUTPUT: r->output = v.text; break;
-        case CMD_WORD:
-            if (r->verb != NULL)
-                return cmd_syntax(c, "Invalid parameter '%s'", v.text);
-            r->verb = v.text;
-            break;
-        default: return RC_SYNTAX;
-        }
-    }
-    if (r->where == NULL)
-        return cmd_syntax(c, "No medium specified!");
-    if (r->verb == NULL || strcmp(r->verb, "cat") != 0)
-        return cmd_syntax(c, r->verb == NULL ? "Missing subcommand" : "Invalid parameter '%s'", r->verb);
-    return RC_OK;
-}
-
-/* The medium's chain as the service knows it, base first. */
-static struct vd *open_medium(struct cmd *c, const struct reading *r)
-{
-    g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func((GDestroyNotify)g_variant_unref);
-    g_autoptr(GArray) links = g_array_new(FALSE, FALSE, sizeof(struct vd_link));
-    g_autofree char *object = cmd_client(c) != NULL ? cmd_open_medium(c, r->where, r->kind, false) : NULL;
-    GError *error = NULL;
-
-    while (object != NULL) {
-        char node[API_UUID_SIZE];
-        GVariant *d = cmd_describe(c, object, "IMedium");
-        if (d == NULL)
-            return NULL;
-        g_ptr_array_add(all, d);
-        const struct vd_link link = {dict_str(d, "Format"), dict_str(d, "Location")};
-        g_array_prepend_val(links, link);
-        g_clear_pointer(&object, g_free);
-        if (*dict_str(d, "Parent") != '\0') {
-            api_node_from_uuid(dict_str(d, "Parent"), node);
-            object = g_strconcat(API_ROOT "/medium/", node, NULL);
-        }
-    }
-    if (links->len == 0)
-        return NULL;
-    struct vd *vd =
-        vd_open_chain(fio_system(), (const struct vd_link *)(void *)links->data, links->len, VD_READ_ONLY, &error);
-    if (vd == NULL)
-        said(error);
-    return vd;
-}
-
-static void print_hex(FILE *to, guint64 at, const uint8_t *buf, size_t bytes)
-{
-    for (size_t k = 0; k < bytes; k += 16) {
-        fprintf(to, "%010" G_GINT64_MODIFIER "x:", at + k);
-        for (size_t n = k; n < MIN(k + 16, bytes); n++)
-            fprintf(to, " %02x", buf[n]);
-        fputc('\n', to);
-    }
-}
-
-static int cat(struct vd *vd, const struct reading *r, FILE *to)
-{
-    g_autofree uint8_t *buf = g_malloc(CHUNK_BYTES);
-    guint64 size = vd_size_bytes(vd), end = r->bytes < size - MIN(r->offset, size) ? r->offset + r->bytes : size;
-
-    if (r->offset >= size)
-        return cmd_error("The given offset %" G_GUINT64_FORMAT " is past the end of the medium", r->offset);
-    for (guint64 at = r->offset; at < end; at += CHUNK_BYTES) {
-        size_t n = (size_t)MIN(CHUNK_BYTES, end - at);
-        int rc = vd_read(vd, at, buf, n);
-        if (rc != 0)
-            return cmd_error("Reading at %" G_GUINT64_FORMAT " failed (%d)", at, rc);
-        if (r->hex)
-            print_hex(to, at, buf, n);
-        else if (fwrite(buf, 1, n, to) != n)
-            return cmd_error("Writing the output failed");
-    }
-    return RC_OK;
-}
-
-static int mediumio(struct cmd *c)
-{
-    struct reading r = {0};
-    int rc = parse_reading(c, &r);
-
-    if (rc != RC_OK)
-        return rc;
-    struct vd *vd = open_medium(c, &r);
-    if (vd == NULL)
-        return RC_FAILURE;
-    bool file = r.output != NULL && strcmp(r.output, "-") != 0;
-    FILE *to = file ? fopen(r.output, "wxe") : stdout;
-    rc = to != NULL ? cat(vd, &r, to) : cmd_error("Could not create the file '%s'", r.output);
-    if (to != NULL && (file ? fclose(to) : fflush(to)) != 0 && rc == RC_OK)
-        rc = cmd_error("Writing the output failed");
-    vd_close(vd);
-    return rc;
-}
-
-const struct command mediumio_command = {
-    "mediumio", "Medium content access",
-    (const char *const[]){"<--disk=uuid|filename | --dvd=uuid|filename | --floppy=uuid|filename> cat [--hex] "
-                          "[--offset=byte-offset] [--size=bytes] [--output=-|filename]",
-                          NULL},
-    io_options, mediumio};

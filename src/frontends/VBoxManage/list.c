@@ -46,6 +46,14 @@ static int list_floppies(struct cmd *c, const struct listing *l)
     return medium_list(c, "Floppy", l->details);
 }
 
+/* What files with this extension usually are. */
+static const char *extension_device(const char *extension, bool raw)
+{
+    static const char *const discs[] = {"iso", "cdr", NULL};
+
+    return !raw ? "HardDisk" : g_strv_contains(discs, extension) ? "DVD" : "Floppy";
+}
+
 static int list_backends(struct cmd *c, const struct listing *l)
 {
     GVariant *reply = NULL;
@@ -63,9 +71,12 @@ static int list_backends(struct cmd *c, const struct listing *l)
         g_autoptr(GVariant) f = g_variant_get_child_value(list, k);
         g_autoptr(GVariant) extensions = g_variant_lookup_value(f, "Extensions", G_VARIANT_TYPE("as"));
         g_autofree const char **words = g_variant_get_strv(extensions, NULL);
-        g_autofree char *joined = g_strjoinv(",", (char **)words);
-        printf("Backend %u: id='%s' description='%s' extensions='%s'\n", (unsigned)k, dict_str(f, "Id"),
-               dict_str(f, "Name"), joined);
+        const bool raw = strcmp(dict_str(f, "Id"), "RAW") == 0;
+        printf("Backend %u: id='%s' description='%s' capabilities=%#06x extensions='", (unsigned)k, dict_str(f, "Id"),
+               dict_str(f, "Name"), (unsigned)dict_int(f, "Capabilities"));
+        for (unsigned n = 0; words[n] != NULL; n++)
+            printf("%s%s (%s)", n > 0 ? "," : "", words[n], extension_device(words[n], raw));
+        printf("' properties=()\n");
     }
     return RC_OK;
 }

@@ -161,11 +161,34 @@ static bool get_max_adapters(struct bus_call *call, GVariant **ret, GError **err
     return true;
 }
 
+/* MediumFormatCapabilities */
+enum {
+    CAN_UUID = 0x01,
+    CAN_FIXED = 0x02,
+    CAN_DYNAMIC = 0x04,
+    CAN_SPLIT = 0x08,
+    CAN_DIFF = 0x10,
+    CAN_ASYNC = 0x20,
+    CAN_FILE = 0x40,
+    CAN_DISCARD = 0x400
+};
+#define CAN_ALL (CAN_UUID | CAN_FIXED | CAN_DYNAMIC | CAN_DIFF | CAN_ASYNC | CAN_FILE | CAN_DISCARD)
+
 static bool get_formats(struct bus_call *call, GVariant **ret, GError **error)
 {
     static const struct {
-        const char *id, *name, *extensions[5];
-    } formats[] = {{"VDI", "Virtual Disk Image", {"vdi", NULL}}, {"RAW", "RAW", {"iso", "cdr", "img", "ima", NULL}}};
+        const char *id;
+        uint32_t can;
+        const char *extensions[6];
+    } formats[] = {{"VDI", CAN_ALL, {"vdi", NULL}},
+                   {"VMDK", CAN_ALL | CAN_SPLIT, {"vmdk", NULL}},
+                   {"VHD", CAN_ALL & ~(uint32_t)CAN_DISCARD, {"vhd", NULL}},
+                   {"Parallels", CAN_FILE | CAN_ASYNC, {"hdd", NULL}},
+                   {"DMG", CAN_FILE, {"dmg", NULL}},
+                   {"QED", CAN_FILE | CAN_ASYNC, {"qed", NULL}},
+                   {"QCOW", CAN_FILE | CAN_ASYNC, {"qcow", "qcow2", NULL}},
+                   {"VHDX", CAN_FILE | CAN_ASYNC, {"vhdx", NULL}},
+                   {"RAW", CAN_FIXED | CAN_ASYNC | CAN_FILE | CAN_DISCARD, {"iso", "cdr", "img", "ima", "flp", NULL}}};
     GVariantBuilder b;
 
     (void)call, (void)error;
@@ -174,7 +197,8 @@ static bool get_formats(struct bus_call *call, GVariant **ret, GError **error)
         GVariantDict d;
         g_variant_dict_init(&d, NULL);
         g_variant_dict_insert(&d, "Id", "s", formats[k].id);
-        g_variant_dict_insert(&d, "Name", "s", formats[k].name);
+        g_variant_dict_insert(&d, "Name", "s", formats[k].id);
+        g_variant_dict_insert(&d, "Capabilities", "u", formats[k].can);
         g_variant_dict_insert(&d, "Extensions", "^as", formats[k].extensions);
         g_variant_builder_add_value(&b, g_variant_dict_end(&d));
     }

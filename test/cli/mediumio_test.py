@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""mediumio_test.py - mediumio: FAT as mtools reads it, images streamed as qemu-img reads them; list hddbackends."""
+import os
+import random
+import re
+import subprocess
+
+from golden import same, syntax_error
+from manage import check, main
+
+
+def mtools(*words, text=None):
+    run = subprocess.run(words, capture_output=True, input=text, timeout=60, check=False, env={**os.environ, "MTOOLS_SKIP_CHECK": "0"})
+    check(run.returncode == 0, f"{words}: {run.stdout}{run.stderr}")
+    return run.stdout.decode()
+
+
+def used_as_fat(raw, bits):
+    """mtools writes into the file system and finds it again."""
+    check(f'disk type="FAT{bits}   "' in mtools("minfo", "-i", raw, "::"), mtools("minfo", "-i", raw, "::"))
+    mtools("mmd", "-i", raw, "::/folder")
+    mtools("mcopy", "-i", raw, "-", "::/folder/file.txt", text=b"hello" * 5000)
+    same(mtools("mtype", "-i", raw, "::/folder/file.txt"), "hello" * 5000)
+    check("folder" in mtools("mdir", "-i", raw, "::/").lower(), "the folder")
+
+
+def format_fat(h):
+    for kib in (360, 720, 1200, 1440, 2880):
+        floppy = os.path.join(h.top, f"{kib}.img")
+        with open(floppy, "wb") as f:
+            f.write(b"\xaa" * (kib << 10))
+        same(h.ok("mediumio", "--floppy", floppy, "formatfat"), "")
+        used_as_fat(floppy, 12)
+        check(b"\xaa" * 4 not in open(floppy, "rb").read(), "old contents")
+    with open(floppy, "wb") as f:
+        f.write(b"\xaa" * (2880 << 10))
+    h.ok("mediumio", f"--floppy={floppy}", "formatfat", "--quick")
+    used_as_fat(floppy, 12)
+    check(b"\xaa" * 512 in open(floppy, "rb").read(), "--quick wiped the data")
+    for mib, bits in ((1, 12), (16, 16), (300, 16)):
+        disk, raw = os.path.join(h.top, f"{mib}.vdi"), os.path.join(h.top, f"{mib}.raw")
+        h.ok("createmedium", "--filename", disk, "--size", str(mib))
+        h.ok("mediumio", "--disk", disk, "formatfat", seconds=120)
+        h.ok("internalcommands", "converttoraw", disk, raw)
+        used_as_fat(raw, bits)
+    large = os.path.join(h.top, "large.vdi")
+    h.ok("createmedium", "--filename", large, "--size", "5000")
+    r = h("mediumio", "--disk", large, "formatfat")
+    check(r.rc == 1 and "a FAT file system has 33 KB to 2 GB" in r.err, repr(r))
+    r = h("mediumio", "--dvd", floppy, "formatfat")
+    same((r.rc, r.err), (1, "VBoxManage: error: A disc cannot be written\n"))
+
+
+def stream(h):
+    raw, disk = os.path.join(h.top, "a.img"), os.path.join(h.top, "a.vdi")
+    with open(raw, "wb") as f:
+        f.write(random.Random(3).randbytes(3 << 20) + bytes(1 << 20))
+    h.ok("convertfromraw", raw, disk)
+    for form, name, more in (("VMDK", "vmdk", ()), ("VHD", "vpc", ("--format=VHD",)), ("VDI", "vdi", ("--format", "VDI", "--variant", "Fixed")),
+                             ("RAW", "raw", ("--format=RAW",))):
+        to = os.path.join(h.top, f"out.{name}")
+        same(h.ok("mediumio", "--disk", disk, "stream", *more, "--output", to), "")
+        subprocess.run(["qemu-img", "compare", "-q", "-f", "raw", "-F", name, raw, to], check=True)
+        piped = h.popen("mediumio", "--disk", disk, "stream", *more, text=False).communicate(timeout=60)[0]
+        with open(to, "wb") as f:
+            f.write(piped)
+        subprocess.run(["qemu-img", "compare", "-q", "-f", "raw", "-F", name, raw, to], check=True)
+    check(h("mediumio", "--disk", disk, "stream", "--output", to).rc == 1, "an existing file was overwritten")
+    same(h.popen("mediumio", "--disk", disk, "cat", "--size=100", text=False).communicate(timeout=60)[0], open(raw, "rb").read(100))
+    syntax_error(h("mediumio", "--disk", disk), "Missing subcommand")
+    syntax_error(h("mediumio", "--disk", disk, "frob"), "Invalid parameter 'frob'")
+    syntax_error(h("mediumio", "cat"), "No medium specified!")
+
+
+def backends(h):
+    lines = h.ok("list", "hddbackends").splitlines()
+    same(lines[:2], ["Supported hard disk backends:", ""])
+    same(lines[2], "Backend 0: id='VDI' description='VDI' capabilities=0x0477 extensions='vdi (HardDisk)' properties=()")
+    check(re.search(r"^Backend \d+: id='RAW' .* extensions='iso \(DVD\),cdr \(DVD\),img \(Floppy\),", "\n".join(lines), re.M), lines)
+
+
+main(format_fat, stream, backends)
