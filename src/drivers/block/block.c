@@ -26,8 +26,9 @@ struct block {
     void (*call)(void *ctx); /* NULL: none waits */
     void *call_ctx;
     /* the driver's thread alone: */
-    bool (*step)(void *ctx);
+    enum block_more (*step)(void *ctx);
     void *step_ctx;
+    gint64 step_us;      /* not before that time */
     unsigned since_step; /* requests */
 };
 
@@ -251,14 +252,18 @@ static void work(struct block *b, struct pdm_block_req *req)
 /* A step of the background if it is its turn. Lock held. Whether there was one. */
 static bool take_step(struct block *b)
 {
-    if (!b->step || b->stop || (b->head && b->since_step < FAIR_SHARE))
+    enum block_more more;
+
+    if (!b->step || b->stop || (b->head && b->since_step < FAIR_SHARE) || g_get_monotonic_time() < b->step_us)
         return false;
     wait_reads(b);
     g_mutex_unlock(&b->lock);
     g_mutex_lock(&b->use);
     b->since_step = 0;
-    if (!b->step(b->step_ctx))
+    more = b->step(b->step_ctx);
+    if (more == BLOCK_DONE)
         b->step = NULL;
+    b->step_us = more == BLOCK_LATER ? g_get_monotonic_time() + RETRY_US : 0;
     g_mutex_unlock(&b->use);
     g_mutex_lock(&b->lock);
     return true;
@@ -278,7 +283,9 @@ static struct pdm_block_req *next(struct block *b)
             continue;
         if (b->head || b->stop)
             break;
-        if (!b->call)
+        if (!b->call && b->step)
+            g_cond_wait_until(&b->changed, &b->lock, b->step_us);
+        else if (!b->call)
             g_cond_wait(&b->changed, &b->lock);
     }
     req = b->head;
@@ -386,10 +393,11 @@ void block_call(struct pdm_block *pub, void (*fn)(void *ctx), void *ctx)
     g_mutex_unlock(&b->lock);
 }
 
-void block_background(struct pdm_block *pub, bool (*step)(void *ctx), void *ctx)
+void block_background(struct pdm_block *pub, enum block_more (*step)(void *ctx), void *ctx)
 {
     struct block *b = (struct block *)pub;
 
+    b->step_us = 0;
     b->step = step;
     b->step_ctx = ctx;
 }

@@ -43,11 +43,14 @@ void block_resume(struct pdm_block *b);
  * for it: what has to be done with the disk by its one caller. One call at a time.
  */
 void block_call(struct pdm_block *b, void (*fn)(void *ctx), void *ctx);
+/* What a step of the background wants: no more, the next one soon, or when the host may have changed (half a second).
+ */
+enum block_more { BLOCK_DONE, BLOCK_MORE, BLOCK_LATER };
 /**
  * block_background() - @step(@ctx) on the driver's thread, a little at a time, whenever the guest leaves time for it
- * and after some requests anyway; until it returns false. From inside block_call() only.
+ * and after some requests anyway; until it is done. From inside block_call() only.
  */
-void block_background(struct pdm_block *b, bool (*step)(void *ctx), void *ctx);
+void block_background(struct pdm_block *b, enum block_more (*step)(void *ctx), void *ctx);
 /** block_idle() - nothing queued or in work. */
 bool block_idle(struct pdm_block *b);
 

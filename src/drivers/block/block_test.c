@@ -315,7 +315,7 @@ static void test_room_again(void)
     world_fini(&w);
 }
 
-static bool step(void *ctx)
+static enum block_more step(void *ctx)
 {
     struct world *w = ctx;
     bool more;
@@ -324,7 +324,51 @@ static bool step(void *ctx)
     more = ++w->steps < 20;
     g_cond_broadcast(&w->changed);
     g_mutex_unlock(&w->lock);
-    return more;
+    return more ? BLOCK_MORE : BLOCK_DONE;
+}
+
+/* Fails twice for want of room. */
+static enum block_more patient_step(void *ctx)
+{
+    struct world *w = ctx;
+    unsigned steps;
+
+    g_mutex_lock(&w->lock);
+    steps = ++w->steps;
+    g_cond_broadcast(&w->changed);
+    g_mutex_unlock(&w->lock);
+    return steps < 3 ? BLOCK_LATER : BLOCK_DONE;
+}
+
+static void begin_patiently(void *ctx)
+{
+    struct world *w = ctx;
+
+    block_background(w->b, patient_step, w);
+}
+
+/* A background that waits for the host: it does not spin, and requests and calls go on. */
+static void test_background_waits(void)
+{
+    static struct pdm_block_req reqs[COUNT];
+    const gint64 start = g_get_monotonic_time();
+    uint8_t buf[512] = {1};
+    struct world w;
+
+    world_init(&w);
+    block_call(w.b, begin_patiently, &w);
+    for (unsigned i = 0; i < COUNT; i++) {
+        reqs[i] = (struct pdm_block_req){.op = PDM_BLOCK_WRITE, .buf = buf, .bytes = 512};
+        w.b->submit(w.b, &reqs[i]);
+    }
+    wait_done(&w, COUNT);
+    g_mutex_lock(&w.lock);
+    while (w.steps < 3)
+        g_cond_wait(&w.changed, &w.lock);
+    g_mutex_unlock(&w.lock);
+    g_assert_cmpint(g_get_monotonic_time() - start, >=, 2 * 500000);
+    world_fini(&w);
+    g_assert_cmpuint(w.steps, ==, 3);
 }
 
 static void begin(void *ctx)
@@ -393,6 +437,7 @@ int main(int argc, char **argv)
     g_test_add_func("/block/disk-full", test_disk_full);
     g_test_add_func("/block/room-again", test_room_again);
     g_test_add_func("/block/background", test_background);
+    g_test_add_func("/block/background-waits", test_background_waits);
     g_test_add_func("/block/free", test_free);
     return g_test_run();
 }

@@ -139,16 +139,29 @@ bool media_push(struct media *all, const struct media_new *images, unsigned coun
 
 /* ---- merging ---- */
 
-static bool step(void *ctx)
+/* Room may come; but a flush that failed is final, and it is all that is left at the end. */
+static bool wants_room(int status, unsigned permille)
+{
+    return (status == VERR_DISK_FULL || status == VERR_FILE_TOO_BIG) && permille < 1000;
+}
+
+static enum block_more step(void *ctx)
 {
     struct medium *m = ctx;
     bool done = false;
+    int status = vd_merge_step(m->merge.merge, STEP_BYTES, &done);
+    const unsigned permille = vd_merge_permille(m->merge.merge);
+    const bool waits = wants_room(status, permille);
 
-    m->merge.status = vd_merge_step(m->merge.merge, STEP_BYTES, &done);
-    g_atomic_int_set(&m->merge.permille, vd_merge_permille(m->merge.merge));
+    g_atomic_int_set(&m->merge.permille, permille);
+    if (waits != m->merge.waits)
+        log_rel("Media: merging images of '%s' %s", vd_path(m->vd),
+                waits ? "waits until the host's file system has room" : "goes on: there is room");
+    m->merge.waits = waits;
+    m->merge.status = waits ? 0 : status;
     if (done)
         m->merge.done = true;
-    return !done && m->merge.status == 0;
+    return waits ? BLOCK_LATER : done || status != 0 ? BLOCK_DONE : BLOCK_MORE;
 }
 
 static void start(void *ctx)
@@ -160,7 +173,7 @@ static void start(void *ctx)
         g->merge = vd_merge_start(j->m->vd, j->from, j->to, &j->error);
         g->from = j->from;
         g->to = j->to;
-        g->done = false;
+        g->done = g->waits = false;
         g_atomic_int_set(&g->permille, 0);
     }
     g->status = 0;

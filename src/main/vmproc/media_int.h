@@ -14,6 +14,7 @@ struct media_merge {
     struct vd_merge *merge; /* NULL: none goes on */
     unsigned from, to;
     bool done;
+    bool waits;        /* for room on the host */
     int status;        /* the last step's */
     unsigned permille; /* atomic: read from the loop's thread */
 };
