@@ -305,7 +305,7 @@ static bool barrier(const struct rem_tr *t, const struct csam_insn *n, enum rem_
 static void scan_insn(struct scan *s, unsigned k)
 {
     const struct x86_insn *i = &s->t->n->i;
-    enum rem_kind kind = rem_kind_of(s->t->c, i);
+    enum rem_kind kind = rem_kind(s->t);
     struct access a;
 
     s->of[k] = 0xff;

@@ -45,7 +45,7 @@ static bool has_copy(const struct rem_tr *t, unsigned k)
 static void address(struct rem_tr *t, int32_t from_here)
 {
     struct x86_insn i = t->n->i;
-    enum rem_kind kind = rem_kind_of(t->c, &i);
+    enum rem_kind kind = rem_kind(t);
     int32_t width = t->bits64 ? 8 : 4;
     struct emit *e = &t->e;
     struct rem_gla a;
@@ -137,7 +137,7 @@ static bool keeps_t0(const struct rem_tr *t, const struct x86_insn *i)
 {
     bool member = t->groups.of[number_of(t)] != REM_NO_GROUP && !t->no_groups;
     bool simple = all_on_host(i) && !names_high_byte(i);
-    enum rem_kind kind = rem_kind_of(t->c, i);
+    enum rem_kind kind = rem_kind(t);
 
     if (kind >= REM_PUSH && rem_odd_stack(t, i->opsize))
         return false;

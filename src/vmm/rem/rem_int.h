@@ -453,9 +453,15 @@ struct rem_tr {
     struct rem_miss miss[REM_MISSES_MAX];
     struct rem_groups groups;
     uint8_t *copy[CSAM_RUN_MAX], *after[CSAM_RUN_MAX]; /* of instructions in stretches: copy; behind the original */
+    uint8_t kind[CSAM_RUN_MAX];                        /* enum rem_kind of each instruction of the run */
     uint8_t *slot[REM_SLOTS_MAX];                      /* room for jumps to stubs, in reach of what comes behind */
 };
 
+/** Of the present instruction. */
+static inline enum rem_kind rem_kind(const struct rem_tr *t)
+{
+    return (enum rem_kind)t->kind[t->n - t->r->run.insn];
+}
 static inline unsigned rem_host_reg(unsigned guest) /* X86_REG_NONE: in the context */
 {
     return guest == X86_RSP ? HOST_RSP : guest == X86_RCX ? HOST_RCX : guest >= X86_R12 ? X86_REG_NONE : guest;

@@ -246,7 +246,7 @@ static bool wants_vec(const struct rem_tr *t, const struct csam_run *run)
 {
     for (unsigned k = 0; k < run->count; k++) {
         const struct x86_insn *i = &run->insn[k].i;
-        if (rem_uses_vectors(i) && rem_kind_of(t->c, i) == REM_DATA)
+        if (t->kind[k] == REM_DATA && rem_uses_vectors(i))
             return true;
     }
     return false;
@@ -260,11 +260,11 @@ static bool emit_kind(struct rem_tr *t, const struct x86_insn *i)
         rem_no_form(t, PATM_DEVICE);
     }
     if (rem_marked(t, PATM_MISALIGNED)) { /* the host would trap again */
-        if (rem_kind_of(t->c, i) == REM_DATA)
+        if (rem_kind(t) == REM_DATA)
             want_units(t, i);
         return rem_emit_misaligned(t, i);
     }
-    switch (rem_kind_of(t->c, i)) {
+    switch (rem_kind(t)) {
     case REM_OPAQUE: return !rem_lockstep_hands_over(t->r, i) && rem_emit_system(t, i);
     case REM_DATA: want_units(t, i); return rem_emit_data(t, i);
     case REM_NOTHING: return true;
@@ -311,6 +311,12 @@ static bool ends_here(const struct csam_insn *n)
     return flow == X86_FLOW_JUMP || flow == X86_FLOW_RET || flow == X86_FLOW_CALL;
 }
 
+static void classify(struct rem_tr *t, const struct csam_run *run)
+{
+    for (unsigned k = 0; k < run->count; k++)
+        t->kind[k] = (uint8_t)rem_kind_of(t->c, &run->insn[k].i);
+}
+
 static void emit_run(struct rem_tr *t, const struct csam_run *run, const struct rem_page *second)
 {
     t->vec = wants_vec(t, run);
@@ -323,7 +329,7 @@ static void emit_run(struct rem_tr *t, const struct csam_run *run, const struct 
         t->after[k] = t->e.p;
     }
     t->n = &run->insn[run->count - 1];
-    if (!ends_here(t->n) || rem_kind_of(t->c, &t->n->i) == REM_OPAQUE) {
+    if (!ends_here(t->n) || rem_kind(t) == REM_OPAQUE) {
         rem_emit_go_on(t, run->to);
     }
     rem_islands(t, 0, false);
@@ -406,6 +412,7 @@ static bool attempt(struct rem_tr *t, const struct rem_page *second, bool groups
     t->stubs = t->misses = t->slots = t->slots_used = 0;
     t->in_t0 = REM_NO_GROUP;
     t->no_groups = !groups;
+    classify(t, &r->run);
     if (groups)
         rem_find_groups(t);
     emit_run(t, &r->run, second);
