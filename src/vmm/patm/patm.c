@@ -17,7 +17,7 @@ static unsigned slot_of(enum patm_kind kind, uint64_t gpa, uint64_t key)
 {
     uint64_t all = gpa ^ key * 0x10001 ^ (uint64_t)kind << 60;
 
-    return (unsigned)(all * UINT64_C(0x9e3779b97f4a7c15) >> 51) & (PATM_SITES - 1);
+    return (unsigned)(all * UINT64_C(0x9e3779b97f4a7c15) >> (64 - PATM_SITES_BITS));
 }
 
 /* The site, or the free place where it would be. */

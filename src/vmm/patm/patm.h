@@ -18,9 +18,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PATM_SITES     8192u /* places; 3/4 of them are used before everything is forgotten */
-#define PATM_TERM_NS   (UINT64_C(16) << 30)
-#define PATM_TERMS_MAX 10u /* doublings of the first term, and of the catches after a release */
+#define PATM_SITES_BITS 17u
+#define PATM_SITES      (1u << PATM_SITES_BITS) /* places; 3/4 of them are used before everything is forgotten */
+#define PATM_TERM_NS    (UINT64_C(16) << 30)
+#define PATM_TERMS_MAX  10u /* doublings of the first term, and of the catches after a release */
 
 enum patm_kind { PATM_MISALIGNED, PATM_DEVICE, PATM_APART, PATM_KINDS };
 

@@ -47,8 +47,8 @@ void rem_caught_device(struct rem *r, const struct rem_site *s)
 
 void rem_caught_apart(struct rem *r, const struct rem_site *s)
 {
-    if (r->lockstep == NULL)
-        caught(r, s, PATM_APART, false);
+    if (r->lockstep == NULL && !r->block[s->block].copies)
+        caught(r, s, PATM_APART, true);
 }
 
 void rem_no_form(const struct rem_tr *t, enum patm_kind kind)

@@ -190,6 +190,7 @@ static void emit_copy(struct rem_tr *t, unsigned from, unsigned to)
     t->x87_seen = x87_seen;
     e_jmp_to(&t->e, t->after[to]);
     rem_islands(t, 0, false);
+    t->copies = true;
     t->r->stats.copies++;
 }
 

@@ -14,7 +14,7 @@
 /* By address alone: whoever changes a page looks for all kinds of code in it. */
 static unsigned hash(uint64_t gpa)
 {
-    return (unsigned)((gpa >> 12) * UINT64_C(0x9e3779b97f4a7c15) >> 51) & (REM_PAGES_MAX * 2 - 1);
+    return (unsigned)((gpa >> 12) * UINT64_C(0x9e3779b97f4a7c15) >> (63 - REM_PAGES_BITS));
 }
 
 struct rem_page *rem_page_find(struct rem *r, uint64_t gpa, uint64_t key)

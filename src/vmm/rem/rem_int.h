@@ -32,8 +32,9 @@ enum { REM_MASK_PAGE = -8, REM_MASK_OFF = -16, REM_MASK_4K = -24, REM_MASK_SIGN 
 #define REM_CHUNK_MAX 8u
 /* Accesses that a segment may have room for: segment.c. */
 enum rem_room { REM_ROOM_READ, REM_ROOM_WRITE, REM_ROOMS };
-#define REM_PAGES_MAX  4096u
-#define REM_BLOCK_ROOM (64u << 10) /* host bytes one run may become */
+#define REM_PAGES_BITS 15u
+#define REM_PAGES_MAX  (1u << REM_PAGES_BITS) /* a compiler is some 7,000 */
+#define REM_BLOCK_ROOM (64u << 10)            /* host bytes one run may become */
 /* An arena: this much code, and this many of each thing that is kept about it (arena.c). */
 #define REM_ARENA_BYTES  (2u << 20)
 #define REM_ARENA_BLOCKS 8192u
@@ -100,6 +101,7 @@ struct rem_block {
     uint16_t off, to;
     struct rem_block *whole; /* this is the second page's part of an instruction that lies in two; NULL: a block */
     bool stale, vec;
+    bool copies; /* of its stretches */
 };
 #define REM_PROLOGUE_BYTES 15u /* in front of the entry: pcbase from T0 */
 
@@ -446,6 +448,7 @@ struct rem_tr {
     bool vec;             /* vector registers are the guest's: the entry has seen to it */
     bool returning;       /* behind a call: nothing is known of vector registers */
     bool no_groups;       /* none is used, or not here */
+    bool copies;          /* of stretches were made */
     unsigned in_t0;       /* group whose place T0 is; REM_NO_GROUP */
     unsigned stubs, misses, slots, slots_used;
     /* long, and never looked at beyond their counts: not cleared for every block */

@@ -139,17 +139,18 @@ static bool fill_ahead(struct rem *r, const struct rem_site *s, uint64_t gla)
     return *entry_of(r, s, gla) != 0;
 }
 
-/* The probe in front of a group's leader has missed: true if it is to be tried again. If nothing that can be done now
- * would make it go well, that is noted. */
-static bool probe_again(struct rem *r, const struct rem_site *s, const struct iem_op *op)
+/* The probe in front of a group's leader has missed: true if it is to be tried again. */
+static bool probe_again(struct rem *r, struct rem_site *s)
 {
+    const struct iem_op *op;
     uint64_t gla[IEM_OP_GLAS];
 
-    if (s->leads == REM_LEADS_NOT || r->lockstep != NULL || iem_op_glas(r->c, op, gla) == 0)
+    if (r->lockstep != NULL || (op = rem_op_of(r, s)) == NULL || iem_op_glas(r->c, op, gla) == 0)
         return false;
-    if (*entry_of(r, s, gla[0]) == 0 && fill_ahead(r, s, gla[0]))
+    if (*entry_of(r, s, gla[0]) != 0) /* not all in that page, or another fault */
+        rem_caught_apart(r, s);
+    else if (fill_ahead(r, s, gla[0]))
         return true;
-    rem_caught_apart(r, s);
     return false;
 }
 
@@ -205,6 +206,8 @@ static enum went run_one(struct rem *r, const struct rem_site *s, const struct i
         return WENT_AWAY;
     }
     fill(r, s, gla, glas);
+    if (s->leads != REM_LEADS_NOT && glas != 0 && *entry_of(r, s, gla[0]) == 0) /* and never will be directly */
+        rem_caught_apart(r, s);
     return WENT_ON;
 }
 
@@ -247,7 +250,6 @@ static uint64_t slow(struct rem *r)
 {
     struct rem_site *s = &r->site[r->hot.site & ~REM_SITE_FPU];
     bool vectors, unit = r->hot.site & REM_SITE_FPU, misaligned = s->flags & REM_S_MISALIGNED;
-    const struct iem_op *op;
 
     r->stats.slow++;
     rem_note_flags(r);
@@ -258,7 +260,7 @@ static uint64_t slow(struct rem *r)
         return second_page(r, s);
     if (unit && unit_ready(r, s))
         return go_on_at(r, s->next);
-    if (s->leads != REM_LEADS_NOT && !misaligned && !unit && (op = rem_op_of(r, s)) != NULL && probe_again(r, s, op))
+    if (s->leads != REM_LEADS_NOT && !misaligned && !unit && probe_again(r, s))
         return go_on_at(r, s->start);
     vectors = r->hot.vec_reload;
     r->hot.vec_reload = 0; /* in case the instruction does not come back */

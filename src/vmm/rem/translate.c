@@ -357,6 +357,7 @@ static struct rem_block *keep(struct rem_tr *t, const uint8_t *bytes, unsigned f
                             .polled = t->polled,
                             .body = t->body,
                             .vec = t->vec,
+                            .copies = t->copies,
                             .site = t->first_site,
                             .site_end = r->sites,
                             .rip = r->c->ctx.rip,
@@ -408,7 +409,7 @@ static bool attempt(struct rem_tr *t, const struct rem_page *second, bool groups
     uint32_t sites = r->sites, links = r->links;
 
     t->e = (struct emit){.p = at, .start = at, .end = at + REM_BLOCK_ROOM};
-    t->x87_seen = t->failed = t->returning = false;
+    t->x87_seen = t->failed = t->returning = t->copies = false;
     t->stubs = t->misses = t->slots = t->slots_used = 0;
     t->in_t0 = REM_NO_GROUP;
     t->no_groups = !groups;
