@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <string.h>
 
-#define LOOKED_AT 1024u /* sites patm_expire() looks at */
 #define FULL      (PATM_SITES / 4 * 3)
 #define SECOND_NS UINT64_C(1000000000)
 
@@ -91,7 +90,7 @@ void patm_expire(struct patm *p, uint64_t now, unsigned max, void (*expired)(voi
 {
     unsigned told = 0;
 
-    for (unsigned n = 0; n < LOOKED_AT && told < max; n++) {
+    for (unsigned n = 0; n < PATM_LOOKED_AT && told < max; n++) {
         struct patm_site *s = &p->site[p->cursor];
         p->cursor = (p->cursor + 1) & (PATM_SITES - 1);
         if (!s->marked || s->until > now)

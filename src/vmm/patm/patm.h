@@ -20,6 +20,7 @@
 
 #define PATM_SITES_BITS 17u
 #define PATM_SITES      (1u << PATM_SITES_BITS) /* places; 3/4 of them are used before everything is forgotten */
+#define PATM_LOOKED_AT  1024u                   /* sites patm_expire() looks at */
 #define PATM_TERM_NS    (UINT64_C(16) << 30)
 #define PATM_TERMS_MAX  10u /* doublings of the first term, and of the catches after a release */
 

@@ -5,7 +5,9 @@
  *   exit    jumped to by translated code that wants out (RIP is in the context): stores the guest's registers, returns
  *           to C
  *   slow    jumped to with hot.site set: stores them, calls rem_slow(), loads them again, goes on where that says
- *   none    where the entry table of a page leads if there is no block: T0 is the target
+ *   slow_at, link_at, across_at
+ *           called by stubs, with numbers behind the call: "slow" with that site; "exit" with that link, RIP in the
+ * page none    where the entry table of a page leads if there is no block: T0 is the target
  *
  * Vector registers are stored whenever they are the guest's; they are loaded only where translated code goes on in the
  * middle of a block (hot.vec_reload) - a block that wants them asks.
@@ -182,6 +184,24 @@ static uint32_t here(const struct rem *r, const struct emit *e)
     return rem_off(r, e->p);
 }
 
+/* What is behind the call C code reads: here EFLAGS.AC forbids it. */
+static void note_call(struct emit *e, struct rem *r)
+{
+    struct x86_place from = e_abs(&r->hot.from);
+
+    e_mem(e, false, 0x8f, 0, &from); /* pop [from] */
+}
+
+/* RIP = T0, to which the offset behind the call is added later (rem_enter()). */
+static void emit_out(struct emit *e, struct rem *r, bool in_page)
+{
+    note_call(e, r);
+    if (in_page)
+        e_load(e, T0, &r->hot.pcbase);
+    e_store(e, &r->c->ctx.rip, T0);
+    e_jmp_to(e, r->code.rw + r->exit);
+}
+
 void rem_trampolines(struct rem *r)
 {
     struct emit e = {.p = r->code.rw + 64, .start = r->code.rw, .end = r->code.rw + 16384};
@@ -195,8 +215,14 @@ void rem_trampolines(struct rem *r)
     e_store(&e, &r->hot.pair_sp, X86_RSP);
     e_load(&e, X86_RSP, &r->hot.c_sp);
     e_jmp_to(&e, r->code.rw + r->leave);
+    r->slow_at = here(r, &e);
+    note_call(&e, r);
     r->slow = here(r, &e);
     emit_slow(&e, r);
+    r->link_at = here(r, &e);
+    emit_out(&e, r, true);
+    r->across_at = here(r, &e);
+    emit_out(&e, r, false);
     r->none = here(r, &e);
     e_store(&e, &r->c->ctx.rip, T0);
     e_store_imm32(&e, &r->hot.link, REM_NO_LINK);

@@ -113,7 +113,7 @@ static void jump_across(struct rem_tr *t, int64_t target, bool poll)
     }
     struct emit *e = &t->e;
     int64_t delta = target & ~(int64_t)PAGE_MASK;
-    struct x86_place page = e_at(T0, (int32_t)delta), off = e_at(T0, (int32_t)(target & PAGE_MASK)),
+    struct x86_place page = e_at(T0, (int32_t)delta),
                      place = e_at_index(S, T0, 4, INT32_MAX); /* room for the page's address, negated */
     uint32_t link = new_link(t, poll);
     uint8_t *hit;
@@ -125,8 +125,7 @@ static void jump_across(struct rem_tr *t, int64_t target, bool poll)
     e_lea(e, true, S, &place);
     t->r->link[link].imm = rem_off(t->r, e->p);
     hit = e_jrcxz(e);
-    e_lea(e, t->bits64, T0, &off);
-    leave(t, link);
+    rem_emit_out(t, t->r->across_at, link, (unsigned)(target & PAGE_MASK));
     e_here8(e, hit);
     e_store(e, &t->r->hot.pcbase, T0);
     t->r->link[link].rel = rem_off(t->r, e_jmp(e));

@@ -175,6 +175,22 @@ static bool code_gpa(struct vcpu *c, uint64_t *ret_gpa)
     return true;
 }
 
+/* Translated code was left by rem_emit_out(): its link, and where RIP is in the page. */
+static void left_by_stub(struct rem *r)
+{
+    struct {
+        uint32_t link;
+        uint16_t off;
+    } __attribute__((packed)) out;
+
+    memcpy(&out, (const void *)(uintptr_t)r->hot.from, sizeof out);
+    r->hot.from = 0;
+    r->hot.link = out.link;
+    r->c->ctx.rip += out.off;
+    if (!r->c->mode.code64)
+        r->c->ctx.rip = (uint32_t)r->c->ctx.rip;
+}
+
 void rem_enter(struct rem *r, uint32_t host)
 {
     typedef void enter_fn(const uint8_t *);
@@ -187,6 +203,8 @@ void rem_enter(struct rem *r, uint32_t host)
     rem_clock_start(r);
     fn(r->code.rx + host);
     rem_clock_stop(r);
+    if (r->hot.from != 0)
+        left_by_stub(r);
     iem_op_none(r->c);
 }
 

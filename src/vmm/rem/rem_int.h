@@ -54,6 +54,7 @@ struct rem_hot {
     uint64_t xbase, rbase; /* X and R tables of the set */
     uint64_t flags;        /* EFLAGS in and out */
     uint64_t target, tmp, tmp2;
+    uint64_t from;                /* return address of a stub's call; 0: site or link say it */
     uint64_t c_sp;                /* C code's stack while translated code runs */
     uint64_t pair_sp, pair_first; /* stack of calls when it does not; empty */
     uint64_t minus_pair_first;
@@ -160,8 +161,9 @@ struct rem {
     uint32_t arenas, limit, arena;           /* how many there are; are used; which one is being filled */
     uint32_t code_first;                     /* behind the trampolines */
     uint32_t enter, leave, exit, slow, none; /* trampolines, host offsets */
-    uint8_t *pairs;                          /* mapping with the stack of calls */
-    uint64_t pairs_epoch;                    /* of flat, that they belong to */
+    uint32_t slow_at, link_at, across_at;
+    uint8_t *pairs;       /* mapping with the stack of calls */
+    uint64_t pairs_epoch; /* of flat, that they belong to */
     struct flat *flat;
     struct flat_set *set;
     struct flat_set *last[PGM_IDX_COUNT]; /* by privilege, the one used last */
@@ -484,6 +486,8 @@ void rem_islands(struct rem_tr *t, unsigned upcoming, bool over);
 void rem_emit_insn(struct rem_tr *t, unsigned k);
 /** Opens another site for the present instruction from here on; flags REM_S_*. */
 void rem_site_open(struct rem_tr *t, unsigned flags);
+/** A way out of translated code by link_at or across_at. */
+void rem_emit_out(struct rem_tr *t, uint32_t trampoline, uint32_t link, unsigned off);
 /** Code that runs the present instruction in the interpreter and goes on behind it. */
 void rem_emit_opaque(struct rem_tr *t);
 

@@ -272,6 +272,9 @@ uint64_t rem_slow(struct rem *r)
     uint64_t host;
 
     rem_clock_stop(r);
+    if (r->hot.from != 0)
+        memcpy(&r->hot.site, (const void *)(uintptr_t)r->hot.from, sizeof r->hot.site);
+    r->hot.from = 0;
     if (r->hot.access == 0 || !rem_device(r, &host))
         host = slow(r);
     rem_clock_start(r);

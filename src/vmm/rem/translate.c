@@ -28,24 +28,59 @@ void rem_site_open(struct rem_tr *t, unsigned flags)
     t->site = r->sites++;
 }
 
+/* ---- ways out: short, because there are many and few are used: a call of a trampoline, and what it is to know ---- */
+
+#define JUMP_BYTES 5u
+#define STUB_BYTES 9u /* a call and the site's number */
+
+static void put_call(struct rem_tr *t, uint8_t *at, uint32_t trampoline)
+{
+    at[0] = 0xe8;
+    e_aim(at + JUMP_BYTES, t->r->code.rw + trampoline);
+}
+
+static void put_slow_stub(struct rem_tr *t, uint8_t *at, uint32_t site)
+{
+    put_call(t, at, t->r->slow_at);
+    memcpy(at + JUMP_BYTES, &site, sizeof site);
+}
+
+static void emit_slow_stub(struct rem_tr *t, uint32_t site)
+{
+    uint8_t *at = t->e.p;
+
+    E_BYTES(&t->e, 0xe8, 0, 0, 0, 0, 0, 0, 0, 0);
+    if (!t->e.full)
+        put_slow_stub(t, at, site);
+}
+
+void rem_emit_out(struct rem_tr *t, uint32_t trampoline, uint32_t link, unsigned off)
+{
+    uint8_t *at = t->e.p;
+
+    E_BYTES(&t->e, 0xe8, 0, 0, 0, 0);
+    if (!t->e.full)
+        put_call(t, at, trampoline);
+    e32(&t->e, link);
+    E_BYTES(&t->e, (uint8_t)off, (uint8_t)(off >> 8));
+}
+
 void rem_emit_opaque(struct rem_tr *t)
 {
-    e_store_imm32(&t->e, &t->r->hot.site, t->site);
+    emit_slow_stub(t, t->site);
     t->r->site[t->site].slow = t->r->slow; /* no fault leads there */
-    e_jmp_to(&t->e, t->r->code.rw + t->r->slow);
     t->r->stats.opaque_insns++;
 }
 
 /* ---- jumps of short reach ---- */
 
-#define SLOTS_TOGETHER 6u
-#define JUMP_BYTES     5u
+#define SLOTS_TOGETHER 4u
 
 void rem_slots(struct rem_tr *t)
 {
     for (unsigned n = 0; n < SLOTS_TOGETHER && t->slots < REM_SLOTS_MAX; n++) {
         t->slot[t->slots++] = t->e.p;
-        E_BYTES(&t->e, 0xe9, 0, 0, 0, 0);
+        E_BYTES(&t->e, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc);
     }
 }
 
@@ -60,9 +95,18 @@ static uint8_t *take_slot(struct rem_tr *t, const uint8_t *from)
     return NULL;
 }
 
-static void miss_to(struct rem_tr *t, const struct rem_miss *m, uint8_t *jump_end)
+/* The stub of a miss, or a jump to it, into @at: STUB_BYTES. */
+static void put_miss(struct rem_tr *t, const struct rem_miss *m, uint8_t *at)
 {
-    rem_stub_add(t, (struct rem_stub){.kind = m->kind, .from = jump_end, .site = m->site, .n = m->n});
+    m->from[-1] = (uint8_t)(at - m->from);
+    if (m->kind == STUB_COPY) {
+        at[0] = 0xe9;
+        rem_stub_add(t, (struct rem_stub){.kind = STUB_COPY, .from = at + JUMP_BYTES, .n = m->n});
+        return;
+    }
+    if (m->kind == STUB_SLOW)
+        t->r->site[m->site].slow = rem_off(t->r, at);
+    put_slow_stub(t, at, m->kind == STUB_FPU ? m->site | REM_SITE_FPU : m->site);
 }
 
 void rem_miss(struct rem_tr *t, unsigned stub)
@@ -70,14 +114,12 @@ void rem_miss(struct rem_tr *t, unsigned stub)
     struct rem_miss m = {.from = e_jrcxz(&t->e), .n = t->n, .site = t->site, .kind = (uint8_t)stub};
     uint8_t *slot = t->e.full ? NULL : take_slot(t, m.from);
 
-    if (slot != NULL) {
-        m.from[-1] = (uint8_t)(slot - m.from);
-        miss_to(t, &m, slot + JUMP_BYTES);
-    } else if (t->misses == REM_MISSES_MAX) {
+    if (slot != NULL)
+        put_miss(t, &m, slot);
+    else if (t->misses == REM_MISSES_MAX)
         t->failed = true;
-    } else {
+    else
         t->miss[t->misses++] = m;
-    }
     rem_islands(t, 64, true);
 }
 
@@ -87,12 +129,16 @@ void rem_islands(struct rem_tr *t, unsigned upcoming, bool over)
     uint8_t *skip;
 
     if (t->misses == 0 ||
-        (over && (unsigned)(e->p - t->miss[0].from) + upcoming + JUMP_BYTES * t->misses + JUMP_BYTES < 127))
+        (over && (unsigned)(e->p - t->miss[0].from) + upcoming + STUB_BYTES * t->misses + JUMP_BYTES < 127))
         return;
     skip = over ? e_jmp(e) : NULL;
     for (unsigned k = 0; k < t->misses; k++) {
-        e_here8(e, t->miss[k].from);
-        miss_to(t, &t->miss[k], e_jmp(e));
+        uint8_t *at = e->p;
+        E_BYTES(e, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc);
+        if (e->full || at - t->miss[k].from > 127)
+            t->failed = true;
+        else
+            put_miss(t, &t->miss[k], at);
     }
     t->misses = 0;
     if (skip == NULL)
@@ -103,26 +149,6 @@ void rem_islands(struct rem_tr *t, unsigned upcoming, bool over)
 
 /* ---- stubs ---- */
 
-static void slow_stub(struct rem_tr *t, uint32_t site, uint32_t flag)
-{
-    if (flag == 0)
-        t->r->site[site].slow = rem_off(t->r, t->e.p);
-    e_store_imm32(&t->e, &t->r->hot.site, site | flag);
-    e_jmp_to(&t->e, t->r->code.rw + t->r->slow);
-}
-
-static void leave_at(struct rem_tr *t, unsigned off, uint32_t link)
-{
-    struct emit *e = &t->e;
-    struct x86_place at = e_at(T0, (int32_t)off);
-
-    e_load(e, T0, &t->r->hot.pcbase);
-    e_lea(e, t->bits64, T0, &at);
-    e_store(e, &t->c->ctx.rip, T0);
-    e_store_imm32(e, &t->r->hot.link, link);
-    e_jmp_to(e, t->r->code.rw + t->r->exit);
-}
-
 static void emit_stub(struct rem_tr *t, const struct rem_stub *s)
 {
     if (s->kind == STUB_COPY) {
@@ -132,11 +158,13 @@ static void emit_stub(struct rem_tr *t, const struct rem_stub *s)
     }
     e_here(&t->e, s->from);
     switch (s->kind) {
-    case STUB_SLOW: slow_stub(t, s->site, 0); break;
-    case STUB_FPU: slow_stub(t, s->site, REM_SITE_FPU); break;
+    case STUB_SLOW:
+        t->r->site[s->site].slow = rem_off(t->r, t->e.p);
+        emit_slow_stub(t, s->site);
+        break;
     case STUB_LINK:
         t->r->link[s->link].stub = rem_off(t->r, t->e.p);
-        leave_at(t, s->off, s->link);
+        rem_emit_out(t, t->r->link_at, s->link, s->off);
         break;
     case STUB_ACROSS:
         t->n = s->n;
@@ -147,6 +175,7 @@ static void emit_stub(struct rem_tr *t, const struct rem_stub *s)
         rem_site_open(t, 0);
         rem_emit_to_t0(t, (int32_t)s->target, s->drop);
         break;
+    case STUB_FPU:
     case STUB_COPY: break;
     }
     rem_islands(t, 0, false);
@@ -174,7 +203,7 @@ static void emit_prologue(struct rem_tr *t)
 static void emit_vec_slow(struct rem_tr *t)
 {
     rem_site_open(t, REM_S_VEC);
-    slow_stub(t, t->site, REM_SITE_FPU);
+    emit_slow_stub(t, t->site | REM_SITE_FPU);
     t->r->site[t->site].slow = t->r->slow; /* nothing here faults */
 }
 
@@ -188,7 +217,7 @@ static void emit_entry(struct rem_tr *t)
     struct x86_place live = e_abs(&t->r->hot.vec_live);
     uint8_t *out = e->p, *slow;
 
-    leave_at(t, t->r->run.from, REM_NO_LINK);
+    rem_emit_out(t, t->r->link_at, REM_NO_LINK, t->r->run.from);
     t->n = &t->r->run.insn[0];
     slow = e->p;
     if (t->vec)
