@@ -22,6 +22,8 @@ char *vd_keystore_new(const char *password, enum vd_cipher cipher, GError **erro
 bool vd_keystore_check(const char *store, const char *password, GError **error);
 /** vd_keystore_change() - the same disk key under another password. */
 char *vd_keystore_change(const char *store, const char *password, const char *new_password, GError **error);
+/** vd_keystore_cipher() - "AES-XTS256-PLAIN64"; NULL: the store is damaged. Static. */
+const char *vd_keystore_cipher(const char *store);
 /** vd_unlock() - @vd, the last image of its chain, is read and written as plain text from here on. */
 bool vd_unlock(struct vd *vd, const char *store, const char *password, GError **error);
 

@@ -186,3 +186,12 @@ char *vd_keystore_change(const char *store, const char *password, const char *ne
     OPENSSL_cleanse(&k, sizeof(k));
     return changed;
 }
+
+const char *vd_keystore_cipher(const char *store)
+{
+    uint8_t raw[STORE_BYTES];
+    const struct derivation *d;
+    const struct cipher *c;
+
+    return parse(store, raw, &c, &d, NULL) ? c->name : NULL;
+}

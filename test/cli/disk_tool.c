@@ -3,6 +3,7 @@
  *
  *     disk_tool write SEED COUNT SIZE FORMAT:PATH ...    COUNT pieces of SIZE bytes at places and with bytes of SEED
  *     disk_tool sum FORMAT:PATH ...                      SHA-256 of all of it
+ *     disk_tool keystore PASSWORD                        a key store for a disk encrypted with a new key
  *     disk_tool check FORMAT:PATH ...                    the last image's structure: errors and leaks
  * Images are given base first.
  */
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #include "storage/chain.h"
+#include "storage/crypt.h"
 
 #define LINKS_MAX   2048
 #define CHUNK_BYTES (1u << 20)
@@ -80,6 +82,10 @@ static int check(struct vd *vd)
 
 int main(int argc, char **argv)
 {
+    if (argc == 3 && strcmp(argv[1], "keystore") == 0) {
+        g_autofree char *store = vd_keystore_new(argv[2], VD_AES_256, NULL);
+        return store == NULL || puts(store) == EOF;
+    }
     bool writing = argc > 5 && strcmp(argv[1], "write") == 0;
     int first = writing ? 5 : 2;
     struct vd *vd = argc > first ? open_disk(argv + first, argc - first, writing ? 0 : VD_READ_ONLY) : NULL;

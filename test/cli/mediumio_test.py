@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""mediumio_test.py - mediumio: FAT as mtools reads it, images streamed as qemu-img reads them; list hddbackends."""
+"""mediumio_test.py - mediumio: FAT as mtools reads it, images streamed as qemu-img reads them; list hddbackends; passwords of disks."""
 import os
 import random
 import re
 import subprocess
 
-from golden import same, syntax_error
-from manage import check, main
+from golden import com_error, same, syntax_error
+from manage import BIN, check, main
 
 
 def mtools(*words, text=None):
@@ -79,4 +79,39 @@ def backends(h):
     check(re.search(r"^Backend \d+: id='RAW' .* extensions='iso \(DVD\),cdr \(DVD\),img \(Floppy\),", "\n".join(lines), re.M), lines)
 
 
-main(format_fat, stream, backends)
+def encryption(h):
+    """The password of a disk that was encrypted elsewhere: its key store is a property of the medium."""
+    disk = os.path.join(h.top, "d.vdi")
+    for name in ("one", "two", "wrong"):
+        with open(os.path.join(h.top, name), "w", encoding="ascii") as f:
+            f.write(f"{name} secret\n")
+    h.ok("createmedium", "--filename", disk, "--size", "8")
+    h.ok("createvm", "--name", "m", "--register")
+    h.ok("storagectl", "m", "--name", "SATA", "--add", "sata")
+    h.ok("storageattach", "m", "--storagectl", "SATA", "--port", "0", "--device", "0", "--type", "hdd", "--medium", disk)
+    com_error(h("checkmediumpwd", disk, "one"), f"The medium '{disk}' is not encrypted", "VBOX_E_NOT_SUPPORTED (0x80bb0009)", "MediumWrap", "IMedium")
+    r = h("encryptmedium", disk, "--newpassword", "one", "--newpasswordid", "id")
+    check(r.rc == 1 and f"The contents of '{disk}' cannot be encrypted by this program" in r.err and "E_NOTIMPL" in r.err, repr(r))
+    store = subprocess.run([os.path.join(BIN, "..", "test", "cli", "disk_tool"), "keystore", "one secret"], capture_output=True, text=True,
+                           check=True).stdout.strip()
+    h.ok("mediumproperty", "disk", "set", disk, "CRYPT/KeyStore", store)
+    h.ok("mediumproperty", "disk", "set", disk, "CRYPT/KeyId", "mine")
+    check("Encryption:     enabled\nCipher:         AES-XTS256-PLAIN64\nPassword ID:    mine\n" in h.ok("showmediuminfo", disk), h.ok("showmediuminfo", disk))
+    same(h.ok("checkmediumpwd", disk, "one"), "The given password is correct\n")
+    wrong = (f"The given password for medium '{disk}' is incorrect", "VBOX_E_PASSWORD_INCORRECT (0x80bb000d)", "MediumWrap", "IMedium")
+    com_error(h("checkmediumpwd", disk, "wrong"), *wrong)
+    com_error(h("encryptmedium", disk, "--oldpassword", "wrong", "--newpassword", "two"), *wrong)
+    same(h.ok("encryptmedium", disk, "--oldpassword", "one", "--newpassword", "two", "--newpasswordid", "other"), "")
+    com_error(h("checkmediumpwd", disk, "one"), *wrong)
+    same(h.ok("checkmediumpwd", disk, "two"), "The given password is correct\n")
+    check("Password ID:    other\n" in h.ok("showmediuminfo", disk), "the password's name")
+    r = h("encryptmedium", disk, "--oldpassword", "two")
+    check(r.rc == 1 and "cannot be decrypted" in r.err and "E_NOTIMPL" in r.err, repr(r))
+    r = h("startvm", "m", "--type", "headless")
+    check(r.rc == 1 and "is encrypted, and its guest would see and write what is no file system" in r.err, repr(r))
+    syntax_error(h("encryptmedium", disk), "No password specified")
+    syntax_error(h("encryptmedium", disk, "--newpassword", "one"), "A new password must always have a valid identifier set at the same time")
+    syntax_error(h("checkmediumpwd", disk), "Invalid number of arguments")
+
+
+main(format_fat, stream, backends, encryption)

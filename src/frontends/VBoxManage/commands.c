@@ -22,6 +22,8 @@ const struct command *const commands[] = {
     &mediumproperty_command,
     &convertfromraw_command,
     &mediumio_command,
+    &encryptmedium_command,
+    &checkmediumpwd_command,
     &closemedium_command,
     &storageattach_command,
     &storagectl_command,

@@ -16,7 +16,8 @@ extern const struct command createvm_command, registervm_command, unregistervm_c
     updatecheck_command, import_command, export_command, guestproperty_command, usbfilter_command;
 
 extern const struct command snapshot_command, modifymedium_command, clonemedium_command, mediumproperty_command,
-    clonevm_command, movevm_command, convertfromraw_command, mediumio_command, internalcommands_command;
+    clonevm_command, movevm_command, convertfromraw_command, mediumio_command, internalcommands_command,
+    encryptmedium_command, checkmediumpwd_command;
 
 /* medium.c */
 /** "disk", "dvd", "floppy" as DeviceType; NULL: none of them. */

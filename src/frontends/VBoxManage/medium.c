@@ -285,6 +285,16 @@ static void print_snapshots(GVariant *m, const char *machine)
     }
 }
 
+static void print_encryption(GVariant *m, bool details)
+{
+    const bool on = dict_bool(m, "Encrypted");
+
+    printf("Encryption:     %s\n", on ? "enabled" : "disabled");
+    if (on && details)
+        printf("Cipher:         %s\nPassword ID:    %s\n", dict_str(m, "EncryptionCipher"),
+               dict_str(m, "EncryptionPasswordId"));
+}
+
 static void print_properties(GVariant *m)
 {
     g_autoptr(GVariant) list = g_variant_lookup_value(m, "Properties", G_VARIANT_TYPE("a{ss}"));
@@ -349,7 +359,7 @@ void medium_show(struct cmd *c, GVariant *m, bool details)
     if (details)
         printf("Size on disk:   %" G_GINT64_FORMAT " MBytes\n", on_disk >> 20);
     if (strcmp(dict_str(m, "DeviceType"), "HardDisk") == 0)
-        printf("Encryption:     disabled\n");
+        print_encryption(m, details);
     if (!details)
         return;
     print_properties(m);

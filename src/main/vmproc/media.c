@@ -93,6 +93,10 @@ static int open_flags(const struct plan *p, GError **error)
 {
     bool direct = p->image == p->base;
 
+    if (settings_property_get(p->base->properties, "CRYPT/KeyStore") != NULL) {
+        refuse(p, error, "is encrypted, and its guest would see and write what is no file system; detach it");
+        return -1;
+    }
     if (p->a->kind == DEVICE_DVD || (p->a->kind == DEVICE_HARD_DISK && p->base->type == MEDIUM_READONLY))
         return VD_READ_ONLY;
     if (p->a->kind != DEVICE_HARD_DISK)

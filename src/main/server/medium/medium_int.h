@@ -10,6 +10,11 @@
 bool medium_set_place(struct medium *m, const char *path, GError **error);
 bool medium_save_properties(struct medium *m, GError **error);
 
+/* ---- medium_crypt.c ---- */
+void medium_describe_encryption(const struct medium *m, GVariantDict *d);
+bool medium_check_password(struct bus_call *call, GVariant **ret, GError **error);
+bool medium_change_encryption(struct bus_call *call, GVariant **ret, GError **error);
+
 /* ---- medium_work.c ---- */
 /** What MediumVariant's words say about a new image. */
 bool medium_variant(const char *const *words, bool *ret_fixed, enum vd_layout *ret_layout, GError **error);

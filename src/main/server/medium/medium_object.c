@@ -288,6 +288,7 @@ static bool describe(struct bus_call *call, GVariant **ret, GError **error)
     g_variant_dict_insert_value(&dict, "Children", g_variant_builder_end(&children));
     g_variant_dict_insert_value(&dict, "Properties", property_list(m));
     g_variant_dict_insert_value(&dict, "SnapshotUses", snapshot_uses(m));
+    medium_describe_encryption(m, &dict);
     g_variant_dict_insert(&dict, "Parent", "s", m->parent != NULL ? m->parent->id : "");
     g_variant_dict_insert(&dict, "Base", "s", medium_base(m)->id);
     *ret = g_variant_new("(@a{sv})", g_variant_dict_end(&dict));
@@ -449,6 +450,8 @@ static const struct bus_method methods[] = {{"Describe", describe},
                                             {"MoveTo", medium_move_to},
                                             {"GetProperty", medium_get_property},
                                             {"SetProperty", medium_set_property},
+                                            {"CheckEncryptionPassword", medium_check_password},
+                                            {"ChangeEncryption", medium_change_encryption},
                                             {"Close", close_medium},
                                             {NULL, NULL}};
 static const struct bus_property properties[] = {
