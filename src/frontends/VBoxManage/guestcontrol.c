@@ -6,8 +6,6 @@
 
 #include "frontends/VBoxManage/commands.h"
 
-#define PASSWORD_MAX 256
-
 enum {
     USERNAME = 1,
     PASSWORD,
@@ -147,24 +145,6 @@ static const struct verb *verb_find(const char *word)
     return NULL;
 }
 
-static bool read_password(struct request *r, const char *file)
-{
-    char line[PASSWORD_MAX + 2] = "";
-    FILE *f = fopen(file, "re");
-    const bool ok = f != NULL && fgets(line, sizeof line, f) != NULL;
-
-    if (f != NULL)
-        fclose(f);
-    if (!ok) {
-        cmd_error("Could not read a password from '%s'", file);
-        return false;
-    }
-    line[strcspn(line, "\r\n")] = '\0';
-    g_free(r->from_file);
-    r->password = r->from_file = g_strdup(line);
-    return true;
-}
-
 static int take(struct cmd *c, struct request *r, int id, const struct value *v)
 {
     if (id == CMD_WORD) {
@@ -177,7 +157,10 @@ static int take(struct cmd *c, struct request *r, int id, const struct value *v)
     switch (id) {
     case USERNAME: r->user = v->text; break;
     case PASSWORD: r->password = v->text; break;
-    case PASSWORD_FILE: return read_password(r, v->text) ? RC_OK : RC_FAILURE;
+    case PASSWORD_FILE:
+        g_free(r->from_file);
+        r->password = r->from_file = cmd_read_password(v->text);
+        return r->password != NULL ? RC_OK : RC_FAILURE;
     case DOMAIN: r->domain = v->text; break;
     case EXE: r->exe = v->text; break;
     default: break;

@@ -5,8 +5,6 @@
 
 #include "frontends/VBoxManage/commands.h"
 
-#define PASSWORD_MAX 256
-
 enum { NEW = 1, OLD, CIPHER, ID };
 static const struct option options[] = {
     {NEW, "--newpassword", OPTION_TEXT, false, "filename|-", "Holds the new password; -: standard input"},
@@ -16,23 +14,10 @@ static const struct option options[] = {
     {0},
 };
 
-/* "" for NULL; NULL: said. g_free */
-static char *read_password(const char *file)
+/* "" when there is no file; NULL: said. g_free */
+static char *password_of(const char *file)
 {
-    char line[PASSWORD_MAX + 2] = "";
-
-    if (file == NULL)
-        return g_strdup("");
-    FILE *f = strcmp(file, "-") == 0 ? stdin : fopen(file, "re");
-    const bool ok = f != NULL && fgets(line, sizeof line, f) != NULL;
-    if (f != NULL && f != stdin)
-        fclose(f);
-    if (!ok) {
-        cmd_error("Could not read a password from '%s'", file);
-        return NULL;
-    }
-    line[strcspn(line, "\r\n")] = '\0';
-    return g_strdup(line);
+    return file != NULL ? cmd_read_password(file) : g_strdup("");
 }
 
 static int encryptmedium(struct cmd *c)
@@ -56,7 +41,7 @@ static int encryptmedium(struct cmd *c)
         return cmd_syntax(c, "No password specified");
     if (text[NEW] != NULL && text[OLD] == NULL && text[ID] == NULL)
         return cmd_syntax(c, "A new password must always have a valid identifier set at the same time");
-    g_autofree char *old = read_password(text[OLD]), *fresh = old != NULL ? read_password(text[NEW]) : NULL;
+    g_autofree char *old = password_of(text[OLD]), *fresh = old != NULL ? password_of(text[NEW]) : NULL;
     g_autofree char *medium =
         fresh != NULL && cmd_client(c) != NULL ? cmd_open_medium(c, where, "HardDisk", false) : NULL;
     return medium != NULL &&
@@ -72,7 +57,7 @@ static int checkmediumpwd(struct cmd *c)
 
     if (file == NULL || cmd_word(c) != NULL)
         return cmd_syntax(c, "Invalid number of arguments");
-    g_autofree char *password = read_password(file);
+    g_autofree char *password = cmd_read_password(file);
     g_autofree char *medium =
         password != NULL && cmd_client(c) != NULL ? cmd_open_medium(c, where, "HardDisk", false) : NULL;
     if (medium == NULL || !TRY(c, imedium_check_encryption_password(c->client, medium, password, &error)))

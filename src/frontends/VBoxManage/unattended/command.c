@@ -8,8 +8,6 @@
 #include "frontends/VBoxManage/commands.h"
 #include "frontends/VBoxManage/unattended/unattended.h"
 
-#define PASSWORD_MAX 256
-
 enum {
     ISO = 1,
     MACHINE_READABLE,
@@ -109,23 +107,6 @@ static int detect(struct cmd *c, struct request *r)
 
 /* ---- install: the values ---- */
 
-/* One line of a file, or of standard input; g_free. */
-static char *read_password(const char *file)
-{
-    char line[PASSWORD_MAX + 2] = "";
-    FILE *f = strcmp(file, "stdin") == 0 || strcmp(file, "-") == 0 ? stdin : fopen(file, "re");
-    const bool ok = f != NULL && fgets(line, sizeof line, f) != NULL;
-
-    if (f != NULL && f != stdin)
-        fclose(f);
-    if (!ok) {
-        cmd_error("Could not read a password from '%s'", file);
-        return NULL;
-    }
-    line[strcspn(line, "\r\n")] = '\0';
-    return g_strdup(line);
-}
-
 static char *default_hostname(GVariant *machine)
 {
     g_autofree char *name = g_ascii_strdown(dict_str(machine, "Name"), -1);
@@ -148,7 +129,7 @@ static bool take_values(const struct request *r, GVariant *machine, struct unatt
     GError *error = NULL;
 
     v->user = g_strdup(text_of(r, USER, "vboxuser"));
-    v->password = r->text[PASSWORD_FILE] != NULL ? read_password(r->text[PASSWORD_FILE])
+    v->password = r->text[PASSWORD_FILE] != NULL ? cmd_read_password(r->text[PASSWORD_FILE])
                                                  : g_strdup(text_of(r, USER_PASSWORD, "changeme"));
     if (v->password == NULL)
         return false;
