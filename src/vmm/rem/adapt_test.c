@@ -383,7 +383,7 @@ static void test_own_block(void)
     static struct device d;
     struct isa *t = fresh(&d, true);
     const struct rem_stats *s = rem_stats(t->c);
-    uint64_t invalidated;
+    uint64_t invalidated = 0;
 
     isa_load(t, code, sizeof code);
     for (unsigned n = 0; n < 3; n++) {
