@@ -10,6 +10,9 @@
  * with the bytes it was made from: data living beside code does not cost a decode.
  *
  * Sources: SDM vol. 3 11.6 (self-modifying code), 6.15 (fetch faults); vol. 1 3.3.7.1 (canonical addresses).
+ * A program larger than the arena is decoded again and again. So that its code becomes hot nevertheless, a bit map
+ * remembers what was decoded before everything was forgotten: that counts as hot at once.
+ *
  * Left out: an instruction whose first bytes are undefined and whose rest lies beyond the segment limit raises #UD.
  * Invariant 1: watch first, which gives the generation, then read the bytes: a store in between makes the block stale.
  * Invariant 2: code that is not RAM or ROM (device registers) is decoded for one pass only.
@@ -23,12 +26,15 @@
 #define MAX_OPS     32u
 #define MAX_BYTES   256u
 #define HASH_BITS   16
+#define MET_BITS    21 /* log2 of the bits; a quarter of them set: begun anew */
 #define PAGE_MASK   ((uint64_t)PGM_PAGE_BYTES - 1)
 
 struct iem_cache {
     struct iem_jump jump[IEM_JUMPS];
     struct iem_block *hash[1u << HASH_BITS];
     size_t used;
+    uint64_t met[(1u << MET_BITS) / 64];
+    unsigned met_count;
     /* Room for blocks outside the arena: one that matches nothing, one for a pass (inv 2). */
     uint8_t none[sizeof(struct iem_block)] __attribute__((aligned(64)));
     uint8_t once[sizeof(struct iem_block) + 2 * sizeof(struct iem_op)] __attribute__((aligned(64)));
@@ -78,6 +84,8 @@ bool iem_cache_new(struct vcpu *c, GError **error)
     }
     c->iem->jump = c->iem->cache->jump;
     memset(c->iem->cache->none, 0, sizeof c->iem->cache->none);
+    memset(c->iem->cache->met, 0, sizeof c->iem->cache->met);
+    c->iem->cache->met_count = 0;
     none_block(c->iem->cache)->key = ~0u;
     iem_cache_clear(c);
     return true;
@@ -377,13 +385,30 @@ static struct iem_block *find_block(struct vcpu *c, const struct fetch *f, struc
     return NULL;
 }
 
-/* Code that rewrites its own constants stays as hot as it was. */
+/* Whether the block has been decoded before; it has, from now on. */
+static bool met_before(struct iem_cache *k, uint64_t gpa)
+{
+    uint64_t bit = gpa * UINT64_C(0x9e3779b97f4a7c15) >> (64 - MET_BITS), mask = UINT64_C(1) << bit % 64;
+    bool met = k->met[bit / 64] & mask;
+
+    if (!met && ++k->met_count > (1u << MET_BITS) / 4) {
+        memset(k->met, 0, sizeof k->met);
+        k->met_count = 1;
+    }
+    k->met[bit / 64] |= mask;
+    return met;
+}
+
+/* Code that rewrites its own constants stays as hot as it was; code that had to give way was hot enough. */
 static struct iem_block *decode_again(struct vcpu *c, struct fetch *f, const struct iem_block *stale)
 {
     struct iem_block *b = decode_block(c, f);
+    bool met = met_before(c->iem->cache, f->gpa);
 
     if (stale != NULL && b > stale && same_shape(stale, b)) /* or the arena has been emptied */
         b->heat = stale->heat;
+    else if (stale == NULL && met && c->iem->hot_at != UINT32_MAX)
+        b->heat = c->iem->hot_at;
     return b;
 }
 

@@ -75,13 +75,35 @@ void rem_emit_opaque(struct rem_tr *t)
 /* ---- jumps of short reach ---- */
 
 #define SLOTS_TOGETHER 4u
+#define SLOTS_SEEN     8u /* so many instructions are in reach of slots in front of the block, roughly */
 
-void rem_slots(struct rem_tr *t)
+static void add_slots(struct rem_tr *t, unsigned count)
 {
-    for (unsigned n = 0; n < SLOTS_TOGETHER && t->slots < REM_SLOTS_MAX; n++) {
+    for (unsigned n = 0; n < count && t->slots < REM_SLOTS_MAX; n++) {
         t->slot[t->slots++] = t->e.p;
         E_BYTES(&t->e, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc);
     }
+}
+
+void rem_slots(struct rem_tr *t)
+{
+    add_slots(t, SLOTS_TOGETHER);
+}
+
+/* How many misses the block's first instructions may need a slot for. */
+static unsigned first_misses(const struct rem_tr *t)
+{
+    const struct csam_run *run = &t->r->run;
+    unsigned count = 0;
+
+    for (unsigned k = 0; k < MIN(run->count, SLOTS_SEEN); k++) {
+        bool grouped = !t->no_groups && t->groups.of[k] != REM_NO_GROUP;
+        if (grouped)
+            count += t->groups.leads[k] ? 2 : 0;
+        else
+            count += rem_memory_of(&run->insn[k].i) != NULL || t->kind[k] >= REM_CALL;
+    }
+    return MIN(count, SLOTS_TOGETHER);
 }
 
 /* An unused slot that the jump ending at @from reaches; NULL: none. */
@@ -222,7 +244,7 @@ static void emit_entry(struct rem_tr *t)
     slow = e->p;
     if (t->vec)
         emit_vec_slow(t);
-    rem_slots(t);
+    add_slots(t, first_misses(t));
     emit_prologue(t);
     t->host = rem_off(t->r, e->p);
     if (t->vec) {
