@@ -366,7 +366,7 @@ static inline void rem_put_flags(struct rem *r)
     r->hot.x87_ok = iem_x87_usable(r->c);
 }
 
-/* ---- the translator (translate.c access.c group.c insn.c probe.c jump.c stack.c) ---- */
+/* ---- the translator (translate.c stubs.c access.c group.c insn.c probe.c jump.c stack.c) ---- */
 enum rem_kind {
     REM_OPAQUE, /* the interpreter runs it */
     REM_DATA,
@@ -478,8 +478,11 @@ static inline uint32_t rem_off(const struct rem *r, const uint8_t *rw)
 void rem_stub_add(struct rem_tr *t, struct rem_stub s);
 /** Emits jrcxz to the present site's slow path (STUB_SLOW, STUB_FPU) or the present instruction's copy (STUB_COPY). */
 void rem_miss(struct rem_tr *t, unsigned stub);
-/** Room for jumps to stubs that misses behind it can reach; nobody may run into it. */
-void rem_slots(struct rem_tr *t);
+/** In front of the block: room for stubs that its first misses can reach; nobody may run into it. */
+void rem_first_slots(struct rem_tr *t);
+void rem_emit_stub(struct rem_tr *t, const struct rem_stub *s);
+/** Calls the interpreter for a site (| REM_SITE_FPU). */
+void rem_emit_slow_stub(struct rem_tr *t, uint32_t site);
 /** Before @upcoming bytes: brings pending misses in reach of their stubs, jumping over them if @over. */
 void rem_islands(struct rem_tr *t, unsigned upcoming, bool over);
 /** Emits instruction @k of the run. */
