@@ -130,16 +130,20 @@ static bool other_fault(const struct trial *t, int host, int ours)
     return t->i.mnem == X86_MOVBE && t->i.opsize == 8 && ours == VECTOR_AC;
 }
 
-/* AddressSanitizer has its shadow from just below 2 GiB up, in this process and not in the guest: what a case meets
- * there by chance, as with a wild stack pointer, does not fault on the host, or later. */
-static bool is_shadow(const struct cpu_fault *ours)
+/* Memory of this process at low addresses that the guest has not: AddressSanitizer's shadow from just below 2 GiB up,
+ * and what the recompiler keeps between 1 and 2 GiB. What a case meets there by chance, as with a wild stack pointer,
+ * does not fault on the host, or later. */
+static bool is_of_process(const struct cpu_fault *ours)
 {
+    const uint64_t from = 0x40000000, to = 0x80000000;
+
+    if (ours->vector != VECTOR_PF)
+        return false;
 #ifdef __SANITIZE_ADDRESS__
-    return ours->vector == VECTOR_PF && ours->address >= 0x7fff8000;
-#else
-    (void)ours;
-    return false;
+    if (ours->address >= 0x7fff8000)
+        return true;
 #endif
+    return ours->address >= from && ours->address < to;
 }
 
 /* *ret_known: the faults differ as they may; there is no more to compare. */
@@ -148,7 +152,7 @@ static bool same_fault(struct compare *k, const struct trial *t, const struct ou
 {
     const struct cpu_fault *h = &host->fault, *o = &ours->fault;
 
-    if (is_shadow(o) && (h->vector != o->vector || h->error != o->error)) {
+    if (is_of_process(o) && (h->vector != o->vector || h->error != o->error)) {
         *ret_known = true;
         return true;
     }
