@@ -109,6 +109,7 @@ static void test_forbidden(void)
 
         g_assert_cmpint(seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(io_uring_setup), 0), ==, 0);
         g_assert_cmpint(seccomp_load(filter), ==, 0);
+        seccomp_release(filter);
         g_assert_null(aio_new(AIO_RING));
         aio = aio_new(AIO_BEST);
         g_assert_cmpint(aio_kind_of(aio), ==, AIO_THREADS);

@@ -108,7 +108,7 @@ static char *hashed(const char *password)
         return NULL;
     for (unsigned k = 0; k < SALT_CHARS; k++)
         setting[3 + k] = letters[random[k] % 64];
-    const char *hash = crypt_r(password, setting, &data);
+    const char *hash = crypt_rn(password, setting, &data, (int)sizeof data);
     return hash != NULL && hash[0] == '$' ? g_strdup(hash) : NULL;
 }
 
