@@ -27,7 +27,7 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 {
     const ucontext_t *u = context;
 
-    if (rem_fault(sig, context))
+    if (rem_fault(info->si_code > 0 ? sig : 0, context)) /* else somebody has sent it */
         return;
     if (!rescue_armed) {
         signal(sig, SIG_DFL);
@@ -37,8 +37,10 @@ static void on_fault(int sig, siginfo_t *info, void *context)
     rescue_armed = false;
     const char *name = sig == SIGSEGV ? "SIGSEGV" : sig == SIGBUS ? "SIGBUS" : sig == SIGFPE ? "SIGFPE" : "SIGILL";
     uintptr_t pc = (uintptr_t)u->uc_mcontext.gregs[REG_RIP];
-    snprintf(rescue_words, sizeof rescue_words, "%s at address %p, host pc %#zx (program%+zd)", name, info->si_addr, pc,
-             (ptrdiff_t)(pc - (uintptr_t)__executable_start));
+    char place[32] = "translated code"; /* which is below 4 GiB, and the program is not */
+    if (pc > (uintptr_t)__executable_start)
+        snprintf(place, sizeof place, "program+%zu", (size_t)(pc - (uintptr_t)__executable_start));
+    snprintf(rescue_words, sizeof rescue_words, "%s at address %p, host pc %#zx (%s)", name, info->si_addr, pc, place);
     siglongjmp(rescue_point, 1);
 }
 

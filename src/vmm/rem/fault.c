@@ -34,7 +34,7 @@ bool rem_fault(int sig, void *context)
     struct rem_site *s;
 
     clear_ac();
-    if (r == NULL || !codemem_has_rx(&r->code, pc))
+    if (sig == 0 || r == NULL || !codemem_has_rx(&r->code, pc))
         return false;
     if (sig == SIGSEGV && rem_pairs_fault(r, context))
         return true;

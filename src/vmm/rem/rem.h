@@ -43,6 +43,7 @@ void rem_code_changed(struct vcpu *c, uint64_t gpa);
  * rem_fault() - a host exception at @context (a ucontext_t) on this thread: if translated code raised it, the context
  * is changed so that the interpreter executes that guest instruction.
  * Return: false if it is none of ours. Async-signal-safe.
+ * @sig 0: it was none (a signal somebody sent); only what translated code has set for itself is taken back.
  */
 bool rem_fault(int sig, void *context);
 
