@@ -160,7 +160,7 @@ bool new_images_make(const GPtrArray *images, GError **error)
     return true;
 }
 
-static void replace_image(struct settings_hardware *h, const char *old, const char *new)
+void hardware_replace_image(struct settings_hardware *h, const char *old, const char *new)
 {
     for (unsigned k = 0; k < h->controllers->len; k++) {
         const struct settings_controller *c = h->controllers->pdata[k];
@@ -180,7 +180,7 @@ void new_images_put(struct service *s, const GPtrArray *images, struct settings_
         const struct new_image *n = images->pdata[k];
         struct medium *m = medium_find(s, n->id, DEVICE_HARD_DISK);
         g_autofree char *old = g_strdup_printf("{%s}", n->parent), *new = g_strdup_printf("{%s}", n->id);
-        replace_image(&next->hardware, old, new);
+        hardware_replace_image(&next->hardware, old, new);
         medium_register_in(m, next);
         m->state = MediumState_Created;
         pending_drop(next, PENDING_REMOVE_IMAGE, new, NULL);

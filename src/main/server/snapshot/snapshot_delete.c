@@ -155,28 +155,14 @@ static bool plan(struct deleting *d, GError **error)
 
 /* ---- the settings without the snapshot ---- */
 
-static void replace_in(struct settings_hardware *h, const char *old, const char *new)
-{
-    for (unsigned k = 0; k < h->controllers->len; k++) {
-        const struct settings_controller *c = h->controllers->pdata[k];
-        for (unsigned n = 0; n < c->attachments->len; n++) {
-            struct settings_attachment *a = c->attachments->pdata[n];
-            if (g_strcmp0(a->image_uuid, old) != 0)
-                continue;
-            g_free(a->image_uuid);
-            a->image_uuid = g_strdup(new);
-        }
-    }
-}
-
 /* The merged image's place is the target's; its children in the registry follow. */
 static void put_merge(const struct merge *g, struct settings_machine *next)
 {
     g_autofree char *from = g_strdup_printf("{%s}", g->from), *to = g_strdup_printf("{%s}", g->to);
 
-    replace_in(&next->hardware, from, to);
+    hardware_replace_image(&next->hardware, from, to);
     for (unsigned k = 0; k < next->snapshots->len; k++)
-        replace_in(&((struct settings_snapshot *)next->snapshots->pdata[k])->hardware, from, to);
+        hardware_replace_image(&((struct settings_snapshot *)next->snapshots->pdata[k])->hardware, from, to);
     const struct settings_medium *old = settings_media_find(&next->media, from, NULL);
     struct settings_medium *into = settings_media_find(&next->media, to, NULL);
     if (old != NULL && into != NULL && old->depth > 0 && into->depth > 0)

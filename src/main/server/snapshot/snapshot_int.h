@@ -32,6 +32,8 @@ uint64_t new_images_bytes(const GPtrArray *images);
 void new_images_note(const GPtrArray *images, struct settings_machine *next);
 /** On any thread: all or none. */
 bool new_images_make(const GPtrArray *images, GError **error);
+/** Every attachment of image @old has image @new from now on. */
+void hardware_replace_image(struct settings_hardware *h, const char *old, const char *new);
 /** They take the places of their parents in @next, whose notes about them go. */
 void new_images_put(struct service *s, const GPtrArray *images, struct settings_machine *next);
 /** They are known no more; their files go. */
