@@ -15,17 +15,29 @@
 #include "storage/crypt_int.h"
 #include "storage/format.h"
 
-struct vd_crypt {
+struct sector_cipher {
     EVP_CIPHER_CTX *to_cipher, *to_plain;
+};
+
+struct vd_crypt {
+    struct sector_cipher *cipher;
     uint8_t *buf; /* cipher text of a unit */
 };
 
-void crypt_free(struct vd_crypt *c)
+void sector_cipher_free(struct sector_cipher *c)
 {
     if (!c)
         return;
     EVP_CIPHER_CTX_free(c->to_cipher);
     EVP_CIPHER_CTX_free(c->to_plain);
+    g_free(c);
+}
+
+void crypt_free(struct vd_crypt *c)
+{
+    if (!c)
+        return;
+    sector_cipher_free(c->cipher);
     g_free(c->buf);
     g_free(c);
 }
@@ -41,14 +53,25 @@ static EVP_CIPHER_CTX *context(const struct disk_key *k, int encrypt)
     return NULL;
 }
 
+struct sector_cipher *sector_cipher_new(const struct disk_key *key)
+{
+    struct sector_cipher *c = g_new0(struct sector_cipher, 1);
+
+    c->to_cipher = context(key, 1);
+    c->to_plain = context(key, 0);
+    if (c->to_cipher && c->to_plain)
+        return c;
+    sector_cipher_free(c);
+    return NULL;
+}
+
 bool crypt_set_key(struct vd *vd, const struct disk_key *key, GError **error)
 {
     struct vd_crypt *c = g_new0(struct vd_crypt, 1);
 
-    c->to_cipher = context(key, 1);
-    c->to_plain = context(key, 0);
+    c->cipher = sector_cipher_new(key);
     c->buf = g_malloc(MAX(vd->unit_bytes, VD_SECTOR_BYTES));
-    if (!c->to_cipher || !c->to_plain) {
+    if (!c->cipher) {
         crypt_free(c);
         return vd_refuse(vd->path, VERR_GENERAL_FAILURE, error, "the cryptographic library refuses its key");
     }
@@ -70,9 +93,11 @@ bool vd_unlock(struct vd *vd, const char *store, const char *password, GError **
     return ok;
 }
 
-/* Whole sectors; @from may be @to. */
-static int transform(EVP_CIPHER_CTX *x, uint64_t sector, const uint8_t *from, uint8_t *to, size_t bytes)
+int sector_cipher_apply(struct sector_cipher *c, bool encrypt, uint64_t sector, const uint8_t *from, uint8_t *to,
+                        size_t bytes)
 {
+    EVP_CIPHER_CTX *x = encrypt ? c->to_cipher : c->to_plain;
+
     for (size_t done = 0; done < bytes; done += VD_SECTOR_BYTES) {
         uint8_t tweak[16] = {};
         int n = 0;
@@ -99,7 +124,7 @@ static int read_sectors(struct vd *vd, uint64_t at, uint8_t *buf, size_t bytes)
         else if (rc == 0)
             memset(buf, 0, e.bytes);
         if (rc == 0 && e.kind == VD_DATA)
-            rc = transform(vd->crypt->to_plain, at / VD_SECTOR_BYTES, buf, buf, e.bytes);
+            rc = sector_cipher_apply(vd->crypt->cipher, false, at / VD_SECTOR_BYTES, buf, buf, e.bytes);
         at += rc ? 0 : e.bytes;
         buf += rc ? 0 : e.bytes;
         bytes -= rc ? 0 : e.bytes;
@@ -110,7 +135,7 @@ static int read_sectors(struct vd *vd, uint64_t at, uint8_t *buf, size_t bytes)
 /* Whole sectors, as many as the buffer takes. */
 static int write_sectors(struct vd *vd, uint64_t at, const uint8_t *buf, size_t bytes)
 {
-    int rc = transform(vd->crypt->to_cipher, at / VD_SECTOR_BYTES, buf, vd->crypt->buf, bytes);
+    int rc = sector_cipher_apply(vd->crypt->cipher, true, at / VD_SECTOR_BYTES, buf, vd->crypt->buf, bytes);
 
     return rc ? rc : vd_write_plain(vd, at, vd->crypt->buf, bytes);
 }

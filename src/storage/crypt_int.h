@@ -1,4 +1,4 @@
-/* crypt_int.h - between keystore.c, crypt.c and vd.c. */
+/* crypt_int.h - between keystore.c, crypt.c, recrypt.c and vd.c. */
 #ifndef STORAGE_CRYPT_INT_H
 #define STORAGE_CRYPT_INT_H
 
@@ -13,6 +13,17 @@ struct disk_key {
 
 /** keystore_open() - the caller wipes *@ret after use. */
 bool keystore_open(const char *store, const char *password, struct disk_key *ret, GError **error);
+
+/** keystore_seal() - a store for @k as text; @iterations: how long a password takes to try. */
+char *keystore_seal(const struct disk_key *k, const char *password, uint32_t iterations, GError **error);
+
+struct sector_cipher;
+/** sector_cipher_new() - NULL: the library refuses the key. */
+struct sector_cipher *sector_cipher_new(const struct disk_key *key);
+void sector_cipher_free(struct sector_cipher *c);
+/** sector_cipher_apply() - whole sectors from number @sector on; @from may be @to. */
+int sector_cipher_apply(struct sector_cipher *c, bool encrypt, uint64_t sector, const uint8_t *from, uint8_t *to,
+                        size_t bytes);
 
 struct vd_crypt;
 /** crypt_set_key() - what vd_unlock() does once the store is open. */

@@ -124,7 +124,7 @@ static void put_name(uint8_t field[32], const char *name)
     memcpy(field, name, strlen(name));
 }
 
-static char *seal(const struct disk_key *k, const char *password, GError **error)
+char *keystore_seal(const struct disk_key *k, const char *password, uint32_t iterations, GError **error)
 {
     const struct derivation *d = &derivations[0];
     const struct cipher *c = &ciphers[k->cipher];
@@ -137,12 +137,12 @@ static char *seal(const struct disk_key *k, const char *password, GError **error
     put_name(raw + 38, d->name);
     put_le32(raw + 70, c->key_bytes);
     put_le32(raw + 106, d->digest_bytes);
-    put_le32(raw + 142, ITERATIONS_DIGEST);
-    put_le32(raw + 178, ITERATIONS);
+    put_le32(raw + 142, MIN(iterations, ITERATIONS_DIGEST));
+    put_le32(raw + 178, iterations);
     put_le32(raw + 182, c->key_bytes);
     ok = RAND_bytes(raw + 110, SALT_BYTES) == 1 && RAND_bytes(raw + 146, SALT_BYTES) == 1 &&
-         pbkdf2(d, k->key, c->key_bytes, raw + 110, ITERATIONS_DIGEST, raw + 74, d->digest_bytes) &&
-         pbkdf2(d, password, strlen(password), raw + 146, ITERATIONS, key, c->key_bytes) &&
+         pbkdf2(d, k->key, c->key_bytes, raw + 110, le32(raw + 142), raw + 74, d->digest_bytes) &&
+         pbkdf2(d, password, strlen(password), raw + 146, iterations, key, c->key_bytes) &&
          wrap(c, key, k->key, raw + 186, 1);
     OPENSSL_cleanse(key, sizeof(key));
     if (!ok)
@@ -158,7 +158,7 @@ char *vd_keystore_new(const char *password, enum vd_cipher cipher, GError **erro
     if (!*password)
         refuse(error, VERR_INVALID_PARAMETER, "An empty password protects nothing; choose one");
     else if (RAND_bytes(k.key, (int)ciphers[cipher].key_bytes) == 1)
-        store = seal(&k, password, error);
+        store = keystore_seal(&k, password, ITERATIONS, error);
     else
         refuse(error, VERR_GENERAL_FAILURE, "There is no randomness for a new key");
     OPENSSL_cleanse(&k, sizeof(k));
@@ -182,7 +182,7 @@ char *vd_keystore_change(const char *store, const char *password, const char *ne
     if (!*new_password)
         refuse(error, VERR_INVALID_PARAMETER, "An empty password protects nothing; choose one");
     else if (keystore_open(store, password, &k, error))
-        changed = seal(&k, new_password, error);
+        changed = keystore_seal(&k, new_password, ITERATIONS, error);
     OPENSSL_cleanse(&k, sizeof(k));
     return changed;
 }
