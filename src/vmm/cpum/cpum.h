@@ -198,6 +198,17 @@ struct vcpu {
     struct cpum_history history;
 };
 
+/** Whether a force flag wants a look. An interrupt does not while IF is clear: the guest's own handlers run so. */
+static inline bool cpum_wanted(struct vcpu *c)
+{
+    return ff_any(&c->ff, (c->ctx.rflags & CPUM_FL_IF) != 0);
+}
+/** Translated code may run: ff_quiet(). */
+static inline bool cpum_quiet(struct vcpu *c)
+{
+    return ff_quiet(&c->ff, (c->ctx.rflags & CPUM_FL_IF) != 0);
+}
+
 /** Something happened to @c just now, at its current CS:RIP. */
 static inline void cpum_note(struct vcpu *c, enum cpum_event_kind kind, unsigned vector, uint32_t error)
 {

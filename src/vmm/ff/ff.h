@@ -28,6 +28,7 @@ enum ff_bit {
 struct ff {
     _Atomic uint32_t bits;
     _Atomic uint32_t quiet; /* for translated code: 0 if a bit has been set since ff_quiet() */
+    uint32_t no_interrupt;  /* the owner's, for translated code's STI: 0 if one waited for it at the last ff_quiet() */
 };
 
 /** Sets bits; returns the word as it was. */
@@ -42,12 +43,21 @@ static inline void ff_set(struct ff *f, uint32_t bits)
 {
     (void)ff_raise(f, bits);
 }
-/** The owner's: from here on a bit that is set clears quiet. False: one is set already. */
-static inline bool ff_quiet(struct ff *f)
+/** Whether one of @bits wants a look. An interrupt has to wait while the guest has them off (@open false). */
+static inline bool ff_wanted(uint32_t bits, bool open)
 {
+    return bits != 0 && (bits != FF_INTR || open);
+}
+/** The owner's: from here on a bit that is set clears quiet. False: one that wants a look is set already. */
+static inline bool ff_quiet(struct ff *f, bool open)
+{
+    uint32_t bits;
+
     if (atomic_load_explicit(&f->quiet, memory_order_relaxed) == 0)
         atomic_store(&f->quiet, 1); /* in front of the look at the bits, in everybody's eyes */
-    return atomic_load_explicit(&f->bits, memory_order_relaxed) == 0;
+    bits = atomic_load_explicit(&f->bits, memory_order_relaxed);
+    f->no_interrupt = !(bits & FF_INTR);
+    return !ff_wanted(bits, open);
 }
 static inline void ff_clear(struct ff *f, uint32_t bits)
 {
@@ -58,9 +68,9 @@ static inline uint32_t ff_get(struct ff *f)
     return atomic_load_explicit(&f->bits, memory_order_acquire);
 }
 /** Relaxed look for the inner loop; a set bit is then read again with ff_get(). */
-static inline bool ff_any(struct ff *f)
+static inline bool ff_any(struct ff *f, bool open)
 {
-    return atomic_load_explicit(&f->bits, memory_order_relaxed) != 0;
+    return ff_wanted(atomic_load_explicit(&f->bits, memory_order_relaxed), open);
 }
 
 #endif

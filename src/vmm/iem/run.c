@@ -204,7 +204,7 @@ static enum care take_care(struct vcpu *c, enum iem_exit *ret_why)
 
 static inline bool wants_care(struct vcpu *c)
 {
-    return ff_any(&c->ff) | ((c->ctx.rflags & (CPUM_FL_TF | CPUM_FL_RF)) != 0) | ((c->ctx.dr[7] & DR7_ENABLES) != 0) |
+    return cpum_wanted(c) | ((c->ctx.rflags & (CPUM_FL_TF | CPUM_FL_RF)) != 0) | ((c->ctx.dr[7] & DR7_ENABLES) != 0) |
            (c->ctx.activity != CPUM_RUNNING) | (c->iem->nbreaks != 0);
 }
 
@@ -339,7 +339,7 @@ static void run_blocks(struct vcpu *c)
         }
         c->stat_blocks++;
         next = iem_step_next(c, b->ops, next.fl);
-    } while (!ff_any(&c->ff) && c->stat_insns < iem->until);
+    } while (!cpum_wanted(c) && c->stat_insns < iem->until);
     iem_put_flags(c, next.fl);
     if (!c->mode.code64)
         c->ctx.rip = (uint32_t)c->ctx.rip;

@@ -204,7 +204,7 @@ IEM_INLINE void repeat(struct vcpu *c, const struct iem_op *op, unsigned bytes, 
         iem_set_gpr(c, X86_RCX, count, op->i.addrsize);
         if (!goes_on(c, op, compares))
             return;
-        if (count && (ff_any(&c->ff) || (c->ctx.rflags & CPUM_FL_TF))) {
+        if (count && (cpum_wanted(c) || (c->ctx.rflags & CPUM_FL_TF))) {
             iem_rep_again(c, op);
             return;
         }

@@ -387,7 +387,7 @@ static enum iem_fast_result round_trip(struct raw *r, struct raw_space *s)
         return IEM_FAST_CARE;
     if (end == JAIL_KICKED) {
         r->stats.kicks++;
-        return ff_any(&c->ff) ? IEM_FAST_JUMP : IEM_FAST_COLD;
+        return cpum_wanted(c) ? IEM_FAST_JUMP : IEM_FAST_COLD;
     }
     filled = r->stats.filled;
     stays = raw_policy_stay(r, s->root); /* first: an exception does not come back */

@@ -82,7 +82,7 @@ static bool store_code(struct rem *r, uint64_t gla, uint64_t v, unsigned bytes)
         return false;
     pgm_phys_write_n(c->mmu.pgm, gpa, v, bytes);
     rem_follow_code(r);
-    ff_quiet(&c->ff);
+    cpum_quiet(c);
     r->stats.code_stores++;
     return true;
 }

@@ -240,14 +240,14 @@ static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
     for (;;) {
         r->care = false;
         r->hot.link = REM_NO_LINK;
-        if (!ff_quiet(&c->ff))
+        if (!cpum_quiet(c))
             return entered ? IEM_FAST_JUMP : IEM_FAST_BUSY;
         entered = true;
         rem_enter(r, host);
         if (r->care)
             return IEM_FAST_CARE;
         rem_note_flags(r);
-        if (ff_any(&c->ff) || !code_gpa(c, &gpa) || (host = code_for(r, gpa, false)) == 0)
+        if (cpum_wanted(c) || !code_gpa(c, &gpa) || (host = code_for(r, gpa, false)) == 0)
             return IEM_FAST_JUMP;
         if (r->hot.link != REM_NO_LINK)
             rem_link_to(r, r->hot.link, block_here(r, gpa)); /* the jump by which it has left leads here */
@@ -275,7 +275,7 @@ uint64_t rem_elsewhere(struct rem *r)
     uint32_t host;
     uint64_t gpa, key;
 
-    if (r->full || r->rewrites != 0 || !translatable(c, &key) || !ff_quiet(&c->ff) || !iem_op_quiet(c))
+    if (r->full || r->rewrites != 0 || !translatable(c, &key) || !cpum_quiet(c) || !iem_op_quiet(c))
         return 0;
     use_set(r);
     host = code_by_x(r, rem_gla_of(c, c->ctx.rip));

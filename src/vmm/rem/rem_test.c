@@ -312,6 +312,28 @@ static void test_many_pages(void)
     done(t);
 }
 
+/*
+ * An interrupt that waits for STI leaves translated code alone until then, and comes behind STI's shadow:
+ * cli; out f1h, al (asks for it); mov ecx, 10000; l: dec ecx; jnz l; sti; nop; nop
+ */
+static void test_interrupt_waits(void)
+{
+    static const uint8_t code[] = {0xfa, 0xe6, 0xf1, 0xb9, 0x10, 0x27, 0x00, 0x00,
+                                   0xff, 0xc9, 0x75, 0xfc, 0xfb, 0x90, 0x90};
+    struct isa *t = fresh();
+
+    for (unsigned n = 0; n < RUNS; n++) {
+        const uint64_t before = t->c->stat_insns;
+
+        *reg(t, X86_RAX) = 0x44;
+        g_assert_cmpint(isa_run(t, code, sizeof code), ==, 0x44);
+        g_assert_cmphex(isa_frame(t, 0), ==, t->code + sizeof code - 1);
+        g_assert_cmpuint(*reg(t, X86_RCX), ==, 0);
+        g_assert_cmpuint(t->c->stat_insns - before, <, 100);
+    }
+    done(t);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -324,6 +346,7 @@ int main(int argc, char **argv)
     g_test_add_func("/rem/pages/two", test_two_pages);
     g_test_add_func("/rem/pages/same-place", test_same_place);
     g_test_add_func("/rem/misaligned/halves", test_misaligned_halves);
+    g_test_add_func("/rem/interrupt-waits", test_interrupt_waits);
     g_test_add_func("/rem/room/code", test_overrun);
     g_test_add_func("/rem/room/pages", test_many_pages);
     return g_test_run();

@@ -93,7 +93,7 @@ static bool nothing_wanted(struct rem *r, const struct rem_site *s, const struct
     if ((s->flags & REM_S_VEC) || (vectors && !vectors_usable(c)))
         return false;
     return !r->block[s->block].stale && c->ctx.rip == rem_rip(r, s->off + s->len) && follows(op) && same_world(r) &&
-           r->rewrites == 0 && !r->full && ff_quiet(&c->ff) && iem_op_quiet(c) &&
+           r->rewrites == 0 && !r->full && cpum_quiet(c) && iem_op_quiet(c) &&
            flat_x(r->set, rem_gla_of(c, r->hot.pcbase)) != 0;
 }
 

@@ -6,7 +6,8 @@
  * AND without flags.
  *
  * Invariant 1: STI's shadow: the instruction behind STI is in the same block, so nobody asks for force flags between
- *   the two. Where that cannot be (STI is the last of its run) the interpreter does it.
+ *   the two. Where that cannot be (STI is the last of its run) the interpreter does it, and where an interrupt waits
+ *   for STI: translated code runs on while it waits (cpum_quiet()).
  */
 #include "vmm/rem/segment.h"
 
@@ -39,6 +40,8 @@ static bool emit_sti(struct rem_tr *t)
 
     if (t->n + 1 >= &t->r->run.insn[t->r->run.count]) /* inv 1 */
         return false;
+    e_load32(e, S, &t->c->ff.no_interrupt);
+    rem_miss(t, STUB_SLOW);
     e_load(e, S, &t->c->ctx.rflags);
     and_mask(e, S, &t->r->hot.mask_not_if);
     e_lea(e, true, S, &set);
