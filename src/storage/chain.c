@@ -354,6 +354,7 @@ static void change_places(struct vd *disk, struct vd *top)
     *top = below;
     disk->parent = top;
     disk->crypt = g_steal_pointer(&top->crypt);
+    disk->locked = top->locked;
     top->read_only = true;
     top->flags |= VD_READ_ONLY;
     chain_index_free(top);
@@ -378,7 +379,7 @@ bool vd_push(struct vd *disk, const struct vd_link *link, GError **error)
     if (ok && top->read_only)
         ok = vd_refuse(top->path, VERR_VD_IMAGE_READ_ONLY, error, "it cannot be written: %s",
                        top->ro_reason ? top->ro_reason : "its format is only read");
-    if (ok && disk->crypt && top->unit_bytes != disk->unit_bytes)
+    if (ok && (disk->crypt || disk->locked) && top->unit_bytes != disk->unit_bytes)
         ok =
             vd_refuse(top->path, VERR_NOT_SUPPORTED, error, "its blocks have another size than its encrypted parent's");
     rc = ok ? image_lock(disk, FIO_LOCK_SHARED) : 0;
@@ -408,6 +409,7 @@ bool vd_pop(struct vd *disk, GError **error)
     *disk = *below;
     *below = top;
     disk->crypt = g_steal_pointer(&below->crypt);
+    disk->locked = below->locked;
     disk->read_only = false;
     disk->flags &= ~(unsigned)VD_READ_ONLY;
     below->parent = NULL;

@@ -77,7 +77,15 @@ bool crypt_set_key(struct vd *vd, const struct disk_key *key, GError **error)
     }
     crypt_free(vd->crypt);
     vd->crypt = c;
+    vd->locked = false;
     return true;
+}
+
+void vd_lock(struct vd *vd)
+{
+    crypt_free(vd->crypt);
+    vd->crypt = NULL;
+    vd->locked = true;
 }
 
 bool vd_unlock(struct vd *vd, const char *store, const char *password, GError **error)

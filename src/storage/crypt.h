@@ -24,6 +24,8 @@ bool vd_keystore_check(const char *store, const char *password, GError **error);
 char *vd_keystore_change(const char *store, const char *password, const char *new_password, GError **error);
 /** vd_keystore_cipher() - "AES-XTS256-PLAIN64"; NULL: the store is damaged. Static. */
 const char *vd_keystore_cipher(const char *store);
+/** vd_lock() - @vd waits for vd_unlock(): reading, writing and discarding are VERR_VD_DEK_MISSING; flushing goes on. */
+void vd_lock(struct vd *vd);
 /** vd_unlock() - @vd, the last image of its chain, is read and written as plain text from here on. */
 bool vd_unlock(struct vd *vd, const char *store, const char *password, GError **error);
 

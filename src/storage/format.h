@@ -73,6 +73,7 @@ struct vd {
     struct chain_index *index; /* of the last image of a chain */
     struct vd_merge *merge;    /* of the last image: going on */
     struct vd_crypt *crypt;    /* of the last image: unlocked */
+    bool locked;               /* of the last image: encrypted, and waits for its password */
 };
 
 #define FORMAT(name, descriptor) extern const struct vd_format descriptor;

@@ -317,7 +317,7 @@ struct vd_merge *vd_merge_start(struct vd *disk, size_t from, size_t to, GError 
         drop(m);
         return NULL;
     }
-    if (disk->crypt && !same_units(disk)) {
+    if ((disk->crypt || disk->locked) && !same_units(disk)) {
         vd_refuse(disk->path, VERR_NOT_SUPPORTED, error,
                   "encrypted images with blocks of different sizes cannot be merged");
         drop(m);

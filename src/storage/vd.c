@@ -178,6 +178,8 @@ int vd_read(struct vd *vd, uint64_t off_bytes, void *buf, size_t bytes)
         return VERR_OUT_OF_RANGE;
     if (bytes == 0)
         return 0;
+    if (vd->locked)
+        return VERR_VD_DEK_MISSING;
     if (vd->crypt)
         return crypt_read(vd, off_bytes, buf, bytes);
     return vd->parent ? chain_read(vd, off_bytes, buf, bytes) : image_read(vd, off_bytes, buf, bytes);
@@ -185,14 +187,14 @@ int vd_read(struct vd *vd, uint64_t off_bytes, void *buf, size_t bytes)
 
 int vd_read_now(struct vd *vd, uint64_t off_bytes, void *buf, size_t bytes)
 {
-    if (!in_range(vd, off_bytes, bytes) || vd->crypt)
+    if (!in_range(vd, off_bytes, bytes) || vd->crypt || vd->locked)
         return VERR_TRY_AGAIN;
     return chain_read_now(vd, off_bytes, buf, bytes);
 }
 
 bool vd_place(struct vd *vd, uint64_t off_bytes, size_t bytes, int *ret_fd, uint64_t *ret_at)
 {
-    return bytes && in_range(vd, off_bytes, bytes) && !vd->crypt && vd->io == fio_system() &&
+    return bytes && in_range(vd, off_bytes, bytes) && !vd->crypt && !vd->locked && vd->io == fio_system() &&
            chain_place(vd, off_bytes, bytes, ret_fd, ret_at);
 }
 
@@ -203,7 +205,7 @@ int vd_map(struct vd *vd, uint64_t off_bytes, uint64_t bytes, struct vd_extent *
     if (!in_range(vd, off_bytes, bytes) || bytes == 0)
         return VERR_OUT_OF_RANGE;
     rc = chain_map(vd, off_bytes, bytes, ret);
-    if (rc == 0 && vd->crypt)
+    if (rc == 0 && (vd->crypt || vd->locked))
         ret->fd = -1; /* what lies there is cipher text */
     return rc;
 }
@@ -213,6 +215,8 @@ static int may_change(const struct vd *vd, uint64_t off_bytes, uint64_t bytes)
 {
     if (!in_range(vd, off_bytes, bytes))
         return VERR_OUT_OF_RANGE;
+    if (vd->locked)
+        return VERR_VD_DEK_MISSING;
     return vd->read_only || !vd->format->write ? VERR_VD_IMAGE_READ_ONLY : 0;
 }
 

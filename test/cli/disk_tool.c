@@ -4,6 +4,7 @@
  *     disk_tool write SEED COUNT SIZE FORMAT:PATH ...    COUNT pieces of SIZE bytes at places and with bytes of SEED
  *     disk_tool sum FORMAT:PATH ...                      SHA-256 of all of it
  *     disk_tool keystore PASSWORD                        a key store for a disk encrypted with a new key
+ *     disk_tool encrypt STORE PASSWORD FORMAT:PATH       its contents, by the key in the store
  *     disk_tool check FORMAT:PATH ...                    the last image's structure: errors and leaks
  * Images are given base first.
  */
@@ -12,7 +13,7 @@
 #include <string.h>
 
 #include "storage/chain.h"
-#include "storage/crypt.h"
+#include "storage/recrypt.h"
 
 #define LINKS_MAX   2048
 #define CHUNK_BYTES (1u << 20)
@@ -67,6 +68,24 @@ static int sum(struct vd *vd)
     return rc;
 }
 
+static int encrypt(char **args)
+{
+    const struct vd_lock plain = {NULL, NULL}, locked = {args[0], args[1]};
+    g_autoptr(GError) error = NULL;
+    char *colon = strchr(args[2], ':');
+    struct vd_recrypt *r;
+
+    if (colon == NULL)
+        return 2;
+    *colon = '\0';
+    const struct vd_link image = {args[2], colon + 1};
+    r = vd_recrypt(fio_system(), &image, 1, &plain, &locked, NULL, &error);
+    if (r != NULL && vd_recrypt_commit(r, &error))
+        return 0;
+    fprintf(stderr, "%s\n", error->message);
+    return 1;
+}
+
 static int check(struct vd *vd)
 {
     struct vd_report report = {0};
@@ -86,6 +105,8 @@ int main(int argc, char **argv)
         g_autofree char *store = vd_keystore_new(argv[2], VD_AES_256, NULL);
         return store == NULL || puts(store) == EOF;
     }
+    if (argc == 5 && strcmp(argv[1], "encrypt") == 0)
+        return encrypt(argv + 2);
     bool writing = argc > 5 && strcmp(argv[1], "write") == 0;
     int first = writing ? 5 : 2;
     struct vd *vd = argc > first ? open_disk(argv + first, argc - first, writing ? 0 : VD_READ_ONLY) : NULL;

@@ -42,6 +42,7 @@ static const struct trouble {
     {VERR_FILE_TOO_BIG, "DrvVD_FILETOOBIG",
      "Host system reported that the file size limit of the host file system has been exceeded. VM execution is "
      "suspended. You need to move the file to a filesystem which allows bigger files"},
+    {VERR_VD_DEK_MISSING, "DrvVD_DEKMISSING", "VD: The DEK for this disk is missing"},
 };
 
 static void block_submit(struct pdm_block *pub, struct pdm_block_req *req)
@@ -168,13 +169,13 @@ static int execute(struct block *b, const struct pdm_block_req *req)
     return rc;
 }
 
-/* Carries out a waiting call. Lock held. */
-static void take_call(struct block *b)
+/* Carries out a waiting call. Lock held. Whether there was one. */
+static bool take_call(struct block *b)
 {
     void (*call)(void *) = b->call;
 
     if (!call)
-        return;
+        return false;
     wait_reads(b);
     g_mutex_unlock(&b->lock);
     g_mutex_lock(&b->use);
@@ -183,6 +184,7 @@ static void take_call(struct block *b)
     g_mutex_lock(&b->lock);
     b->call = NULL;
     g_cond_broadcast(&b->changed);
+    return true;
 }
 
 static const struct trouble *trouble_of(int status)
@@ -195,7 +197,7 @@ static const struct trouble *trouble_of(int status)
 
 enum wake { WAKE_STOP, WAKE_RESUMED, WAKE_TIME };
 
-/* Until the driver stops, somebody says that it goes on, or half a second is over. */
+/* Until the driver stops, somebody says that it goes on or did something with the disk, or half a second is over. */
 static enum wake sleep_a_while(struct block *b)
 {
     gint64 end = g_get_monotonic_time() + RETRY_US;
@@ -203,7 +205,8 @@ static enum wake sleep_a_while(struct block *b)
 
     g_mutex_lock(&b->lock);
     while (!b->resume && !b->stop) {
-        take_call(b);
+        if (take_call(b))
+            break; /* perhaps it was the help */
         if (!g_cond_wait_until(&b->changed, &b->lock, end))
             break;
     }

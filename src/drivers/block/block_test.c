@@ -9,6 +9,7 @@
 
 #include "rt/fio_shim.h"
 #include "rt/status.h"
+#include "storage/crypt.h"
 
 #define COUNT 200
 
@@ -22,7 +23,8 @@ struct world {
     unsigned done, steps, well;
     struct pdm_block_req *order[COUNT];
     int host_errors;
-    bool wait; /* host_error's answer */
+    const char *trouble; /* what host_error hears; NULL: disk full */
+    bool wait;           /* host_error's answer */
     size_t unsynced_at_flush;
 };
 
@@ -42,8 +44,8 @@ static bool host_error(void *ctx, const char *id, const char *text)
 {
     struct world *w = ctx;
 
-    g_assert_cmpstr(id, ==, "DrvVD_DISKFULL");
-    g_assert_nonnull(strstr(text, "disk full"));
+    g_assert_cmpstr(id, ==, w->trouble ? w->trouble : "DrvVD_DISKFULL");
+    g_assert_nonnull(strstr(text, w->trouble ? "DEK" : "disk full"));
     g_mutex_lock(&w->lock);
     w->host_errors++;
     g_cond_broadcast(&w->changed);
@@ -315,6 +317,47 @@ static void test_room_again(void)
     world_fini(&w);
 }
 
+static void unlock(void *ctx)
+{
+    struct world *w = ctx;
+    g_autofree char *store = vd_keystore_new("pw", VD_AES_256, NULL);
+
+    g_assert_true(vd_unlock(w->vd, store, "pw", NULL));
+}
+
+/* A locked disk: requests wait for the password, then go on without anybody's asking; a flush does not wait. */
+static void test_locked(void)
+{
+    struct pdm_block_req write = {.op = PDM_BLOCK_WRITE, .bytes = 512}, read = {.op = PDM_BLOCK_READ, .bytes = 512};
+    struct pdm_block_req flush = {.op = PDM_BLOCK_FLUSH};
+    uint8_t out[512] = {1, 2, 3}, in[512] = {0};
+    struct world w;
+
+    world_init(&w);
+    w.wait = true;
+    w.trouble = "DrvVD_DEKMISSING";
+    vd_lock(w.vd);
+    write.buf = out;
+    read.buf = in;
+    w.b->submit(w.b, &flush);
+    wait_done(&w, 1);
+    g_assert_cmpint(flush.status, ==, 0);
+    w.b->submit(w.b, &write);
+    w.b->submit(w.b, &read);
+    g_mutex_lock(&w.lock);
+    while (w.host_errors == 0)
+        g_cond_wait(&w.changed, &w.lock);
+    g_mutex_unlock(&w.lock);
+    g_assert_cmpuint(w.done, ==, 1);
+    block_call(w.b, unlock, &w);
+    wait_done(&w, 3);
+    g_assert_cmpint(write.status, ==, 0);
+    g_assert_cmpint(read.status, ==, 0);
+    g_assert_cmpmem(in, sizeof(in), out, sizeof(out));
+    g_assert_cmpuint(w.well, ==, 1);
+    world_fini(&w);
+}
+
 static enum block_more step(void *ctx)
 {
     struct world *w = ctx;
@@ -436,6 +479,7 @@ int main(int argc, char **argv)
     g_test_add_func("/block/errors", test_errors);
     g_test_add_func("/block/disk-full", test_disk_full);
     g_test_add_func("/block/room-again", test_room_again);
+    g_test_add_func("/block/locked", test_locked);
     g_test_add_func("/block/background", test_background);
     g_test_add_func("/block/background-waits", test_background_waits);
     g_test_add_func("/block/free", test_free);

@@ -202,7 +202,7 @@ static void host_well(void *user)
 {
     struct console *c = user;
 
-    log_rel("Console: the host has room again; the machine goes on");
+    log_rel("Console: what stopped the machine is over; it goes on");
     loop_post(c->options.loop, go_on, c);
 }
 
@@ -376,6 +376,7 @@ void console_pause(struct console *c)
 {
     g_atomic_int_set(&c->host_paused, 0);
     vm_pause(c->vm, true);
+    media_suspend(c->media);
 }
 
 void console_resume(struct console *c)

@@ -12,6 +12,7 @@
 #include "main/vmproc/media_int.h"
 #include "rt/log.h"
 #include "rt/status.h"
+#include "storage/crypt.h"
 
 #define FILES_BESIDE 256u /* descriptors a machine needs besides its images */
 
@@ -24,6 +25,8 @@ static void medium_free(void *p)
     if (m->vd != NULL && !vd_read_only(m->vd))
         (void)vd_flush(m->vd);
     vd_close(m->vd);
+    g_free(m->key_store);
+    g_free(m->key_id);
     g_free(m);
 }
 
@@ -93,10 +96,6 @@ static int open_flags(const struct plan *p, GError **error)
 {
     bool direct = p->image == p->base;
 
-    if (settings_property_get(p->base->properties, "CRYPT/KeyStore") != NULL) {
-        refuse(p, error, "is encrypted, and its guest would see and write what is no file system; detach it");
-        return -1;
-    }
     if (p->a->kind == DEVICE_DVD || (p->a->kind == DEVICE_HARD_DISK && p->base->type == MEDIUM_READONLY))
         return VD_READ_ONLY;
     if (p->a->kind != DEVICE_HARD_DISK)
@@ -154,6 +153,18 @@ static struct vd *open_plan(const struct plan *p, bool fresh, GError **error)
                          (unsigned)flags | (host_disks(p->s) ? VD_RAW_DEVICES : 0u), error);
 }
 
+/* An encrypted disk is locked until its password comes (media_crypt.c). */
+static void note_key(struct medium *m, const struct plan *p)
+{
+    m->key_store = g_strdup(settings_property_get(p->base->properties, "CRYPT/KeyStore"));
+    m->key_id = g_strdup(settings_property_get(p->base->properties, "CRYPT/KeyId"));
+    if (m->key_store == NULL)
+        return;
+    vd_lock(m->vd);
+    log_rel("Media: '%s' is encrypted; it waits for the password '%s'", vd_path(m->vd),
+            m->key_id != NULL ? m->key_id : "");
+}
+
 static bool open_image(void *ctx, const struct settings_attachment *a, const struct media_place *place, GError **error)
 {
     struct media *all = ctx;
@@ -181,6 +192,7 @@ static bool open_image(void *ctx, const struct settings_attachment *a, const str
     *m = (struct medium){.all = all, .vd = vd, .place = *place, .kind = a->kind};
     m->discard = a->discard;
     m->non_rotational = a->non_rotational;
+    note_key(m, &p);
     g_ptr_array_add(all->list, m);
     return true;
 }

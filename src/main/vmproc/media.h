@@ -36,6 +36,14 @@ bool media_change(struct media *m, struct pdm *pdm, const struct media_change *c
 /** Takes the media from the controllers and waits for what is on its way; before the machine goes. */
 void media_detach(struct media *m, struct pdm *pdm);
 void media_resume(struct media *m);
+/**
+ * media_key_add() - the password of the disks whose CRYPT/KeyId is @id; wrong: VERR_VD_PASSWORD_INCORRECT. A machine
+ * that waits for it goes on by itself. @clear_on_suspend: it is needed again after media_suspend().
+ */
+bool media_key_add(struct media *m, const char *id, const char *password, bool clear_on_suspend, GError **error);
+/** media_key_drop() - the disks are locked again; @id NULL: all. The machine stands still. */
+bool media_key_drop(struct media *m, const char *id, GError **error);
+void media_suspend(struct media *m);
 /** Flushes and closes all. NULL is fine. */
 void media_close(struct media *m);
 /** media_files() - the images of all hard disks, for confine(); g_free() the array. */

@@ -28,7 +28,9 @@ struct medium {
     struct fio given; /* opens what came as a descriptor */
     int given_fd;
     bool discard, non_rotational;
-    bool pushed; /* has a new last image that is not yet in the settings */
+    char *key_store, *key_id; /* encrypted; NULL = it is not */
+    bool clear_on_suspend;    /* the key is not kept while the machine is paused */
+    bool pushed;              /* has a new last image that is not yet in the settings */
     struct media_merge merge;
 };
 

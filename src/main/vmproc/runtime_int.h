@@ -40,5 +40,8 @@ GVariant *storage_merge(struct runtime *r, GVariant *args, GError **error);
 GVariant *storage_merge_state(struct runtime *r, GVariant *args, GError **error);
 GVariant *storage_merge_end(struct runtime *r, GVariant *args, GError **error);
 GVariant *storage_change_medium(struct runtime *r, GVariant *args, GError **error);
+GVariant *storage_add_password(struct runtime *r, GVariant *args, GError **error);
+GVariant *storage_remove_password(struct runtime *r, GVariant *args, GError **error);
+GVariant *storage_clear_passwords(struct runtime *r, GVariant *args, GError **error);
 
 #endif

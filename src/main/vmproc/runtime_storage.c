@@ -7,6 +7,7 @@
 #include "main/vmproc/console.h"
 #include "main/vmproc/media.h"
 #include "main/vmproc/runtime_int.h"
+#include "rt/status.h"
 
 #define DISKS_MAX 256u
 
@@ -94,5 +95,51 @@ GVariant *storage_change_medium(struct runtime *r, GVariant *args, GError **erro
         api_wrap(error, VBOX_E_FILE_ERROR);
     if (change.fd >= 0)
         close(change.fd);
+    return NULL;
+}
+
+/* ---- passwords of encrypted disks ---- */
+
+GVariant *storage_add_password(struct runtime *r, GVariant *args, GError **error)
+{
+    const char *id, *password;
+    GError *why = NULL;
+    gboolean clear;
+
+    g_variant_get(args, "(&s&sb)", &id, &password, &clear);
+    if (!runtime_must_live(r, error) || media_key_add(console_media(runtime_console(r)), id, password, clear, &why))
+        return NULL;
+    if (g_error_matches(why, STATUS_ERROR, VERR_VD_PASSWORD_INCORRECT))
+        api_fail(error, VBOX_E_PASSWORD_INCORRECT, "%s", why->message);
+    else
+        api_fail(error, why->domain == STATUS_ERROR ? VBOX_E_FILE_ERROR : VBOX_E_OBJECT_NOT_FOUND, "%s", why->message);
+    g_error_free(why);
+    return NULL;
+}
+
+/* A running guest would be stopped by its next request. */
+static void drop(struct runtime *r, const char *id, GError **error)
+{
+    const char *is = console_state(runtime_console(r));
+
+    if (g_str_equal(is, "Running"))
+        api_fail(error, VBOX_E_INVALID_VM_STATE, "The machine uses its disks' passwords; pause it first");
+    else if (!media_key_drop(console_media(runtime_console(r)), id, error))
+        api_wrap(error, VBOX_E_OBJECT_NOT_FOUND);
+}
+
+GVariant *storage_remove_password(struct runtime *r, GVariant *args, GError **error)
+{
+    const char *id;
+
+    g_variant_get(args, "(&s)", &id);
+    drop(r, id, error);
+    return NULL;
+}
+
+GVariant *storage_clear_passwords(struct runtime *r, GVariant *args, GError **error)
+{
+    (void)args;
+    drop(r, NULL, error);
     return NULL;
 }

@@ -224,6 +224,9 @@ static bool plug_live(struct part *p, const struct place *at, const struct mediu
         return api_fail(error, VBOX_E_INVALID_VM_STATE,
                         "The medium '%s' cannot be attached while the machine runs: it needs differencing images",
                         m->location);
+    if (m != NULL && settings_property_get(m->properties, "CRYPT/KeyStore") != NULL)
+        return api_fail(error, VBOX_E_INVALID_VM_STATE,
+                        "The medium '%s' is encrypted and cannot be attached while the machine runs", m->location);
     return mount_live(p, at, DEVICE_HARD_DISK, m, false, error);
 }
 

@@ -1,8 +1,7 @@
 /*
  * medium_crypt.c - IMedium's methods about encryption: the key store that is kept as a property of a chain's base.
  *
- * Left out: encrypting the contents of a disk, or decrypting them, and giving a machine the password; a machine with an
- * encrypted disk is not started (vmproc/media.c).
+ * Left out: encrypting the contents of a disk, or decrypting them.
  */
 #include <string.h>
 
