@@ -22,12 +22,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ARENA_BYTES (16u << 20)
-#define MAX_OPS     32u
-#define MAX_BYTES   256u
-#define HASH_BITS   16
-#define MET_BITS    21 /* log2 of the bits; a quarter of them set: begun anew */
-#define PAGE_MASK   ((uint64_t)PGM_PAGE_BYTES - 1)
+#define ARENA_BYTES      (16u << 20)
+#define ARENA_BYTES_COLD (4u << 20) /* used if another engine takes over what is hot */
+#define MAX_OPS          32u
+#define MAX_BYTES        256u
+#define HASH_BITS        16
+#define MET_BITS         21 /* log2 of the bits; a quarter of them set: begun anew */
+#define PAGE_MASK        ((uint64_t)PGM_PAGE_BYTES - 1)
 
 struct iem_cache {
     struct iem_jump jump[IEM_JUMPS];
@@ -227,7 +228,9 @@ static struct iem_block *arena_room(struct vcpu *c)
 {
     struct iem_cache *k = c->iem->cache;
 
-    if (k->used + sizeof(struct iem_block) + (MAX_OPS + 1) * sizeof(struct iem_op) + MAX_BYTES + 64 > ARENA_BYTES)
+    size_t room = c->iem->hot_at == UINT32_MAX ? ARENA_BYTES : ARENA_BYTES_COLD;
+
+    if (k->used + sizeof(struct iem_block) + (MAX_OPS + 1) * sizeof(struct iem_op) + MAX_BYTES + 64 > room)
         iem_cache_clear(c);
     return (struct iem_block *)(k->arena + k->used);
 }

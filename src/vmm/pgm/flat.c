@@ -79,7 +79,8 @@ static void wipe_table(struct flat_set *s, unsigned t)
     s->logged[t] = 0;
 }
 
-/* Table pages stay known (and allocated) over wipes; a set that has gathered too many gives them back. */
+/* Table pages stay known (and allocated) over wipes; a set that has gathered too many gives them back. Address spaces
+ * are laid out at random: what one leaves behind is of little use to the next. */
 static void forget_pages(struct flat *f, struct flat_set *s, unsigned t)
 {
     f->x_epoch++;
@@ -155,7 +156,10 @@ static void put(struct flat *f, struct flat_set *s, unsigned t, uint64_t idx, ui
 static void wipe(struct flat *f, struct flat_set *s)
 {
     for (unsigned t = 0; t < FLAT_TABLES; t++)
-        wipe_table(s, t);
+        if (s->pages[t] > FLAT_PAGES_KEPT)
+            forget_pages(f, s, t);
+        else
+            wipe_table(s, t);
     s->gen = 0;
     s->locals = 0;
     f->x_epoch++;

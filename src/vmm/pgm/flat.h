@@ -29,6 +29,7 @@
 #define FLAT_LOG         8192u /* entries remembered one by one; more of them are wiped by table page */
 #define FLAT_LOCAL       1024u
 #define FLAT_PAGES       4096u /* table pages in use; power of two */
+#define FLAT_PAGES_KEPT  64u   /* when another address space takes a set over */
 
 enum flat_table { FLAT_R, FLAT_W, FLAT_X, FLAT_TABLES };
 

@@ -36,9 +36,9 @@ static void drop(struct rem_tr *t)
 void rem_emit_to_t0(struct rem_tr *t, int32_t pop, bool drop_pair)
 {
     struct emit *e = &t->e;
-    struct x86_place entry = e_at_index(S, T0, 4, 0);
+    struct x86_place entry = e_at_index(S, T0, 4, 0), none = e_at(S, (int32_t)rem_address(t->r, t->r->none));
 
-    rem_islands(t, 100, true);
+    rem_islands(t, 110, true);
     if (drop_pair)
         drop(t);
     if (t->segmented) {
@@ -49,6 +49,7 @@ void rem_emit_to_t0(struct rem_tr *t, int32_t pop, bool drop_pair)
     rem_load_x(t);
     rem_miss(t, STUB_SLOW); /* the interpreter runs the jump: it may have to raise #GP for it */
     e_mem(e, false, 0x8b, S, &entry);
+    e_lea(e, false, S, &none);
     adjust_rsp(t, pop, T0);
     if (t->segmented)
         e_load(e, T0, &t->r->hot.tmp);

@@ -6,8 +6,9 @@
  *           to C
  *   slow    jumped to with hot.site set: stores them, calls rem_slow(), loads them again, goes on where that says
  *   slow_at, link_at, across_at
- *           called by stubs, with numbers behind the call: "slow" with that site; "exit" with that link, RIP in the
- * page none    where the entry table of a page leads if there is no block: T0 is the target
+ *           called by stubs, with numbers behind the call: "slow" with that site; "exit" with that link, RIP being in
+ *           the page, or T0 and more
+ *   none    where the entry table of a page leads if there is no block: T0 is the target
  *
  * Vector registers are stored whenever they are the guest's; they are loaded only where translated code goes on in the
  * middle of a block (hot.vec_reload) - a block that wants them asks.
@@ -225,7 +226,7 @@ void rem_trampolines(struct rem *r)
     emit_out(&e, r, false);
     r->none = here(r, &e);
     e_store(&e, &r->c->ctx.rip, T0);
-    e_store_imm32(&e, &r->hot.link, REM_NO_LINK);
+    e_store_imm32(&e, &r->hot.link, REM_INDIRECT);
     e_jmp_to(&e, r->code.rw + r->exit);
     r->code_first = (here(r, &e) + 63u) & ~63u;
 }

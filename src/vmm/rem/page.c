@@ -8,6 +8,8 @@
  */
 #include "vmm/rem/rem_int.h"
 
+#include <sys/mman.h>
+
 #define JUMP_BYTES    5u
 #define PAGES_AT_ONCE 16u /* a sixteenth of all */
 
@@ -15,6 +17,37 @@
 static unsigned hash(uint64_t gpa)
 {
     return (unsigned)((gpa >> 12) * UINT64_C(0x9e3779b97f4a7c15) >> (63 - REM_PAGES_BITS));
+}
+
+#define ENTRY_BYTES (CSAM_PAGE_BYTES * sizeof(uint32_t))
+
+static size_t entries_bytes(unsigned pages)
+{
+    return (pages + 2) * ENTRY_BYTES;
+}
+
+bool rem_pages_init(struct rem *r, unsigned pages)
+{
+    r->pages_max = pages;
+    r->page_room = rem_sparse(pages * sizeof *r->page_room, false);
+    r->block_hash = rem_sparse(REM_BLOCK_HASH * sizeof *r->block_hash, false);
+    r->entries = rem_sparse(entries_bytes(pages), true);
+    return r->page_room != NULL && r->block_hash != NULL && r->entries != NULL;
+}
+
+void rem_pages_fini(struct rem *r)
+{
+    rem_unsparse(r->page_room, r->pages_max * sizeof *r->page_room);
+    rem_unsparse(r->block_hash, REM_BLOCK_HASH * sizeof *r->block_hash);
+    rem_unsparse(r->entries, entries_bytes(r->pages_max));
+}
+
+/* Of page number @n: one memory page behind a multiple of 16 KiB. */
+static uint32_t *entries_of(const struct rem *r, unsigned n)
+{
+    size_t over = (uintptr_t)r->entries % ENTRY_BYTES;
+
+    return (uint32_t *)(void *)(r->entries + (ENTRY_BYTES - over) + n * ENTRY_BYTES + CSAM_PAGE_BYTES);
 }
 
 struct rem_page *rem_page_find(struct rem *r, uint64_t gpa, uint64_t key)
@@ -36,9 +69,8 @@ struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint64_t key)
         p = r->page_free;
         r->page_free = p->next;
     } else if (r->pages < r->pages_max) {
-        p = &r->page_room[r->pages++];
-        for (unsigned n = 0; n < CSAM_PAGE_BYTES; n++)
-            p->entry[n] = rem_address(r, r->none);
+        p = &r->page_room[r->pages];
+        p->entry = entries_of(r, r->pages++);
     } else {
         return NULL;
     }
@@ -54,33 +86,50 @@ struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint64_t key)
     return p;
 }
 
-/* Blocks are numbered in the order of their host code, inside an arena. */
+/* ---- blocks by page and offset ---- */
+
+static uint32_t *block_slot(const struct rem *r, const struct rem_page *page, unsigned off)
+{
+    uint64_t key = (uint64_t)(page - r->page_room) * CSAM_PAGE_BYTES + off;
+
+    return &r->block_hash[key * UINT64_C(0x9e3779b97f4a7c15) >> (64 - REM_BLOCK_HASH_BITS)];
+}
+
 struct rem_block *rem_block_at(struct rem *r, const struct rem_page *page, unsigned off)
 {
-    uint32_t host = page->entry[off] - rem_address(r, 0) + REM_PROLOGUE_BYTES, low, high;
-
-    if (page->entry[off] == rem_address(r, r->none))
-        return NULL;
-    low = rem_arena_first_block(rem_arena_of(host));
-    high = r->filled[rem_arena_of(host)].blocks;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (r->block[middle].host <= host)
-            low = middle;
-        else
-            high = middle;
-    }
-    return &r->block[low];
+    for (uint32_t n = *block_slot(r, page, off); n != 0; n = r->block[n - 1].hash_next)
+        if (r->block[n - 1].page == page && r->block[n - 1].off == off)
+            return &r->block[n - 1];
+    return NULL;
 }
 
 void rem_block_keep(struct rem *r, struct rem_block *b)
 {
+    uint32_t *slot = block_slot(r, b->page, b->off);
+
     b->next = b->page->blocks;
     b->page->blocks = b;
     b->page->grown = true;
     if (b->whole != NULL)
         return;
-    b->page->entry[b->off] = rem_address(r, b->host - REM_PROLOGUE_BYTES);
+    b->hash_next = *slot;
+    *slot = (uint32_t)(b - r->block) + 1;
+}
+
+void rem_block_publish(struct rem *r, const struct rem_block *b)
+{
+    b->page->entry[b->off] = b->host - REM_PROLOGUE_BYTES - r->none;
+}
+
+static void hide(struct rem *r, const struct rem_block *b)
+{
+    uint32_t *at = block_slot(r, b->page, b->off), number = (uint32_t)(b - r->block) + 1;
+
+    while (*at != number)
+        at = &r->block[*at - 1].hash_next;
+    *at = b->hash_next;
+    if (b->page->entry[b->off] != 0)
+        b->page->entry[b->off] = 0;
 }
 
 static bool unchanged(struct rem *r, struct rem_block *b)
@@ -125,7 +174,7 @@ void rem_invalidate(struct rem *r, struct rem_block *b)
         }
         return;
     }
-    b->page->entry[b->off] = rem_address(r, r->none);
+    hide(r, b);
     for (uint32_t n = b->links; n != REM_NO_LINK; n = r->link[n].next)
         rem_unlink(r, n);
     b->links = REM_NO_LINK;
@@ -253,6 +302,8 @@ void rem_page_room(struct rem *r)
 void rem_forget_all(struct rem *r)
 {
     memset(r->page_hash, 0, sizeof r->page_hash);
+    madvise(r->block_hash, REM_BLOCK_HASH * sizeof *r->block_hash, MADV_DONTNEED);
+    madvise(r->entries, entries_bytes(r->pages_max), MADV_DONTNEED);
     r->pages = r->pages_used = r->page_hand = 0;
     r->page_free = NULL;
     rem_arenas_reset(r);

@@ -46,7 +46,7 @@ static void rem_free(struct rem *r)
     flat_free(r->flat);
     rem_pairs_fini(r);
     rem_arenas_fini(r);
-    rem_unsparse(r->page_room, r->pages_max * sizeof *r->page_room);
+    rem_pages_fini(r);
     rem_unsparse(r->patm, sizeof *r->patm);
     rem_unsparse(r->count, (size_t)r->arenas * REM_ARENA_BLOCKS * sizeof *r->count);
     munmap(r, sizeof *r);
@@ -54,10 +54,8 @@ static void rem_free(struct rem *r)
 
 static bool memory(struct rem *r, unsigned cpus, GError **error)
 {
-    r->pages_max = MIN(REM_PAGES_MAX, PAGES_TOGETHER / cpus);
-    r->page_room = rem_sparse(r->pages_max * sizeof *r->page_room, true);
     r->patm = rem_sparse(sizeof *r->patm, false);
-    if (r->page_room == NULL || r->patm == NULL) {
+    if (!rem_pages_init(r, MIN(REM_PAGES_MAX, PAGES_TOGETHER / cpus)) || r->patm == NULL) {
         g_set_error(error, STATUS_ERROR, VERR_NO_MEMORY, "CPU %u: no memory for the recompiler below 2 GB", r->c->id);
         return false;
     }
@@ -122,38 +120,26 @@ static void lead_to(struct rem *r, const struct rem_page *page)
     run_in_page(r, gla);
 }
 
-/* Host offset of a block's entry by what stands in the page's table. */
-static uint32_t entry_of(const struct rem *r, uint32_t address)
-{
-    return address - rem_address(r, 0) + REM_PROLOGUE_BYTES;
-}
-
-/* Where the block at @gpa begins on the host; X and pcbase made ready. 0: none, and no room for one. */
-static uint32_t code_for(struct rem *r, uint64_t gpa, bool translate)
+/* The block at @gpa, which is RIP; X and pcbase made ready. NULL: none, and no room for one. */
+static struct rem_block *code_for(struct rem *r, uint64_t gpa, bool translate)
 {
     struct vcpu *c = r->c;
     unsigned off = gpa & PAGE_MASK;
     struct rem_page *page;
+    struct rem_block *b;
     uint64_t key;
 
     if (!translatable(c, &key))
-        return 0;
+        return NULL;
     page = translate ? rem_page_get(r, gpa & ~PAGE_MASK, key) : rem_page_find(r, gpa & ~PAGE_MASK, key);
     if (page == NULL)
-        return 0;
-    if (page->entry[off] == rem_address(r, r->none) && (!translate || rem_translate(r, page, off) == NULL))
-        return 0;
-    lead_to(r, page);
-    return entry_of(r, page->entry[off]);
-}
-
-/* The block at RIP, which there is. */
-static struct rem_block *block_here(struct rem *r, uint64_t gpa)
-{
-    uint64_t key = 0;
-
-    rem_key(r->c, rem_gla_of(r->c, r->c->ctx.rip), &key);
-    return rem_block_at(r, rem_page_find(r, gpa & ~PAGE_MASK, key), gpa & PAGE_MASK);
+        return NULL;
+    b = rem_block_at(r, page, off);
+    if (b == NULL && translate)
+        b = rem_translate(r, page, off);
+    if (b != NULL)
+        lead_to(r, page);
+    return b;
 }
 
 /*
@@ -211,8 +197,8 @@ void rem_enter(struct rem *r, uint32_t host)
 static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
 {
     struct rem *r = c->rem;
+    struct rem_block *b;
     bool entered = false;
-    uint32_t host;
     uint64_t key;
 
     if (!translatable(c, &key)) {
@@ -230,12 +216,12 @@ static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
         rem_relax(r);
     running = r;
     use_set(r);
-    host = code_for(r, gpa, true);
-    if (host == 0)
+    b = code_for(r, gpa, true);
+    if (b == NULL)
         return IEM_FAST_COLD;
     if (r->lockstep != NULL) {
         r->care = false;
-        return rem_lockstep_run(r, block_here(r, gpa));
+        return rem_lockstep_run(r, b);
     }
     for (;;) {
         r->care = false;
@@ -243,14 +229,16 @@ static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
         if (!cpum_quiet(c))
             return entered ? IEM_FAST_JUMP : IEM_FAST_BUSY;
         entered = true;
-        rem_enter(r, host);
+        rem_enter(r, b->host);
         if (r->care)
             return IEM_FAST_CARE;
         rem_note_flags(r);
-        if (cpum_wanted(c) || !code_gpa(c, &gpa) || (host = code_for(r, gpa, false)) == 0)
+        if (cpum_wanted(c) || !code_gpa(c, &gpa) || (b = code_for(r, gpa, false)) == NULL)
             return IEM_FAST_JUMP;
-        if (r->hot.link != REM_NO_LINK)
-            rem_link_to(r, r->hot.link, block_here(r, gpa)); /* the jump by which it has left leads here */
+        if (r->hot.link == REM_INDIRECT)
+            rem_block_publish(r, b);
+        else if (r->hot.link != REM_NO_LINK)
+            rem_link_to(r, r->hot.link, b); /* the jump by which it has left leads here */
     }
 }
 
@@ -263,15 +251,16 @@ static uint32_t code_by_x(struct rem *r, uint64_t gla)
     if (word == 0 || !cpum_canonical(gla))
         return 0;
     host = *(const uint32_t *)(uintptr_t)(word + gla * 4);
-    if (host == rem_address(r, r->none))
+    if (host == 0)
         return 0;
     run_in_page(r, gla);
-    return entry_of(r, host);
+    return host + r->none + REM_PROLOGUE_BYTES;
 }
 
 uint64_t rem_elsewhere(struct rem *r)
 {
     struct vcpu *c = r->c;
+    struct rem_block *b;
     uint32_t host;
     uint64_t gpa, key;
 
@@ -279,10 +268,13 @@ uint64_t rem_elsewhere(struct rem *r)
         return 0;
     use_set(r);
     host = code_by_x(r, rem_gla_of(c, c->ctx.rip));
-    if (host == 0)
-        host = code_gpa(c, &gpa) ? code_for(r, gpa, false) : 0;
-    if (host == 0)
-        return 0;
+    if (host == 0) {
+        b = code_gpa(c, &gpa) ? code_for(r, gpa, false) : NULL;
+        if (b == NULL)
+            return 0;
+        rem_block_publish(r, b);
+        host = b->host;
+    }
     r->stats.elsewhere++;
     rem_put_flags(r);
     if (r->pairs_epoch != r->flat->x_epoch)

@@ -36,17 +36,20 @@ enum rem_room { REM_ROOM_READ, REM_ROOM_WRITE, REM_ROOMS };
 #define REM_PAGES_MAX  (1u << REM_PAGES_BITS) /* a compiler is some 7,000 */
 #define REM_BLOCK_ROOM (64u << 10)            /* host bytes one run may become */
 /* An arena: this much code, and this many of each thing that is kept about it (arena.c). */
-#define REM_ARENA_BYTES  (2u << 20)
-#define REM_ARENA_BLOCKS 8192u
-#define REM_ARENA_SITES  65536u
-#define REM_ARENA_LINKS  32768u
-#define REM_ARENA_GUEST  (512u << 10) /* bytes of guest code */
-#define REM_ARENAS_MAX   128u         /* 256 MiB of code */
-#define REM_OPS          8192u        /* instructions kept ready for the interpreter; power of two */
-#define REM_DEVICES      64u          /* pages of device registers that are known */
-#define REM_INBOX        64u
-#define REM_NO_LINK      0u
-#define REM_SITE_FPU     0x80000000u /* in hot.site: vector or x87 registers wanted */
+#define REM_ARENA_BYTES     (2u << 20)
+#define REM_ARENA_BLOCKS    8192u
+#define REM_ARENA_SITES     65536u
+#define REM_ARENA_LINKS     32768u
+#define REM_ARENA_GUEST     (512u << 10) /* bytes of guest code */
+#define REM_ARENAS_MAX      128u         /* 256 MiB of code */
+#define REM_OPS             8192u        /* instructions kept ready for the interpreter; power of two */
+#define REM_DEVICES         64u          /* pages of device registers that are known */
+#define REM_INBOX           64u
+#define REM_BLOCK_HASH_BITS 18u
+#define REM_BLOCK_HASH      (1u << REM_BLOCK_HASH_BITS)
+#define REM_NO_LINK         0u
+#define REM_INDIRECT        UINT32_MAX  /* in hot.link: left by an indirect jump */
+#define REM_SITE_FPU        0x80000000u /* in hot.site: vector or x87 registers wanted */
 
 /** Reached by translated code through absolute addresses. */
 struct rem_hot {
@@ -75,11 +78,12 @@ struct rem_hot {
     uint64_t (*slow)(struct rem *r);
 };
 
-/** A guest page with code, for one kind of code (rem_key()). Below 2 GiB. */
+/** A guest page with code, for one kind of code (rem_key()). */
 struct rem_page {
     uint64_t gpa;
-    uint32_t entry[CSAM_PAGE_BYTES]; /* host address for a jump to each byte with T0 = RIP; "none"'s if there is no
-                                        block. Never at a multiple of 16 KiB: jump.c */
+    uint32_t *entry; /* [CSAM_PAGE_BYTES]: where an indirect jump to each byte, with T0 = RIP, goes on the host, as
+                        distance from "none": 0 until one has come. Below 2 GiB; never at a multiple of 16 KiB (jump.c)
+                      */
     uint64_t key;
     struct rem_block *blocks;
     struct rem_page *next; /* hash; or of those that are free */
@@ -87,7 +91,7 @@ struct rem_page {
     bool caught; /* PATM knows of a site in it */
     bool stale;  /* some of its blocks are, and still in its list */
     bool grown;  /* a block was added since it was last thought of giving it away */
-} __attribute__((aligned(64)));
+};
 
 struct rem_block {
     struct rem_block *next; /* of the page */
@@ -96,6 +100,7 @@ struct rem_block {
     uint32_t leave, host;    /* the way out; the entry, which asks for everything */
     uint32_t polled, body;   /* the same without asking for vector registers; without asking anything */
     uint32_t links;          /* that lead here */
+    uint32_t hash_next;      /* number + 1 */
     uint32_t site, site_end; /* first instruction's; behind the last */
     uint32_t runs;           /* in lockstep: how often it was entered */
     uint64_t rip;            /* when it was translated */
@@ -167,7 +172,9 @@ struct rem {
     struct flat *flat;
     struct flat_set *set;
     struct flat_set *last[PGM_IDX_COUNT]; /* by privilege, the one used last */
-    struct rem_page *page_room;           /* [REM_PAGES_MAX], below 2 GiB */
+    struct rem_page *page_room;           /* [pages_max] */
+    uint8_t *entries;                     /* what rem_page.entry points into */
+    uint32_t *block_hash;                 /* [REM_BLOCK_HASH]: number + 1 */
     struct rem_page *page_hash[REM_PAGES_MAX * 2];
     struct rem_page *page_free;
     uint32_t pages, pages_max, pages_used, page_hand; /* touched; room; not free; where to look for one to give away */
@@ -214,6 +221,11 @@ struct rem_page *rem_page_find(struct rem *r, uint64_t gpa, uint64_t key);
 struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint64_t key); /* NULL: full, or not memory */
 struct rem_block *rem_block_at(struct rem *r, const struct rem_page *page, unsigned off); /* NULL: none */
 void rem_block_keep(struct rem *r, struct rem_block *b);
+/** Indirect jumps find it from now on. */
+void rem_block_publish(struct rem *r, const struct rem_block *b);
+/** Room for pages, or for what they are known by. */
+bool rem_pages_init(struct rem *r, unsigned pages);
+void rem_pages_fini(struct rem *r);
 /** Looks at the pages announced by rem_code_changed(), if any. */
 void rem_follow_changes(struct rem *r);
 void rem_forget_all(struct rem *r);
