@@ -151,6 +151,27 @@ static bool emit_kind(struct rem_tr *t, const struct x86_insn *i)
     return false;
 }
 
+/* Nothing of it can fault or ask for the interpreter, and code that changes its own constants does not reach it. The
+ * interpreter goes by sites in a stretch and in lockstep. */
+static bool needs_no_site(const struct rem_tr *t, unsigned k, uint32_t site)
+{
+    const struct x86_insn *i = &t->n->i;
+
+    if (t->r->lockstep != NULL || t->segmented || (!t->no_groups && t->groups.until[k] != REM_NO_GROUP) ||
+        t->r->sites != site + 1 || t->r->site[site].flags != 0 || t->r->site[site].slow != 0)
+        return false;
+    switch (rem_kind(t)) {
+    case REM_NOTHING:
+    case REM_LEA:
+    case REM_JCC:
+    case REM_JMP: return true;
+    case REM_DATA:
+        return rem_memory_of(i) == NULL && !rem_uses_vectors(i) && !is_x87(i) && i->mnem != X86_DIV &&
+               i->mnem != X86_IDIV;
+    default: return false;
+    }
+}
+
 void rem_emit_insn(struct rem_tr *t, unsigned k)
 {
     uint32_t first = t->r->sites;
@@ -164,6 +185,8 @@ void rem_emit_insn(struct rem_tr *t, unsigned k)
         rem_emit_opaque(t);
     }
     rem_group_passed(t);
+    if (needs_no_site(t, k, first))
+        t->r->sites = first;
     for (uint32_t s = first; s < t->r->sites; s++)
         if (t->r->site[s].next == 0)
             t->r->site[s].next = rem_off(t->r, t->e.p);
