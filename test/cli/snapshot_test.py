@@ -39,6 +39,14 @@ class Machine:
         h.ok("createmedium", "--filename", self.disk, "--size", "16", "--format", fmt)
         self.attach(self.disk)
 
+    @classmethod
+    def at(cls, h, name):
+        """One that is there already."""
+        m = cls.__new__(cls)
+        m.h, m.name, m.folder = h, name, os.path.join(h.vms, name)
+        m.file = os.path.join(m.folder, name + ".vbox")
+        return m
+
     def attach(self, medium, port="0", more=()):
         self.h.ok("storageattach", self.name, "--storagectl", "IDE", "--port", port, "--device", "0", "--type", "hdd", "--medium", medium,
                   *more)

@@ -59,8 +59,10 @@ static const char *word_of(const char *const words[][2], unsigned count, const c
 
 static const char *mode_of(const char *text)
 {
-    static const char *const words[][2] = {
-        {"machine", "MachineState"}, {"machinechildren", "MachineAndChildStates"}, {"all", "AllStates"}};
+    static const char *const words[][2] = {{"machine", "MachineState"},
+                                           {"machinechildren", "MachineAndChildStates"},
+                                           {"machineandchildren", "MachineAndChildStates"},
+                                           {"all", "AllStates"}};
 
     return word_of(words, G_N_ELEMENTS(words), text != NULL ? text : "machine");
 }

@@ -3,8 +3,9 @@
  *
  * MachineState: each disk becomes one image with all it shows; linked: a differencing image on what a snapshot froze.
  * AllStates: every image of the machine is copied, parents first, with its snapshots and their saved states.
+ * MachineAndChildStates: a snapshot and those below it; what it froze becomes images that need none below them. The
+ * current state comes along if it is one of them, otherwise the clone stands where the snapshot does.
  * The target is a machine in memory until the images are there; what was made goes again if one cannot be.
- * Left out: MachineAndChildStates.
  */
 #include <string.h>
 
@@ -15,6 +16,7 @@
 struct item {
     struct medium *from, *to;
     bool own;       /* only what the image itself holds, on top of the parent's copy */
+    bool fresh;     /* empty, on another copy; no copy itself */
     GArray *source; /* chains, for the thread */
     GArray *parent;
     char *format, *path, *id;
@@ -25,8 +27,11 @@ struct cloning {
     struct progress *progress;
     struct settings_machine *next; /* of the target */
     GPtrArray *items;
-    GPtrArray *states; /* pairs of paths: saved states to be copied */
-    char *snapshot;    /* id; NULL: the current state */
+    GPtrArray *states;              /* pairs of paths: saved states to be copied */
+    char *snapshot;                 /* id; NULL: the current state */
+    struct settings_snapshot *root; /* of the snapshots that are cloned; NULL: all of them, or none */
+    bool children;
+    bool current; /* the machine's current state is cloned */
     bool link, all, keep_macs, keep_nat_macs, keep_names, keep_hardware;
     unsigned done; /* items; the thread's */
 };
@@ -57,7 +62,8 @@ static void cloning_free(struct cloning *c)
 static struct medium *copy_of(const struct cloning *c, const struct medium *from)
 {
     for (unsigned k = 0; k < c->items->len; k++)
-        if (((const struct item *)c->items->pdata[k])->from == from)
+        if (((const struct item *)c->items->pdata[k])->from == from &&
+            !((const struct item *)c->items->pdata[k])->fresh)
             return ((const struct item *)c->items->pdata[k])->to;
     return NULL;
 }
@@ -108,19 +114,51 @@ static bool add_item(struct cloning *c, struct medium *from, bool own, GError **
     return true;
 }
 
-/* The image, for AllStates after those below it. */
+/* An image the first of the cloned snapshots froze: its copy needs none below it. */
+static bool is_root(const struct cloning *c, const struct medium *m)
+{
+    char braced[40];
+
+    return c->root != NULL && medium_hardware_uses(&c->root->hardware, medium_id_braced(m, braced));
+}
+
+/* The image, and if snapshots are cloned before it those below it. */
 static bool add_image(struct cloning *c, struct medium *from, GError **error)
 {
     g_autoptr(GPtrArray) chain = g_ptr_array_new();
 
     if (!c->all)
         return copy_of(c, from) != NULL || add_item(c, from, false, error);
-    for (struct medium *m = from; m != NULL; m = m->parent)
+    for (struct medium *m = from; m != NULL; m = is_root(c, m) ? NULL : m->parent)
         g_ptr_array_add(chain, m);
-    for (guint k = chain->len; k-- > 0;)
-        if (copy_of(c, chain->pdata[k]) == NULL && !add_item(c, chain->pdata[k], true, error))
+    for (guint k = chain->len; k-- > 0;) {
+        struct medium *m = chain->pdata[k];
+        if (copy_of(c, m) == NULL && !add_item(c, m, !is_root(c, m), error))
             return false;
+    }
     return true;
+}
+
+/* The clone's current state begins where the snapshot it was made of does: an empty image on each copy. */
+static void add_fresh(struct cloning *c)
+{
+    const guint count = c->items->len;
+
+    for (guint k = 0; k < count; k++) {
+        const struct item *copy = c->items->pdata[k];
+        if (!is_root(c, copy->from))
+            continue;
+        struct item *i = g_new0(struct item, 1);
+        i->from = copy->from;
+        i->to = medium_new_diff(copy->to, c->next);
+        i->to->state = MediumState_Creating;
+        i->fresh = true;
+        i->parent = medium_links(copy->to);
+        i->format = g_strdup(i->to->format);
+        i->path = g_strdup(i->to->location);
+        i->id = g_strdup(i->to->id);
+        g_ptr_array_add(c->items, i);
+    }
 }
 
 static struct medium *disk_of(const struct cloning *c, const struct settings_attachment *a)
@@ -175,6 +213,19 @@ static void put_images(const struct cloning *c, struct settings_hardware *h)
     }
 }
 
+/* In the current state the empty images stand for the copies below them. */
+static void put_fresh(const struct cloning *c)
+{
+    for (unsigned k = 0; k < c->items->len; k++) {
+        const struct item *i = c->items->pdata[k];
+        char old[40], new[40];
+        if (!i->fresh)
+            continue;
+        hardware_replace_image(&c->next->hardware, medium_id_braced(i->to->parent, old), medium_id_braced(i->to, new));
+        medium_register_in(i->to, c->next);
+    }
+}
+
 static void put_identity(const struct cloning *c, struct settings_hardware *h)
 {
     if (!c->keep_hardware)
@@ -201,42 +252,58 @@ static char *copy_state(struct cloning *c, const char *file)
     return machine_relative(c->next, new);
 }
 
-static void put_snapshots(struct cloning *c)
+static void put_snapshot(struct cloning *c, const struct settings_snapshot *old, unsigned depth)
 {
-    const struct settings_machine *s = c->from->settings;
+    struct settings_snapshot *new = settings_snapshot_new();
+    g_autofree char *id = g_uuid_string_random();
 
-    for (unsigned k = 0; k < s->snapshots->len; k++) {
-        const struct settings_snapshot *old = s->snapshots->pdata[k];
-        struct settings_snapshot *new = settings_snapshot_new();
-        g_autofree char *id = g_uuid_string_random();
-        settings_snapshot_copy(new, old);
-        g_free(new->uuid);
-        new->uuid = g_strdup_printf("{%s}", id);
-        put_images(c, &new->hardware);
-        put_identity(c, &new->hardware);
-        if (old->state_file != NULL) {
-            g_free(new->state_file);
-            new->state_file = copy_state(c, old->state_file);
-        }
-        if (g_strcmp0(s->current_snapshot, old->uuid) == 0)
-            c->next->current_snapshot = g_strdup(new->uuid);
-        g_ptr_array_add(c->next->snapshots, new);
+    settings_snapshot_copy(new, old);
+    g_free(new->uuid);
+    new->uuid = g_strdup_printf("{%s}", id);
+    new->depth = depth;
+    put_images(c, &new->hardware);
+    put_identity(c, &new->hardware);
+    if (old->state_file != NULL) {
+        g_free(new->state_file);
+        new->state_file = copy_state(c, old->state_file);
     }
-    c->next->current_state_modified = s->current_state_modified;
+    const char *current = c->current ? c->from->settings->current_snapshot : c->root->uuid;
+    if (g_strcmp0(current, old->uuid) == 0) {
+        g_free(c->next->current_snapshot);
+        c->next->current_snapshot = g_strdup(new->uuid);
+    }
+    g_ptr_array_add(c->next->snapshots, new);
+}
+
+/* The snapshots to be cloned are neighbours in the list: one, and those below it. */
+static void snapshot_range(const struct cloning *c, unsigned *ret_first, unsigned *ret_end)
+{
+    const GPtrArray *list = c->from->settings->snapshots;
+    guint first = 0, end = c->all ? list->len : 0;
+
+    if (c->root != NULL && g_ptr_array_find(c->from->settings->snapshots, c->root, &first))
+        for (end = first + 1; end < list->len; end++)
+            if (((const struct settings_snapshot *)list->pdata[end])->depth <= c->root->depth)
+                break;
+    *ret_first = first;
+    *ret_end = end;
 }
 
 static bool plan(struct cloning *c, GError **error)
 {
     const struct settings_machine *s = c->from->settings;
-    struct settings_snapshot *frozen = c->snapshot != NULL ? snapshot_by_id(s, c->snapshot) : settings_snapshot_new();
+    struct settings_snapshot *frozen = c->current ? settings_snapshot_new() : snapshot_by_id(s, c->snapshot);
+    unsigned first, end;
 
-    if (c->snapshot == NULL)
+    snapshot_range(c, &first, &end);
+    if (c->current)
         settings_snapshot_take(frozen, s);
     settings_snapshot_restore(c->next, frozen);
-    bool ok = add_hardware(c, &frozen->hardware, error);
-    for (unsigned k = 0; ok && c->all && k < s->snapshots->len; k++)
+    bool ok = true;
+    for (unsigned k = first; ok && k < end; k++)
         ok = add_hardware(c, &((const struct settings_snapshot *)s->snapshots->pdata[k])->hardware, error);
-    if (c->snapshot == NULL)
+    ok = ok && add_hardware(c, &frozen->hardware, error);
+    if (c->current)
         settings_snapshot_free(frozen);
     if (!ok)
         return false;
@@ -244,8 +311,15 @@ static bool plan(struct cloning *c, GError **error)
     put_identity(c, &c->next->hardware);
     g_free(c->next->description);
     c->next->description = g_strdup(s->description);
-    if (c->all)
-        put_snapshots(c);
+    for (unsigned k = first; k < end; k++) {
+        const struct settings_snapshot *one = s->snapshots->pdata[k];
+        put_snapshot(c, one, one->depth - (c->root != NULL ? c->root->depth : 0));
+    }
+    if (c->root != NULL && !c->current) {
+        add_fresh(c);
+        put_fresh(c);
+    }
+    c->next->current_state_modified = c->current && end > first && s->current_state_modified;
     return true;
 }
 
@@ -339,10 +413,9 @@ static bool read_options(struct cloning *c, const char *mode, const char *const 
 
     if (kind < 0)
         return api_fail(error, E_INVALIDARG, "Invalid CloneMode: '%s'", mode);
-    if (kind == CloneMode_MachineAndChildStates)
-        return api_fail(error, VBOX_E_NOT_SUPPORTED,
-                        "A machine can be cloned with all its snapshots or with none, not with some");
-    c->all = kind == CloneMode_AllStates;
+    /* nothing is below the current state */
+    c->children = kind == CloneMode_MachineAndChildStates && c->snapshot != NULL;
+    c->all = kind == CloneMode_AllStates || c->children;
     for (; *options != NULL; options++) {
         switch (api_enum_value("CloneOptions", *options)) {
         case CloneOptions_Link: c->link = true; break;
@@ -358,7 +431,20 @@ static bool read_options(struct cloning *c, const char *mode, const char *const 
     return true;
 }
 
-static bool check(const struct cloning *c, const char *snapshot_path, GError **error)
+/* Whether the current state was made from the snapshot or one below it. */
+static bool leads_to_current(const struct cloning *c)
+{
+    const struct settings_machine *s = c->from->settings;
+    unsigned first, end;
+
+    snapshot_range(c, &first, &end);
+    for (unsigned k = first; k < end; k++)
+        if (g_strcmp0(s->current_snapshot, ((const struct settings_snapshot *)s->snapshots->pdata[k])->uuid) == 0)
+            return true;
+    return false;
+}
+
+static bool check(struct cloning *c, const char *snapshot_path, GError **error)
 {
     if (c->to == NULL || c->to->registered || c->to->settings == NULL)
         return api_fail(error, E_INVALIDARG, "The target is no machine that is not registered yet");
@@ -368,7 +454,9 @@ static bool check(const struct cloning *c, const char *snapshot_path, GError **e
     if (strcmp(snapshot_path, "/") != 0 &&
         (c->snapshot == NULL || snapshot_by_id(c->from->settings, c->snapshot) == NULL))
         return api_fail(error, VBOX_E_OBJECT_NOT_FOUND, "There is no snapshot '%s' of this machine", snapshot_path);
-    if (c->from->busy || c->from->launching || (c->from->vm != NULL && c->snapshot == NULL))
+    c->root = c->children ? snapshot_by_id(c->from->settings, c->snapshot) : NULL;
+    c->current = c->snapshot == NULL || (c->all && !c->children) || (c->children && leads_to_current(c));
+    if (c->from->busy || c->from->launching || (c->from->vm != NULL && c->current))
         return api_fail(error, VBOX_E_INVALID_VM_STATE, "The machine '%s' cannot be cloned in its state %s",
                         machine_name(c->from), api_enum_name("MachineState", c->from->state));
     return true;
