@@ -25,8 +25,8 @@ def settings_change(h):
     i = h.info("m")
     for key, val in wanted.items():
         check(i.get(key) == val, f"{key} is {i.get(key)!r}, not {val!r}")
-    com_error(h("controlvm", "m", "natpf1", "ssh,tcp,,1,,1"), "A NAT rule of this name already exists", "E_INVALIDARG (0x80070057)", "SessionMachine",
-              "IMachine")
+    com_error(h("controlvm", "m", "natpf1", "ssh,tcp,,1,,1"), "A NAT rule of this name already exists", "E_INVALIDARG (0x80070057)",
+              "NATEngineWrap", "INATEngine")
     h.ok("controlvm", "m", "natpf1", "delete", "ssh")
     com_error(h("modifyvm", "m", "--memory", "64"), "The machine 'm' is already locked by a session (or being locked or unlocked)",
               "VBOX_E_INVALID_OBJECT_STATE (0x80bb0007)", "MachineWrap", "IMachine")

@@ -64,9 +64,9 @@ def usb_filters(h):
     check("\nUSB Device Filters:\n\nIndex:            0\nActive:           yes\nName:             second\nVendorId:         \n" in h.ok("showvminfo", "m"),
           h.ok("showvminfo", "m"))
     com_error(h("usbfilter", "remove", "7", "--target", "m"), "Invalid position of a USB filter: 7 (there are 1)", "E_INVALIDARG (0x80070057)",
-              "SessionMachine", "IMachine")
+              "USBDeviceFiltersWrap", "IUSBDeviceFilters")
     com_error(h("usbfilter", "add", "0", "--target", "m", "--name", "x", "--vendorid", "xyz"), "Invalid vendor ID 'xyz' of a USB filter",
-              "E_INVALIDARG (0x80070057)", "SessionMachine", "IMachine")
+              "E_INVALIDARG (0x80070057)", "USBDeviceFiltersWrap", "IUSBDeviceFilters")
     syntax_error(h("usbfilter", "add", "0", "--target", "global", "--name", "x"), "Mandatory parameter --action is missing")
     h.ok("usbfilter", "add", "0", "--target", "global", "--name", "x", "--action", "hold", "--port", "1a")
     same(h.ok("list", "usbfilters"), "Global USB Device Filters:\n\nIndex:            0\nActive:           yes\nAction:           Hold\n"

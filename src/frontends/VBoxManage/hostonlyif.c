@@ -90,13 +90,14 @@ static int ipconfig(struct cmd *c)
         return rc;
     if (cmd_client(c) == NULL)
         return RC_FAILURE;
-    bool ok;
-    if (a.dhcp)
-        ok = TRY(c, ihost_enable_dynamic_ip_config(c->client, HOST, name, &error));
-    else if (a.ip != NULL)
-        ok = TRY(c, ihost_enable_static_ip_config(c->client, HOST, name, a.ip, a.mask, &error));
-    else
-        ok = TRY(c, ihost_enable_static_ip_config_v6(c->client, HOST, name, a.ip6, a.length6, &error));
+    g_autofree char *object = NULL;
+    bool ok = TRY(c, ihost_find_host_network_interface_by_name(c->client, HOST, name, &object, &error));
+    if (ok && a.dhcp)
+        ok = TRY(c, ihost_network_interface_enable_dynamic_ip_config(c->client, object, &error));
+    else if (ok && a.ip != NULL)
+        ok = TRY(c, ihost_network_interface_enable_static_ip_config(c->client, object, a.ip, a.mask, &error));
+    else if (ok)
+        ok = TRY(c, ihost_network_interface_enable_static_ip_config_v6(c->client, object, a.ip6, a.length6, &error));
     return ok ? RC_OK : RC_FAILURE;
 }
 

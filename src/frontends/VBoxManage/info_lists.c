@@ -249,8 +249,8 @@ static void show_audio(const struct info *i)
     } else {
         info_text(i, "audio", "Audio", "disabled");
     }
-    info_bool(i, "audio_out", "Audio playback", field_bool(i, "AudioOut"));
-    info_bool(i, "audio_in", "Audio capture", field_bool(i, "AudioIn"));
+    info_bool(i, "audio_out", "Audio playback", field_bool(i, "AudioEnabledOut"));
+    info_bool(i, "audio_in", "Audio capture", field_bool(i, "AudioEnabledIn"));
 }
 
 static void show_sharing(const struct info *i, const char *key, const char *label, const char *property)

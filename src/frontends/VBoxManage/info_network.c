@@ -11,7 +11,7 @@ static const struct attachment {
     const char *api, *word, *key, *property, *human;
 } attachments[] = {
     {"Null", "null", NULL, NULL, "none"},
-    {"NAT", "nat", "natnet", "NATNetworkCIDR", "NAT"},
+    {"NAT", "nat", "natnet", "NATEngineNetwork", "NAT"},
     {"Bridged", "bridged", "bridgeadapter", "BridgedInterface", "Bridged Interface '%s'"},
     {"Internal", "intnet", "intnet", "InternalNetwork", "Internal Network '%s'"},
     {"HostOnly", "hostonly", "hostonlyadapter", "HostOnlyInterface", "Host-only Interface '%s'"},
@@ -39,7 +39,7 @@ static const char *chip(const char *api)
 
 static void show_forwards(const struct info *i, GVariant *a, unsigned number)
 {
-    g_autoptr(GVariant) list = dict_list(a, "Forwards");
+    g_autoptr(GVariant) list = dict_list(a, "NATEngineRedirects");
 
     for (gsize k = 0; k < g_variant_n_children(list); k++) {
         g_autoptr(GVariant) f = g_variant_get_child_value(list, k);
@@ -65,8 +65,9 @@ static int or_64(GVariant *a, const char *property)
 
 static void show_nat(const struct info *i, GVariant *a, unsigned number)
 {
-    int mtu = (int)dict_int(a, "NATMtu"), send = or_64(a, "NATSockSnd"), receive = or_64(a, "NATSockRcv");
-    int tcp_send = or_64(a, "NATTcpWndSnd"), tcp_receive = or_64(a, "NATTcpWndRcv");
+    int mtu = (int)dict_int(a, "NATEngineMtu"), send = or_64(a, "NATEngineSockSnd"),
+        receive = or_64(a, "NATEngineSockRcv");
+    int tcp_send = or_64(a, "NATEngineTcpWndSnd"), tcp_receive = or_64(a, "NATEngineTcpWndRcv");
 
     if (i->machine_readable)
         printf("mtu=\"%d\"\nsockSnd=\"%d\"\nsockRcv=\"%d\"\ntcpWndSnd=\"%d\"\ntcpWndRcv=\"%d\"\n", mtu, send, receive,

@@ -7,29 +7,44 @@
 
 #include <string.h>
 
-enum target { TARGET_MACHINE, TARGET_ADAPTER, TARGET_SERIAL, TARGET_PARALLEL, TARGET_FUNCTION };
+/* Whose property an option is. */
+enum target {
+    TARGET_MACHINE,
+    TARGET_AUDIO,
+    TARGET_VRDE,
+    TARGET_ADAPTER,
+    TARGET_NAT,
+    TARGET_SERIAL,
+    TARGET_PARALLEL,
+    TARGET_FUNCTION
+};
+static const struct {
+    const char *kind; /* of numbered parts; NULL: the machine itself */
+    const char *interface;
+} targets[] = {[TARGET_MACHINE] = {NULL, "IMachine"},
+               [TARGET_AUDIO] = {NULL, "IAudioAdapter"},
+               [TARGET_VRDE] = {NULL, "IVRDEServer"},
+               [TARGET_ADAPTER] = {"adapter", "INetworkAdapter"},
+               [TARGET_NAT] = {"adapter", "INATEngine"},
+               [TARGET_SERIAL] = {"serial", "ISerialPort"},
+               [TARGET_PARALLEL] = {"parallel", "IParallelPort"}};
 struct action {
     enum target target;
     const char *property;
     modify_fn function;
 };
 
-#define M_(property)                                                                                                   \
+#define OF_(target, property)                                                                                          \
     {                                                                                                                  \
-        TARGET_MACHINE, property, NULL                                                                                 \
+        TARGET_##target, property, NULL                                                                                \
     }
-#define A_(property)                                                                                                   \
-    {                                                                                                                  \
-        TARGET_ADAPTER, property, NULL                                                                                 \
-    }
-#define S_(property)                                                                                                   \
-    {                                                                                                                  \
-        TARGET_SERIAL, property, NULL                                                                                  \
-    }
-#define P_(property)                                                                                                   \
-    {                                                                                                                  \
-        TARGET_PARALLEL, property, NULL                                                                                \
-    }
+#define M_(property) OF_(MACHINE, property)
+#define U_(property) OF_(AUDIO, property)
+#define V_(property) OF_(VRDE, property)
+#define A_(property) OF_(ADAPTER, property)
+#define N_(property) OF_(NAT, property)
+#define S_(property) OF_(SERIAL, property)
+#define P_(property) OF_(PARALLEL, property)
 #define F_(function)                                                                                                   \
     {                                                                                                                  \
         TARGET_FUNCTION, NULL, function                                                                                \
@@ -74,10 +89,10 @@ static const struct {
     {"UartType", "16750", "U16750"},
     {"MACAddress", "auto", ""},
     {"BandwidthGroup", "none", ""},
-    {"NATNetworkCIDR", "default", ""},
+    {"Network", "default", ""},
     {"SnapshotFolder", "default", ""},
     {"DefaultFrontend", "default", ""},
-    {"VRDEAuthLibrary", "default", ""},
+    {"AuthLibrary", "default", ""},
     {"VRDEExtPack", "default", ""},
     {"AudioDriver", "none", "Null"},
 };
@@ -112,17 +127,15 @@ int modify_slot(struct cmd *c, const char *kind, const char *interface, unsigned
 
 static int carry_out(struct cmd *c, int id, const struct value *v)
 {
-    static const char *const parts[][2] = {[TARGET_ADAPTER] = {"adapter", "INetworkAdapter"},
-                                           [TARGET_SERIAL] = {"serial", "ISerialPort"},
-                                           [TARGET_PARALLEL] = {"parallel", "IParallelPort"}};
     const struct action *a = &actions[id].action;
 
     if (a->target == TARGET_FUNCTION)
         return a->function(c, v);
     GVariant *val = value_of(actions[id].kind, a->property, v);
-    if (a->target == TARGET_MACHINE)
-        return cmd_set(c, c->session_machine, "IMachine", a->property, val) ? RC_OK : RC_FAILURE;
-    return modify_slot(c, parts[a->target][0], parts[a->target][1], v->index, a->property, val);
+    const char *kind = targets[a->target].kind, *interface = targets[a->target].interface;
+    if (kind == NULL)
+        return cmd_set(c, c->session_machine, interface, a->property, val) ? RC_OK : RC_FAILURE;
+    return modify_slot(c, kind, interface, v->index, a->property, val);
 }
 
 int modify_words(struct cmd *c, char **argv, int count)

@@ -21,6 +21,11 @@ static int set_adapter(struct cmd *c, unsigned number, const char *property, GVa
     return modify_slot(c, "adapter", "INetworkAdapter", number, property, val);
 }
 
+static int set_nat(struct cmd *c, unsigned number, const char *property, GVariant *val)
+{
+    return modify_slot(c, "adapter", "INATEngine", number, property, val);
+}
+
 int set_groups(struct cmd *c, const struct value *v)
 {
     g_auto(GStrv) groups = g_strsplit(v->text, ",", -1);
@@ -58,8 +63,8 @@ int set_nic_property(struct cmd *c, const struct value *v)
 
     if (pair[0] == NULL || pair[1] == NULL || v->index == 0)
         return cmd_syntax(c, "Invalid --nic-property%u argument '%s'", v->index, v->text);
-    return done(
-        TRY(c, imachine_set_generic_property(c->client, c->session_machine, v->index - 1, pair[0], pair[1], &error)));
+    g_autofree char *adapter = cmd_slot(c, "adapter", v->index - 1);
+    return done(TRY(c, inetwork_adapter_set_property(c->client, adapter, pair[0], pair[1], &error)));
 }
 
 int set_nic(struct cmd *c, const struct value *v)
@@ -83,7 +88,7 @@ int set_nic(struct cmd *c, const struct value *v)
 
 int set_nat_settings(struct cmd *c, const struct value *v)
 {
-    static const char *const properties[] = {"NATMtu", "NATSockSnd", "NATSockRcv", "NATTcpWndSnd", "NATTcpWndRcv"};
+    static const char *const properties[] = {"Mtu", "SockSnd", "SockRcv", "TcpWndSnd", "TcpWndRcv"};
     g_auto(GStrv) parts = g_strsplit(v->text, ",", -1);
     int rc = RC_OK;
 
@@ -92,7 +97,7 @@ int set_nat_settings(struct cmd *c, const struct value *v)
         guint64 n = g_ascii_strtoull(parts[k], &end, 10);
         if (k >= G_N_ELEMENTS(properties) || *end != '\0' || n > G_MAXUINT32)
             return cmd_syntax(c, "Invalid --nat-settings%u argument '%s'", v->index, v->text);
-        rc = set_adapter(c, v->index, properties[k], g_variant_new_uint32((guint32)n));
+        rc = set_nat(c, v->index, properties[k], g_variant_new_uint32((guint32)n));
     }
     return rc;
 }
@@ -130,16 +135,17 @@ int set_forward(struct cmd *c, const struct value *v)
 
     if (v->index == 0)
         return cmd_syntax(c, "Numbers start at 1");
+    g_autofree char *adapter = cmd_slot(c, "adapter", v->index - 1);
     if (g_ascii_strcasecmp(v->text, "delete") == 0) {
         const char *name = cmd_word(c);
         if (name == NULL)
             return cmd_syntax(c, "Not enough parameters");
-        return done(TRY(c, imachine_remove_nat_rule(c->client, c->session_machine, v->index - 1, name, &error)));
+        return done(TRY(c, inat_engine_remove_redirect(c->client, adapter, name, &error)));
     }
     if (!forward_parse(v->text, &f))
         return cmd_syntax(c, "Invalid NAT rule '%s'", v->text);
-    bool ok = TRY(c, imachine_add_nat_rule(c->client, c->session_machine, v->index - 1, f.name, f.protocol, f.host_ip,
-                                           f.host_port, f.guest_ip, f.guest_port, &error));
+    bool ok = TRY(c, inat_engine_add_redirect(c->client, adapter, f.name, f.protocol, f.host_ip, f.host_port,
+                                              f.guest_ip, f.guest_port, &error));
     forward_fini(&f);
     return done(ok);
 }
@@ -147,7 +153,7 @@ int set_forward(struct cmd *c, const struct value *v)
 int set_alias_mode(struct cmd *c, const struct value *v)
 {
     static const char *const modes[][2] = {
-        {"log", "NATAliasLog"}, {"proxyonly", "NATAliasProxyOnly"}, {"sameports", "NATAliasSamePorts"}};
+        {"log", "AliasLog"}, {"proxyonly", "AliasProxyOnly"}, {"sameports", "AliasSamePorts"}};
     g_auto(GStrv) words = g_strsplit(g_ascii_strcasecmp(v->text, "default") == 0 ? "" : v->text, ",", -1);
     unsigned known = 0;
     int rc = RC_OK;
@@ -155,7 +161,7 @@ int set_alias_mode(struct cmd *c, const struct value *v)
     for (unsigned k = 0; rc == RC_OK && k < G_N_ELEMENTS(modes); k++) {
         bool on = g_strv_contains((const char *const *)words, modes[k][0]);
         known += on;
-        rc = set_adapter(c, v->index, modes[k][1], g_variant_new_boolean(on));
+        rc = set_nat(c, v->index, modes[k][1], g_variant_new_boolean(on));
     }
     if (rc == RC_OK && known != g_strv_length(words))
         return cmd_syntax(c, "Invalid --nat-alias-mode%u argument '%s'", v->index, v->text);
@@ -240,12 +246,17 @@ int set_uart_mode(struct cmd *c, const struct value *v)
 
 /* ---- sound, clipboard, remote display, USB ---- */
 
+static int set_sound(struct cmd *c, const char *property, GVariant *val)
+{
+    return done(cmd_set(c, c->session_machine, "IAudioAdapter", property, val));
+}
+
 int set_audio(struct cmd *c, const struct value *v)
 {
     if (g_ascii_strcasecmp(v->text, "none") == 0)
-        return set_machine(c, "AudioEnabled", g_variant_new_boolean(FALSE));
-    int rc = set_machine(c, "AudioDriver", g_variant_new_string(v->text));
-    return rc == RC_OK ? set_machine(c, "AudioEnabled", g_variant_new_boolean(TRUE)) : rc;
+        return set_sound(c, "Enabled", g_variant_new_boolean(FALSE));
+    int rc = set_sound(c, "AudioDriver", g_variant_new_string(v->text));
+    return rc == RC_OK ? set_sound(c, "Enabled", g_variant_new_boolean(TRUE)) : rc;
 }
 
 int set_clipboard_files(struct cmd *c, const struct value *v)
@@ -259,7 +270,7 @@ int set_clipboard_files(struct cmd *c, const struct value *v)
 
 static int vrde(struct cmd *c, const char *key, const char *val)
 {
-    return done(TRY(c, imachine_set_vrde_property(c->client, c->session_machine, key, val, &error)));
+    return done(TRY(c, ivrde_server_set_vrde_property(c->client, c->session_machine, key, val, &error)));
 }
 
 int set_vrde_property(struct cmd *c, const struct value *v)

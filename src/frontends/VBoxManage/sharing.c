@@ -157,21 +157,25 @@ static bool bandwidth_add(struct cmd *c, const void *what)
     const struct bandwidth *b = what;
     const char *type = g_ascii_strcasecmp(b->type, "disk") == 0 ? "Disk" : "Network";
 
-    return TRY(c, imachine_add_bandwidth_group(c->client, c->session_machine, b->name, type, b->limit, &error));
+    return TRY(
+        c, ibandwidth_control_create_bandwidth_group(c->client, c->session_machine, b->name, type, b->limit, &error));
 }
 
 static bool bandwidth_set(struct cmd *c, const void *what)
 {
     const struct bandwidth *b = what;
 
-    return TRY(c, imachine_set_bandwidth_group(c->client, c->session_machine, b->name, b->limit, &error));
+    g_autofree char *group = NULL;
+    if (!TRY(c, ibandwidth_control_get_bandwidth_group(c->client, c->session_machine, b->name, &group, &error)))
+        return false;
+    return cmd_set(c, group, "IBandwidthGroup", "MaxBytesPerSec", g_variant_new_int64(b->limit));
 }
 
 static bool bandwidth_remove(struct cmd *c, const void *what)
 {
     const struct bandwidth *b = what;
 
-    return TRY(c, imachine_remove_bandwidth_group(c->client, c->session_machine, b->name, &error));
+    return TRY(c, ibandwidth_control_delete_bandwidth_group(c->client, c->session_machine, b->name, &error));
 }
 
 void bandwidth_print(GVariant *group, unsigned number, bool machine_readable)

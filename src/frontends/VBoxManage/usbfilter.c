@@ -71,10 +71,10 @@ static bool on_host(struct cmd *c, const char *verb, guint32 index, GVariant *di
 static bool on_machine(struct cmd *c, const char *verb, guint32 index, GVariant *dict)
 {
     if (strcmp(verb, "add") == 0)
-        return TRY(c, imachine_insert_usb_device_filter(c->client, c->session_machine, index, dict, &error));
+        return TRY(c, iusb_device_filters_insert_device_filter(c->client, c->session_machine, index, dict, &error));
     if (strcmp(verb, "modify") == 0)
-        return TRY(c, imachine_modify_usb_device_filter(c->client, c->session_machine, index, dict, &error));
-    return TRY(c, imachine_remove_usb_device_filter(c->client, c->session_machine, index, &error));
+        return TRY(c, iusb_device_filters_modify_device_filter(c->client, c->session_machine, index, dict, &error));
+    return TRY(c, iusb_device_filters_remove_device_filter(c->client, c->session_machine, index, &error));
 }
 
 static int carry_out(struct cmd *c, const char *verb, const struct filter *f, GVariant *dict)

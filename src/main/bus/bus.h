@@ -57,10 +57,10 @@ struct bus_interface {
     bus_method_fn any;
 };
 
-#define BUS_INTERFACES_MAX 6u
+#define BUS_INTERFACES(...) ((const struct bus_interface *const[]){__VA_ARGS__, NULL})
 struct bus_class {
-    const char *folder; /* "/org/virtualbox/machine" */
-    const struct bus_interface *interfaces[BUS_INTERFACES_MAX];
+    const char *folder;                            /* "/org/virtualbox/machine" */
+    const struct bus_interface *const *interfaces; /* BUS_INTERFACES(&one, &other) */
     /* the object at folder/node for this peer, or NULL */
     void *(*find)(void *user, struct bus_peer *peer, const char *node);
     /* names of the nodes for introspection; NULL: not listed */
@@ -91,8 +91,11 @@ int bus_peer_pid(const struct bus_peer *peer);
 void bus_emit(struct bus *bus, struct bus_peer *peer, const char *path, const char *interface, const char *name,
               GVariant *args);
 
-/** bus_describe() - what the readable properties of @object say, as a{sv} entries added to @dict. */
-void bus_describe(struct bus *bus, const struct bus_interface *interface, void *object, const char *node,
+/**
+ * bus_describe() - what the readable properties of @object say, as a{sv} entries added to @dict. @prefix: stands in
+ * front of the keys that do not begin with it; "" for none.
+ */
+void bus_describe(struct bus *bus, const struct bus_interface *interface, void *object, const char *prefix,
                   GVariantDict *dict);
 /** bus_check() - NULL, or the first method or property of @class that has no row (or row that is none). g_free. */
 char *bus_check(const struct bus_class *class);

@@ -32,7 +32,7 @@ static const struct bus_class *class_of(const struct folder *f, const char *node
 
 static const struct bus_interface *interface_of(const struct bus_class *class, const char *name)
 {
-    for (unsigned k = 0; k < BUS_INTERFACES_MAX && class->interfaces[k] != NULL; k++)
+    for (unsigned k = 0; class->interfaces[k] != NULL; k++)
         if (strcmp(class->interfaces[k]->info->name, name) == 0)
             return class->interfaces[k];
     return NULL;
@@ -141,8 +141,11 @@ static GDBusInterfaceInfo **on_introspect(GDBusConnection *connection, const cha
     (void)connection, (void)sender, (void)path;
     if (class == NULL)
         return NULL;
-    GDBusInterfaceInfo **infos = g_new0(GDBusInterfaceInfo *, BUS_INTERFACES_MAX + 1);
-    for (unsigned k = 0; k < BUS_INTERFACES_MAX && class->interfaces[k] != NULL; k++)
+    unsigned count = 0;
+    while (class->interfaces[count] != NULL)
+        count++;
+    GDBusInterfaceInfo **infos = g_new0(GDBusInterfaceInfo *, count + 1);
+    for (unsigned k = 0; class->interfaces[k] != NULL; k++)
         infos[k] = g_dbus_interface_info_ref(class->interfaces[k]->info);
     return infos;
 }
@@ -185,13 +188,15 @@ bool objects_register(struct bus_peer *peer, GError **error)
     return true;
 }
 
-void bus_describe(struct bus *bus, const struct bus_interface *interface, void *object, const char *node,
+void bus_describe(struct bus *bus, const struct bus_interface *interface, void *object, const char *prefix,
                   GVariantDict *dict)
 {
-    const struct bus_call call = {.bus = bus, .user = bus->config.user, .object = object, .node = node};
+    const struct bus_call call = {.bus = bus, .user = bus->config.user, .object = object, .node = ""};
 
-    for (const struct bus_property *p = interface->properties; p != NULL && p->name != NULL; p++)
-        g_variant_dict_insert_value(dict, p->name, p->get(&call, p));
+    for (const struct bus_property *p = interface->properties; p != NULL && p->name != NULL; p++) {
+        g_autofree char *key = g_strconcat(g_str_has_prefix(p->name, prefix) ? "" : prefix, p->name, NULL);
+        g_variant_dict_insert_value(dict, key, p->get(&call, p));
+    }
 }
 
 /* ---- are the tables complete? ---- */
@@ -222,7 +227,7 @@ char *bus_check(const struct bus_class *class)
 {
     char *wrong = NULL;
 
-    for (unsigned k = 0; wrong == NULL && k < BUS_INTERFACES_MAX && class->interfaces[k] != NULL; k++)
+    for (unsigned k = 0; wrong == NULL && class->interfaces[k] != NULL; k++)
         wrong = check_interface(class->interfaces[k]);
     return wrong;
 }

@@ -86,35 +86,6 @@ static void set_text(const struct field *f, char **at, const char *text)
     *at = *text == '\0' || g_strcmp0(text, f->empty) == 0 ? NULL : g_strdup(text);
 }
 
-/* What may change while the machine runs. */
-static const char *const live_properties[] = {"CableConnected",
-                                              "TraceEnabled",
-                                              "TraceFile",
-                                              "PromiscModePolicy",
-                                              "AttachmentType",
-                                              "BridgedInterface",
-                                              "InternalNetwork",
-                                              "HostOnlyInterface",
-                                              "HostOnlyNetwork",
-                                              "NATNetwork",
-                                              "GenericDriver",
-                                              "HostMode",
-                                              "Path",
-                                              "Server",
-                                              "ClipboardMode",
-                                              "ClipboardFileTransfersEnabled",
-                                              "DnDMode",
-                                              "VRDEEnabled",
-                                              "CPUExecutionCap",
-                                              "MemoryBalloonSize",
-                                              "AudioIn",
-                                              "AudioOut",
-                                              "AutostartEnabled",
-                                              "AutostartDelay",
-                                              "VMProcessPriority",
-                                              "RecordingEnabled",
-                                              NULL};
-
 bool field_set(struct bus_call *call, const struct bus_property *row, GVariant *val, GError **error)
 {
     const struct field *f = row->data;
@@ -130,7 +101,7 @@ bool field_set(struct bus_call *call, const struct bus_property *row, GVariant *
     }
     if (f->kind == FIELD_STR && !is_valid(f, g_variant_get_string(val, NULL), error))
         return false;
-    if (!(g_strv_contains(live_properties, row->name) ? part_change_live : part_change)(part, error))
+    if (!(f->live ? part_change_live : part_change)(part, error))
         return false;
     char *at = (char *)part->base + f->offset;
     switch (f->kind) {

@@ -47,8 +47,11 @@ struct service {
     unsigned next_progress;
     GPtrArray *appliances;
     unsigned next_appliance;
+    GPtrArray *listeners; /* struct listener */
+    guint32 next_listener;
     struct metrics *metrics;
     struct part part; /* of the call being answered */
+    GVariant *values; /* the same, if its object is a dictionary */
 };
 
 struct machine {
@@ -122,6 +125,24 @@ void *root_find(void *user, const char *node, const char *name);
 /** The answer of a Describe method: all properties. */
 bool root_describe(struct bus_call *call, const struct bus_interface *interface, GVariant **ret);
 
+/* ---- values.c: objects that only say something; there is a dictionary with it ---- */
+/** What a class's find answers: @dict (taken, may be NULL) as the object of this call. */
+void *values_found(struct service *s, GVariant *dict);
+/** The dictionary of @list (taken, aa{sv}) whose @key is @text; NULL: none. */
+GVariant *values_pick(GVariant *list, const char *key, const char *text);
+GVariant *values_get(const struct bus_call *call, const struct bus_property *row);
+#define VALUE(name)                                                                                                    \
+    {                                                                                                                  \
+        name, values_get, NULL, NULL                                                                                   \
+    }
+
+/* ---- events.c ---- */
+struct listener;
+void listener_free(struct listener *l);
+void events_peer_gone(struct service *s, struct bus_peer *peer);
+/** A signal of IVirtualBox, for those who ask; @args stays the caller's. */
+void events_add(struct service *s, const char *name, GVariant *args);
+
 /* ---- guest_properties.c ---- */
 /** The machine ended: its transient properties are gone; the caller saves. */
 void guest_properties_ended(struct machine *m);
@@ -163,6 +184,7 @@ struct field {
     const char *unit;
     const char *empty;               /* FIELD_STR: what NULL reads as; set to it or "", it becomes NULL */
     bool (*valid)(const char *text); /* FIELD_STR: NULL: any; not asked about "" */
+    bool live;                       /* may change while the machine runs */
 };
 GVariant *field_get(const struct bus_call *call, const struct bus_property *row);
 bool field_set(struct bus_call *call, const struct bus_property *row, GVariant *val, GError **error);
@@ -177,16 +199,16 @@ int field_api_to_word(const char *type, const char *const *words, const char *na
             __VA_ARGS__                                                                                                \
         }                                                                                                              \
     }
-#define FIELD_B(name, s, member) FIELD_ROW(name, .kind = FIELD_BOOL, .offset = offsetof(s, member))
-#define FIELD_T(name, s, member, default_)                                                                             \
-    FIELD_ROW(name, .kind = FIELD_STR, .offset = offsetof(s, member), .empty = (default_))
-#define FIELD_U(name, s, member, lo, hi, what_, unit_)                                                                 \
+/* Behind the last argument more members may follow: .live = true */
+#define FIELD_B(name, s, member, ...) FIELD_ROW(name, .kind = FIELD_BOOL, .offset = offsetof(s, member), ##__VA_ARGS__)
+#define FIELD_T(name, s, member, default_, ...)                                                                        \
+    FIELD_ROW(name, .kind = FIELD_STR, .offset = offsetof(s, member), .empty = (default_), ##__VA_ARGS__)
+#define FIELD_U(name, s, member, lo, hi, what_, unit_, ...)                                                            \
     FIELD_ROW(name, .kind = FIELD_U32, .offset = offsetof(s, member), .min = (lo), .max = (hi), .what = (what_),       \
-              .unit = (unit_))
-#define FIELD_E(name, s, member, words_, type_)                                                                        \
+              .unit = (unit_), ##__VA_ARGS__)
+#define FIELD_E(name, s, member, words_, type_, ...)                                                                   \
     FIELD_ROW(name, .kind = FIELD_ENUM, .offset = offsetof(s, member), .words = settings_##words_##_names,             \
-              .type = (type_))
-
+              .type = (type_), ##__VA_ARGS__)
 #define FIELD_V(name, s, member, valid_, what_)                                                                        \
     FIELD_ROW(name, .kind = FIELD_STR, .offset = offsetof(s, member), .valid = (valid_), .what = (what_))
 
@@ -335,9 +357,12 @@ const struct controller_rule *controller_rule_for_bus(const char *bus);
 /* ---- classes ---- */
 extern const struct bus_class virtualbox_class, host_class, properties_class, machine_class, session_class,
     progress_class, console_class, medium_class, controller_class, snapshot_class, adapter_class, serial_class,
-    parallel_class, nat_network_class, dhcp_class, host_only_class, appliance_class, metrics_class, extpack_class;
+    parallel_class, nat_network_class, dhcp_class, host_only_class, appliance_class, metrics_class, extpack_class,
+    attachment_class, usb_controller_class, usb_filter_class, shared_folder_class, bandwidth_group_class, netif_class,
+    usb_device_class, guest_type_class;
 extern const struct bus_interface machine_interface, controller_interface, adapter_interface, serial_interface,
-    parallel_interface, medium_interface, snapshot_interface;
+    parallel_interface, medium_interface, snapshot_interface, nat_engine_interface, audio_interface, vrde_interface,
+    usb_controller_interface, shared_folder_interface, bandwidth_group_interface;
 
 /* ---- guest_types.c ---- */
 struct guest_type {

@@ -348,4 +348,5 @@ static const struct bus_property properties[] = {
 };
 static const struct bus_interface interface = {
     .info = (GDBusInterfaceInfo *)&api_iprogress_interface, .methods = methods, .properties = properties};
-const struct bus_class progress_class = {.folder = API_ROOT "/progress", .interfaces = {&interface}, .find = find};
+const struct bus_class progress_class = {
+    .folder = API_ROOT "/progress", .interfaces = BUS_INTERFACES(&interface), .find = find};

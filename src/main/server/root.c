@@ -15,7 +15,7 @@ bool root_describe(struct bus_call *call, const struct bus_interface *interface,
     GVariantDict dict;
 
     g_variant_dict_init(&dict, NULL);
-    bus_describe(call->bus, interface, call->object, call->node, &dict);
+    bus_describe(call->bus, interface, call->object, "", &dict);
     *ret = g_variant_new("(@a{sv})", g_variant_dict_end(&dict));
     return true;
 }

@@ -8,10 +8,13 @@
 #include "main/server/objects.h"
 
 static const struct bus_class *const classes[] = {
-    &virtualbox_class, &host_class,      &properties_class, &machine_class,     &session_class,
-    &progress_class,   &console_class,   &medium_class,     &controller_class,  &snapshot_class,
-    &adapter_class,    &serial_class,    &parallel_class,   &nat_network_class, &dhcp_class,
-    &host_only_class,  &appliance_class, &metrics_class,    &extpack_class,     NULL};
+    &virtualbox_class,     &host_class,        &properties_class,    &machine_class,
+    &session_class,        &progress_class,    &console_class,       &medium_class,
+    &controller_class,     &snapshot_class,    &adapter_class,       &serial_class,
+    &parallel_class,       &nat_network_class, &dhcp_class,          &host_only_class,
+    &appliance_class,      &metrics_class,     &extpack_class,       &attachment_class,
+    &usb_controller_class, &usb_filter_class,  &shared_folder_class, &bandwidth_group_class,
+    &netif_class,          &usb_device_class,  &guest_type_class,    NULL};
 
 static bool needed(const struct service *s)
 {
@@ -62,6 +65,7 @@ static void peer_gone(void *user, struct bus_peer *peer)
 
     session_close(session_of(s, peer));
     progress_peer_gone(s, peer);
+    events_peer_gone(s, peer);
     appliances_peer_gone(s, peer);
     machine_drop_unregistered(s, peer);
     service_idle_check(s);
@@ -88,7 +92,10 @@ void service_emit(struct service *s, const char *name, GVariant *args)
         g_variant_unref(g_variant_ref_sink(args));
         return; /* on the way out nobody listens */
     }
+    g_variant_ref_sink(args);
+    events_add(s, name, args);
     bus_emit(s->bus, NULL, API_PATH, API_PREFIX "IVirtualBox", name, args);
+    g_variant_unref(args);
 }
 
 struct service *service_new(const struct service_config *config, GError **error)
@@ -102,6 +109,7 @@ struct service *service_new(const struct service_config *config, GError **error)
     s->media = g_ptr_array_new_with_free_func((GDestroyNotify)medium_free);
     s->sessions = g_ptr_array_new();
     s->progresses = g_ptr_array_new_with_free_func((GDestroyNotify)progress_free);
+    s->listeners = g_ptr_array_new_with_free_func((GDestroyNotify)listener_free);
     s->metrics = metrics_new(s);
     s->appliances = g_ptr_array_new_with_free_func((GDestroyNotify)appliance_free);
     s->global_path = g_build_filename(config->home, "VirtualBox.xml", NULL);
@@ -157,9 +165,11 @@ void service_free(struct service *s)
     g_ptr_array_unref(s->sessions);
     g_ptr_array_unref(s->progresses);
     g_ptr_array_unref(s->appliances);
+    g_ptr_array_unref(s->listeners);
     metrics_free(s->metrics);
     g_ptr_array_unref(s->machines);
     g_ptr_array_unref(s->media);
+    values_found(s, NULL);
     settings_global_free(s->global);
     g_free(s->global_path);
     g_main_loop_unref(s->loop);

@@ -162,4 +162,5 @@ static const struct bus_property properties[] = {
 };
 static const struct bus_interface interface = {
     .info = (GDBusInterfaceInfo *)&api_isession_interface, .methods = methods, .properties = properties};
-const struct bus_class session_class = {.folder = API_ROOT "/session", .interfaces = {&interface}, .find = find};
+const struct bus_class session_class = {
+    .folder = API_ROOT "/session", .interfaces = BUS_INTERFACES(&interface), .find = find};

@@ -73,10 +73,12 @@ static void test_nodes(void)
 int main(int argc, char **argv)
 {
     static const struct bus_class *const classes[] = {
-        &virtualbox_class, &host_class,      &properties_class, &machine_class,     &session_class,
-        &progress_class,   &console_class,   &medium_class,     &controller_class,  &snapshot_class,
-        &adapter_class,    &serial_class,    &parallel_class,   &nat_network_class, &dhcp_class,
-        &host_only_class,  &appliance_class, &metrics_class,    &extpack_class};
+        &virtualbox_class,     &host_class,       &properties_class,    &machine_class,         &session_class,
+        &progress_class,       &console_class,    &medium_class,        &controller_class,      &snapshot_class,
+        &adapter_class,        &serial_class,     &parallel_class,      &nat_network_class,     &dhcp_class,
+        &host_only_class,      &appliance_class,  &metrics_class,       &extpack_class,         &attachment_class,
+        &usb_controller_class, &usb_filter_class, &shared_folder_class, &bandwidth_group_class, &netif_class,
+        &usb_device_class,     &guest_type_class};
 
     g_test_init(&argc, &argv, NULL);
     for (unsigned k = 0; k < G_N_ELEMENTS(classes); k++) {

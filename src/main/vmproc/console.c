@@ -492,6 +492,11 @@ bool console_key(struct console *c, uint8_t code)
     return pdm_keyboard_put(vm_pdm(c->vm), &code, 1);
 }
 
+bool console_mouse(struct console *c, int dx, int dy, int dz, unsigned buttons)
+{
+    return pdm_mouse_move(vm_pdm(c->vm), dx, dy, dz, buttons);
+}
+
 char *console_debug(struct console *c, const char *line)
 {
     return vm_debug_command(c->vm, line);

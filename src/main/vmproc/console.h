@@ -71,6 +71,8 @@ struct media *console_media(struct console *c);
 struct vm *console_vm(struct console *c);
 /** console_key() - one byte of PC set 1; false: the keyboard's buffer is full, or there is none. */
 bool console_key(struct console *c, uint8_t code);
+/** console_mouse() - right and down positive; @buttons: 1 left, 2 right, 4 middle. false: there is none. */
+bool console_mouse(struct console *c, int dx, int dy, int dz, unsigned buttons);
 /** console_debug() - a line for the debugger's monitor: its answer; g_free. */
 char *console_debug(struct console *c, const char *line);
 bool console_screen_size(struct console *c, unsigned *ret_width, unsigned *ret_height);

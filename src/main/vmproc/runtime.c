@@ -13,7 +13,8 @@
 #include "main/vmproc/runtime_int.h"
 #include "rt/loop.h"
 
-#define KEYS_MAX 4096u
+#define KEYS_MAX  4096u
+#define MOUSE_MAX 0x7fff
 
 struct runtime {
     GMainContext *context;
@@ -145,6 +146,35 @@ static GVariant *put_cad(struct runtime *r, GVariant *args, GError **error)
     return NULL;
 }
 
+static GVariant *put_mouse(struct runtime *r, GVariant *args, GError **error)
+{
+    gint32 dx, dy, dz, dw, buttons;
+
+    g_variant_get(args, "(iiiii)", &dx, &dy, &dz, &dw, &buttons);
+    if (!runtime_must_live(r, error))
+        return NULL;
+    if (MAX(ABS((gint64)dx), ABS((gint64)dy)) > MOUSE_MAX || ABS((gint64)dz) > MOUSE_MAX || (buttons & ~7) != 0)
+        api_fail(error, E_INVALIDARG, "No mouse moves by %d, %d, %d with buttons %#x", dx, dy, dz, (unsigned)buttons);
+    else if (!console_mouse(r->console, dx, dy, dz, (unsigned)buttons))
+        api_fail(error, VBOX_E_NOT_SUPPORTED, "The machine has no mouse");
+    return NULL;
+}
+
+static GVariant *put_tablet(struct runtime *r, GVariant *args, GError **error)
+{
+    (void)args;
+    if (runtime_must_live(r, error))
+        api_fail(error, VBOX_E_NOT_SUPPORTED, "The machine has no device that takes a position");
+    return NULL;
+}
+
+static GVariant *mouse_capabilities(struct runtime *r, GVariant *args, GError **error)
+{
+    (void)args;
+    /* the keyboard controller always has its mouse */
+    return runtime_must_live(r, error) ? g_variant_new("(bb)", TRUE, FALSE) : NULL;
+}
+
 static GVariant *resolution(struct runtime *r, GVariant *args, GError **error)
 {
     unsigned width, height;
@@ -216,6 +246,9 @@ static const struct command {
     {"IConsole", "ClearAllEncryptionPasswords", storage_clear_passwords},
     {"IKeyboard", "PutScancodes", put_scancodes},
     {"IKeyboard", "PutCAD", put_cad},
+    {"IMouse", "PutMouseEvent", put_mouse},
+    {"IMouse", "PutMouseEventAbsolute", put_tablet},
+    {"IMouse", "GetCapabilities", mouse_capabilities},
     {"IDisplay", "GetScreenResolution", resolution},
     {"IDisplay", "TakeScreenShotToArray", screenshot},
     {"IDisplay", "GetScreenText", screen_text},
@@ -357,13 +390,15 @@ static const struct bus_interface control = {.info = (GDBusInterfaceInfo *)&api_
                                              .properties = control_properties};
 static const struct bus_interface console = {.info = (GDBusInterfaceInfo *)&api_iconsole_interface, .any = on_any};
 static const struct bus_interface keyboard = {.info = (GDBusInterfaceInfo *)&api_ikeyboard_interface, .any = on_any};
+static const struct bus_interface mouse = {.info = (GDBusInterfaceInfo *)&api_imouse_interface, .any = on_any};
 static const struct bus_interface display = {.info = (GDBusInterfaceInfo *)&api_idisplay_interface, .any = on_any};
 static const struct bus_interface debugger = {.info = (GDBusInterfaceInfo *)&api_imachine_debugger_interface,
                                               .any = on_any};
 static const struct bus_interface guest = {.info = (GDBusInterfaceInfo *)&api_iguest_interface, .any = on_any};
-static const struct bus_class class = {.folder = API_ROOT "/console",
-                                       .interfaces = {&control, &console, &keyboard, &display, &debugger, &guest},
-                                       .find = find};
+static const struct bus_class class = {
+    .folder = API_ROOT "/console",
+    .interfaces = BUS_INTERFACES(&control, &console, &keyboard, &mouse, &display, &debugger, &guest),
+    .find = find};
 
 static void snapshot_orphaned(void *user)
 {

@@ -257,4 +257,5 @@ static const struct bus_property properties[] = {{"Path", get_path, NULL, NULL},
                                                  {NULL, NULL, NULL, NULL}};
 static const struct bus_interface interface = {
     .info = (GDBusInterfaceInfo *)&api_iappliance_interface, .methods = methods, .properties = properties};
-const struct bus_class appliance_class = {.folder = API_ROOT "/appliance", .interfaces = {&interface}, .find = find};
+const struct bus_class appliance_class = {
+    .folder = API_ROOT "/appliance", .interfaces = BUS_INTERFACES(&interface), .find = find};

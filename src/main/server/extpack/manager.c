@@ -216,4 +216,5 @@ static const struct bus_method methods[] = {{"GetInstalledExtPacks", get_install
 static const struct bus_property properties[] = {{NULL, NULL, NULL, NULL}};
 static const struct bus_interface interface = {
     .info = (GDBusInterfaceInfo *)&api_iext_pack_manager_interface, .methods = methods, .properties = properties};
-const struct bus_class extpack_class = {.folder = API_ROOT, .interfaces = {&interface}, .find = find, .list = list};
+const struct bus_class extpack_class = {
+    .folder = API_ROOT, .interfaces = BUS_INTERFACES(&interface), .find = find, .list = list};

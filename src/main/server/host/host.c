@@ -124,9 +124,7 @@ static const struct bus_method methods[] = {{"Describe", describe},
                                             {"GetNetworkInterfaces", host_get_interfaces},
                                             {"CreateHostOnlyNetworkInterface", host_create_interface},
                                             {"RemoveHostOnlyNetworkInterface", host_remove_interface},
-                                            {"EnableStaticIPConfig", host_static_ip},
-                                            {"EnableStaticIPConfigV6", host_static_ip6},
-                                            {"EnableDynamicIPConfig", host_dynamic_ip},
+                                            {"FindHostNetworkInterfaceByName", host_find_interface},
                                             {"GetDrives", host_get_drives},
                                             {"GetVideoInputDevices", host_get_video_inputs},
                                             {"GetUSBDevices", host_get_usb_devices},
@@ -155,4 +153,5 @@ static const struct bus_property properties[] = {
 };
 static const struct bus_interface interface = {
     .info = (GDBusInterfaceInfo *)&api_ihost_interface, .methods = methods, .properties = properties};
-const struct bus_class host_class = {.folder = API_ROOT, .interfaces = {&interface}, .find = find, .list = list};
+const struct bus_class host_class = {
+    .folder = API_ROOT, .interfaces = BUS_INTERFACES(&interface), .find = find, .list = list};

@@ -9,11 +9,20 @@
 /* hostonlyif.c */
 bool host_create_interface(struct bus_call *call, GVariant **ret, GError **error);
 bool host_remove_interface(struct bus_call *call, GVariant **ret, GError **error);
-bool host_static_ip(struct bus_call *call, GVariant **ret, GError **error);
-bool host_static_ip6(struct bus_call *call, GVariant **ret, GError **error);
-bool host_dynamic_ip(struct bus_call *call, GVariant **ret, GError **error);
+bool netif_static_ip(struct bus_call *call, GVariant **ret, GError **error);
+bool netif_static_ip6(struct bus_call *call, GVariant **ret, GError **error);
+bool netif_dynamic_ip(struct bus_call *call, GVariant **ret, GError **error);
 
-/* usb_filters.c */
+/* usb_filters.c: lists of filters, a machine's (machine/usb_filters.c) and the host's */
+struct settings_usb_filter;
+GVariant *usb_filter_values(struct settings_usb_filter *f, bool global);
+/** Whether a dictionary's entries can be a filter's. */
+bool usb_filter_check(GVariant *dict, GError **error);
+void usb_filter_apply(struct settings_usb_filter *f, GVariant *dict);
+/** @args: position, and what the filter is to be. */
+bool usb_filters_insert(GPtrArray *list, GVariant *args, bool global, GError **error);
+bool usb_filters_modify(GPtrArray *list, GVariant *args, GError **error);
+bool usb_filters_remove(GPtrArray *list, GVariant *args, GError **error);
 bool usb_filters_host_get(struct bus_call *call, GVariant **ret, GError **error);
 bool usb_filters_host_insert(struct bus_call *call, GVariant **ret, GError **error);
 bool usb_filters_host_modify(struct bus_call *call, GVariant **ret, GError **error);
@@ -24,6 +33,7 @@ bool usb_sources_remove(struct bus_call *call, GVariant **ret, GError **error);
 
 /* netif.c */
 bool host_get_interfaces(struct bus_call *call, GVariant **ret, GError **error);
+bool host_find_interface(struct bus_call *call, GVariant **ret, GError **error);
 
 /* host_devices.c */
 bool host_get_drives(struct bus_call *call, GVariant **ret, GError **error);

@@ -152,13 +152,12 @@ static GVariant *usb_device(const char *folder)
     return g_variant_dict_end(&d);
 }
 
-bool host_get_usb_devices(struct bus_call *call, GVariant **ret, GError **error)
+static GVariant *usb_devices(void)
 {
     static const char folder[] = "/sys/bus/usb/devices";
     g_autoptr(GPtrArray) names = names_in(folder);
     GVariantBuilder b;
 
-    (void)call, (void)error;
     g_variant_builder_init(&b, G_VARIANT_TYPE("aa{sv}"));
     for (unsigned k = 0; k < names->len; k++) {
         const char *name = names->pdata[k];
@@ -166,9 +165,34 @@ bool host_get_usb_devices(struct bus_call *call, GVariant **ret, GError **error)
         if (strchr(name, ':') == NULL && !g_str_has_prefix(name, "usb")) /* no interfaces, no root hubs */
             g_variant_builder_add_value(&b, usb_device(one));
     }
-    *ret = g_variant_new("(aa{sv})", &b);
+    return g_variant_builder_end(&b);
+}
+
+bool host_get_usb_devices(struct bus_call *call, GVariant **ret, GError **error)
+{
+    GVariant *list = usb_devices();
+
+    (void)call, (void)error;
+    *ret = g_variant_new_tuple(&list, 1);
     return true;
 }
+
+static void *find_usb(void *user, struct bus_peer *peer, const char *node)
+{
+    char id[API_UUID_SIZE];
+
+    (void)peer;
+    return api_node_to_uuid(node, id) ? values_found(user, values_pick(usb_devices(), "Id", id)) : NULL;
+}
+
+static const struct bus_property usb_properties[] = {
+    VALUE("Id"),      VALUE("VendorId"),     VALUE("ProductId"),      VALUE("Revision"), VALUE("Manufacturer"),
+    VALUE("Product"), VALUE("SerialNumber"), VALUE("Address"),        VALUE("Port"),     VALUE("Version"),
+    VALUE("Speed"),   VALUE("State"),        {NULL, NULL, NULL, NULL}};
+static const struct bus_interface usb_interface = {.info = (GDBusInterfaceInfo *)&api_ihost_usbdevice_interface,
+                                                   .properties = usb_properties};
+const struct bus_class usb_device_class = {
+    .folder = API_ROOT "/hostusbdevice", .interfaces = BUS_INTERFACES(&usb_interface), .find = find_usb};
 
 /* ---- CPUID ---- */
 

@@ -481,4 +481,5 @@ static const struct bus_method methods[] = {{"SetupMetrics", setup_metrics},
                                             {NULL, NULL}};
 static const struct bus_interface interface = {.info = (GDBusInterfaceInfo *)&api_iperformance_collector_interface,
                                                .methods = methods};
-const struct bus_class metrics_class = {.folder = API_ROOT, .interfaces = {&interface}, .find = find, .list = list};
+const struct bus_class metrics_class = {
+    .folder = API_ROOT, .interfaces = BUS_INTERFACES(&interface), .find = find, .list = list};

@@ -55,7 +55,7 @@ static char **text_at(F *f, unsigned k)
     return (char **)((char *)f + texts[k].offset);
 }
 
-static GVariant *describe(F *f, bool global)
+GVariant *usb_filter_values(F *f, bool global)
 {
     GVariantDict d;
 
@@ -76,11 +76,11 @@ GVariant *usb_filters_describe(const GPtrArray *list, bool global)
 
     g_variant_builder_init(&b, G_VARIANT_TYPE("aa{sv}"));
     for (unsigned k = 0; k < list->len; k++)
-        g_variant_builder_add_value(&b, describe(list->pdata[k], global));
+        g_variant_builder_add_value(&b, usb_filter_values(list->pdata[k], global));
     return g_variant_builder_end(&b);
 }
 
-static bool check(GVariant *dict, GError **error)
+bool usb_filter_check(GVariant *dict, GError **error)
 {
     const char *text;
 
@@ -92,7 +92,7 @@ static bool check(GVariant *dict, GError **error)
     return true;
 }
 
-static void apply(F *f, GVariant *dict)
+void usb_filter_apply(F *f, GVariant *dict)
 {
     const char *text;
     gboolean active;
@@ -113,24 +113,24 @@ static void apply(F *f, GVariant *dict)
         f->action = strcmp(text, "Hold") == 0 ? FILTER_HOLD : FILTER_IGNORE;
 }
 
-static bool insert(GPtrArray *list, GVariant *args, bool global, GError **error)
+bool usb_filters_insert(GPtrArray *list, GVariant *args, bool global, GError **error)
 {
     g_autoptr(GVariant) dict = NULL;
     guint32 position;
 
     g_variant_get(args, "(u@a{sv})", &position, &dict);
-    if (!check(dict, error))
+    if (!usb_filter_check(dict, error))
         return false;
     if (list->len >= FILTERS_MAX)
         return api_fail(error, VBOX_E_MAXIMUM_REACHED, "There are %u USB filters already", list->len);
     F *f = settings_usb_filter_new();
     f->action = global ? FILTER_IGNORE : FILTER_NONE;
-    apply(f, dict);
+    usb_filter_apply(f, dict);
     g_ptr_array_insert(list, (int)MIN(position, list->len), f);
     return true;
 }
 
-static bool modify(GPtrArray *list, GVariant *args, GError **error)
+bool usb_filters_modify(GPtrArray *list, GVariant *args, GError **error)
 {
     g_autoptr(GVariant) dict = NULL;
     guint32 position;
@@ -139,13 +139,13 @@ static bool modify(GPtrArray *list, GVariant *args, GError **error)
     if (position >= list->len)
         return api_fail(error, E_INVALIDARG, "Invalid position of a USB filter: %u (there are %u)", position,
                         list->len);
-    if (!check(dict, error))
+    if (!usb_filter_check(dict, error))
         return false;
-    apply(list->pdata[position], dict);
+    usb_filter_apply(list->pdata[position], dict);
     return true;
 }
 
-static bool remove_at(GPtrArray *list, GVariant *args, GError **error)
+bool usb_filters_remove(GPtrArray *list, GVariant *args, GError **error)
 {
     guint32 position;
 
@@ -155,32 +155,6 @@ static bool remove_at(GPtrArray *list, GVariant *args, GError **error)
                         list->len);
     g_ptr_array_remove_index(list, position);
     return true;
-}
-
-/* ---- a machine's ---- */
-
-bool usb_filters_machine_insert(struct bus_call *call, GVariant **ret, GError **error)
-{
-    struct part *p = call->object;
-
-    (void)ret;
-    return part_change(p, error) && insert(p->s->hardware.usb_filters, call->args, false, error);
-}
-
-bool usb_filters_machine_modify(struct bus_call *call, GVariant **ret, GError **error)
-{
-    struct part *p = call->object;
-
-    (void)ret;
-    return part_change(p, error) && modify(p->s->hardware.usb_filters, call->args, error);
-}
-
-bool usb_filters_machine_remove(struct bus_call *call, GVariant **ret, GError **error)
-{
-    struct part *p = call->object;
-
-    (void)ret;
-    return part_change(p, error) && remove_at(p->s->hardware.usb_filters, call->args, error);
 }
 
 /* ---- the host's; saved at once ---- */
@@ -208,7 +182,7 @@ bool usb_filters_host_insert(struct bus_call *call, GVariant **ret, GError **err
     struct service *s = call->object;
 
     (void)ret;
-    return insert(s->global->usb_filters, call->args, true, error) && saved(s, error);
+    return usb_filters_insert(s->global->usb_filters, call->args, true, error) && saved(s, error);
 }
 
 bool usb_filters_host_modify(struct bus_call *call, GVariant **ret, GError **error)
@@ -216,7 +190,7 @@ bool usb_filters_host_modify(struct bus_call *call, GVariant **ret, GError **err
     struct service *s = call->object;
 
     (void)ret;
-    return modify(s->global->usb_filters, call->args, error) && saved(s, error);
+    return usb_filters_modify(s->global->usb_filters, call->args, error) && saved(s, error);
 }
 
 bool usb_filters_host_remove(struct bus_call *call, GVariant **ret, GError **error)
@@ -224,7 +198,7 @@ bool usb_filters_host_remove(struct bus_call *call, GVariant **ret, GError **err
     struct service *s = call->object;
 
     (void)ret;
-    return remove_at(s->global->usb_filters, call->args, error) && saved(s, error);
+    return usb_filters_remove(s->global->usb_filters, call->args, error) && saved(s, error);
 }
 
 /* ---- sources ---- */

@@ -1,5 +1,5 @@
 /*
- * adapter.c - INetworkAdapter, ISerialPort, IParallelPort: numbered parts of a machine, all properties.
+ * adapter.c - INetworkAdapter, ISerialPort, IParallelPort: numbered parts of a machine.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +14,7 @@ static GVariant *get_slot(const struct bus_call *call, const struct bus_property
 
 /* ---- network ---- */
 
-#define A      struct settings_adapter
-#define NAT(m) nat.m
+#define A struct settings_adapter
 
 /* VirtualBox's own prefix, 08:00:27, and three random bytes. */
 static char *new_mac(void)
@@ -58,47 +57,57 @@ static bool set_enabled(struct bus_call *call, const struct bus_property *row, G
     return true;
 }
 
+static bool set_generic(struct bus_call *call, GVariant **ret, GError **error)
+{
+    struct part *p = call->object;
+    const char *key, *val;
+
+    (void)ret;
+    g_variant_get(call->args, "(&s&s)", &key, &val);
+    if (!part_change_live(p, error))
+        return false;
+    settings_property_set(((A *)p->base)->generic_properties, key, val);
+    return part_changed(p, error);
+}
+
+static bool get_generic(struct bus_call *call, GVariant **ret, GError **error)
+{
+    const struct part *p = call->object;
+    const char *key;
+
+    (void)error;
+    g_variant_get(call->args, "(&s)", &key);
+    const char *val = settings_property_get(((const A *)p->base)->generic_properties, key);
+    *ret = g_variant_new("(s)", val != NULL ? val : "");
+    return true;
+}
+
+static const struct bus_method adapter_methods[] = {
+    {"SetProperty", set_generic}, {"GetProperty", get_generic}, {NULL, NULL}};
 static const struct bus_property adapter_properties[] = {
     {"Slot", get_slot, NULL, NULL},
     {"Enabled", field_get, set_enabled, &(const struct field){.kind = FIELD_BOOL, .offset = offsetof(A, enabled)}},
     FIELD_E("AdapterType", A, type, nic_type, "NetworkAdapterType"),
     {"MACAddress", field_get, set_mac, &(const struct field){.kind = FIELD_STR, .offset = offsetof(A, mac)}},
-    FIELD_B("CableConnected", A, cable),
+    FIELD_B("CableConnected", A, cable, .live = true),
     FIELD_U("LineSpeed", A, speed_kbps, 0, 0, "", ""),
-    FIELD_E("PromiscModePolicy", A, promisc, promisc, "NetworkAdapterPromiscModePolicy"),
-    FIELD_B("TraceEnabled", A, trace),
-    FIELD_T("TraceFile", A, trace_file, NULL),
+    FIELD_E("PromiscModePolicy", A, promisc, promisc, "NetworkAdapterPromiscModePolicy", .live = true),
+    FIELD_B("TraceEnabled", A, trace, .live = true),
+    FIELD_T("TraceFile", A, trace_file, NULL, .live = true),
     FIELD_U("BootPriority", A, boot_priority, 0, 0, "", ""),
     FIELD_T("BandwidthGroup", A, bandwidth_group, NULL),
-    FIELD_E("AttachmentType", A, attachment, attach, "NetworkAttachmentType"),
-    FIELD_T("BridgedInterface", A, bridged_if, NULL),
-    FIELD_T("HostOnlyInterface", A, host_only_if, NULL),
-    FIELD_T("HostOnlyNetwork", A, host_only_network, NULL),
-    FIELD_T("InternalNetwork", A, internal_network, "intnet"),
-    FIELD_T("NATNetwork", A, nat_network, NULL),
+    FIELD_E("AttachmentType", A, attachment, attach, "NetworkAttachmentType", .live = true),
+    FIELD_T("BridgedInterface", A, bridged_if, NULL, .live = true),
+    FIELD_T("HostOnlyInterface", A, host_only_if, NULL, .live = true),
+    FIELD_T("HostOnlyNetwork", A, host_only_network, NULL, .live = true),
+    FIELD_T("InternalNetwork", A, internal_network, "intnet", .live = true),
+    FIELD_T("NATNetwork", A, nat_network, NULL, .live = true),
     FIELD_T("CloudNetwork", A, cloud_network, NULL),
-    FIELD_T("GenericDriver", A, generic_driver, NULL),
-    FIELD_T("NATNetworkCIDR", A, NAT(network), NULL),
-    FIELD_T("NATHostIP", A, NAT(bind_ip), NULL),
-    FIELD_B("NATForwardBroadcast", A, NAT(forward_broadcast)),
-    FIELD_B("NATLocalhostReachable", A, NAT(localhost_reachable)),
-    FIELD_B("NATDNSPassDomain", A, NAT(dns_pass_domain)),
-    FIELD_B("NATDNSProxy", A, NAT(dns_proxy)),
-    FIELD_B("NATDNSUseHostResolver", A, NAT(dns_host_resolver)),
-    FIELD_T("NATTFTPPrefix", A, NAT(tftp_prefix), NULL),
-    FIELD_T("NATTFTPBootFile", A, NAT(tftp_boot_file), NULL),
-    FIELD_T("NATTFTPNextServer", A, NAT(tftp_next_server), NULL),
-    FIELD_B("NATAliasLog", A, NAT(alias_log)),
-    FIELD_B("NATAliasProxyOnly", A, NAT(alias_proxy_only)),
-    FIELD_B("NATAliasSamePorts", A, NAT(alias_same_ports)),
-    FIELD_U("NATMtu", A, NAT(mtu), 0, 0, "", ""),
-    FIELD_U("NATSockSnd", A, NAT(sock_snd_kib), 0, 0, "", ""),
-    FIELD_U("NATSockRcv", A, NAT(sock_rcv_kib), 0, 0, "", ""),
-    FIELD_U("NATTcpWndSnd", A, NAT(tcp_snd_kib), 0, 0, "", ""),
-    FIELD_U("NATTcpWndRcv", A, NAT(tcp_rcv_kib), 0, 0, "", ""),
+    FIELD_T("GenericDriver", A, generic_driver, NULL, .live = true),
     {NULL, NULL, NULL, NULL},
 };
 const struct bus_interface adapter_interface = {.info = (GDBusInterfaceInfo *)&api_inetwork_adapter_interface,
+                                                .methods = adapter_methods,
                                                 .properties = adapter_properties};
 
 /* ---- lines ---- */
@@ -109,9 +118,9 @@ static const struct bus_property serial_properties[] = {
     FIELD_B("Enabled", S, enabled),
     FIELD_U("IOBase", S, io_base, 0, 0xffff, "I/O base", ""),
     FIELD_U("IRQ", S, irq, 0, 255, "IRQ", ""),
-    FIELD_E("HostMode", S, mode, uart_mode, "PortMode"),
-    FIELD_B("Server", S, server),
-    FIELD_T("Path", S, path, NULL),
+    FIELD_E("HostMode", S, mode, uart_mode, "PortMode", .live = true),
+    FIELD_B("Server", S, server, .live = true),
+    FIELD_T("Path", S, path, NULL, .live = true),
     FIELD_E("UartType", S, type, uart_type, "UartType"),
     {NULL, NULL, NULL, NULL},
 };
@@ -124,7 +133,7 @@ static const struct bus_property parallel_properties[] = {
     FIELD_B("Enabled", L, enabled),
     FIELD_U("IOBase", L, io_base, 0, 0xffff, "I/O base", ""),
     FIELD_U("IRQ", L, irq, 0, 255, "IRQ", ""),
-    FIELD_T("Path", L, path, NULL),
+    FIELD_T("Path", L, path, NULL, .live = true),
     {NULL, NULL, NULL, NULL},
 };
 const struct bus_interface parallel_interface = {.info = (GDBusInterfaceInfo *)&api_iparallel_port_interface,
@@ -171,9 +180,10 @@ static void *find_parallel(void *user, struct bus_peer *peer, const char *node)
     return p;
 }
 
-const struct bus_class adapter_class = {
-    .folder = API_ROOT "/adapter", .interfaces = {&adapter_interface}, .find = find_adapter};
+const struct bus_class adapter_class = {.folder = API_ROOT "/adapter",
+                                        .interfaces = BUS_INTERFACES(&adapter_interface, &nat_engine_interface),
+                                        .find = find_adapter};
 const struct bus_class serial_class = {
-    .folder = API_ROOT "/serial", .interfaces = {&serial_interface}, .find = find_serial};
+    .folder = API_ROOT "/serial", .interfaces = BUS_INTERFACES(&serial_interface), .find = find_serial};
 const struct bus_class parallel_class = {
-    .folder = API_ROOT "/parallel", .interfaces = {&parallel_interface}, .find = find_parallel};
+    .folder = API_ROOT "/parallel", .interfaces = BUS_INTERFACES(&parallel_interface), .find = find_parallel};

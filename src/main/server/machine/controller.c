@@ -147,4 +147,4 @@ static const struct bus_property properties[] = {
 const struct bus_interface controller_interface = {.info = (GDBusInterfaceInfo *)&api_istorage_controller_interface,
                                                    .properties = properties};
 const struct bus_class controller_class = {
-    .folder = API_ROOT "/controller", .interfaces = {&controller_interface}, .find = find};
+    .folder = API_ROOT "/controller", .interfaces = BUS_INTERFACES(&controller_interface), .find = find};

@@ -36,26 +36,6 @@ static GVariant *properties(const GPtrArray *list)
     return g_variant_builder_end(&b);
 }
 
-static GVariant *forwards(const GPtrArray *list)
-{
-    GVariantBuilder b;
-
-    g_variant_builder_init(&b, G_VARIANT_TYPE("aa{sv}"));
-    for (unsigned k = 0; k < list->len; k++) {
-        const struct settings_forward *f = list->pdata[k];
-        GVariantDict d;
-        g_variant_dict_init(&d, NULL);
-        g_variant_dict_insert(&d, "Name", "s", f->name);
-        g_variant_dict_insert(&d, "Protocol", "s", field_word_to_api("NATProtocol", settings_proto_names[f->proto]));
-        g_variant_dict_insert(&d, "HostIP", "s", f->host_ip != NULL ? f->host_ip : "");
-        g_variant_dict_insert(&d, "HostPort", "u", f->host_port);
-        g_variant_dict_insert(&d, "GuestIP", "s", f->guest_ip != NULL ? f->guest_ip : "");
-        g_variant_dict_insert(&d, "GuestPort", "u", f->guest_port);
-        g_variant_builder_add_value(&b, g_variant_dict_end(&d));
-    }
-    return g_variant_builder_end(&b);
-}
-
 static GVariant *adapters(struct part *p)
 {
     unsigned count = p->s->hardware.chipset == CHIPSET_ICH9 ? SETTINGS_ADAPTERS : 8;
@@ -70,65 +50,10 @@ static GVariant *adapters(struct part *p)
         one.slot = k;
         one.base = &p->s->hardware.adapter[k];
         bus_describe(p->service->bus, &adapter_interface, &one, "", &dict);
+        bus_describe(p->service->bus, &nat_engine_interface, &one, "NATEngine", &dict);
         g_variant_dict_insert_value(&dict, "GenericProperties", properties(a->generic_properties));
-        g_variant_dict_insert_value(&dict, "Forwards", forwards(a->nat.forwards));
+        g_variant_dict_insert_value(&dict, "NATEngineRedirects", nat_redirects(a->nat.forwards));
         g_variant_builder_add_value(&list, g_variant_dict_end(&dict));
-    }
-    return g_variant_builder_end(&list);
-}
-
-static GVariant *controllers(struct part *p)
-{
-    GVariantBuilder list;
-
-    g_variant_builder_init(&list, G_VARIANT_TYPE("aa{sv}"));
-    for (unsigned k = 0; k < p->s->hardware.controllers->len; k++) {
-        struct part one = *p;
-        GVariantDict dict;
-        g_variant_dict_init(&dict, NULL);
-        one.base = p->s->hardware.controllers->pdata[k];
-        bus_describe(p->service->bus, &controller_interface, &one, "", &dict);
-        g_variant_builder_add_value(&list, g_variant_dict_end(&dict));
-    }
-    return g_variant_builder_end(&list);
-}
-
-static void describe_medium(struct service *s, const struct settings_attachment *a, GVariantDict *d)
-{
-    char id[API_UUID_SIZE] = "";
-    const struct medium *m =
-        a->image_uuid != NULL && api_uuid_parse(a->image_uuid, id) ? medium_find(s, id, a->kind) : NULL;
-
-    g_variant_dict_insert(d, "Medium", "s", id);
-    g_variant_dict_insert(d, "Location", "s", m != NULL ? m->location : a->host_drive != NULL ? a->host_drive : "");
-    g_variant_dict_insert(d, "HostDrive", "b", a->host_drive != NULL);
-}
-
-static GVariant *attachments(struct part *p)
-{
-    GVariantBuilder list;
-
-    g_variant_builder_init(&list, G_VARIANT_TYPE("aa{sv}"));
-    for (unsigned k = 0; k < p->s->hardware.controllers->len; k++) {
-        const struct settings_controller *c = p->s->hardware.controllers->pdata[k];
-        for (unsigned n = 0; n < c->attachments->len; n++) {
-            const struct settings_attachment *a = c->attachments->pdata[n];
-            GVariantDict d;
-            g_variant_dict_init(&d, NULL);
-            g_variant_dict_insert(&d, "Controller", "s", c->name);
-            g_variant_dict_insert(&d, "Port", "i", (gint32)a->port);
-            g_variant_dict_insert(&d, "Device", "i", (gint32)a->device);
-            g_variant_dict_insert(&d, "Type", "s", settings_device_names[a->kind]);
-            g_variant_dict_insert(&d, "Passthrough", "b", a->passthrough);
-            g_variant_dict_insert(&d, "TemporaryEject", "b", a->temp_eject);
-            g_variant_dict_insert(&d, "IsEjected", "b", FALSE);
-            g_variant_dict_insert(&d, "NonRotational", "b", a->non_rotational);
-            g_variant_dict_insert(&d, "Discard", "b", a->discard);
-            g_variant_dict_insert(&d, "HotPluggable", "b", a->hotpluggable);
-            g_variant_dict_insert(&d, "BandwidthGroup", "s", a->bandwidth_group != NULL ? a->bandwidth_group : "");
-            describe_medium(p->service, a, &d);
-            g_variant_builder_add_value(&list, g_variant_dict_end(&d));
-        }
     }
     return g_variant_builder_end(&list);
 }
@@ -140,22 +65,6 @@ static GVariant *boot_order(const struct settings_machine *s)
     for (unsigned k = 0; k < 4; k++)
         names[k] = s->hardware.boot_order[k] == DEVICE_NONE ? "Null" : settings_device_names[s->hardware.boot_order[k]];
     return g_variant_new_strv(names, -1);
-}
-
-static GVariant *usb_controllers(const GPtrArray *list)
-{
-    GVariantBuilder b;
-
-    g_variant_builder_init(&b, G_VARIANT_TYPE("aa{sv}"));
-    for (unsigned k = 0; k < list->len; k++) {
-        const struct settings_usb_controller *c = list->pdata[k];
-        GVariantDict d;
-        g_variant_dict_init(&d, NULL);
-        g_variant_dict_insert(&d, "Name", "s", c->name);
-        g_variant_dict_insert(&d, "Type", "s", settings_usb_type_names[c->type]);
-        g_variant_builder_add_value(&b, g_variant_dict_end(&d));
-    }
-    return g_variant_builder_end(&b);
 }
 
 static void add_folders(GVariantBuilder *b, const GPtrArray *list, bool transient)
@@ -181,23 +90,6 @@ static GVariant *shared_folders(const struct part *p)
     g_variant_builder_init(&b, G_VARIANT_TYPE("aa{sv}"));
     add_folders(&b, p->s->hardware.shared_folders, false);
     add_folders(&b, p->machine->transient_folders, true);
-    return g_variant_builder_end(&b);
-}
-
-static GVariant *bandwidth_groups(const GPtrArray *list)
-{
-    GVariantBuilder b;
-
-    g_variant_builder_init(&b, G_VARIANT_TYPE("aa{sv}"));
-    for (unsigned k = 0; k < list->len; k++) {
-        const struct settings_bandwidth_group *g = list->pdata[k];
-        GVariantDict d;
-        g_variant_dict_init(&d, NULL);
-        g_variant_dict_insert(&d, "Name", "s", g->name);
-        g_variant_dict_insert(&d, "Type", "s", settings_bandwidth_names[g->type]);
-        g_variant_dict_insert(&d, "MaxBytesPerSec", "x", (gint64)g->max_bytes_per_s);
-        g_variant_builder_add_value(&b, g_variant_dict_end(&d));
-    }
     return g_variant_builder_end(&b);
 }
 
@@ -229,25 +121,28 @@ GVariant *machine_describe(struct part *p)
 
     g_variant_dict_init(&d, NULL);
     bus_describe(p->service->bus, &machine_interface, p, "", &d);
+    bus_describe(p->service->bus, &audio_interface, p, "Audio", &d);
+    bus_describe(p->service->bus, &vrde_interface, p, "VRDE", &d);
     if (p->s == NULL)
         return g_variant_dict_end(&d);
     struct settings_hardware *h = &p->s->hardware;
     g_variant_dict_insert(&d, "OSTypeDescription", "s", guest_type_description(p->s->os_type));
     g_variant_dict_insert_value(&d, "BootOrder", boot_order(p->s));
-    g_variant_dict_insert_value(&d, "StorageControllers", controllers(p));
-    g_variant_dict_insert_value(&d, "MediumAttachments", attachments(p));
+    g_variant_dict_insert_value(&d, "StorageControllers", list_describe(p, &controller_interface, h->controllers));
+    g_variant_dict_insert_value(&d, "MediumAttachments", attachments_describe(p));
     g_variant_dict_insert_value(&d, "NetworkAdapters", adapters(p));
     g_variant_dict_insert_value(&d, "SerialPorts",
                                 slots(p, &serial_interface, (char *)h->uart, sizeof h->uart[0], SETTINGS_UARTS));
     g_variant_dict_insert_value(&d, "ParallelPorts",
                                 slots(p, &parallel_interface, (char *)h->lpt, sizeof h->lpt[0], SETTINGS_LPTS));
-    g_variant_dict_insert_value(&d, "USBControllers", usb_controllers(h->usb_controllers));
+    g_variant_dict_insert_value(&d, "USBControllers", list_describe(p, &usb_controller_interface, h->usb_controllers));
     g_variant_dict_insert_value(&d, "CPUIDLeaves", machine_describe_cpuids(h->cpu.leaves));
     g_variant_dict_insert_value(&d, "RecordingScreens", machine_describe_screens(p->s->recording.screens));
     g_variant_dict_insert_value(&d, "HostPCIDevices", machine_describe_pci(h->pci_devices));
     g_variant_dict_insert_value(&d, "USBDeviceFilters", usb_filters_describe(h->usb_filters, false));
     g_variant_dict_insert_value(&d, "SharedFolders", shared_folders(p));
-    g_variant_dict_insert_value(&d, "BandwidthGroups", bandwidth_groups(h->bandwidth_groups));
+    g_variant_dict_insert_value(&d, "BandwidthGroups",
+                                list_describe(p, &bandwidth_group_interface, h->bandwidth_groups));
     g_variant_dict_insert_value(&d, "VRDEProperties", properties(h->vrde.properties));
     g_variant_dict_insert_value(&d, "Snapshots", snapshots(p->s));
     g_variant_dict_insert_value(&d, "ExtraData", properties(p->s->extra_data));

@@ -47,9 +47,6 @@ GVariant *machine_describe_pci(const GPtrArray *devices);
 
 /* usb_filters.c */
 GVariant *usb_filters_describe(const GPtrArray *list, bool global);
-bool usb_filters_machine_insert(struct bus_call *call, GVariant **ret, GError **error);
-bool usb_filters_machine_modify(struct bus_call *call, GVariant **ret, GError **error);
-bool usb_filters_machine_remove(struct bus_call *call, GVariant **ret, GError **error);
 
 /* guest_properties.c */
 bool guest_property_get(struct bus_call *call, GVariant **ret, GError **error);
@@ -70,21 +67,30 @@ struct machine *machine_from_path(struct service *s, const char *object_path, st
 bool machine_clone_to(struct bus_call *call, GVariant **ret, GError **error);
 bool machine_move_to(struct bus_call *call, GVariant **ret, GError **error);
 
-/* lists.c: small lists below a machine */
-bool list_add_transient_folder(struct bus_call *call, GVariant **ret, GError **error);
-bool list_remove_transient_folder(struct bus_call *call, GVariant **ret, GError **error);
+/* lists.c: small lists below a machine; @list_offset: in struct settings_machine */
+bool list_taken(const char *what, const char *name, GError **error);
+bool list_missing(const char *what, const char *name, GError **error);
+/** Removes the item called by the call's only argument. */
+bool list_remove_named(struct bus_call *call, size_t list_offset, const char *what, GError **error);
+/** What a class's find answers for MACHINE_NAME: the part is the item. */
+struct part *list_item(struct service *s, struct bus_peer *peer, const char *node, size_t list_offset);
+GVariant *list_describe(struct part *p, const struct bus_interface *interface, const GPtrArray *list);
+
+/* usb_controllers.c, shared_folders.c */
 bool list_add_usb(struct bus_call *call, GVariant **ret, GError **error);
 bool list_remove_usb(struct bus_call *call, GVariant **ret, GError **error);
 bool list_rename_usb(struct bus_call *call, GVariant **ret, GError **error);
-bool list_set_vrde(struct bus_call *call, GVariant **ret, GError **error);
-bool list_add_forward(struct bus_call *call, GVariant **ret, GError **error);
-bool list_remove_forward(struct bus_call *call, GVariant **ret, GError **error);
-bool list_set_generic(struct bus_call *call, GVariant **ret, GError **error);
 bool list_add_folder(struct bus_call *call, GVariant **ret, GError **error);
 bool list_remove_folder(struct bus_call *call, GVariant **ret, GError **error);
-bool list_add_bandwidth(struct bus_call *call, GVariant **ret, GError **error);
-bool list_set_bandwidth(struct bus_call *call, GVariant **ret, GError **error);
-bool list_remove_bandwidth(struct bus_call *call, GVariant **ret, GError **error);
+bool list_add_transient_folder(struct bus_call *call, GVariant **ret, GError **error);
+bool list_remove_transient_folder(struct bus_call *call, GVariant **ret, GError **error);
+
+/* nat_engine.c, attachments.c */
+GVariant *nat_redirects(const GPtrArray *list);
+GVariant *attachments_describe(const struct part *p);
+
+/* interfaces of the machine's object beside IMachine */
+extern const struct bus_interface bandwidth_control_interface, usb_filters_interface;
 
 /* Finds an item by its name member in a list of settings items; G_MAXUINT: none. */
 #define LIST_FIND(list_, type_, name_)                                                                                 \

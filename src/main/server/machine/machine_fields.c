@@ -180,63 +180,6 @@ static GVariant *get_snapshot_folder(const struct bus_call *call, const struct b
     return p->s != NULL ? g_variant_new_take_string(machine_snapshot_folder(p->s)) : g_variant_new_string("");
 }
 
-static GVariant *get_audio_driver(const struct bus_call *call, const struct bus_property *row)
-{
-    const struct part *p = part_of(call);
-
-    (void)row;
-    if (p->s == NULL || p->s->hardware.audio.use_default)
-        return g_variant_new_string("Default");
-    return g_variant_new_string(
-        field_word_to_api("AudioDriverType", settings_audio_driver_names[p->s->hardware.audio.driver]));
-}
-
-static bool set_audio_driver(struct bus_call *call, const struct bus_property *row, GVariant *val, GError **error)
-{
-    struct part *p = call->object;
-    const char *name = g_variant_get_string(val, NULL);
-    bool usual = g_ascii_strcasecmp(name, "Default") == 0;
-    int index = field_api_to_word("AudioDriverType", settings_audio_driver_names, name);
-
-    (void)row;
-    if (!usual && index < 0)
-        return api_fail(error, E_INVALIDARG, "Invalid AudioDriverType: '%s'", name);
-    if (!part_change(p, error))
-        return false;
-    p->s->hardware.audio.use_default = usual;
-    if (!usual)
-        p->s->hardware.audio.driver = (enum settings_audio_driver)index;
-    return true;
-}
-
-static GVariant *get_audio_codec(const struct bus_call *call, const struct bus_property *row)
-{
-    static const char *const usual[] = {[AUDIO_AC97] = "STAC9700", [AUDIO_SB16] = "SB16", [AUDIO_HDA] = "STAC9221"};
-    const struct part *p = part_of(call);
-
-    (void)row;
-    if (p->s == NULL)
-        return g_variant_new_string("");
-    const struct settings_audio *a = &p->s->hardware.audio;
-    if (a->codec != CODEC_NONE)
-        return g_variant_new_string(settings_audio_codec_names[a->codec]);
-    return g_variant_new_string(a->controller < G_N_ELEMENTS(usual) ? usual[a->controller] : "");
-}
-
-static bool set_audio_codec(struct bus_call *call, const struct bus_property *row, GVariant *val, GError **error)
-{
-    struct part *p = call->object;
-    int index = settings_enum_find(settings_audio_codec_names, g_variant_get_string(val, NULL));
-
-    (void)row;
-    if (index < 0)
-        return api_fail(error, E_INVALIDARG, "Invalid AudioCodecType: '%s'", g_variant_get_string(val, NULL));
-    if (!part_change(p, error))
-        return false;
-    p->s->hardware.audio.codec = (enum settings_audio_codec)index;
-    return true;
-}
-
 /* ---- properties of the object, not of its settings ---- */
 
 enum {
@@ -334,11 +277,11 @@ const struct bus_property machine_properties[] = {
     {"HardwareUUID", get_hardware_uuid, set_hardware_uuid, NULL},
     FIELD_U("CPUCount", M, HW(cpu.count), 1, 64, "virtual CPU count", ""),
     FIELD_B("CPUHotPlugEnabled", M, HW(cpu.hotplug)),
-    FIELD_U("CPUExecutionCap", M, HW(cpu.execution_cap), 1, 100, "CPU execution cap", "%"),
+    FIELD_U("CPUExecutionCap", M, HW(cpu.execution_cap), 1, 100, "CPU execution cap", "%", .live = true),
     FIELD_U("CPUIDPortabilityLevel", M, HW(cpu.portability_level), 0, 3, "CPUID portability level", ""),
     FIELD_T("CPUProfile", M, HW(cpu.profile), "host"),
     FIELD_U("MemorySize", M, HW(ram_mib), 4, 2097152, "RAM size", " MB"),
-    FIELD_U("MemoryBalloonSize", M, HW(balloon_mib), 0, 2097152, "memory balloon size", " MB"),
+    FIELD_U("MemoryBalloonSize", M, HW(balloon_mib), 0, 2097152, "memory balloon size", " MB", .live = true),
     FIELD_B("PageFusionEnabled", M, HW(page_fusion)),
     FIELD_E("GraphicsControllerType", M, HW(graphics), graphics, "GraphicsControllerType"),
     FIELD_U("VRAMSize", M, HW(vram_mib), 0, 256, "VRAM size", " MB"),
@@ -390,30 +333,20 @@ const struct bus_property machine_properties[] = {
     FIELD_B("HWVirtExVirtVmsaveVmload", M, HW(cpu.vmsave_vmload)),
     {"SnapshotFolder", get_snapshot_folder, field_set,
      &(const struct field){.kind = FIELD_STR, .offset = offsetof(M, snapshot_folder)}},
-    FIELD_B("VRDEEnabled", M, HW(vrde.enabled)),
-    FIELD_E("VRDEAuthType", M, HW(vrde.auth), auth, "AuthType"),
-    FIELD_B("VRDEAllowMultiConnection", M, HW(vrde.multi_connection)),
-    FIELD_B("VRDEReuseSingleConnection", M, HW(vrde.reuse_connection)),
-    FIELD_B("AudioEnabled", M, HW(audio.enabled)),
-    FIELD_B("AudioIn", M, HW(audio.in)),
-    FIELD_B("AudioOut", M, HW(audio.out)),
-    FIELD_E("AudioController", M, HW(audio.controller), audio_controller, "AudioControllerType"),
-    {"AudioCodec", get_audio_codec, set_audio_codec, NULL},
-    {"AudioDriver", get_audio_driver, set_audio_driver, NULL},
-    FIELD_E("ClipboardMode", M, HW(clipboard), sharing, "ClipboardMode"),
-    FIELD_B("ClipboardFileTransfersEnabled", M, HW(clipboard_files)),
-    FIELD_E("DnDMode", M, HW(drag_and_drop), sharing, "DnDMode"),
+    FIELD_E("ClipboardMode", M, HW(clipboard), sharing, "ClipboardMode", .live = true),
+    FIELD_B("ClipboardFileTransfersEnabled", M, HW(clipboard_files), .live = true),
+    FIELD_E("DnDMode", M, HW(drag_and_drop), sharing, "DnDMode", .live = true),
     FIELD_B("TeleporterEnabled", M, teleporter.enabled),
     FIELD_U("TeleporterPort", M, teleporter.port, 0, 65535, "teleporter port", ""),
     FIELD_T("TeleporterAddress", M, teleporter.address, NULL),
     FIELD_B("TracingEnabled", M, debugging.tracing),
     FIELD_T("TracingConfig", M, debugging.tracing_config, NULL),
     FIELD_B("AllowTracingToAccessVM", M, debugging.tracing_vm_access),
-    FIELD_B("AutostartEnabled", M, autostart.enabled),
-    FIELD_U("AutostartDelay", M, autostart.delay_s, 0, 0, "", ""),
+    FIELD_B("AutostartEnabled", M, autostart.enabled, .live = true),
+    FIELD_U("AutostartDelay", M, autostart.delay_s, 0, 0, "", "", .live = true),
     FIELD_E("AutostopType", M, autostart.autostop, autostop, "AutostopType"),
     FIELD_T("DefaultFrontend", M, HW(frontend), NULL),
-    FIELD_E("VMProcessPriority", M, priority, priority, "VMProcPriority"),
+    FIELD_E("VMProcessPriority", M, priority, priority, "VMProcPriority", .live = true),
     FIELD_B("IOCacheEnabled", M, HW(io_cache)),
     FIELD_U("IOCacheSize", M, HW(io_cache_mib), 0, 0, "", ""),
     FIELD_T("IconData", M, icon, NULL),
@@ -421,8 +354,6 @@ const struct bus_property machine_properties[] = {
     FIELD_B("AutoSerialNumGen", M, HW(firmware.auto_serial)),
     FIELD_E("TPMType", M, HW(tpm), tpm, "TpmType"),
     FIELD_T("TPMLocation", M, HW(tpm_location), NULL),
-    FIELD_T("VRDEAuthLibrary", M, HW(vrde.auth_library), NULL),
-    FIELD_T("VRDEExtPack", M, HW(vrde.ext_pack), NULL),
     FIELD_T("TeleporterPassword", M, teleporter.password, NULL),
     FIELD_B("EmulatedUSBCardReaderEnabled", M, HW(card_reader)),
     FIELD_E("VMExecutionEngine", M, engine, engine, "VMExecutionEngine"),
@@ -430,7 +361,7 @@ const struct bus_property machine_properties[] = {
     FIELD_E("GuestDebugIoProvider", M, debugging.io, debug_io, "GuestDebugIoProvider"),
     FIELD_T("GuestDebugAddress", M, debugging.address, NULL),
     FIELD_U("GuestDebugPort", M, debugging.port, 0, 65535, "debugger port", ""),
-    FIELD_B("RecordingEnabled", M, recording.enabled),
+    FIELD_B("RecordingEnabled", M, recording.enabled, .live = true),
     OWN("SettingsFilePath", IS_FILE),
     OWN("LogFolder", IS_LOGS),
     OWN("SettingsModified", IS_MODIFIED),

@@ -174,15 +174,8 @@ const struct bus_method machine_methods[] = {
     {"SetDeviceFlags", storage_flags},
     {"AddUSBController", list_add_usb},
     {"RemoveUSBController", list_remove_usb},
-    {"SetVRDEProperty", list_set_vrde},
-    {"AddNATRule", list_add_forward},
-    {"RemoveNATRule", list_remove_forward},
-    {"SetGenericProperty", list_set_generic},
     {"CreateSharedFolder", list_add_folder},
     {"RemoveSharedFolder", list_remove_folder},
-    {"AddBandwidthGroup", list_add_bandwidth},
-    {"SetBandwidthGroup", list_set_bandwidth},
-    {"RemoveBandwidthGroup", list_remove_bandwidth},
     {"DiscardSavedState", machine_discard_state},
     {"AdoptSavedState", machine_adopt_state},
     {"SaveState", machine_save_state},
@@ -207,9 +200,6 @@ const struct bus_method machine_methods[] = {
     {"SetGuestProperty", guest_property_set},
     {"DeleteGuestProperty", guest_property_delete},
     {"EnumerateGuestProperties", guest_property_enumerate},
-    {"InsertUSBDeviceFilter", usb_filters_machine_insert},
-    {"ModifyUSBDeviceFilter", usb_filters_machine_modify},
-    {"RemoveUSBDeviceFilter", usb_filters_machine_remove},
     {"CreateTransientSharedFolder", list_add_transient_folder},
     {"RemoveTransientSharedFolder", list_remove_transient_folder},
     {NULL, NULL},
@@ -218,5 +208,9 @@ const struct bus_method machine_methods[] = {
 const struct bus_interface machine_interface = {.info = (GDBusInterfaceInfo *)&api_imachine_interface,
                                                 .methods = machine_methods,
                                                 .properties = machine_properties};
-const struct bus_class machine_class = {
-    .folder = API_ROOT "/machine", .interfaces = {&machine_interface}, .find = find, .list = list};
+const struct bus_class machine_class = {.folder = API_ROOT "/machine",
+                                        .interfaces =
+                                            BUS_INTERFACES(&machine_interface, &audio_interface, &vrde_interface,
+                                                           &bandwidth_control_interface, &usb_filters_interface),
+                                        .find = find,
+                                        .list = list};

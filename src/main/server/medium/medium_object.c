@@ -281,7 +281,7 @@ static bool describe(struct bus_call *call, GVariant **ret, GError **error)
     (void)error;
     medium_refresh(call->object);
     g_variant_dict_init(&dict, NULL);
-    bus_describe(call->bus, &medium_interface, call->object, call->node, &dict);
+    bus_describe(call->bus, &medium_interface, call->object, "", &dict);
     g_variant_builder_init(&children, G_VARIANT_TYPE("as"));
     for (unsigned k = 0; k < m->children->len; k++)
         g_variant_builder_add(&children, "s", ((const struct medium *)m->children->pdata[k])->id);
@@ -478,4 +478,5 @@ static const struct bus_property properties[] = {
 };
 const struct bus_interface medium_interface = {
     .info = (GDBusInterfaceInfo *)&api_imedium_interface, .methods = methods, .properties = properties};
-const struct bus_class medium_class = {.folder = API_ROOT "/medium", .interfaces = {&medium_interface}, .find = find};
+const struct bus_class medium_class = {
+    .folder = API_ROOT "/medium", .interfaces = BUS_INTERFACES(&medium_interface), .find = find};

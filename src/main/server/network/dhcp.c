@@ -155,4 +155,4 @@ static void list(void *user, GPtrArray *nodes)
 }
 
 const struct bus_class dhcp_class = {
-    .folder = API_ROOT "/dhcpserver", .interfaces = {&interface}, .find = find, .list = list};
+    .folder = API_ROOT "/dhcpserver", .interfaces = BUS_INTERFACES(&interface), .find = find, .list = list};

@@ -172,13 +172,22 @@ static void fill(struct ifreq *r, const char *name, uint32_t address)
     memcpy(&r->ifr_addr, &in, sizeof in);
 }
 
-bool host_static_ip(struct bus_call *call, GVariant **ret, GError **error)
+/* The interface whose method is called: an IHostNetworkInterface is a dictionary. */
+static const char *name_of(const struct bus_call *call)
 {
-    const char *name, *address, *mask;
+    const char *name = "";
+
+    g_variant_lookup(call->object, "Name", "&s", &name);
+    return name;
+}
+
+bool netif_static_ip(struct bus_call *call, GVariant **ret, GError **error)
+{
+    const char *name = name_of(call), *address, *mask;
     struct ifreq r;
 
     (void)ret;
-    g_variant_get(call->args, "(&s&s&s)", &name, &address, &mask);
+    g_variant_get(call->args, "(&s&s)", &address, &mask);
     if (!address_is_ipv4(address) || !address_is_ipv4(mask))
         return api_fail(error, E_INVALIDARG, "Invalid address '%s' or network mask '%s'", address, mask);
     if (!known(name, error) || !allowed(address, error))
@@ -190,14 +199,14 @@ bool host_static_ip(struct bus_call *call, GVariant **ret, GError **error)
     return (control(AF_INET, SIOCSIFNETMASK, &r) && set_up(name, true)) || failed("configure", name, error);
 }
 
-bool host_static_ip6(struct bus_call *call, GVariant **ret, GError **error)
+bool netif_static_ip6(struct bus_call *call, GVariant **ret, GError **error)
 {
     struct ip6_request r = {0};
-    const char *name, *address;
+    const char *name = name_of(call), *address;
     guint32 length;
 
     (void)ret;
-    g_variant_get(call->args, "(&s&su)", &name, &address, &length);
+    g_variant_get(call->args, "(&su)", &address, &length);
     if (inet_pton(AF_INET6, address, &r.address) != 1 || length > 128)
         return api_fail(error, E_INVALIDARG, "Invalid address '%s/%u'", address, length);
     if (!known(name, error) || !allowed(address, error))
@@ -207,12 +216,11 @@ bool host_static_ip6(struct bus_call *call, GVariant **ret, GError **error)
     return (set_up(name, true) && control(AF_INET6, SIOCSIFADDR, &r)) || failed("configure", name, error);
 }
 
-bool host_dynamic_ip(struct bus_call *call, GVariant **ret, GError **error)
+bool netif_dynamic_ip(struct bus_call *call, GVariant **ret, GError **error)
 {
-    const char *name;
+    const char *name = name_of(call);
 
     (void)ret;
-    g_variant_get(call->args, "(&s)", &name);
     return known(name, error) && api_fail(error, E_NOTIMPL,
                                           "Getting the address of '%s' from a DHCP server is not "
                                           "available; give it one with --ip",

@@ -84,4 +84,4 @@ static void list(void *user, GPtrArray *nodes)
 }
 
 const struct bus_class host_only_class = {
-    .folder = API_ROOT "/hostonlynetwork", .interfaces = {&interface}, .find = find, .list = list};
+    .folder = API_ROOT "/hostonlynetwork", .interfaces = BUS_INTERFACES(&interface), .find = find, .list = list};

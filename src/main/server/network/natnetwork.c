@@ -250,4 +250,4 @@ static void list(void *user, GPtrArray *nodes)
 }
 
 const struct bus_class nat_network_class = {
-    .folder = API_ROOT "/natnetwork", .interfaces = {&interface}, .find = find, .list = list};
+    .folder = API_ROOT "/natnetwork", .interfaces = BUS_INTERFACES(&interface), .find = find, .list = list};

@@ -1,5 +1,5 @@
 /*
- * netif.c - IHost's network interfaces. Read anew for every question.
+ * netif.c - IHost's network interfaces, IHostNetworkInterface. Read anew for every question.
  *
  * Source: getifaddrs(3), sysfs.
  */
@@ -99,15 +99,15 @@ static GVariant *netif_describe(const struct netif *n)
     return g_variant_dict_end(&d);
 }
 
-bool host_get_interfaces(struct bus_call *call, GVariant **ret, GError **error)
+/* aa{sv}, or NULL: the host does not say. */
+static GVariant *interfaces(void)
 {
     g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func(g_free);
     struct ifaddrs *first = NULL;
     GVariantBuilder b;
 
-    (void)call;
     if (getifaddrs(&first) != 0)
-        return api_fail(error, VBOX_E_HOST_ERROR, "Could not list the network interfaces");
+        return NULL;
     for (const struct ifaddrs *a = first; a != NULL; a = a->ifa_next) {
         if ((a->ifa_flags & IFF_LOOPBACK) != 0)
             continue;
@@ -119,6 +119,71 @@ bool host_get_interfaces(struct bus_call *call, GVariant **ret, GError **error)
     g_variant_builder_init(&b, G_VARIANT_TYPE("aa{sv}"));
     for (unsigned k = 0; k < all->len; k++)
         g_variant_builder_add_value(&b, netif_describe(all->pdata[k]));
-    *ret = g_variant_new("(aa{sv})", &b);
+    return g_variant_builder_end(&b);
+}
+
+bool host_get_interfaces(struct bus_call *call, GVariant **ret, GError **error)
+{
+    GVariant *list = interfaces();
+
+    (void)call;
+    if (list == NULL)
+        return api_fail(error, VBOX_E_HOST_ERROR, "Could not list the network interfaces");
+    *ret = g_variant_new_tuple(&list, 1);
     return true;
 }
+
+/* ---- IHostNetworkInterface ---- */
+
+static GVariant *named(const char *name)
+{
+    GVariant *list = interfaces();
+
+    return list != NULL ? values_pick(list, "Name", name) : NULL;
+}
+
+static void *find(void *user, struct bus_peer *peer, const char *node)
+{
+    g_autofree char *name = api_node_unescape(node);
+
+    (void)peer;
+    return values_found(user, named(name));
+}
+
+bool host_find_interface(struct bus_call *call, GVariant **ret, GError **error)
+{
+    const char *name;
+
+    g_variant_get(call->args, "(&s)", &name);
+    g_autoptr(GVariant) found = named(name);
+    if (found == NULL)
+        return api_fail(error, VBOX_E_OBJECT_NOT_FOUND,
+                        "The host network interface with the given name could not be found: '%s'", name);
+    g_autofree char *node = api_node_escape(name);
+    g_autofree char *path = g_strconcat(API_ROOT "/hostif/", node, NULL);
+    *ret = g_variant_new("(o)", path);
+    return true;
+}
+
+static const struct bus_method methods[] = {{"EnableStaticIPConfig", netif_static_ip},
+                                            {"EnableStaticIPConfigV6", netif_static_ip6},
+                                            {"EnableDynamicIPConfig", netif_dynamic_ip},
+                                            {NULL, NULL}};
+static const struct bus_property properties[] = {VALUE("Name"),
+                                                 VALUE("Id"),
+                                                 VALUE("DHCPEnabled"),
+                                                 VALUE("IPAddress"),
+                                                 VALUE("NetworkMask"),
+                                                 VALUE("IPV6Address"),
+                                                 VALUE("IPV6NetworkMaskPrefixLength"),
+                                                 VALUE("HardwareAddress"),
+                                                 VALUE("MediumType"),
+                                                 VALUE("Wireless"),
+                                                 VALUE("Status"),
+                                                 VALUE("NetworkName"),
+                                                 VALUE("InterfaceType"),
+                                                 {NULL, NULL, NULL, NULL}};
+static const struct bus_interface interface = {
+    .info = (GDBusInterfaceInfo *)&api_ihost_network_interface_interface, .methods = methods, .properties = properties};
+const struct bus_class netif_class = {
+    .folder = API_ROOT "/hostif", .interfaces = BUS_INTERFACES(&interface), .find = find};

@@ -80,9 +80,12 @@ static bool forward(struct bus_call *call, GVariant **ret, GError **error)
 
 static const struct bus_interface console = {.info = (GDBusInterfaceInfo *)&api_iconsole_interface, .any = forward};
 static const struct bus_interface keyboard = {.info = (GDBusInterfaceInfo *)&api_ikeyboard_interface, .any = forward};
+static const struct bus_interface mouse = {.info = (GDBusInterfaceInfo *)&api_imouse_interface, .any = forward};
 static const struct bus_interface display = {.info = (GDBusInterfaceInfo *)&api_idisplay_interface, .any = forward};
 static const struct bus_interface debugger = {.info = (GDBusInterfaceInfo *)&api_imachine_debugger_interface,
                                               .any = forward};
 static const struct bus_interface guest = {.info = (GDBusInterfaceInfo *)&api_iguest_interface, .any = forward};
-const struct bus_class console_class = {
-    .folder = API_ROOT "/console", .interfaces = {&console, &keyboard, &display, &debugger, &guest}, .find = find};
+const struct bus_class console_class = {.folder = API_ROOT "/console",
+                                        .interfaces =
+                                            BUS_INTERFACES(&console, &keyboard, &mouse, &display, &debugger, &guest),
+                                        .find = find};

@@ -390,4 +390,4 @@ static const struct bus_property properties[] = {
 const struct bus_interface snapshot_interface = {
     .info = (GDBusInterfaceInfo *)&api_isnapshot_interface, .methods = methods, .properties = properties};
 const struct bus_class snapshot_class = {
-    .folder = API_ROOT "/snapshot", .interfaces = {&snapshot_interface}, .find = find};
+    .folder = API_ROOT "/snapshot", .interfaces = BUS_INTERFACES(&snapshot_interface), .find = find};

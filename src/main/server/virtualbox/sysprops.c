@@ -251,4 +251,5 @@ static const struct bus_property properties[] = {
 };
 static const struct bus_interface interface = {
     .info = (GDBusInterfaceInfo *)&api_isystem_properties_interface, .methods = methods, .properties = properties};
-const struct bus_class properties_class = {.folder = API_ROOT, .interfaces = {&interface}, .find = find, .list = list};
+const struct bus_class properties_class = {
+    .folder = API_ROOT, .interfaces = BUS_INTERFACES(&interface), .find = find, .list = list};

@@ -173,6 +173,7 @@ static const struct bus_method methods[] = {
     {"OpenMedium", virtualbox_open_medium},
     {"CreateMedium", virtualbox_create_medium},
     {"GetGuestOSTypes", get_guest_types},
+    {"GetGuestOSType", virtualbox_get_guest_type},
     {"GetExtraData", get_extra},
     {"SetExtraData", set_extra},
     {"GetExtraDataKeys", get_extra_keys},
@@ -202,4 +203,5 @@ static const struct bus_property properties[] = {
 };
 static const struct bus_interface interface = {
     .info = (GDBusInterfaceInfo *)&api_ivirtual_box_interface, .methods = methods, .properties = properties};
-const struct bus_class virtualbox_class = {.folder = API_ROOT, .interfaces = {&interface}, .find = find, .list = list};
+const struct bus_class virtualbox_class = {
+    .folder = API_ROOT, .interfaces = BUS_INTERFACES(&interface, &event_source_interface), .find = find, .list = list};

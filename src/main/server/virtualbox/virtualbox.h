@@ -11,6 +11,12 @@ bool virtualbox_create_machine(struct bus_call *call, GVariant **ret, GError **e
 bool virtualbox_open_machine(struct bus_call *call, GVariant **ret, GError **error);
 bool virtualbox_register_machine(struct bus_call *call, GVariant **ret, GError **error);
 
+/* events.c */
+extern const struct bus_interface event_source_interface;
+
+/* guest_types.c */
+bool virtualbox_get_guest_type(struct bus_call *call, GVariant **ret, GError **error);
+
 /* virtualbox_media.c */
 bool virtualbox_get_media(struct bus_call *call, GVariant **ret, GError **error);
 bool virtualbox_open_medium(struct bus_call *call, GVariant **ret, GError **error);

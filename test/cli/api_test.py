@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""api_test.py - the API's objects beside the machine: each interface is asked, changed and refused through one
+connection of its own (api_tool)."""
+import os
+import re
+import subprocess
+
+from manage import BIN, check, main
+
+ROOT = "/org/virtualbox"
+SESSION = f"{ROOT}/session/self"
+
+
+class Api:
+    def __init__(self, h):
+        h.ok("list", "vms")  # starts the service
+        self.tool = subprocess.Popen([os.path.join(BIN, "..", "test", "cli", "api_tool")], env=h.env, cwd=h.top, text=True,
+                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def line(self, text):
+        self.tool.stdin.write(text + "\n")
+        self.tool.stdin.flush()
+        return self.tool.stdout.readline().rstrip("\n")
+
+    def call(self, path, interface, method, args="()"):
+        answer = self.line(f"call {path} {interface} {method} {args}")
+        check(not answer.startswith("error: "), f"{interface}.{method}{args}: {answer}")
+        return answer
+
+    def get(self, path, interface, name, wanted):
+        answer = self.line(f"get {path} {interface} {name}")
+        check(answer == wanted, f"{path} {interface}.{name} is {answer}, not {wanted}")
+
+    def set(self, path, interface, name, value):
+        answer = self.line(f"set {path} {interface} {name} {value}")
+        check(answer == "()", f"{interface}.{name} = {value}: {answer}")
+
+    def refused(self, line, code, text):
+        answer = self.line(line)
+        check(answer.startswith(f"error: {code}: ") and text in answer, f"{line}: {answer}")
+
+    def close(self):
+        self.tool.stdin.close()
+        self.tool.wait(10)
+
+
+def object_of(answer):
+    return re.fullmatch(r"\((?:objectpath )?'(.*)',\)", answer).group(1)
+
+
+def locked(h, *modify):
+    """A machine and a connection that holds it for writing: connection, path of its copy's node."""
+    h.ok("createvm", "--name", "m", "--ostype", "Debian_64", "--register")
+    if modify:
+        h.ok("modifyvm", "m", *modify)
+    api = Api(h)
+    path = object_of(api.call(f"{ROOT}/VirtualBox", "IVirtualBox", "FindMachine", "('m',)"))
+    api.call(path, "IMachine", "LockMachine", f"(objectpath '{SESSION}', 'Write')")
+    copy = api.line(f"get {SESSION} ISession Machine").strip("'")
+    return api, copy
+
+
+def part(machine, kind, rest):
+    return machine.replace("/machine/", f"/{kind}/") + "_" + rest
+
+
+def sound_and_display(h):
+    api, m = locked(h)
+    api.get(m, "IAudioAdapter", "AudioController", "'AC97'")
+    api.set(m, "IAudioAdapter", "Enabled", "true")
+    api.set(m, "IAudioAdapter", "AudioDriver", "'Pulse'")
+    api.refused(f"set {m} IAudioAdapter AudioCodec 'Opus'", "E_INVALIDARG", "AudioCodecType")
+    api.set(m, "IVRDEServer", "Enabled", "true")
+    api.set(m, "IVRDEServer", "AuthType", "'External'")
+    api.call(m, "IVRDEServer", "SetVRDEProperty", "('TCP/Ports', '5000')")
+    check(api.call(m, "IVRDEServer", "GetVRDEProperty", "('TCP/Ports',)") == "('5000',)", "GetVRDEProperty")
+    api.call(m, "IMachine", "SaveSettings")
+    api.close()
+    info = h.info("m")
+    check(info["audio"] == "pulse" and info["vrde"] == "on" and info["vrdeports"] == "5000"
+          and info["vrdeauthtype"] == "external", str(info))
+
+
+def nat_engine(h):
+    api, m = locked(h)
+    nic = part(m, "adapter", "0")
+    api.set(nic, "INATEngine", "Network", "'10.9/16'")
+    api.call(nic, "INATEngine", "AddRedirect", "('ssh', 'TCP', '', uint16 2222, '', uint16 22)")
+    api.refused(f"call {nic} INATEngine AddRedirect ('ssh', 'TCP', '', uint16 2223, '', uint16 22)", "E_INVALIDARG",
+                "A NAT rule of this name already exists")
+    check("'GuestPort': <22>" in api.call(nic, "INATEngine", "GetRedirects").replace("uint32 ", ""), "GetRedirects")
+    api.call(nic, "INetworkAdapter", "SetProperty", "('k', 'v')")
+    check(api.call(nic, "INetworkAdapter", "GetProperty", "('k',)") == "('v',)", "GetProperty")
+    api.call(m, "IMachine", "SaveSettings")
+    check(h.info("m")["natnet1"] == "10.9/16" and h.info("m")["Forwarding(0)"] == "ssh,tcp,,2222,,22", "not saved")
+    api.call(nic, "INATEngine", "RemoveRedirect", "('ssh',)")
+    api.refused(f"call {nic} INATEngine RemoveRedirect ('ssh',)", "VBOX_E_OBJECT_NOT_FOUND", "NAT rule named 'ssh'")
+    api.close()
+
+
+def lists(h):
+    api, m = locked(h)
+    api.call(m, "IBandwidthControl", "CreateBandwidthGroup", "('g', 'Disk', int64 1000)")
+    group = object_of(api.call(m, "IBandwidthControl", "GetBandwidthGroup", "('g',)"))
+    api.get(group, "IBandwidthGroup", "MaxBytesPerSec", "1000")
+    api.set(group, "IBandwidthGroup", "MaxBytesPerSec", "int64 5")
+    api.refused(f"set {group} IBandwidthGroup MaxBytesPerSec int64 -1", "E_INVALIDARG", "-1")
+    api.get(group, "IBandwidthGroup", "Reference", "0")
+    check(group in api.call(m, "IBandwidthControl", "GetAllBandwidthGroups"), "GetAllBandwidthGroups")
+    api.call(m, "IBandwidthControl", "DeleteBandwidthGroup", "('g',)")
+    api.refused(f"get {group} IBandwidthGroup Name", "VBOX_E_OBJECT_NOT_FOUND", "")
+    api.call(m, "IMachine", "CreateSharedFolder", "('f', '/tmp', true, false, '')")
+    folder = part(m, "sharedfolder", "f")
+    api.get(folder, "ISharedFolder", "Accessible", "true")
+    api.get(folder, "ISharedFolder", "LastAccessError", "''")
+    api.set(folder, "ISharedFolder", "Writable", "false")
+    api.call(m, "IMachine", "AddUSBController", "('x', 'XHCI')")
+    usb = part(m, "usbcontroller", "x")
+    api.get(usb, "IUSBController", "USBStandard", "768")
+    api.set(usb, "IUSBController", "Name", "'y'")
+    api.get(part(m, "usbcontroller", "y"), "IUSBController", "Type", "'XHCI'")
+    api.call(m, "IUSBDeviceFilters", "InsertDeviceFilter", "(uint32 0, {'Name': <'n'>, 'VendorId': <'1234'>})")
+    usb = object_of(api.call(m, "IUSBDeviceFilters", "GetDeviceFilters").replace("[", "").replace("]", ""))
+    api.get(usb, "IUSBDeviceFilter", "VendorId", "'1234'")
+    api.set(usb, "IUSBDeviceFilter", "Active", "true")
+    api.refused(f"set {usb} IUSBDeviceFilter ProductId 'xyz'", "E_INVALIDARG", "product ID")
+    api.call(m, "IMachine", "SaveSettings")
+    info = h.info("m")
+    check(info["USBFilterActive1"] == "on" and info["SharedFolderNameMachineMapping1"] == "f", str(info))
+    api.close()
+
+
+def attachment(h):
+    h.ok("createvm", "--name", "a", "--register")
+    h.ok("storagectl", "a", "--name", "My IDE", "--add", "ide")
+    h.ok("storageattach", "a", "--storagectl", "My IDE", "--port", "1", "--device", "0", "--type", "dvddrive", "--medium", "emptydrive")
+    api = Api(h)
+    path = object_of(api.call(f"{ROOT}/VirtualBox", "IVirtualBox", "FindMachine", "('a',)"))
+    place = "".join(c if c.isalnum() else f"_{ord(c):02x}" for c in "My IDE:1:0")
+    api.get(part(path, "attachment", place), "IMediumAttachment", "Type", "'DVD'")
+    api.get(part(path, "attachment", place), "IMediumAttachment", "Medium", "''")
+    api.refused(f"get {part(path, 'attachment', 'x')} IMediumAttachment Type", "VBOX_E_OBJECT_NOT_FOUND", "")
+    api.close()
+
+
+def host_and_types(h):
+    api = Api(h)
+    kind = object_of(api.call(f"{ROOT}/VirtualBox", "IVirtualBox", "GetGuestOSType", "('debian_64',)"))
+    api.get(kind, "IGuestOSType", "Description", "'Debian (64-bit)'")
+    api.refused(f"call {ROOT}/VirtualBox IVirtualBox GetGuestOSType ('Plan10',)", "VBOX_E_OBJECT_NOT_FOUND", "'Plan10'")
+    name = re.search(r"'Name': <'(\w+)'>", api.call(f"{ROOT}/Host", "IHost", "GetNetworkInterfaces")).group(1)
+    net = object_of(api.call(f"{ROOT}/Host", "IHost", "FindHostNetworkInterfaceByName", f"('{name}',)"))
+    api.get(net, "IHostNetworkInterface", "NetworkName", f"'HostInterfaceNetworking-{name}'")
+    api.refused(f"call {net} IHostNetworkInterface EnableStaticIPConfig ('192.168.56.1', '255.255.255.0')",
+                "VBOX_E_OBJECT_NOT_FOUND", "host-only interface")
+    api.refused(f"get {ROOT}/hostusbdevice/12345678_1234_1234_1234_123456789012 IHostUSBDevice State",
+                "VBOX_E_OBJECT_NOT_FOUND", "")
+    api.close()
+
+
+def events(h):
+    """What one client does, another that asks for events hears; a listener that is gone does not wait."""
+    box = f"{ROOT}/VirtualBox"
+    api = Api(h)
+    every, some = (api.call(box, "IEventSource", "CreateListener")[1:-2].replace("uint32 ", "") for _ in range(2))
+    api.refused(f"call {box} IEventSource GetEvent (uint32 {every}, 0)", "VBOX_E_INVALID_OBJECT_STATE", "never registered")
+    api.refused(f"call {box} IEventSource RegisterListener (uint32 {some}, ['Nothing'])", "E_INVALIDARG", "'Nothing'")
+    api.call(box, "IEventSource", "RegisterListener", f"(uint32 {every}, @as [])")
+    api.call(box, "IEventSource", "RegisterListener", f"(uint32 {some}, ['ExtraDataChanged'])")
+    check(api.call(box, "IEventSource", "GetEvent", f"(uint32 {every}, 0)") == "('', [])", "an event of nothing")
+    h.ok("createvm", "--name", "e", "--register")
+    h.ok("setextradata", "e", "k", "v")
+    first = api.call(box, "IEventSource", "GetEvent", f"(uint32 {every}, 2000)")
+    check(first.startswith("('MachineRegistered', [<"), first)
+    one = api.call(box, "IEventSource", "GetEvent", f"(uint32 {some}, 2000)")
+    check(re.fullmatch(r"\('ExtraDataChanged', \[<'[0-9a-f-]{36}'>, <'k'>, <'v'>\]\)", one), one)
+    check(api.call(box, "IEventSource", "GetEvent", f"(uint32 {some}, 50)") == "('', [])", "a second event")
+    other = Api(h)
+    other.refused(f"call {box} IEventSource GetEvent (uint32 {some}, 0)", "VBOX_E_OBJECT_NOT_FOUND", f"Listener {some}")
+    other.close()
+    api.call(box, "IEventSource", "UnregisterListener", f"(uint32 {some},)")
+    for _ in range(15):
+        api.call(box, "IEventSource", "CreateListener")
+    api.refused(f"call {box} IEventSource CreateListener ()", "VBOX_E_MAXIMUM_REACHED", "16")
+    api.close()
+
+
+def mouse(h):
+    """A running machine's mouse, through the service."""
+    h.ok("createvm", "--name", "r", "--register")
+    api = Api(h)
+    machine = object_of(api.call(f"{ROOT}/VirtualBox", "IVirtualBox", "FindMachine", "('r',)"))
+    console = machine.replace("/machine/", "/console/")
+    move = f"call {console} IMouse PutMouseEvent"
+    api.refused(f"{move} (1, -2, 0, 0, 1)", "VBOX_E_INVALID_VM_STATE", "not currently running")
+    h.ok("startvm", "r", "--type", "headless")
+    api.call(console, "IMouse", "PutMouseEvent", "(1, -2, 0, 0, 1)")
+    check(api.call(console, "IMouse", "GetCapabilities") == "(true, false)", "GetCapabilities")
+    api.refused(f"{move} (40000, 0, 0, 0, 0)", "E_INVALIDARG", "40000")
+    api.refused(f"{move} (0, 0, 0, 0, 8)", "E_INVALIDARG", "0x8")
+    api.refused(f"call {console} IMouse PutMouseEventAbsolute (1, 1, 0, 0, 0)", "VBOX_E_NOT_SUPPORTED", "position")
+    h.ok("controlvm", "r", "poweroff")
+    api.close()
+
+
+main(sound_and_display, nat_engine, lists, attachment, host_and_types, events, mouse)
