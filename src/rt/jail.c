@@ -28,11 +28,13 @@
 
 int jail_wait(struct jail *j, pid_t thread)
 {
+    /* The end of a process is not reported while its second thread, traced as well, has not been waited for. */
+    const pid_t whom = thread == j->pid && j->thread > 0 ? -j->pid : thread;
     int status;
     pid_t got;
 
     do
-        got = waitpid(thread, &status, __WALL);
+        got = waitpid(whom, &status, __WALL);
     while (got < 0 && errno == EINTR);
     if (got == thread && WIFSTOPPED(status))
         return WSTOPSIG(status);
@@ -94,7 +96,7 @@ static struct jail_row row_of(const struct jail_map *m)
         return (struct jail_row){.call = SYS_munmap, .arg = {m->address, m->bytes}};
     return (struct jail_row){
         .call = SYS_mmap,
-        .arg = {m->address, m->bytes, prot[m->rights & 7], MAP_SHARED | MAP_FIXED | MAP_POPULATE, 0, m->file_offset}};
+        .arg = {m->address, m->bytes, prot[m->rights & 7], JAIL_MAP_FLAGS, JAIL_RAM_FD, m->file_offset}};
 }
 
 static bool outside_stub(const struct jail *j, const struct jail_map *m)

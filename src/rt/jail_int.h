@@ -1,10 +1,15 @@
 /*
- * jail_int.h - between jail.c (runs it) and jail_make.c (makes it).
+ * jail_int.h - between jail.c (runs it), jail_make.c (makes it) and jail_tie.c (takes it its rights).
  */
 #ifndef RT_JAIL_INT_H
 #define RT_JAIL_INT_H
 
+#include <sys/mman.h>
+
 #include "rt/jail.h"
+
+#define JAIL_RAM_FD    0u /* the only descriptor in there */
+#define JAIL_MAP_FLAGS (MAP_SHARED | MAP_FIXED | MAP_POPULATE)
 
 /* Entries of the stub's code page. */
 enum {
@@ -43,6 +48,8 @@ struct jail {
 int jail_wait(struct jail *j, pid_t thread);
 /** @thread, which is stopped, makes a system call. Return: its result, or -errno; the jail may be lost afterwards. */
 int64_t jail_call(struct jail *j, pid_t thread, int64_t number, const uint64_t args[6]);
+/** The last step of making it: from here on neither thread does what it must not. Return: 0, or an errno. */
+int jail_tie(struct jail *j);
 /** Ends the process and waits for it. */
 void jail_kill(struct jail *j);
 

@@ -7,25 +7,21 @@
  *                                              stub's; stub mapped; asks to be traced, jumps into the stub, traps
  *   it unmaps everything but the stub
  *   it makes the guest thread
- *   guest thread: no time stamp counter, no CPUID, no system calls
- *   mapper thread: nothing but mapping the file and unmapping
+ *   guest thread: no time stamp counter, no CPUID, no system calls            (jail_tie.c)
+ *   mapper thread: nothing but mapping the file and unmapping                 (jail_tie.c)
  *
  * From the unmapping on no instruction of ours runs in there but the stub's: each step is a system call the owner has a
- * stopped thread make (jail_call). Both filters are checked by trying what they forbid before the jail is given out.
+ * stopped thread make (jail_call).
  *
- * Sources: ptrace(2), seccomp(2), prctl(2) (PR_SET_SYSCALL_USER_DISPATCH), arch_prctl(2) ARCH_SET_CPUID, rseq(2),
- * clone(2) CLONE_PTRACE, SDM vol. 1 13.4 (XSAVE area's size in CPUID 0Dh). Left out: switching off speculation
- * (PR_SET_SPECULATION_CTRL): side channels are outside what the jail promises.
+ * Sources: ptrace(2), prctl(2), rseq(2), set_robust_list(2), clone(2) CLONE_PTRACE, SDM vol. 1 13.4 (XSAVE area's size
+ * in CPUID 0Dh).
  */
 #include "rt/jail_int.h"
 
-#include <asm/prctl.h>
 #include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -45,19 +41,14 @@
 #define PR_SET_MDWE              65
 #define PR_MDWE_REFUSE_EXEC_GAIN 1
 #endif
-#ifndef ARCH_SET_CPUID
-#define ARCH_SET_CPUID 0x1012
-#endif
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif
 
-#define RAM_FD     0u
 #define TABLE_FD   1
 #define CODE_FD    2
 #define STUB_LOW   UINT64_C(0x100000000000) /* between where programs and where libraries lie */
 #define STUB_RANGE UINT64_C(0x200000000000)
-#define MAP_FLAGS  (MAP_SHARED | MAP_FIXED | MAP_POPULATE)
 
 /* ---- the stub ---- */
 
@@ -133,7 +124,7 @@ static void descriptors(const struct plan *p)
     int ram = fcntl(p->ram_fd, F_DUPFD, 10), table = fcntl(p->table_fd, F_DUPFD, 10),
         code = fcntl(p->code_fd, F_DUPFD, 10);
 
-    if (ram < 0 || table < 0 || code < 0 || dup2(ram, (int)RAM_FD) < 0 || dup2(table, TABLE_FD) < 0 ||
+    if (ram < 0 || table < 0 || code < 0 || dup2(ram, (int)JAIL_RAM_FD) < 0 || dup2(table, TABLE_FD) < 0 ||
         dup2(code, CODE_FD) < 0 || syscall(SYS_close_range, 3u, ~0u, 0u) != 0)
         fail(p);
 }
@@ -163,6 +154,7 @@ static _Noreturn void child(const struct plan *p)
 {
     sigset_t none;
 
+    setpgid(0, 0); /* for jail_wait() */
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     own_namespaces(p);
@@ -193,6 +185,19 @@ static int unmap_all(struct jail *j)
     return (int)-rc;
 }
 
+/*
+ * What the C library has told the kernel about this thread: when the thread ends the kernel would clear its number and
+ * mark locks it holds, at addresses where the guest's memory is now.
+ */
+static int forget_library(struct jail *j)
+{
+    int64_t rc = call(j, j->pid, SYS_set_tid_address, 0, 0, 0);
+
+    if (rc >= 0)
+        rc = call(j, j->pid, SYS_set_robust_list, 0, sizeof(struct robust_list_head), 0);
+    return rc < 0 ? (int)-rc : 0;
+}
+
 /* It begins behind the system call that made it, where the stub's trap is; traced from its first instruction on. */
 static int make_thread(struct jail *j)
 {
@@ -209,84 +214,9 @@ static int make_thread(struct jail *j)
     return sig == SIGTRAP ? 0 : ESRCH;
 }
 
-static int install(struct jail *j, pid_t thread, const struct sock_filter *program, unsigned length)
-{
-    const uint64_t table = j->stub + JAIL_PAGE_BYTES;
-
-    memcpy(j->table->program, program, length * sizeof *program);
-    j->table->length = (uint16_t)length;
-    j->table->at = table + offsetof(struct jail_table, program);
-    return (int)-call(j, thread, SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, table + offsetof(struct jail_table, length));
-}
-
-/*
- * The filter is the boundary. But two calls pass every filter, because the kernel's own trampolines make them
- * (uretprobe and uprobe, Linux 6.11 and 6.17; from elsewhere they do nothing): what the guest gets must be its own
- * kernel's answer. Dispatch catches them; it lets pass what comes from the stub, which the filter then refuses. Kernels
- * without it have no such calls.
- */
-static int tie_guest_thread(struct jail *j)
-{
-    static const struct sock_filter no[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP)};
-    int64_t rc = call(j, j->thread, SYS_prctl, PR_SET_TSC, PR_TSC_SIGSEGV, 0);
-
-    jail_call(j, j->thread, SYS_prctl,
-              (const uint64_t[6]){PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, j->stub, JAIL_STUB_BYTES, 0});
-    j->cpuid_traps = call(j, j->thread, SYS_arch_prctl, ARCH_SET_CPUID, 0, 0) == 0;
-    return rc != 0 ? (int)-rc : install(j, j->thread, no, 1);
-}
-
-#define LOAD(field)         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offsetof(struct seccomp_data, field))
-#define HALF(n, high)       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offsetof(struct seccomp_data, args[n]) + 4 * (high))
-#define KILL                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)
-#define PASS                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
-#define UNLESS(value, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(value), 0, skip)
-
-/* munmap; mmap of the file, shared, at a fixed place, never writable and executable. */
-static int tie_mapper_thread(struct jail *j)
-{
-    const struct sock_filter program[] = {
-        LOAD(arch),
-        UNLESS(AUDIT_ARCH_X86_64, 14),
-        LOAD(nr),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_munmap, 11, 0),
-        UNLESS(SYS_mmap, 11),
-        HALF(3, 0),
-        UNLESS(MAP_FLAGS, 9),
-        HALF(4, 0),
-        UNLESS(RAM_FD, 7),
-        HALF(2, 1),
-        UNLESS(0, 5),
-        HALF(2, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PROT_READ, 2, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PROT_READ | PROT_WRITE, 1, 0),
-        UNLESS(PROT_READ | PROT_EXEC, 1),
-        PASS,
-        KILL,
-    };
-
-    return install(j, j->pid, program, G_N_ELEMENTS(program));
-}
-
-/* What the guest thread must never get: asked for once, it has to come back as a refusal. */
-static int try_forbidden(struct jail *j)
-{
-    struct user_regs_struct *r = &j->regs;
-    struct jail_trap trap;
-
-    if (ptrace(PTRACE_GETREGS, j->thread, NULL, r) != 0)
-        return errno;
-    r->rip = j->stub + JAIL_STUB_CALL;
-    r->rax = SYS_getpid;
-    if (jail_run(j, false, &trap) != JAIL_TRAP || trap.signal != SIGSYS || r->rax != SYS_getpid)
-        return EPROTO;
-    return 0;
-}
-
 static int tie_up(struct jail *j)
 {
-    static int (*const steps[])(struct jail * j) = {unmap_all, make_thread, tie_guest_thread, tie_mapper_thread,
-                                                    try_forbidden};
+    static int (*const steps[])(struct jail * j) = {unmap_all, forget_library, make_thread, jail_tie};
 
     for (size_t n = 0; n < sizeof steps / sizeof steps[0]; n++) {
         int err = steps[n](j);
@@ -347,6 +277,7 @@ static int start(struct jail *j, const struct plan *p)
     if (pid < 0)
         return errno;
     j->pid = pid;
+    setpgid(pid, pid); /* whoever comes first */
     if (jail_wait(j, pid) != SIGTRAP)
         return j->table->failed_errno != 0 ? j->table->failed_errno : EPROTO;
     if (ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)(uintptr_t)PTRACE_O_EXITKILL) != 0)

@@ -1,5 +1,5 @@
 /*
- * jail_test.c - what runs in a jail, and what does not get out of it.
+ * jail_test.c - what runs in a jail, and what it cannot do; what is tried to get out is in test/escape.
  */
 #include "rt/jail.h"
 
@@ -146,54 +146,6 @@ static void test_no_call(void)
     end(&r);
 }
 
-/* INT 80h and SYSENTER: where the host has them at all they are refused, too. */
-static void test_no_old_call(void)
-{
-    static const uint8_t codes[][2] = {{0xcd, 0x80}, {0x0f, 0x34}, {0xcd, 0x2e}};
-    struct rig r;
-
-    begin(&r);
-    for (unsigned k = 0; k < G_N_ELEMENTS(codes); k++)
-        for (unsigned n = 0; n < 450; n++) {
-            struct jail_trap t = {0};
-
-            code(&r, codes[k], 2);
-            jail_regs(r.jail)->rax = n;
-            g_assert_cmpint(jail_run(r.jail, false, &t), ==, JAIL_TRAP);
-            g_assert_true(t.signal == SIGSYS || t.signal == SIGSEGV || t.signal == SIGILL);
-        }
-    end(&r);
-}
-
-/* Each byte of the stub is entered with random registers: whatever it does, it ends in a trap and nothing has changed.
- */
-static void test_stub_is_useless(void)
-{
-    struct rig r;
-
-    begin(&r);
-    for (unsigned n = 0; n < 20 * 64; n++) {
-        struct user_regs_struct *u = jail_regs(r.jail);
-        struct jail_trap t = {0};
-        uint64_t *words = (uint64_t *)(void *)u;
-
-        for (unsigned k = 0; k < 15; k++) /* R15 to RDI */
-            words[k] = g_test_rand_bit() ? (uint64_t)g_test_rand_int() << 32 | (uint32_t)g_test_rand_int()
-                                         : jail_stub(r.jail) + (uint64_t)g_test_rand_int_range(0, JAIL_STUB_BYTES);
-        u->rsp = DATA + 512;
-        u->eflags = 0x202;
-        u->rip = jail_stub(r.jail) + n % 64;
-        if (n % 3 == 0) /* what the mapper thread would do for its owner */
-            u->rax = SYS_mmap, u->rdi = CODE, u->rsi = JAIL_PAGE_BYTES, u->rdx = PROT_READ | PROT_EXEC,
-            u->r10 = MAP_SHARED | MAP_FIXED | MAP_POPULATE, u->r8 = 0, u->r9 = AT(2);
-        g_assert_cmpint(jail_run(r.jail, false, &t), ==, JAIL_TRAP);
-    }
-    CODE_OF(&r, 0x0f, 0x05);
-    jail_regs(r.jail)->rax = 1;
-    expect(&r, SIGSYS, CODE + 2); /* the same pages are where they were */
-    end(&r);
-}
-
 /* mov [rdi], eax in a page that may not be written: the code itself, the stub, the table, what was never mapped. */
 static void test_no_write(void)
 {
@@ -240,42 +192,6 @@ static void test_no_map(void)
                                      {0, UINT64_MAX & ~UINT64_C(4095), 0, 0}};
     for (unsigned n = 0; n < G_N_ELEMENTS(wrong); n++)
         g_assert_cmpint(jail_map(r.jail, &wrong[n], 1), ==, 0);
-    end(&r);
-}
-
-/* A far return into 32-bit code, and system calls from there. */
-static void test_32_bit(void)
-{
-    static const uint8_t calls[][2] = {{0xcd, 0x80}, {0x0f, 0x34}, {0x0f, 0x05}, {0x0f, 0x0b}};
-    struct rig r;
-
-    begin(&r);
-    for (unsigned n = 0; n < G_N_ELEMENTS(calls); n++) { /* push 23h; push CODE + 10h; retfq; at 10h: the call */
-        struct jail_trap t = {0};
-
-        CODE_OF(&r, 0x6a, 0x23, 0x68, 0x10, 0x00, 0x40, 0x00, 0x48, 0xcb, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc,
-                calls[n][0], calls[n][1]);
-        g_assert_cmpint(jail_run(r.jail, false, &t), ==, JAIL_TRAP);
-        g_assert_cmphex(jail_regs(r.jail)->cs, ==, 0x23);
-    }
-    end(&r);
-}
-
-/* Flags that trap, count backwards or check alignment, set by the code itself. */
-static void test_flags(void)
-{
-    static const uint64_t flags[] = {0x100, 0x400, 0x4000, 0x40000, 0x10000, 0x200};
-    struct rig r;
-
-    begin(&r);
-    for (unsigned n = 0; n < G_N_ELEMENTS(flags); n++) { /* push imm; popf; syscall */
-        struct jail_trap t = {0};
-        const uint32_t f = (uint32_t)flags[n] | 2;
-
-        CODE_OF(&r, 0x68, (uint8_t)f, (uint8_t)(f >> 8), (uint8_t)(f >> 16), 0, 0x9d, 0x0f, 0x05);
-        g_assert_cmpint(jail_run(r.jail, false, &t), ==, JAIL_TRAP);
-        g_assert_true(t.signal == SIGSYS || t.signal == SIGTRAP);
-    }
     end(&r);
 }
 
@@ -459,13 +375,9 @@ int main(int argc, char **argv)
         {"/jail/computes", test_computes},
         {"/jail/vectors", test_vectors},
         {"/jail/escape/call", test_no_call},
-        {"/jail/escape/old-call", test_no_old_call},
-        {"/jail/escape/stub", test_stub_is_useless},
         {"/jail/escape/write", test_no_write},
         {"/jail/escape/exec", test_no_exec},
         {"/jail/escape/map", test_no_map},
-        {"/jail/escape/32-bit", test_32_bit},
-        {"/jail/escape/flags", test_flags},
         {"/jail/properties", test_properties},
         {"/jail/stop/kick", test_kick},
         {"/jail/stop/signals", test_foreign_signals},

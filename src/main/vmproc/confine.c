@@ -82,9 +82,9 @@ static void enter(const struct sandbox_folder *folders, const pid_t *jails, unsi
     g_array_append_vals(all, calls, G_N_ELEMENTS(calls));
     for (unsigned n = 0; n < jail_count; n++) {
         /* raw mode: registers in and out, wait for a stop, make it stop, end it; these processes and no others */
-        const uint64_t id = (uint64_t)jails[n];
+        const uint64_t id = (uint64_t)jails[n], group = 0 - id;
         const struct sandbox_call jail[] = {IF(ptrace, 1, EXACT, id), IF(wait4, 0, EXACT, id),
-                                            IF(tgkill, 0, EXACT, id)};
+                                            IF(wait4, 0, EXACT, group), IF(tgkill, 0, EXACT, id)};
 
         g_array_append_vals(all, jail, G_N_ELEMENTS(jail));
     }
