@@ -80,21 +80,32 @@ static int look_at(struct sweep *s, unsigned pos, struct x86_insn *ret, bool *re
     return n;
 }
 
-bool csam_sweep(const struct csam_window *w, enum x86_mode mode, csam_look *look, void *user)
+/* Straight on from @pos to the end of the page. */
+static bool sweep_from(struct sweep *s, unsigned pos)
 {
-    struct sweep s = {.w = w, .mode = mode, .look = look, .user = user};
-    unsigned pos = w->has_lead ? 0 : BEGIN;
     struct x86_insn i;
     bool known;
 
     while (pos < END) {
-        int n = look_at(&s, pos, &i, &known);
+        int n = look_at(s, pos, &i, &known);
 
         if (n <= 0)
             return n == 0;
         pos += (unsigned)n;
     }
     return true;
+}
+
+bool csam_sweep(const struct csam_window *w, enum x86_mode mode, csam_look *look, void *user)
+{
+    struct sweep s = {.w = w, .mode = mode, .look = look, .user = user};
+
+    if (w->has_lead)
+        return sweep_from(&s, 0);
+    for (unsigned start = 0; start < X86_MAX_LEN; start++)
+        if (sweep_from(&s, BEGIN + start))
+            return true;
+    return false;
 }
 
 static bool direct(const struct x86_insn *i)
@@ -113,7 +124,7 @@ static bool follow_one(struct sweep *s, unsigned pos, uint16_t *pending, unsigne
     struct x86_insn i;
     bool known;
 
-    while (pos >= BEGIN && pos < END && !seen(s, pos)) {
+    while (pos < END && !seen(s, pos)) {
         int n = look_at(s, pos, &i, &known);
         int64_t target;
 
@@ -131,10 +142,10 @@ static bool follow_one(struct sweep *s, unsigned pos, uint16_t *pending, unsigne
     return true;
 }
 
-bool csam_follow(const struct csam_window *w, unsigned entry, enum x86_mode mode, csam_look *look, void *user)
+bool csam_follow(const struct csam_window *w, int entry, enum x86_mode mode, csam_look *look, void *user)
 {
     struct sweep s = {.w = w, .mode = mode, .look = look, .user = user};
-    uint16_t pending[PENDING] = {(uint16_t)(BEGIN + entry)};
+    uint16_t pending[PENDING] = {(uint16_t)((int)BEGIN + entry)};
     unsigned count = 1;
 
     while (count > 0)

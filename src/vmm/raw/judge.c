@@ -143,13 +143,13 @@ static bool is_the_guests(void *user, const struct x86_insn *i, const uint8_t *b
 
 /* ---- pages ---- */
 
-/* Where the guest's bytes of a page are, if it is accessible code. */
-static const uint8_t *code_at(struct raw *r, uint64_t gla)
+/* Where the guest's bytes of a neighbour are, whether the program has been there or not. */
+static const uint8_t *bytes_at(struct raw *r, uint64_t gla)
 {
     struct pgm_page page;
     uint64_t gpa;
 
-    if (!(pgm_mmu_known(&r->c->mmu, PGM_IDX_USER, gla, &gpa) & 1u << PGM_EXEC))
+    if (!pgm_mmu_peek(&r->c->mmu, gla, &gpa))
         return NULL;
     pgm_page_get(r->c->mmu.pgm, gpa, false, &page);
     return page.hva;
@@ -175,16 +175,16 @@ void raw_judge_init(struct raw *r)
     r->host.xcr0 = (uint64_t)d << 32 | a;
 }
 
-static bool sweep(struct raw *r, uint64_t gla, uint64_t gpa)
+static bool sweep(struct raw *r, uint64_t gla, uint64_t entry, uint64_t gpa)
 {
-    const uint8_t *before = code_at(r, (gla & ~IN_PAGE) - PGM_PAGE_BYTES), *after;
+    const uint8_t *before = bytes_at(r, gla - PGM_PAGE_BYTES), *after = bytes_at(r, gla + PGM_PAGE_BYTES);
+    const int at = (int)(int64_t)(entry - gla);
     struct csam_window w = {.has_lead = before != NULL};
     struct pgm_page page;
 
-    after = code_at(r, (gla & ~IN_PAGE) + PGM_PAGE_BYTES);
     w.has_tail = after != NULL;
     pgm_page_get(r->c->mmu.pgm, gpa, false, &page);
-    if (page.hva == NULL)
+    if (page.hva == NULL || (at < 0 && !w.has_lead))
         return false;
     if (before != NULL)
         memcpy(w.bytes, before + PGM_PAGE_BYTES - CSAM_LEAD_BYTES, CSAM_LEAD_BYTES);
@@ -192,8 +192,8 @@ static bool sweep(struct raw *r, uint64_t gla, uint64_t gpa)
     if (after != NULL)
         memcpy(w.bytes + CSAM_LEAD_BYTES + PGM_PAGE_BYTES, after, CSAM_TAIL_BYTES);
     return csam_sweep(&w, r->c->mode.code, shows_nothing, r) &&
-           csam_follow(&w, (unsigned)(gla & IN_PAGE), r->c->mode.code, is_the_guests, r) &&
-           csam_follow(&w, (unsigned)(gla & IN_PAGE), r->c->mode.code, shows_nothing, r);
+           csam_follow(&w, at, r->c->mode.code, is_the_guests, r) &&
+           csam_follow(&w, at, r->c->mode.code, shows_nothing, r);
 }
 
 static struct raw_judgement *judgement_of(const struct raw *r, uint64_t gpa)
@@ -209,6 +209,11 @@ static enum raw_verdict verdict(const struct raw_judgement *e, uint64_t gpa)
     return (enum raw_verdict)e->verdict;
 }
 
+bool raw_judged_fit(const struct raw *r, uint64_t gpa)
+{
+    return verdict(judgement_of(r, gpa), gpa) == RAW_FIT;
+}
+
 bool raw_judged_unfit(const struct raw *r, uint64_t gpa)
 {
     const struct raw_judgement *e = judgement_of(r, gpa);
@@ -217,11 +222,13 @@ bool raw_judged_unfit(const struct raw *r, uint64_t gpa)
            (r->will != RAW_WHENEVER_POSSIBLE && e->gpa == ((gpa & ~IN_PAGE) | 1) && e->turns >= TURNS_MAX);
 }
 
-bool raw_judge(struct raw *r, uint64_t gla, uint64_t gpa, _Atomic uint32_t **ret_gen, uint32_t *ret_seen)
+bool raw_judge(struct raw *r, uint64_t gla, uint64_t entry, uint64_t gpa, _Atomic uint32_t **ret_gen,
+               uint32_t *ret_seen)
 {
     struct raw_judgement *e = judgement_of(r, gpa);
     enum raw_verdict known = verdict(e, gpa);
 
+    gla &= ~IN_PAGE;
     gpa &= ~IN_PAGE;
     if (known == RAW_UNFIT || raw_judged_unfit(r, gpa))
         return false;
@@ -233,7 +240,7 @@ bool raw_judge(struct raw *r, uint64_t gla, uint64_t gpa, _Atomic uint32_t **ret
         if (e->gen == NULL)
             return false;
         e->gpa = gpa | 1;
-        e->verdict = sweep(r, gla, gpa) ? RAW_FIT : RAW_UNFIT;
+        e->verdict = sweep(r, gla, entry, gpa) ? RAW_FIT : RAW_UNFIT;
         r->stats.judged++;
         r->stats.refused += e->verdict == RAW_UNFIT;
     }

@@ -2,9 +2,9 @@
  * policy.c - when raw mode pays.
  *
  * In translated code a program runs s times slower than natively; natively each trap costs c more. So raw mode wins
- * while traps per second * c < s - 1. c is measured when the machine starts. s is not known for a given program; a
- * program is let in while its traps would cost less than ENTER of its time, and sent out when they cost more than
- * LEAVE: between the two lies what a slow host or a good translation may make of it.
+ * while traps per second * c < s - 1. c is measured when the machine starts. s is not known for a given program, but is
+ * 3 and more for compilers and interpreters: they win until traps take two thirds of their time. A program is let in
+ * while its traps would cost less than ENTER_PERCENT of its time, and sent out when they cost more than LEAVE_PERCENT.
  *
  * Outside, a trap is each time the run loop asks: it does so after every way through the guest's kernel. The thread's
  * own processor time counts, which neither a sleeping guest nor a busy host lets pass. Inside, pages that are mapped
@@ -18,8 +18,8 @@
 #define ENTER_WINDOW_NS  (5 * MS)
 #define LEAVE_WINDOW_NS  (4 * MS)
 #define ELSEWHERE_NS     (20 * MS) /* of processor time between two questions: something else ran */
-#define ENTER_PART       10u       /* traps may cost a tenth of the time ... */
-#define LEAVE_PART       4u        /* ... and a quarter before it is over */
+#define ENTER_PERCENT    40u       /* of the time, as much as traps may cost to come in ... */
+#define LEAVE_PERCENT    60u       /* ... and to stay */
 #define BAD_WINDOWS      5u        /* filling pages alone: so many windows */
 #define BACK_OFF_NS      (20 * MS)
 #define BACK_OFF_DOUBLES 7u
@@ -85,7 +85,7 @@ bool raw_policy_enter(struct raw *r, uint64_t root)
     p->asks++;
     if (p->busy_ns < ENTER_WINDOW_NS)
         return false;
-    if (p->asks * r->cost_ns * ENTER_PART < p->busy_ns)
+    if (p->asks * r->cost_ns * 100 < p->busy_ns * ENTER_PERCENT)
         let_in(r, p, now);
     else
         begin_window(p);
@@ -105,8 +105,8 @@ bool raw_policy_stay(struct raw *r, uint64_t root)
     passed = now - p->window_ns;
     if (passed < LEAVE_WINDOW_NS)
         return true;
-    traps_bad = p->traps * r->cost_ns * LEAVE_PART > passed;
-    all_bad = (p->traps + p->fills) * r->cost_ns * LEAVE_PART > passed;
+    traps_bad = p->traps * r->cost_ns * 100 > passed * LEAVE_PERCENT;
+    all_bad = (p->traps + p->fills) * r->cost_ns * 100 > passed * LEAVE_PERCENT;
     p->bad = all_bad ? p->bad + 1 : 0;
     if (traps_bad || p->bad >= BAD_WINDOWS) {
         send_out(r, p, now);

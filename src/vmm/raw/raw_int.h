@@ -14,12 +14,12 @@
 #include "vmm/iem/assist.h"
 #include "vmm/raw/raw.h"
 
-#define RAW_SPACES     4u     /* address spaces kept at a time, a jail each */
-#define RAW_PAGES_MAX  12000u /* of a space: each may be a mapping of its own, and the host has 65530 of them */
-#define RAW_SLOTS      32768u /* power of two */
+#define RAW_SPACES     4u      /* address spaces kept at a time, a jail each */
+#define RAW_PAGES_MAX  48000u  /* of a space: each may be a mapping of its own, and the host has 65530 of them */
+#define RAW_SLOTS      131072u /* power of two */
 #define RAW_QUEUE      448u
 #define RAW_LOWEST     UINT64_C(0x10000) /* hosts map nothing below (vm.mmap_min_addr) */
-#define RAW_JUDGEMENTS 4096u             /* power of two */
+#define RAW_JUDGEMENTS 8192u             /* power of two */
 #define RAW_POLICIES   256u              /* power of two */
 
 struct raw_page {
@@ -98,7 +98,7 @@ struct raw_space *raw_space_get(struct raw *r);
 bool raw_space_ready(struct raw *r, struct raw_space *s);
 /** Maps the page at @gla for data, and some of its neighbours, as far as possible. */
 void raw_space_fill(struct raw *r, struct raw_space *s, uint64_t gla);
-/** Maps the page of @gla for execution. Return: false: not this page. */
+/** Maps the page of @gla, where the instruction at RIP begins or ends, for execution. Return: false: not this page. */
 bool raw_space_fill_code(struct raw *r, struct raw_space *s, uint64_t gla);
 /** enum jail_right of the page, 0 = not mapped. */
 unsigned raw_space_rights(const struct raw_space *s, uint64_t gla);
@@ -110,10 +110,13 @@ void raw_space_listen(struct raw *r);
 void raw_judge_init(struct raw *r);
 /**
  * raw_judge() - whether the page at @gla, physically @gpa, may be executed natively; watches it.
+ * @entry: where an instruction begins that is in the page, if only with its end.
  * @ret_gen, @ret_seen: as pgm_code_watch().
  */
-bool raw_judge(struct raw *r, uint64_t gla, uint64_t gpa, _Atomic uint32_t **ret_gen, uint32_t *ret_seen);
-/** The page is known not to be fit, in its present state. */
+bool raw_judge(struct raw *r, uint64_t gla, uint64_t entry, uint64_t gpa, _Atomic uint32_t **ret_gen,
+               uint32_t *ret_seen);
+/** The page is known to be fit, or not to be, in its present state. */
+bool raw_judged_fit(const struct raw *r, uint64_t gpa);
 bool raw_judged_unfit(const struct raw *r, uint64_t gpa);
 
 /* ---- policy.c ---- */

@@ -335,6 +335,31 @@ static void test_sweep(void)
     }
 }
 
+/* The page was fetched from for the end of an instruction: that is where reading starts, not at the page. */
+static void test_follow_from_lead(void)
+{
+    struct csam_window w = {.has_lead = true, .has_tail = true};
+
+    memset(w.bytes, 0xc3, sizeof w.bytes);
+    memcpy(w.bytes + CSAM_LEAD_BYTES - 1, "\xb8\x0f\xa2\x00\x00", 5);
+    g_assert_false(csam_follow(&w, 0, X86_MODE_64, no_cpuid, NULL));
+    g_assert_true(csam_follow(&w, -1, X86_MODE_64, no_cpuid, NULL));
+    memcpy(w.bytes + CSAM_LEAD_BYTES + 4, "\x0f\xa2", 2);
+    g_assert_false(csam_follow(&w, -1, X86_MODE_64, no_cpuid, NULL));
+}
+
+/* The first bytes of a page whose neighbour is missing may be the rest of an instruction. */
+static void test_sweep_without_lead(void)
+{
+    struct csam_window w = {.has_tail = true};
+
+    memset(w.bytes, 0xc3, sizeof w.bytes);
+    memcpy(w.bytes + CSAM_LEAD_BYTES, "\x0f\xa2\x90", 3);
+    g_assert_true(csam_sweep(&w, X86_MODE_64, no_cpuid, NULL));
+    memcpy(w.bytes + CSAM_LEAD_BYTES + X86_MAX_LEN, "\x0f\xa2", 2);
+    g_assert_false(csam_sweep(&w, X86_MODE_64, no_cpuid, NULL));
+}
+
 /* A whole page of garbage: reading ends, and nothing outside is touched. */
 static void test_sweep_garbage(void)
 {
@@ -346,9 +371,9 @@ static void test_sweep_garbage(void)
         w.has_lead = n & 1;
         w.has_tail = n & 2;
         csam_sweep(&w, X86_MODE_64, no_unknown, NULL);
-        csam_follow(&w, n * 20 % CSAM_PAGE_BYTES, X86_MODE_64, no_unknown, NULL);
+        csam_follow(&w, (int)(n * 20 % CSAM_PAGE_BYTES), X86_MODE_64, no_unknown, NULL);
         csam_sweep(&w, X86_MODE_64, no_cpuid, NULL);
-        csam_follow(&w, n * 20 % CSAM_PAGE_BYTES, X86_MODE_64, no_cpuid, NULL);
+        csam_follow(&w, (int)(n * 20 % CSAM_PAGE_BYTES), X86_MODE_64, no_cpuid, NULL);
     }
 }
 
@@ -369,6 +394,8 @@ int main(int argc, char **argv)
         {"/raw/exceptions", test_exceptions},
         {"/raw/stub", test_stub_in_the_way},
         {"/raw/sweep/finds", test_sweep},
+        {"/raw/sweep/from-lead", test_follow_from_lead},
+        {"/raw/sweep/without-lead", test_sweep_without_lead},
         {"/raw/sweep/garbage", test_sweep_garbage},
     };
 

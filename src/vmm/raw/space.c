@@ -184,13 +184,11 @@ static bool as_data(struct raw *r, uint64_t gla, unsigned bits, uint64_t gpa, st
     return true;
 }
 
-/* Inv 2: the page as code. */
-static bool as_code(struct raw *r, uint64_t entry, unsigned bits, uint64_t gpa, struct raw_page *ret)
+/* Inv 2: the page as code, of which the instruction at @entry is the next. */
+static bool as_code(struct raw *r, uint64_t gla, uint64_t entry, unsigned bits, uint64_t gpa, struct raw_page *ret)
 {
-    const uint64_t gla = entry & ~IN_PAGE;
-
     if (!(bits & 1u << PGM_EXEC) || !as_data(r, gla, bits & ~(1u << PGM_WRITE), gpa, ret) ||
-        !raw_judge(r, entry, gpa, &ret->gen, &ret->seen))
+        !raw_judge(r, gla, entry, gpa, &ret->gen, &ret->seen))
         return false;
     ret->rights = JAIL_READ | JAIL_EXEC;
     return true;
@@ -236,16 +234,35 @@ void raw_space_fill(struct raw *r, struct raw_space *s, uint64_t gla)
         fill_neighbour(r, s, around + n * PGM_PAGE_BYTES);
 }
 
+/* A neighbour that is known to be fit. */
+static void fill_code_neighbour(struct raw *r, struct raw_space *s, uint64_t gla)
+{
+    struct raw_page page;
+    uint64_t gpa;
+    unsigned bits;
+
+    if (!can_be_shown(s, gla) || (raw_space_rights(s, gla) & ~(unsigned)JAIL_READ))
+        return;
+    bits = pgm_mmu_known(&r->c->mmu, PGM_IDX_USER, gla, &gpa);
+    if (!(bits & 1u << PGM_EXEC) || !raw_judged_fit(r, gpa) || !as_code(r, gla, gla, bits, gpa, &page))
+        return;
+    put(r, s, &page);
+    r->stats.prefilled++;
+}
+
 bool raw_space_fill_code(struct raw *r, struct raw_space *s, uint64_t gla)
 {
+    const uint64_t at = gla & ~IN_PAGE, around = gla & ~(NEIGHBOURS * PGM_PAGE_BYTES - 1ull);
     struct raw_page page;
     uint64_t gpa;
     unsigned bits = pgm_mmu_known(&r->c->mmu, PGM_IDX_USER, gla, &gpa);
 
-    if (!can_be_shown(s, gla & ~IN_PAGE) || !as_code(r, gla, bits, gpa, &page))
+    if (!can_be_shown(s, at) || !as_code(r, at, r->c->ctx.rip, bits, gpa, &page))
         return false;
     put(r, s, &page);
     r->stats.filled++;
+    for (unsigned n = 0; n < NEIGHBOURS; n++)
+        fill_code_neighbour(r, s, around + n * PGM_PAGE_BYTES);
     return true;
 }
 
