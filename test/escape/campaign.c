@@ -14,7 +14,7 @@
 #include "generate.h"
 
 #define BATCH     4096u
-#define TICK_US   1000 /* what does not end by itself is kicked within two of these */
+#define LONG_US   300  /* what does not end by itself is kicked then */
 #define WATCHED   8u   /* one batch in so many */
 #define SHOW_EACH 100u /* batches */
 
@@ -27,9 +27,9 @@ static void kick(int signal)
     jail_kick(rig.jail);
 }
 
-static void tick(long us)
+static void kick_in(long us)
 {
-    const struct itimerval t = {{us / 1000000, us % 1000000}, {us / 1000000, us % 1000000}};
+    const struct itimerval t = {.it_value = {.tv_usec = us}};
 
     setitimer(ITIMER_REAL, &t, NULL);
 }
@@ -55,6 +55,7 @@ static bool one(const struct try *t, bool watched)
 
     rig_code(&rig, t->code, t->size, t->bits);
     *jail_regs(rig.jail) = t->regs;
+    kick_in(LONG_US);
     end = watched ? rig_run_watched(&rig, &trap, &executed) : rig_run(&rig, &trap);
     how = payload_end(&rig, t->size, end, &trap);
     if (how == 0)
@@ -70,7 +71,7 @@ static void drain(void)
 {
     struct jail_trap t;
 
-    tick(0);
+    kick_in(0);
     do
         rig_code(&rig, NULL, 0, 64);
     while (rig_run(&rig, &t) == JAIL_KICKED);
@@ -78,12 +79,8 @@ static void drain(void)
 
 static char *look(void)
 {
-    char *picture;
-
     drain();
-    picture = rig_picture(&rig);
-    tick(TICK_US);
-    return picture;
+    return rig_picture(&rig);
 }
 
 static void show(const struct try *t)
@@ -186,9 +183,7 @@ int main(int argc, char **argv)
     if (rig.counter < 0)
         printf("no tracepoint here: system calls are only watched\n");
     signal(SIGALRM, kick);
-    tick(TICK_US);
     held = run((uint64_t)tries, (uint64_t)seed);
-    tick(0);
     rig_end(&rig);
     return held ? 0 : 1;
 }
