@@ -6,8 +6,9 @@
  * the same thing plus a constant, not far apart, are a group. The first of them leads it: in front of it the group is
  * probed once (group.c).
  *
- * Reads join a group of either kind. A write joins one that is probed for reading only if no branch lies between the
- * leader and it: then the leader probes for writing.
+ * Reads join a group of either kind. A write joins one that would be probed for reading, and is probed for writing
+ * then; where that has failed, because a branch lies between and pages are only read in the end, it begins one of its
+ * own.
  *
  * Groups that overlap make a stretch. Whatever in a stretch needs the interpreter runs there to the stretch's end, for
  * C code may take away what the groups were told (rem_group.until).
@@ -247,13 +248,19 @@ static bool fits(const struct open *o, const struct access *a, int64_t *ret_lo, 
     return fixed(a->base) ? one_page(*ret_lo, *ret_hi) : *ret_hi - *ret_lo <= SPAN_MAX;
 }
 
+/* Its leader was told so: adapt.c. */
+static bool failed(const struct rem_tr *t, const struct open *o)
+{
+    return rem_marked_at(t, PATM_APART, t->r->run.insn[o->g.leader].off);
+}
+
 static bool join(struct scan *s, struct open *o, const struct access *a, unsigned k)
 {
     int64_t lo, hi;
 
     if (o->closed || o->first.base != a->base || o->first.index != a->index || o->first.scale != a->scale)
         return false;
-    if (!fits(o, a, &lo, &hi) || (a->write && !o->g.write && o->branches != s->branches)) {
+    if (!fits(o, a, &lo, &hi) || (a->write && !o->g.write && o->branches != s->branches && failed(s->t, o))) {
         o->closed = true;
         return false;
     }

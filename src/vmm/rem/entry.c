@@ -90,21 +90,71 @@ static void mxcsr(struct emit *e, bool load, const void *p)
     e_mem(e, false, 0x0fae, load ? 2 : 3, &m);
 }
 
+static void vector_all(struct emit *e, bool load, const uint8_t *area, bool high)
+{
+    for (unsigned n = 0; n < 16; n++) {
+        vector_low(e, load, n, area + XMM_OFF + 16 * n);
+        if (high)
+            vector_high(e, load, n, area + YMMH_OFF + 16 * n);
+    }
+}
+
+/* vmovups ymm0, [p] or vorps ymm0, ymm0, [p] */
+static void vector_or(struct emit *e, bool first, const void *p)
+{
+    struct x86_place m = e_abs(p);
+    uint8_t code[16], *q = code;
+
+    *q++ = 0xc5;
+    *q++ = 0xfc;
+    *q++ = first ? 0x10 : 0x56;
+    q = x86_put_memory(q, 0, &m);
+    e_bytes(e, code, (size_t)(q - code));
+}
+
+/* Not equal: some upper half is not 0. The processor then holds none that is in use. */
+static void test_upper_halves(struct emit *e, const uint8_t *area)
+{
+    for (unsigned n = 0; n < 8; n++)
+        vector_or(e, n == 0, area + YMMH_OFF + 32 * n);
+    E_BYTES(e, 0xc4, 0xe2, 0x7d, 0x17, 0xc0); /* vptest ymm0, ymm0 */
+    E_BYTES(e, 0xc5, 0xf8, 0x77);             /* vzeroupper */
+}
+
+/* Upper halves that are 0 are not loaded: once they have been written, each SSE instruction waits for what was in its
+ * destination. */
+static void load_vectors(struct emit *e, const uint8_t *area)
+{
+    uint8_t *upper, *done;
+
+    if (!__builtin_cpu_supports("avx")) {
+        vector_all(e, true, area, false);
+        return;
+    }
+    test_upper_halves(e, area);
+    upper = e_jcc(e, E_CC_NE);
+    vector_all(e, true, area, false);
+    done = e_jmp(e);
+    e_here(e, upper);
+    vector_all(e, true, area, true);
+    e_here(e, done);
+}
+
 static void vector_registers(struct emit *e, struct rem *r, bool load)
 {
     const uint8_t *area = r->c->ctx.fpu.area;
     bool avx = __builtin_cpu_supports("avx");
 
-    for (unsigned n = 0; n < 16; n++) {
-        vector_low(e, load, n, area + XMM_OFF + 16 * n);
-        if (avx)
-            vector_high(e, load, n, area + YMMH_OFF + 16 * n);
+    if (load) {
+        load_vectors(e, area);
+        mxcsr(e, true, area + MXCSR_OFF);
+        return;
     }
-    if (avx && !load)
+    vector_all(e, false, area, avx);
+    if (avx)
         E_BYTES(e, 0xc5, 0xf8, 0x77); /* vzeroupper: no penalty for the C code that follows */
-    if (!load)
-        mxcsr(e, false, area + MXCSR_OFF);
-    mxcsr(e, true, load ? (const void *)(area + MXCSR_OFF) : &r->hot.host_mxcsr);
+    mxcsr(e, false, area + MXCSR_OFF);
+    mxcsr(e, true, &r->hot.host_mxcsr);
 }
 
 static void store_byte(struct emit *e, const uint8_t *p, unsigned v)

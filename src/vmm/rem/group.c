@@ -2,10 +2,10 @@
  * group.c - one probe for a group of accesses (access.c): code for its leader, its members and the way without it.
  *
  * The leader asks once whether the group's bytes are in one page, and looks that page up:
- *     lea r14, [lo]   pext rcx, r14, [chunk]   lea rcx, [rcx - last]   jrcxz out     not in the page's last chunk
+ *     lea r14, [lo + chunk]   pext rcx, r14, [chunk's number in the page]   jrcxz out     lo is in the last chunk
  *     pext rcx, r14, [page]   mov rcx, [table + rcx * 8]   jrcxz out   lea r14, [r14 + rcx]   mov [slot], r14
- * From there on T0 is the host's place of lo and a member is reached at [T0 + constant]. Other uses of T0 lose it; the
- * slot brings it back.
+ * From there on T0 is a place on the host and a member is reached at [T0 + constant]. Other uses of T0 lose it; the
+ * slot, where one is needed, brings it back.
  *
  * "out" is the interpreter, which fills the table's entry and comes back, or runs the whole stretch (slow.c). Where
  * that has happened too often for reasons that stay (the group lies across two pages, the page cannot be written
@@ -66,47 +66,6 @@ static void address(struct rem_tr *t, int32_t from_here)
     e_lea(e, t->bits64, T0, &stack);
 }
 
-void rem_emit_group(struct rem_tr *t)
-{
-    unsigned k = number_of(t);
-    const struct rem_groups *all = &t->groups;
-    struct emit *e = &t->e;
-
-    if (t->no_groups || !all->leads[k])
-        return;
-    const struct rem_group *g = &all->group[all->of[k]];
-    const struct rem_gla lo = {.reg = T0, .disp = 0};
-    unsigned bits = chunk_bits(g->span), out = has_copy(t, k) ? STUB_COPY : STUB_SLOW;
-    struct x86_place chunk = e_at(RB, REM_MASK_CHUNK - 8 * (int32_t)(bits - REM_CHUNK_MIN)),
-                     last = e_at(S, -(int32_t)((CSAM_PAGE_BYTES >> bits) - 1)), sum = e_at_index(T0, S, 1, 0);
-
-    address(t, -all->at[k]);
-    if (!g->fixed) {
-        e_pext_at(e, S, T0, &chunk);
-        e_lea(e, true, S, &last);
-        rem_miss(t, out);
-    }
-    rem_emit_entry(t, lo, g->write);
-    rem_miss(t, out);
-    e_lea(e, true, T0, &sum);
-    e_store(e, &t->r->hot.group[all->of[k]], T0);
-    t->in_t0 = all->of[k];
-    t->r->stats.groups++;
-}
-
-bool rem_in_group(struct rem_tr *t, struct x86_place *ret)
-{
-    unsigned k = number_of(t), g = t->groups.of[k];
-
-    if (t->no_groups || g == REM_NO_GROUP)
-        return false;
-    if (t->in_t0 != g)
-        e_load(&t->e, T0, &t->r->hot.group[g]);
-    t->in_t0 = g;
-    *ret = e_at(T0, t->groups.at[k]);
-    return true;
-}
-
 /* ---- what is left of T0 ---- */
 
 static bool all_on_host(const struct x86_insn *i)
@@ -152,6 +111,79 @@ static bool keeps_t0(const struct rem_tr *t, const struct x86_insn *i)
         return member || (simple && (rem_memory_of(i) == NULL || (plain_address(t, i) && !rem_wants_rcx(i))));
     default: return false;
     }
+}
+
+/* Whether T0 is another's when a later access of the group that instruction @k leads is reached. */
+static bool comes_back(struct rem_tr *t, unsigned k)
+{
+    const struct rem_groups *all = &t->groups;
+    const struct csam_insn *here = t->n;
+    unsigned g = all->of[k], in = g;
+    bool lost = false;
+
+    for (unsigned n = k; n <= all->group[g].last && !lost; n++) {
+        t->n = &t->r->run.insn[n];
+        lost = n != k && all->of[n] == g && in != g;
+        if (all->of[n] != REM_NO_GROUP)
+            in = all->of[n];
+        if (!keeps_t0(t, &t->n->i))
+            in = REM_NO_GROUP;
+    }
+    t->n = here;
+    return lost;
+}
+
+/* ---- the leader and its members ---- */
+
+/* T0 is so far ahead of lo: what wraps around to the page's beginning would not lie in the page as a whole. */
+static int32_t ahead(const struct rem_group *g)
+{
+    return g->fixed ? 0 : 1 << chunk_bits(g->span);
+}
+
+void rem_emit_group(struct rem_tr *t)
+{
+    unsigned k = number_of(t);
+    const struct rem_groups *all = &t->groups;
+    struct emit *e = &t->e;
+
+    if (t->no_groups || !all->leads[k])
+        return;
+    const struct rem_group *g = &all->group[all->of[k]];
+    const struct rem_gla place = rem_gla_in(T0);
+    unsigned bits = chunk_bits(g->span), out = has_copy(t, k) ? STUB_COPY : STUB_SLOW;
+    struct x86_place chunk = e_at(RB, REM_MASK_CHUNK - 8 * (int32_t)(bits - REM_CHUNK_MIN)),
+                     sum = e_at_index(T0, S, 1, 0);
+
+    address(t, ahead(g) - all->at[k]);
+    if (!g->fixed) {
+        e_pext_at(e, S, T0, &chunk);
+        rem_miss(t, out);
+    }
+    rem_emit_entry(t, place, g->write);
+    rem_miss(t, out);
+    e_lea(e, true, T0, &sum);
+    t->in_t0 = all->of[k];
+    if (comes_back(t, k)) {
+        e_store(e, &t->r->hot.group[all->of[k]], T0);
+        t->in_slot |= 1u << all->of[k];
+    }
+    t->r->stats.groups++;
+}
+
+bool rem_in_group(struct rem_tr *t, struct x86_place *ret)
+{
+    unsigned k = number_of(t), g = t->groups.of[k];
+
+    if (t->no_groups || g == REM_NO_GROUP)
+        return false;
+    if (t->in_t0 != g) {
+        t->failed |= (t->in_slot >> g & 1) == 0;
+        e_load(&t->e, T0, &t->r->hot.group[g]);
+    }
+    t->in_t0 = g;
+    *ret = e_at(T0, t->groups.at[k] - ahead(&t->groups.group[g]));
+    return true;
 }
 
 void rem_group_passed(struct rem_tr *t)

@@ -464,6 +464,7 @@ struct rem_tr {
     bool no_groups;       /* none is used, or not here */
     bool copies;          /* of stretches were made */
     unsigned in_t0;       /* group whose place T0 is; REM_NO_GROUP */
+    unsigned in_slot;     /* groups whose place is kept: bits */
     unsigned stubs, misses, slots, slots_used;
     /* long, and never looked at beyond their counts: not cleared for every block */
     struct rem_stub stub[REM_STUBS_MAX];

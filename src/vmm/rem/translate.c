@@ -303,6 +303,7 @@ static bool attempt(struct rem_tr *t, const struct rem_page *second, bool groups
     t->x87_seen = t->failed = t->returning = t->copies = false;
     t->stubs = t->misses = t->slots = t->slots_used = 0;
     t->in_t0 = REM_NO_GROUP;
+    t->in_slot = 0;
     t->no_groups = !groups;
     classify(t, &r->run);
     if (groups)
