@@ -1,10 +1,11 @@
 /*
  * disk_rate.c - how fast a guest's disk is: bench/disk.sh runs it in guests, as a static program.
  *
- *     disk_rate MIB SECONDS    the disk of that size under /sys/block; that long for each figure
+ *     disk_rate MIB SECONDS [FIGURE...]    the disk of that size under /sys/block; that long for each figure, or some
  *
  * O_DIRECT, so that the guest's cache has no part in it. "1 MiB" figures go through the disk in order, one request at a
- * time; "4 KiB" ones jump, with 1 and with 8 threads.
+ * time; "4 KiB" ones jump, with 1 and with 8 threads. "begin FIGURE" stands in front of each, "rate FIGURE RATE
+ * REQUESTS" behind it: bench/disk.py asks then how much CPU time the machine's process has used.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -64,8 +65,8 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* Requests per second. */
-static double rate(const struct job *like, unsigned threads)
+/* Requests per second; @ret_done: how many in all. */
+static double rate(const struct job *like, unsigned threads, uint64_t *ret_done)
 {
     struct job jobs[THREADS_MAX];
     pthread_t ids[THREADS_MAX];
@@ -81,6 +82,7 @@ static double rate(const struct job *like, unsigned threads)
         pthread_join(ids[i], NULL);
         done += jobs[i].done;
     }
+    *ret_done = done;
     return (double)done / (now() - start);
 }
 
@@ -109,6 +111,14 @@ static int open_disk(uint64_t bytes)
     return fd;
 }
 
+static bool wanted(const char *name, int argc, char **argv)
+{
+    for (int i = 3; i < argc; i++)
+        if (!strcmp(argv[i], name))
+            return true;
+    return argc == 3;
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -119,10 +129,10 @@ int main(int argc, char **argv)
     } figures[] = {{"read-1M", 1 << 20, false, false, 1}, {"write-1M", 1 << 20, true, false, 1},
                    {"read-4k", 4096, false, true, 1},     {"write-4k", 4096, true, true, 1},
                    {"read-4k-8", 4096, false, true, 8},   {"write-4k-8", 4096, true, true, 8}};
-    const uint64_t bytes = argc == 3 ? strtoull(argv[1], NULL, 0) << 20 : 0;
+    const uint64_t bytes = argc >= 3 ? strtoull(argv[1], NULL, 0) << 20 : 0;
     int fd = -1;
 
-    for (unsigned tries = 0; argc == 3 && fd < 0 && tries < 100; tries++) { /* disks are found in the background */
+    for (unsigned tries = 0; argc >= 3 && fd < 0 && tries < 100; tries++) { /* disks are found in the background */
         fd = open_disk(bytes);
         usleep(100000);
     }
@@ -131,16 +141,23 @@ int main(int argc, char **argv)
         return 1;
     }
     for (unsigned i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
+        if (!wanted(figures[i].name, argc, argv))
+            continue;
         const struct job j = {.fd = fd,
                               .bytes = bytes,
                               .step = figures[i].step,
                               .write = figures[i].write,
                               .jumps = figures[i].jumps,
                               .seconds = atof(argv[2])};
-        const double per_second = rate(&j, figures[i].threads);
+        uint64_t done;
+        double per_second;
 
-        printf("rate %s %.1f\n", figures[i].name,
-               figures[i].step == 4096 ? per_second : per_second * (double)figures[i].step / 1e6);
+        printf("begin %s\n", figures[i].name);
+        fflush(stdout);
+        per_second = rate(&j, figures[i].threads, &done);
+        printf("rate %s %.1f %llu\n", figures[i].name,
+               figures[i].step == 4096 ? per_second : per_second * (double)figures[i].step / 1e6,
+               (unsigned long long)done);
         fflush(stdout);
     }
     return 0;

@@ -6,11 +6,16 @@
  */
 #include "drivers/block/block.h"
 
+#include <sys/resource.h>
+
 #include "rt/status.h"
 #include "storage/chain.h"
 
-#define RETRY_US   500000 /* how often a kept request is tried again without being asked */
-#define FAIR_SHARE 4      /* requests between two steps of the background when the guest leaves no pause */
+#define RETRY_US    500000  /* how often a kept request is tried again without being asked */
+#define FAIR_SHARE  4       /* requests between two steps of the background when the guest leaves no pause */
+#define HOST_PAGE   4096u   /* a write of whole ones reads nothing */
+#define STALL_US    20000   /* a write that took longer was made to wait by the host ... */
+#define BACK_OFF_US 1000000 /* ... and so may others for some time */
 
 struct block {
     struct pdm_block pub; /* first: a struct pdm_block is one of ours */
@@ -22,6 +27,8 @@ struct block {
     GCond changed;
     struct pdm_block_req *head, *tail;
     bool busy, stop, resume;
+    bool at_disk;            /* busy, and the request is not carried out yet */
+    gint64 write_now_us;     /* no write on the caller's thread before that time; guarded by use */
     unsigned reading;        /* reads that are with aio */
     void (*call)(void *ctx); /* NULL: none waits */
     void *call_ctx;
@@ -60,23 +67,49 @@ static void block_submit(struct pdm_block *pub, struct pdm_block_req *req)
     g_mutex_unlock(&b->lock);
 }
 
+/* How often this thread has slept in the kernel: a thread that others only pushed aside has not. */
+static long sleeps(void)
+{
+    struct rusage u;
+
+    return getrusage(RUSAGE_THREAD, &u) ? 0 : u.ru_nvcsw;
+}
+
+/* Into the host's cache, over what lies in a file already. The host may make writers wait for its disk: not twice. */
+static int write_now(struct block *b, const struct pdm_block_req *req)
+{
+    const gint64 start_us = g_get_monotonic_time();
+    const long slept = sleeps();
+    uint64_t at;
+    int fd, rc;
+
+    if ((req->offset_bytes | req->bytes) % HOST_PAGE || start_us < b->write_now_us ||
+        !vd_place(b->vd, req->offset_bytes, req->bytes, &fd, &at) || at % HOST_PAGE)
+        return VERR_TRY_AGAIN;
+    rc = vd_write(b->vd, req->offset_bytes, req->buf, req->bytes);
+    if (g_get_monotonic_time() - start_us > STALL_US && sleeps() != slept)
+        b->write_now_us = start_us + BACK_OFF_US;
+    return rc;
+}
+
 /*
- * A read on the caller's thread: only of what the host has in memory, and only when nobody uses the disk or waits for
- * it. Handing it over to the driver's thread and back takes many times as long.
+ * On the caller's thread: only what is done with the host's memory, and only when nobody uses the disk or waits for it.
+ * Handing it over to the driver's thread and back takes many times as long. What fails the driver's thread does again.
  */
 static bool block_now(struct pdm_block *pub, struct pdm_block_req *req)
 {
     struct block *b = (struct block *)pub;
+    const bool write = req->op == PDM_BLOCK_WRITE;
     bool mine;
 
-    if (req->op != PDM_BLOCK_READ)
+    if (req->op != PDM_BLOCK_READ && !write)
         return false;
     g_mutex_lock(&b->lock);
-    mine = !b->head && !b->busy && !b->call && !b->stop && g_mutex_trylock(&b->use);
+    mine = !b->head && !b->at_disk && !b->call && !b->stop && g_mutex_trylock(&b->use);
     g_mutex_unlock(&b->lock);
     if (!mine)
         return false;
-    req->status = vd_read_now(b->vd, req->offset_bytes, req->buf, req->bytes);
+    req->status = write ? write_now(b, req) : vd_read_now(b->vd, req->offset_bytes, req->buf, req->bytes);
     g_mutex_unlock(&b->use);
     return req->status == 0;
 }
@@ -249,6 +282,9 @@ static void work(struct block *b, struct pdm_block_req *req)
     req->status = execute(b, req);
     if (req->status)
         wait_for_host(b, req);
+    g_mutex_lock(&b->lock);
+    b->at_disk = false; /* what the guest answers with may be done at once */
+    g_mutex_unlock(&b->lock);
     b->up.complete(b->up.ctx, req);
 }
 
@@ -278,7 +314,7 @@ static struct pdm_block_req *next(struct block *b)
     struct pdm_block_req *req;
 
     g_mutex_lock(&b->lock);
-    b->busy = false;
+    b->busy = b->at_disk = false;
     g_cond_broadcast(&b->changed);
     for (;;) {
         take_call(b);
@@ -296,7 +332,7 @@ static struct pdm_block_req *next(struct block *b)
         b->head = req->priv;
         if (!b->head)
             b->tail = NULL;
-        b->busy = true;
+        b->busy = b->at_disk = true;
     }
     g_mutex_unlock(&b->lock);
     return req;

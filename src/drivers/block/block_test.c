@@ -166,7 +166,7 @@ static void test_now(void)
     world_fini(&w);
 }
 
-/* ---- reads that go on beside other requests ---- */
+/* ---- files of the host ---- */
 
 #define IMAGE_BYTES (8u << 20)
 
@@ -203,6 +203,50 @@ static void beside_complete(void *ctx, struct pdm_block_req *req)
     g_mutex_unlock(&beside.lock);
 }
 
+static void wait_beside(unsigned count)
+{
+    g_mutex_lock(&beside.lock);
+    while (beside.done < count)
+        g_cond_wait(&beside.changed, &beside.lock);
+    g_mutex_unlock(&beside.lock);
+}
+
+/* A write of whole pages over what is there needs no hand-over; one that has to read, or makes the file grow, does. */
+static void test_write_now(void)
+{
+    const struct vd_create args = {.format = "VDI", .path = "block-test.vdi", .size_bytes = 4u << 20};
+    const struct block_up up = {.complete = beside_complete};
+    struct pdm_block_req req = {.op = PDM_BLOCK_WRITE, .bytes = 4096};
+    uint8_t out[4096], in[4096] = {0};
+    struct pdm_block *b;
+    struct vd *vd;
+
+    memset(out, 7, sizeof(out));
+    req.buf = out;
+    unlink(args.path);
+    g_assert_true(vd_create(fio_system(), &args, NULL));
+    vd = vd_open(fio_system(), "VDI", args.path, 0, NULL);
+    b = block_new(vd, &up, NULL);
+    g_assert_false(b->now(b, &req)); /* a new block */
+    beside.done = 0;
+    b->submit(b, &req);
+    wait_beside(1);
+    while (!block_idle(b))
+        g_thread_yield();
+    req.offset_bytes = 8192;
+    g_assert_true(b->now(b, &req));
+    g_assert_cmpint(req.status, ==, 0);
+    g_assert_cmpint(vd_read(vd, 8192, in, sizeof(in)), ==, 0);
+    g_assert_cmpint(memcmp(in, out, sizeof(in)), ==, 0);
+    req.bytes = 512;
+    g_assert_false(b->now(b, &req));
+    req.op = PDM_BLOCK_FLUSH;
+    g_assert_false(b->now(b, &req));
+    block_free(b);
+    vd_close(vd);
+    unlink(args.path);
+}
+
 /* Reads, writes, discards and calls in any mixture: each read shows its block, a call finds no read under way. */
 static void test_beside(gconstpointer kind)
 {
@@ -227,10 +271,7 @@ static void test_beside(gconstpointer kind)
             reqs[i].op = PDM_BLOCK_DISCARD, reqs[i].offset_bytes += IMAGE_BYTES / 2;
         b->submit(b, &reqs[i]);
     }
-    g_mutex_lock(&beside.lock);
-    while (beside.done < COUNT)
-        g_cond_wait(&beside.changed, &beside.lock);
-    g_mutex_unlock(&beside.lock);
+    wait_beside(COUNT);
     for (uint32_t i = 0; i < COUNT; i++) {
         uint32_t number = 0;
 
@@ -474,6 +515,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/block/order", test_order);
     g_test_add_func("/block/now", test_now);
+    g_test_add_func("/block/write-now", test_write_now);
     g_test_add_data_func("/block/beside/best", GINT_TO_POINTER(AIO_BEST), test_beside);
     g_test_add_data_func("/block/beside/threads", GINT_TO_POINTER(AIO_THREADS), test_beside);
     g_test_add_func("/block/errors", test_errors);
