@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
 """mediumio_test.py - mediumio: FAT as mtools reads it, images streamed as qemu-img reads them; list hddbackends; passwords of disks."""
 import os
+import pty
 import random
 import re
+import signal
 import subprocess
+import sys
+import time
 
 from golden import com_error, same, syntax_error
-from manage import BIN, check, main
+from manage import check, main
+from snapshot_test import DONE
 
 
 def mtools(*words, text=None):
@@ -79,37 +84,128 @@ def backends(h):
     check(re.search(r"^Backend \d+: id='RAW' .* extensions='iso \(DVD\),cdr \(DVD\),img \(Floppy\),", "\n".join(lines), re.M), lines)
 
 
-def encryption(h):
-    """The password of a disk that was encrypted elsewhere: its key store is a property of the medium."""
-    disk = os.path.join(h.top, "d.vdi")
-    for name in ("one", "two", "wrong"):
+def passwords(h, *names):
+    for name in names:
         with open(os.path.join(h.top, name), "w", encoding="ascii") as f:
             f.write(f"{name} secret\n")
-    h.ok("createmedium", "--filename", disk, "--size", "8")
+
+
+def disk_with_data(h):
+    """A machine on a disk with data, and what that is."""
+    raw, disk = os.path.join(h.top, "raw"), os.path.join(h.top, "d.vdi")
+    data = os.urandom(3 << 20).ljust(8 << 20, b"\0")
+    with open(raw, "wb") as f:
+        f.write(data)
+    h.ok("convertfromraw", raw, disk)
     h.ok("createvm", "--name", "m", "--register")
     h.ok("storagectl", "m", "--name", "SATA", "--add", "sata")
     h.ok("storageattach", "m", "--storagectl", "SATA", "--port", "0", "--device", "0", "--type", "hdd", "--medium", disk)
+    return disk, data
+
+
+def shows(h, disk, data, *password):
+    out = os.path.join(h.top, "out")
+    h.ok("mediumio", f"--disk={disk}", *password, "cat", f"--output={out}")
+    with open(out, "rb") as f:
+        check(f.read() == data, "the disk shows something else")
+    os.unlink(out)
+
+
+def encryption(h):
+    """encryptmedium: plain, encrypted, another password, another cipher, plain."""
+    disk, data = disk_with_data(h)
+    passwords(h, "one", "two", "wrong")
     com_error(h("checkmediumpwd", disk, "one"), f"The medium '{disk}' is not encrypted", "VBOX_E_NOT_SUPPORTED (0x80bb0009)", "MediumWrap", "IMedium")
-    r = h("encryptmedium", disk, "--newpassword", "one", "--newpasswordid", "id")
-    check(r.rc == 1 and f"The contents of '{disk}' cannot be encrypted by this program" in r.err and "E_NOTIMPL" in r.err, repr(r))
-    store = subprocess.run([os.path.join(BIN, "..", "test", "cli", "disk_tool"), "keystore", "one secret"], capture_output=True, text=True,
-                           check=True).stdout.strip()
-    h.ok("mediumproperty", "disk", "set", disk, "CRYPT/KeyStore", store)
-    h.ok("mediumproperty", "disk", "set", disk, "CRYPT/KeyId", "mine")
+    com_error(h("encryptmedium", disk, "--oldpassword", "one"), f"The medium '{disk}' is not encrypted", "VBOX_E_NOT_SUPPORTED (0x80bb0009)",
+              "MediumWrap", "IMedium")
+    com_error(h("encryptmedium", disk, "--newpassword", "one", "--newpasswordid", "i", "--cipher", "ROT13"),
+              "The cipher 'ROT13' is not supported (there are AES-XTS256-PLAIN64 and AES-XTS128-PLAIN64)", "VBOX_E_NOT_SUPPORTED (0x80bb0009)",
+              "MediumWrap", "IMedium")
+    r = h("encryptmedium", disk, "--newpassword", "one", "--newpasswordid", "mine")
+    same((r.rc, r.out, r.err), (0, "", DONE))
+    with open(disk, "rb") as f:
+        check(data[:4096] not in f.read(), "the file still holds plain text")
     check("Encryption:     enabled\nCipher:         AES-XTS256-PLAIN64\nPassword ID:    mine\n" in h.ok("showmediuminfo", disk), h.ok("showmediuminfo", disk))
     same(h.ok("checkmediumpwd", disk, "one"), "The given password is correct\n")
     wrong = (f"The given password for medium '{disk}' is incorrect", "VBOX_E_PASSWORD_INCORRECT (0x80bb000d)", "MediumWrap", "IMedium")
     com_error(h("checkmediumpwd", disk, "wrong"), *wrong)
-    com_error(h("encryptmedium", disk, "--oldpassword", "wrong", "--newpassword", "two"), *wrong)
-    same(h.ok("encryptmedium", disk, "--oldpassword", "one", "--newpassword", "two", "--newpasswordid", "other"), "")
+    for more in (("--newpassword", "two"), ("--newpassword", "two", "--cipher", "AES-XTS128-PLAIN64"), ()):
+        r = h("encryptmedium", disk, "--oldpassword", "wrong", *more)
+        same((r.rc, r.err), (1, f"0%...VBOX_E_PASSWORD_INCORRECT\nVBoxManage: error: {wrong[0]}\n"))
+    shows(h, disk, data, "--password-file=one")
+    r = h("mediumio", f"--disk={disk}", "cat")
+    check(r.rc == 1 and r.err == f"VBoxManage: error: Medium '{disk}' is encrypted; --password-file says where its password is\n", repr(r))
+    r = h("mediumio", f"--disk={disk}", "--password-file=wrong", "cat")
+    check(r.rc == 1 and r.out == "" and "VERR_VD_PASSWORD_INCORRECT" in r.err, repr(r))
+    h.ok("encryptmedium", disk, "--oldpassword", "one", "--newpassword", "two", "--newpasswordid", "other")
     com_error(h("checkmediumpwd", disk, "one"), *wrong)
-    same(h.ok("checkmediumpwd", disk, "two"), "The given password is correct\n")
     check("Password ID:    other\n" in h.ok("showmediuminfo", disk), "the password's name")
-    r = h("encryptmedium", disk, "--oldpassword", "two")
-    check(r.rc == 1 and "cannot be decrypted" in r.err and "E_NOTIMPL" in r.err, repr(r))
+    h.ok("encryptmedium", disk, "--oldpassword", "two", "--newpassword", "one", "--cipher", "AES-XTS128-PLAIN64")
+    check("Cipher:         AES-XTS128-PLAIN64\nPassword ID:    other\n" in h.ok("showmediuminfo", disk), h.ok("showmediuminfo", disk))
+    shows(h, disk, data, "--password-file=one")
+    com_error(h("export", "m", "--output", "m.ova"), f"The hard disk '{disk}' is encrypted; decrypt it, or a clone of it, before it is exported",
+              "VBOX_E_NOT_SUPPORTED (0x80bb0009)", "ApplianceWrap", "IAppliance")
+    h.ok("encryptmedium", disk, "--oldpassword", "one")
+    check("Encryption:     disabled\n" in h.ok("showmediuminfo", disk), "still encrypted")
+    shows(h, disk, data)
     syntax_error(h("encryptmedium", disk), "No password specified")
     syntax_error(h("encryptmedium", disk, "--newpassword", "one"), "A new password must always have a valid identifier set at the same time")
     syntax_error(h("checkmediumpwd", disk), "Invalid number of arguments")
 
 
-main(format_fat, stream, backends, encryption)
+def encryption_chain(h):
+    """A disk with snapshots is encrypted with all its images; clones are encrypted, too."""
+    disk, data = disk_with_data(h)
+    passwords(h, "one")
+    h.ok("snapshot", "m", "take", "s")
+    h.ok("encryptmedium", disk, "--newpassword", "one", "--newpasswordid", "mine")
+    leaf = h.info("m")["SATA-0-0"]
+    check(leaf != disk and "Password ID:    mine\n" in h.ok("showmediuminfo", leaf), "the differencing image")
+    shows(h, leaf, data, "--password-file=one")
+    h.ok("clonevm", "m", "--name", "c", "--register")
+    copy = h.info("c")["SATA-0-0"]
+    same(h.ok("checkmediumpwd", copy, "one"), "The given password is correct\n")
+    shows(h, copy, data, "--password-file=one")
+    h.ok("clonemedium", leaf, "flat.vdi")
+    shows(h, os.path.join(h.top, "flat.vdi"), data, "--password-file=one")
+    h.ok("encryptmedium", leaf, "--oldpassword", "one")
+    shows(h, leaf, data)
+    shows(h, copy, data, "--password-file=one")
+
+
+def encryption_killed(h):
+    """kill -9 of the service while it encrypts and decrypts: afterwards the disk is one or the other, with nothing beside it."""
+    disk, data = disk_with_data(h)
+    passwords(h, "one")
+    for k in range(12):
+        encrypted = "Encryption:     enabled\n" in h.ok("showmediuminfo", disk)
+        run = h.popen("encryptmedium", disk, *(("--oldpassword", "one") if encrypted else ("--newpassword", "one", "--newpasswordid", "i")))
+        time.sleep(0.005 * k)
+        for pid in h.pids("VBoxSVC"):
+            os.kill(pid, signal.SIGKILL)
+        run.communicate()
+        after = "Encryption:     enabled\n" in h.ok("showmediuminfo", disk)
+        shows(h, disk, data, *(("--password-file=one",) if after else ()))
+        left = [f for f in os.listdir(h.top) if "recrypt" in f]
+        check(not left and "Pending" not in h.ok("showmediuminfo", disk), f"left behind: {left}")
+
+
+def typed(h):
+    """A password typed on a terminal is asked for and not shown."""
+    disk, _ = disk_with_data(h)
+    passwords(h, "one")
+    h.ok("encryptmedium", disk, "--newpassword", "one", "--newpasswordid", "i")
+    outer, inner = pty.openpty()
+    run = h.popen("checkmediumpwd", disk, "-", stdin=inner, stdout=inner, stderr=inner)
+    text = b""
+    while b":" not in text:
+        text += os.read(outer, 1000)
+    os.write(outer, b"one secret\n")
+    check(run.wait(20) == 0, "the password is refused")
+    text += os.read(outer, 1000)
+    os.close(inner)
+    os.close(outer)
+    same(text, b"Enter password:\r\nThe given password is correct\r\n")
+
+
+main(*(globals()[name] for name in sys.argv[1:] or ("format_fat", "stream", "backends", "encryption", "encryption_chain", "encryption_killed", "typed")))

@@ -6,8 +6,6 @@
 
 #include "frontends/VBoxManage/manage.h"
 
-#define PASSWORD_MAX 256
-
 struct client *cmd_client(struct cmd *c)
 {
     GError *error = NULL;
@@ -59,23 +57,6 @@ int cmd_com_error(struct cmd *c, GError **error, const char *call, int line, con
 char *cmd_absolute(const char *path)
 {
     return g_canonicalize_filename(path, NULL);
-}
-
-char *cmd_read_password(const char *file)
-{
-    const bool standard = strcmp(file, "-") == 0 || strcmp(file, "stdin") == 0;
-    char line[PASSWORD_MAX + 2] = "";
-    FILE *f = standard ? stdin : fopen(file, "re");
-    const bool ok = f != NULL && fgets(line, sizeof line, f) != NULL;
-
-    if (f != NULL && !standard)
-        fclose(f);
-    if (!ok) {
-        cmd_error("Could not read a password from '%s'", file);
-        return NULL;
-    }
-    line[strcspn(line, "\r\n")] = '\0';
-    return g_strdup(line);
 }
 
 char *cmd_find_machine(struct cmd *c, const char *name)

@@ -189,19 +189,6 @@ static const char *option_word(struct cmd *c, const char *name)
     return NULL;
 }
 
-/* The first line of a file, "-": of standard input; g_free. NULL: said. */
-static char *read_password(const char *file)
-{
-    char *text = NULL;
-
-    if (!g_file_get_contents(strcmp(file, "-") == 0 ? "/dev/stdin" : file, &text, NULL, NULL)) {
-        cmd_error("Failed to open password file '%s'", file);
-        return NULL;
-    }
-    text[strcspn(text, "\r\n")] = '\0';
-    return text;
-}
-
 static int video_mode(struct cmd *c, const struct target *t)
 {
     guint32 width, height, depth, display = 0, origin[2] = {0};
@@ -246,7 +233,7 @@ static int credentials(struct cmd *c, const struct target *t)
 
     if (domain == NULL || (local != NULL && !parse_on_off(local, &allow)))
         return cmd_syntax(c, "Incorrect arguments to 'setcredentials'");
-    g_autofree char *password = file != NULL ? read_password(file) : g_strdup(word);
+    g_autofree char *password = file != NULL ? cmd_read_password(file, "Enter password:") : g_strdup(word);
     return done(password != NULL &&
                 TRY(c, iconsole_set_credentials(c->client, t->console, user, password, domain, allow, &error)));
 }
@@ -259,7 +246,8 @@ static int teleport(struct cmd *c, const struct target *t)
 
     if (host == NULL || port == NULL)
         return cmd_syntax(c, "Missing required option: --%s", host == NULL ? "host" : "port");
-    g_autofree char *password = file != NULL ? read_password(file) : g_strdup(word != NULL ? word : "");
+    g_autofree char *password =
+        file != NULL ? cmd_read_password(file, "Enter password:") : g_strdup(word != NULL ? word : "");
     guint32 ms = downtime != NULL ? (guint32)g_ascii_strtoull(downtime, NULL, 10) : 250;
     return done(password != NULL &&
                 TRY(c, iconsole_teleport(c->client, t->console, host, (guint32)g_ascii_strtoull(port, NULL, 10),
@@ -313,7 +301,7 @@ static int add_password(struct cmd *c, const struct target *t)
 
     if (file == NULL || (clear != NULL && !parse_on_off(clear, &on)))
         return cmd_syntax(c, "Incorrect arguments to 'addencpassword'");
-    g_autofree char *password = read_password(file);
+    g_autofree char *password = cmd_read_password(file, "Enter password:");
     return done(password != NULL &&
                 TRY(c, iconsole_add_encryption_password(c->client, t->console, id, password, on, &error)));
 }

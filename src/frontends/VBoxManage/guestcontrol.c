@@ -159,7 +159,7 @@ static int take(struct cmd *c, struct request *r, int id, const struct value *v)
     case PASSWORD: r->password = v->text; break;
     case PASSWORD_FILE:
         g_free(r->from_file);
-        r->password = r->from_file = cmd_read_password(v->text);
+        r->password = r->from_file = cmd_read_password(v->text, "Enter password:");
         return r->password != NULL ? RC_OK : RC_FAILURE;
     case DOMAIN: r->domain = v->text; break;
     case EXE: r->exe = v->text; break;

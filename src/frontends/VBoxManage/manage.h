@@ -118,8 +118,8 @@ GVariant *cmd_describe(struct cmd *c, const char *object, const char *interface)
 /** The same of several objects: aa{sv}. */
 GVariant *cmd_describe_all(struct cmd *c, const char *const *objects, const char *interface);
 char *cmd_absolute(const char *path);
-/** The first line of a file, or of standard input ("-", "stdin"); g_free. NULL: said. */
-char *cmd_read_password(const char *file);
+/** The first line of a file, or of standard input ("-", "stdin"), where @prompt asks a person; g_free. NULL: said. */
+char *cmd_read_password(const char *file, const char *prompt);
 /** A medium by id or file; g_free. */
 char *cmd_open_medium(struct cmd *c, const char *location, const char *device_type, bool fresh_uuid);
 /** Is the machine's process there? If not, says so. @ret_console: g_free */

@@ -15,9 +15,9 @@ static const struct option options[] = {
 };
 
 /* "" when there is no file; NULL: said. g_free */
-static char *password_of(const char *file)
+static char *password_of(const char *file, const char *prompt)
 {
-    return file != NULL ? cmd_read_password(file) : g_strdup("");
+    return file != NULL ? cmd_read_password(file, prompt) : g_strdup("");
 }
 
 static int encryptmedium(struct cmd *c)
@@ -41,14 +41,15 @@ static int encryptmedium(struct cmd *c)
         return cmd_syntax(c, "No password specified");
     if (text[NEW] != NULL && text[OLD] == NULL && text[ID] == NULL)
         return cmd_syntax(c, "A new password must always have a valid identifier set at the same time");
-    g_autofree char *old = password_of(text[OLD]), *fresh = old != NULL ? password_of(text[NEW]) : NULL;
+    g_autofree char *old = password_of(text[OLD], "Enter old password:"),
+                    *fresh = old != NULL ? password_of(text[NEW], "Enter new password:") : NULL;
     g_autofree char *medium =
         fresh != NULL && cmd_client(c) != NULL ? cmd_open_medium(c, where, "HardDisk", false) : NULL;
-    return medium != NULL &&
-                   TRY(c, imedium_change_encryption(c->client, medium, old, text[CIPHER] != NULL ? text[CIPHER] : "",
-                                                    fresh, text[ID] != NULL ? text[ID] : "", &error))
-               ? RC_OK
-               : RC_FAILURE;
+    g_autofree char *progress = NULL;
+    const char *cipher = text[CIPHER] != NULL ? text[CIPHER] : "", *name = text[ID] != NULL ? text[ID] : "";
+    bool ok = medium != NULL &&
+              TRY(c, imedium_change_encryption(c->client, medium, old, cipher, fresh, name, &progress, &error));
+    return ok && cmd_progress(c, progress) ? RC_OK : RC_FAILURE;
 }
 
 static int checkmediumpwd(struct cmd *c)
@@ -57,7 +58,7 @@ static int checkmediumpwd(struct cmd *c)
 
     if (file == NULL || cmd_word(c) != NULL)
         return cmd_syntax(c, "Invalid number of arguments");
-    g_autofree char *password = cmd_read_password(file);
+    g_autofree char *password = cmd_read_password(file, "Enter password:");
     g_autofree char *medium =
         password != NULL && cmd_client(c) != NULL ? cmd_open_medium(c, where, "HardDisk", false) : NULL;
     if (medium == NULL || !TRY(c, imedium_check_encryption_password(c->client, medium, password, &error)))

@@ -11,6 +11,7 @@
 #include "rt/fio.h"
 #include "storage/chain.h"
 #include "storage/copy.h"
+#include "storage/crypt.h"
 #include "storage/fat.h"
 
 #define CHUNK_BYTES (1u << 20)
@@ -23,11 +24,12 @@ static int said(GError *error)
     return rc;
 }
 
-enum { DISK = 1, DVD, FLOPPY, HEX, OFFSET, SIZE, OUTPUT, QUICK, FORMAT, VARIANT };
+enum { DISK = 1, DVD, FLOPPY, HEX, OFFSET, SIZE, OUTPUT, QUICK, FORMAT, VARIANT, PASSWORD };
 static const struct option io_options[] = {
     {DISK, "--disk", OPTION_TEXT, false, "uuid | filename", "The disk"},
     {DVD, "--dvd", OPTION_TEXT, false, "uuid | filename", "The disc"},
     {FLOPPY, "--floppy", OPTION_TEXT, false, "uuid | filename", "The floppy"},
+    {PASSWORD, "--password-file", OPTION_TEXT, false, "- | filename", "Holds the password of an encrypted disk"},
     {HEX, "--hex", OPTION_NONE, false, NULL, "As hexadecimal digits"},
     {OFFSET, "--offset|-o", OPTION_U64, false, "byte-offset", "Where to begin"},
     {SIZE, "--size|-s", OPTION_U64, false, "bytes", "How much"},
@@ -39,7 +41,7 @@ static const struct option io_options[] = {
 };
 
 struct reading {
-    const char *kind, *where, *verb, *output, *format, *variant;
+    const char *kind, *where, *verb, *output, *format, *variant, *password_file;
     guint64 offset, bytes;
     bool hex, quick;
 };
@@ -61,6 +63,7 @@ static int parse_reading(struct cmd *c, struct reading *r)
         case QUICK: r->quick = true; break;
         case FORMAT: r->format = v.text; break;
         case VARIANT: r->variant = v.text; break;
+        case PASSWORD: r->password_file = v.text; break;
         case CMD_WORD:
             if (r->verb != NULL)
                 return cmd_syntax(c, "Invalid parameter '%s'", v.text);
@@ -74,12 +77,30 @@ static int parse_reading(struct cmd *c, struct reading *r)
     return r->verb != NULL ? RC_OK : cmd_syntax(c, "Missing subcommand");
 }
 
+/* An encrypted disk is plain text from here on; @base: its first image. */
+static bool unlock(struct cmd *c, const struct reading *r, const char *base, struct vd *vd)
+{
+    g_autofree char *store = NULL;
+    GError *failed = NULL;
+
+    if (!TRY(c, imedium_get_property(c->client, base, "CRYPT/KeyStore", &store, &error)))
+        return false;
+    if (r->password_file == NULL) {
+        cmd_error("Medium '%s' is encrypted; --password-file says where its password is", r->where);
+        return false;
+    }
+    g_autofree char *password = cmd_read_password(r->password_file, "Enter password:");
+    return password != NULL && (vd_unlock(vd, store, password, &failed) || said(failed) == RC_OK);
+}
+
 /* The medium's chain as the service knows it, base first. */
 static struct vd *open_medium(struct cmd *c, const struct reading *r, unsigned flags)
 {
     g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func((GDestroyNotify)g_variant_unref);
     g_autoptr(GArray) links = g_array_new(FALSE, FALSE, sizeof(struct vd_link));
     g_autofree char *object = cmd_client(c) != NULL ? cmd_open_medium(c, r->where, r->kind, false) : NULL;
+    g_autofree char *base = NULL;
+    bool encrypted = false;
     GError *error = NULL;
 
     while (object != NULL) {
@@ -90,7 +111,9 @@ static struct vd *open_medium(struct cmd *c, const struct reading *r, unsigned f
         g_ptr_array_add(all, d);
         const struct vd_link link = {dict_str(d, "Format"), dict_str(d, "Location")};
         g_array_prepend_val(links, link);
-        g_clear_pointer(&object, g_free);
+        g_free(base);
+        base = g_steal_pointer(&object);
+        encrypted = dict_bool(d, "Encrypted");
         if (*dict_str(d, "Parent") != '\0') {
             api_node_from_uuid(dict_str(d, "Parent"), node);
             object = g_strconcat(API_ROOT "/medium/", node, NULL);
@@ -101,7 +124,10 @@ static struct vd *open_medium(struct cmd *c, const struct reading *r, unsigned f
     struct vd *vd = vd_open_chain(fio_system(), (const struct vd_link *)(void *)links->data, links->len, flags, &error);
     if (vd == NULL)
         said(error);
-    return vd;
+    if (vd == NULL || !encrypted || unlock(c, r, base, vd))
+        return vd;
+    vd_close(vd);
+    return NULL;
 }
 
 static void print_hex(FILE *to, guint64 at, const uint8_t *buf, size_t bytes)
@@ -227,12 +253,10 @@ static int mediumio(struct cmd *c)
     return rc != RC_OK ? rc : cmd_syntax(c, "Invalid parameter '%s'", r.verb);
 }
 
-#define MEDIUM "<--disk=uuid|filename | --dvd=uuid|filename | --floppy=uuid|filename> "
+#define MEDIUM "<--disk=uuid|filename | --dvd=uuid|filename | --floppy=uuid|filename> [--password-file=-|filename] "
 const struct command mediumio_command = {
     "mediumio", "Medium content access",
     (const char *const[]){MEDIUM "formatfat [--quick]",
                           MEDIUM "stream [--format=VDI | VMDK | VHD | RAW] [--variant=variant] [--output=-|filename]",
-                          "<--disk=uuid|filename | --dvd=uuid|filename | --floppy=uuid|filename> cat [--hex] "
-                          "[--offset=byte-offset] [--size=bytes] [--output=-|filename]",
-                          NULL},
+                          MEDIUM "cat [--hex] [--offset=byte-offset] [--size=bytes] [--output=-|filename]", NULL},
     io_options, mediumio};

@@ -278,6 +278,11 @@ bool medium_unregister(struct medium *m, GError **error);
 /** Gives the medium a parent, or another one. */
 void medium_set_parent(struct medium *m, struct medium *parent);
 const struct medium *medium_base(const struct medium *m);
+/** Its contents have a key: they are copied as they are, and whoever gets a copy gets the key store too. */
+bool medium_encrypted(const struct medium *m);
+void medium_copy_encryption(struct medium *to, const struct medium *from);
+/** Ends what was interrupted; before any machine is looked at. */
+void medium_recover_encryption(struct service *s);
 /** Ids of the machines it is attached to, with snapshots. */
 GPtrArray *medium_users(const struct medium *m);
 void medium_refresh(struct medium *m);

@@ -122,6 +122,7 @@ struct service *service_new(const struct service_config *config, GError **error)
     }
     medium_load(s, &s->global->media, config->home);
     machine_load_all(s);
+    medium_recover_encryption(s);
     const struct bus_config bus = {.listen_fd = bus_listen(config->socket_path, error),
                                    .classes = classes,
                                    .user = s,

@@ -129,7 +129,7 @@ static bool take_values(const struct request *r, GVariant *machine, struct unatt
     GError *error = NULL;
 
     v->user = g_strdup(text_of(r, USER, "vboxuser"));
-    v->password = r->text[PASSWORD_FILE] != NULL ? cmd_read_password(r->text[PASSWORD_FILE])
+    v->password = r->text[PASSWORD_FILE] != NULL ? cmd_read_password(r->text[PASSWORD_FILE], "Enter password:")
                                                  : g_strdup(text_of(r, USER_PASSWORD, "changeme"));
     if (v->password == NULL)
         return false;

@@ -104,6 +104,10 @@ static bool add_disk(struct exporting *x, struct ovf_system *system, const struc
 
     if (m == NULL)
         return api_fail(error, VBOX_E_OBJECT_NOT_FOUND, "Could not find the hard disk {%s} of '%s'", id, system->name);
+    if (medium_encrypted(m))
+        return api_fail(error, VBOX_E_NOT_SUPPORTED,
+                        "The hard disk '%s' is encrypted; decrypt it, or a clone of it, before it is exported",
+                        m->location);
     struct vd *vd = medium_open(m, VD_READ_ONLY, error);
     if (vd == NULL)
         return api_wrap(error, VBOX_E_FILE_ERROR);

@@ -223,6 +223,7 @@ bool medium_clone_to(struct bus_call *call, GVariant **ret, GError **error)
     bool fresh = to->state == MediumState_NotCreated;
     struct work *w = begin(call, to, fresh ? run_clone : run_overwrite,
                            fresh ? MediumState_Creating : MediumState_LockedWrite, "Creating clone medium");
+    medium_copy_encryption((struct medium *)(uintptr_t)medium_base(to), m);
     w->links = medium_links(m);
     w->parent = fresh ? NULL : medium_links(to);
     w->format = g_strdup(to->format);

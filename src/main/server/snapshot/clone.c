@@ -99,6 +99,7 @@ static bool add_item(struct cloning *c, struct medium *from, bool own, GError **
         to = medium_new(from->service, id, DEVICE_HARD_DISK, path, format);
         to->type = medium_base(from)->type == MEDIUM_SHAREABLE ? MEDIUM_NORMAL : medium_base(from)->type;
         to->logical_bytes = from->logical_bytes;
+        medium_copy_encryption(to, from);
     }
     to->state = MediumState_Creating;
     struct item *i = g_new0(struct item, 1);
