@@ -255,6 +255,11 @@ const char *jail_missing(const struct jail *j)
     return j->missing;
 }
 
+uint16_t jail_based_selector(const struct jail *j)
+{
+    return j->based_selector;
+}
+
 bool jail_cpuid_traps(const struct jail *j)
 {
     return j->cpuid_traps;

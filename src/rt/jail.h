@@ -27,6 +27,11 @@
 #define JAIL_TOP        UINT64_C(0x7ffffffff000) /* nothing can be mapped from here on */
 #define JAIL_MAPS_MAX   56u
 
+/* Linux's selectors for user code and for data of base 0 and 4 GiB. */
+#define JAIL_CS64 0x33u
+#define JAIL_CS32 0x23u
+#define JAIL_DATA 0x2bu
+
 struct jail;
 
 enum jail_right { JAIL_READ = 1, JAIL_WRITE = 2, JAIL_EXEC = 4 };
@@ -63,6 +68,11 @@ pid_t jail_pid(const struct jail *j);
 pid_t jail_thread(const struct jail *j);
 /** What the kernel refused and is not needed ("namespaces (Operation not permitted)"); "" if nothing. */
 const char *jail_missing(const struct jail *j);
+/**
+ * A selector for FS and GS in 32-bit code: data, writable, 4 GiB, from the base that stands in the registers (fs_base,
+ * gs_base). 0: this host has none.
+ */
+uint16_t jail_based_selector(const struct jail *j);
 /** CPUID in there is a trap; else it answers for the host. */
 bool jail_cpuid_traps(const struct jail *j);
 
@@ -72,7 +82,7 @@ bool jail_cpuid_traps(const struct jail *j);
  */
 int jail_map(struct jail *j, const struct jail_map *maps, unsigned count);
 
-/** The guest thread's registers: written before, read after jail_run(). CS and SS are the host's for 64-bit code. */
+/** The guest thread's registers: written before, read after jail_run(). Selectors are the host's: JAIL_CS64 ... */
 struct user_regs_struct *jail_regs(struct jail *j);
 /** Its XSAVE area in standard format, jail_xstate_bytes() long: valid after jail_xstate_get(). */
 uint8_t *jail_xstate(struct jail *j);

@@ -35,6 +35,7 @@ _Static_assert(sizeof(struct jail_table) <= JAIL_PAGE_BYTES, "one page");
 struct jail {
     pid_t pid, thread; /* the process with its mapper thread, the guest thread */
     bool lost, cpuid_traps;
+    uint16_t based_selector;
     int cpu; /* where the guest thread was sent last */
     uint64_t stub;
     struct jail_table *table;

@@ -10,6 +10,7 @@
  */
 #include "rt/jail_int.h"
 
+#include <asm/ldt.h>
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -17,6 +18,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -29,7 +31,16 @@
 #define PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG 0x4210
 #endif
 
-#define REFUSED_BY_FILTER 1 /* si_code: SYS_SECCOMP */
+#ifndef HWCAP2_FSGSBASE
+#define HWCAP2_FSGSBASE 2
+#endif
+#ifndef PTRACE_SET_THREAD_AREA
+#define PTRACE_SET_THREAD_AREA 26
+#endif
+
+#define TLS_ENTRY         12 /* the first a thread may set */
+#define REFUSED_BY_FILTER 1  /* si_code: SYS_SECCOMP */
+#define NUMBER(n)         ((void *)(uintptr_t)(n))
 
 static int64_t call(struct jail *j, pid_t thread, int64_t number, uint64_t a, uint64_t b, uint64_t c)
 {
@@ -111,6 +122,21 @@ static int try_filter(struct jail *j)
     return 0;
 }
 
+/*
+ * FS and GS of 32-bit code need a descriptor that is not the null one. Its base does not matter where the kernel keeps
+ * bases apart from selectors; where it does not there is no such selector.
+ */
+static int make_segment(struct jail *j)
+{
+    const struct user_desc flat = {
+        .entry_number = TLS_ENTRY, .limit = 0xfffff, .seg_32bit = 1, .limit_in_pages = 1, .useable = 1};
+
+    if ((getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE) &&
+        ptrace((enum __ptrace_request)PTRACE_SET_THREAD_AREA, j->thread, NUMBER(TLS_ENTRY), &flat) == 0)
+        j->based_selector = TLS_ENTRY << 3 | 3;
+    return 0;
+}
+
 /* From now on dispatch lets nothing pass, the stub's calls neither. The mapper thread has none. */
 static int catch_all(struct jail *j)
 {
@@ -118,7 +144,7 @@ static int catch_all(struct jail *j)
         uint64_t mode, selector, offset, length;
     } all = {PR_SYS_DISPATCH_ON, 0, 0, 0};
 
-    if (ptrace((enum __ptrace_request)PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG, j->thread, (void *)sizeof all, &all) !=
+    if (ptrace((enum __ptrace_request)PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG, j->thread, NUMBER(sizeof all), &all) !=
             0 &&
         errno != EIO && errno != EINVAL)
         return errno;
@@ -127,7 +153,8 @@ static int catch_all(struct jail *j)
 
 int jail_tie(struct jail *j)
 {
-    static int (*const steps[])(struct jail * j) = {tie_guest_thread, tie_mapper_thread, try_filter, catch_all};
+    static int (*const steps[])(struct jail * j) = {tie_guest_thread, make_segment, tie_mapper_thread, try_filter,
+                                                    catch_all};
 
     for (size_t n = 0; n < sizeof steps / sizeof steps[0]; n++) {
         int err = steps[n](j);

@@ -196,12 +196,12 @@ static void test_far(void)
 
         if (selector == 0)
             rig_code(&rig, code, sizeof code, 64);
-        *jail_regs(rig.jail) =
-            (struct user_regs_struct){.rip = RIG_CODE, .rsp = RIG_DATA, .cs = RIG_CS64, .ss = RIG_SS, .eflags = 0x202};
+        *jail_regs(rig.jail) = (struct user_regs_struct){
+            .rip = RIG_CODE, .rsp = RIG_DATA, .cs = JAIL_CS64, .ss = JAIL_DATA, .eflags = 0x202};
         memcpy(rig.ram.hva + 2 * JAIL_PAGE_BYTES, frame, sizeof frame);
         const unsigned how = quick(sizeof code);
-        g_assert_cmpuint(how, ==, selector == RIG_CS32 || selector == RIG_CS64 ? THROUGH : SEGV);
-        g_assert_cmphex(jail_regs(rig.jail)->cs, ==, selector == RIG_CS32 ? RIG_CS32 : RIG_CS64);
+        g_assert_cmpuint(how, ==, selector == JAIL_CS32 || selector == JAIL_CS64 ? THROUGH : SEGV);
+        g_assert_cmphex(jail_regs(rig.jail)->cs, ==, selector == JAIL_CS32 ? JAIL_CS32 : JAIL_CS64);
     }
     check_around(before, "far returns");
     rig_end(&rig);

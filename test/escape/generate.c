@@ -106,15 +106,15 @@ static void registers(struct rng *g, uint64_t stub, struct try *t)
     struct user_regs_struct *u = &t->regs;
     uint64_t *words = (uint64_t *)(void *)u;
 
-    *u = (struct user_regs_struct){.ss = RIG_SS};
+    *u = (struct user_regs_struct){.ss = JAIL_DATA};
     for (unsigned n = 0; n < 15; n++) /* R15 to RDI */
         words[n] = value(g, stub);
     u->rsp = rng_one_in(g, 4) ? value(g, stub) : RIG_STACK - 8 * rng_below(g, 64);
     u->rip = !rng_one_in(g, 8)  ? RIG_CODE
              : rng_one_in(g, 2) ? stub + rng_below(g, 64)
                                 : RIG_CODE + rng_below(g, PAYLOAD_BYTES);
-    u->cs = t->bits == 64 ? RIG_CS64 : RIG_CS32;
-    u->ds = u->es = rng_one_in(g, 2) ? RIG_SS : 0;
+    u->cs = t->bits == 64 ? JAIL_CS64 : JAIL_CS32;
+    u->ds = u->es = rng_one_in(g, 2) ? JAIL_DATA : 0;
     u->eflags = rng_one_in(g, 4) ? (rng_next(g) & FL_USER) | 0x202 : 0x202;
     u->fs_base = value(g, stub) % JAIL_TOP;
     u->gs_base = value(g, stub) % JAIL_TOP;

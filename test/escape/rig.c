@@ -176,10 +176,10 @@ void rig_code(struct rig *r, const uint8_t *bytes, unsigned size, unsigned bits)
     memcpy(r->code, bytes, size);
     memcpy(r->ram.hva, r->code, sizeof r->code);
     *jail_regs(r->jail) = (struct user_regs_struct){.rip = RIG_CODE,
-                                                    .cs = bits == 32 ? RIG_CS32 : RIG_CS64,
-                                                    .ss = RIG_SS,
-                                                    .ds = RIG_SS,
-                                                    .es = RIG_SS,
+                                                    .cs = bits == 32 ? JAIL_CS32 : JAIL_CS64,
+                                                    .ss = JAIL_DATA,
+                                                    .ds = JAIL_DATA,
+                                                    .es = JAIL_DATA,
                                                     .rsp = RIG_STACK,
                                                     .eflags = 0x202};
 }

@@ -16,9 +16,6 @@
 #define RIG_DATA      UINT64_C(0x600000)
 #define RIG_STACK     (RIG_DATA + 2 * JAIL_PAGE_BYTES - 512)
 #define RIG_READ_ONLY UINT64_C(0x700000)
-#define RIG_CS64      0x33u
-#define RIG_CS32      0x23u
-#define RIG_SS        0x2bu
 
 struct rig {
     struct gmem ram;

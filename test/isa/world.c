@@ -33,6 +33,9 @@ const struct world_segment_spec world_segments[WORLD_SEG_COUNT] = {
 const struct world worlds[WORLDS] = {
     {"64", X86_MODE_64, {WORLD_SEG_FLAT, WORLD_SEG_CODE64, WORLD_SEG_FLAT, WORLD_SEG_FLAT, 0, WORLD_SEG_READ}},
     {"32", X86_MODE_32, {WORLD_SEG_FLAT, WORLD_SEG_CODE32, WORLD_SEG_FLAT, WORLD_SEG_FLAT, 0, WORLD_SEG_READ}},
+    {"32 without a limit", /* as kernels make it: what raw mode takes */
+     X86_MODE_32,
+     {WORLD_SEG_FLAT, WORLD_SEG_CODE32, WORLD_SEG_FLAT, WORLD_SEG_FLAT, 0, WORLD_SEG_FLAT}},
     {"32 with limits",
      X86_MODE_32,
      {WORLD_SEG_SHORT, WORLD_SEG_CODE32_BASE, WORLD_SEG_SHORT, WORLD_SEG_DOWN, 0, WORLD_SEG_DATA16}},

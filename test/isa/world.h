@@ -61,7 +61,7 @@ struct world {
     enum x86_mode mode;
     uint8_t seg[6]; /* enum world_segment by enum x86_sreg */
 };
-#define WORLDS 6u
+#define WORLDS 7u
 extern const struct world worlds[WORLDS];
 
 /** Base that counts for an access by @sreg: none in 64-bit mode but those of FS and GS. */

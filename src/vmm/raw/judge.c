@@ -4,8 +4,9 @@
  *
  * The opcode maps know them: X86_RULE_MACHINE marks what shows or changes more than registers and memory. Of these,
  * some trap in the jail (time stamp counter, CPUID where the host can make it fault); some do the same on both. A few
- * that are not marked are refused, too: PUSHF shows IF and IOPL, XSAVE the host's components, SYSENTER loses its place,
- * INT 80h the upper half of RAX. The whole page is read for them.
+ * that are not marked are refused, too: PUSHF shows IF and IOPL, XSAVE the host's components, SYSENTER and 32-bit
+ * SYSCALL lose their place, INT 80h the upper half of RAX, INTO and INT 4 leave no trace of what they were. The whole
+ * page is read for them.
  *
  * Instructions the guest's processor does not have would run on a host that has them (AVX-512). Libraries keep them
  * beside what everybody has, and ask CPUID first; so a page is refused for them only if the address it is entered at
@@ -24,6 +25,7 @@
 
 #define IN_PAGE   ((uint64_t)PGM_PAGE_BYTES - 1)
 #define TURNS_MAX 16u /* a page that becomes new code more often belongs to the recompiler */
+#define VECTOR_OF 4u
 #define VECTOR_80 0x80u
 
 /* Marked or not, this one may run. */
@@ -56,8 +58,10 @@ static bool known_bad(const struct raw *r, const struct x86_insn *i)
     case X86_MOV_SREG:
     case X86_SYSENTER:
     case X86_VMCALL:
-    case X86_VMMCALL: return true;
-    case X86_INT: return i->imm[0] == VECTOR_80;
+    case X86_VMMCALL:
+    case X86_INTO: return true;
+    case X86_SYSCALL: return !r->c->mode.code64;
+    case X86_INT: return i->imm[0] == VECTOR_OF || (i->imm[0] == VECTOR_80 && r->c->mode.code64);
     case X86_XSAVE:
     case X86_XSAVEOPT:
     case X86_XSAVEC:
@@ -201,45 +205,51 @@ static struct raw_judgement *judgement_of(const struct raw *r, uint64_t gpa)
     return (struct raw_judgement *)&r->judgement[(gpa >> PGM_PAGE_SHIFT) & (RAW_JUDGEMENTS - 1)];
 }
 
-/* The verdict, if it is about the bytes that are there now. */
-static enum raw_verdict verdict(const struct raw_judgement *e, uint64_t gpa)
+/* A page is judged for one kind of code. Never 0. */
+static uint64_t name_of(const struct raw *r, uint64_t gpa)
 {
-    if (e->gpa != ((gpa & ~IN_PAGE) | 1) || atomic_load(e->gen) != e->seen)
+    return (gpa & ~IN_PAGE) | (r->c->mode.code64 ? 1 : 2);
+}
+
+/* The verdict, if it is about the bytes that are there now. */
+static enum raw_verdict verdict(const struct raw *r, const struct raw_judgement *e, uint64_t gpa)
+{
+    if (e->gpa != name_of(r, gpa) || atomic_load(e->gen) != e->seen)
         return RAW_UNKNOWN;
     return (enum raw_verdict)e->verdict;
 }
 
 bool raw_judged_fit(const struct raw *r, uint64_t gpa)
 {
-    return verdict(judgement_of(r, gpa), gpa) == RAW_FIT;
+    return verdict(r, judgement_of(r, gpa), gpa) == RAW_FIT;
 }
 
 bool raw_judged_unfit(const struct raw *r, uint64_t gpa)
 {
     const struct raw_judgement *e = judgement_of(r, gpa);
 
-    return verdict(e, gpa) == RAW_UNFIT ||
-           (r->will != RAW_WHENEVER_POSSIBLE && e->gpa == ((gpa & ~IN_PAGE) | 1) && e->turns >= TURNS_MAX);
+    return verdict(r, e, gpa) == RAW_UNFIT ||
+           (r->will != RAW_WHENEVER_POSSIBLE && e->gpa == name_of(r, gpa) && e->turns >= TURNS_MAX);
 }
 
 bool raw_judge(struct raw *r, uint64_t gla, uint64_t entry, uint64_t gpa, _Atomic uint32_t **ret_gen,
                uint32_t *ret_seen)
 {
     struct raw_judgement *e = judgement_of(r, gpa);
-    enum raw_verdict known = verdict(e, gpa);
+    enum raw_verdict known = verdict(r, e, gpa);
 
     gla &= ~IN_PAGE;
     gpa &= ~IN_PAGE;
     if (known == RAW_UNFIT || raw_judged_unfit(r, gpa))
         return false;
     if (known == RAW_UNKNOWN) {
-        uint8_t turns = e->gpa == (gpa | 1) ? (uint8_t)MIN(e->turns + 1u, TURNS_MAX) : 0;
+        uint8_t turns = e->gpa == name_of(r, gpa) ? (uint8_t)MIN(e->turns + 1u, TURNS_MAX) : 0;
 
         *e = (struct raw_judgement){.turns = turns};
         e->gen = pgm_code_watch(r->c->mmu.pgm, gpa, PGM_PAGE_BYTES, &e->seen); /* inv 2: before reading */
         if (e->gen == NULL)
             return false;
-        e->gpa = gpa | 1;
+        e->gpa = name_of(r, gpa);
         e->verdict = sweep(r, gla, entry, gpa) ? RAW_FIT : RAW_UNFIT;
         r->stats.judged++;
         r->stats.refused += e->verdict == RAW_UNFIT;

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #define MS               UINT64_C(1000000)
+#define PAE_SHIFT        5u /* roots of PAE are not pages */
 #define ENTER_WINDOW_NS  (5 * MS)
 #define LEAVE_WINDOW_NS  (4 * MS)
 #define ELSEWHERE_NS     (20 * MS) /* of processor time between two questions: something else ran */
@@ -39,7 +40,7 @@ uint64_t raw_now_ns(void)
 
 static struct raw_policy *policy_of(struct raw *r, uint64_t root)
 {
-    struct raw_policy *p = &r->policy[(root >> PGM_PAGE_SHIFT) & (RAW_POLICIES - 1)];
+    struct raw_policy *p = &r->policy[(root >> PGM_PAGE_SHIFT ^ root >> PAE_SHIFT) & (RAW_POLICIES - 1)];
 
     if (p->root != root)
         *p = (struct raw_policy){.root = root};

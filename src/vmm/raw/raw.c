@@ -25,8 +25,6 @@
 #define HEAT       16u /* executions in the interpreter before a block asks, if there is no recompiler */
 #define IN_PAGE    ((uint64_t)PGM_PAGE_BYTES - 1)
 #define TRIES      64u /* round trips measured */
-#define LINUX_CS   0x33u
-#define LINUX_SS   0x2bu
 #define XCR0_BASIC 7u
 #define FX_FOP     6u /* FOP, FIP, FDP: 18 bytes */
 #define XSTATE_BV  512u
@@ -41,27 +39,70 @@
 
 /* ---- eligibility ---- */
 
+/* FS or GS of 32-bit code: null, or the whole of the address space from its base on. */
+static bool segment_possible(const struct raw *r, const struct cpum_seg *s)
+{
+    const uint32_t wanted = CPUM_SEG_P | CPUM_SEG_S | CPUM_SEG_WR;
+
+    if (s->attr & CPUM_SEG_UNUSABLE)
+        return true;
+    return r->based_selector != 0 && s->limit == UINT32_MAX &&
+           (s->attr & (wanted | CPUM_SEG_CODE | CPUM_SEG_DC)) == wanted;
+}
+
+static bool segments_possible(const struct vcpu *c)
+{
+    const struct cpum_seg *fs = &c->ctx.seg[X86_FS], *gs = &c->ctx.seg[X86_GS];
+
+    if (c->mode.code64)
+        return fs->base < JAIL_TOP && gs->base < JAIL_TOP;
+    return c->mode.flat && c->mode.code == X86_MODE_32 && c->mode.stack_bytes == 4 && segment_possible(c->raw, fs) &&
+           segment_possible(c->raw, gs);
+}
+
 /* The vCPU is in a state in which the host CPU in ring 3 behaves as the guest's. */
 static bool possible(const struct vcpu *c)
 {
     const struct cpum_ctx *x = &c->ctx;
-    const uint32_t wanted = CPUM_KEY_SSE | CPUM_KEY_PE | CPUM_KEY_LMA, excluded = CPUM_KEY_EM | CPUM_KEY_ALIGN;
+    const uint32_t wanted = CPUM_KEY_SSE | CPUM_KEY_PE, excluded = CPUM_KEY_EM | CPUM_KEY_ALIGN | CPUM_KEY_V86;
 
-    return x->cpl == 3 && c->mode.code64 && c->mode.paging && (c->mode.key & (wanted | excluded)) == wanted &&
-           !(x->cr0 & CPUM_CR0_TS) && (x->rflags & (FL_FORBIDDEN | CPUM_FL_IF)) == CPUM_FL_IF && x->rip < JAIL_TOP &&
-           x->seg[X86_FS].base < JAIL_TOP && x->seg[X86_GS].base < JAIL_TOP && pgm_a20(c->mmu.pgm);
+    return x->cpl == 3 && c->mode.paging && (c->mode.key & (wanted | excluded)) == wanted && !(x->cr0 & CPUM_CR0_TS) &&
+           (x->rflags & (FL_FORBIDDEN | CPUM_FL_IF)) == CPUM_FL_IF && x->rip < JAIL_TOP && segments_possible(c) &&
+           pgm_a20(c->mmu.pgm);
 }
 
-/* The guest has something where the stub is. */
+/* The guest has something where the stub is. 32-bit code does not reach there. */
 static bool stub_in_the_way(struct raw *r, const struct raw_space *s)
 {
     const uint64_t stub = jail_stub(s->jail);
     uint64_t gpa;
 
+    if (!r->c->mode.code64)
+        return false;
     return pgm_mmu_peek(&r->c->mmu, stub, &gpa) || pgm_mmu_peek(&r->c->mmu, stub + JAIL_PAGE_BYTES, &gpa);
 }
 
 /* ---- registers ---- */
+
+static uint16_t based(const struct vcpu *c, enum x86_sreg n)
+{
+    return c->ctx.seg[n].attr & CPUM_SEG_UNUSABLE ? 0 : c->raw->based_selector;
+}
+
+/* The host's selectors that stand for the guest's. */
+static void put_selectors(const struct vcpu *c, struct user_regs_struct *u)
+{
+    u->ss = JAIL_DATA;
+    if (c->mode.code64) {
+        u->cs = JAIL_CS64;
+        u->ds = u->es = u->fs = u->gs = 0;
+        return;
+    }
+    u->cs = JAIL_CS32;
+    u->ds = u->es = JAIL_DATA;
+    u->fs = based(c, X86_FS);
+    u->gs = based(c, X86_GS);
+}
 
 static void put_registers(const struct vcpu *c, struct user_regs_struct *u)
 {
@@ -85,11 +126,10 @@ static void put_registers(const struct vcpu *c, struct user_regs_struct *u)
                                    .r14 = g[X86_R14],
                                    .r15 = g[X86_R15],
                                    .rip = x->rip,
-                                   .cs = LINUX_CS,
-                                   .ss = LINUX_SS,
                                    .eflags = (x->rflags & FL_CARRIED) | CPUM_FL_1 | CPUM_FL_IF,
                                    .fs_base = x->seg[X86_FS].base,
                                    .gs_base = x->seg[X86_GS].base};
+    put_selectors(c, u);
 }
 
 static void take_registers(struct vcpu *c, const struct user_regs_struct *u)
@@ -103,8 +143,10 @@ static void take_registers(struct vcpu *c, const struct user_regs_struct *u)
     memcpy(x->gpr, g, sizeof g);
     x->rip = u->rip;
     x->rflags = (x->rflags & ~FL_CARRIED) | (u->eflags & FL_CARRIED);
-    x->seg[X86_FS].base = u->fs_base;
-    x->seg[X86_GS].base = u->gs_base;
+    if (c->mode.code64) {
+        x->seg[X86_FS].base = u->fs_base;
+        x->seg[X86_GS].base = u->gs_base;
+    }
     if (x->rflags & (CPUM_FL_AC | CPUM_FL_TF | CPUM_FL_NT))
         cpum_mode_update(c);
 }
@@ -282,8 +324,11 @@ static void back_over_trap(struct raw *r)
 static bool stranger(struct raw *r, const struct user_regs_struct *u)
 {
     const struct trpm_event gp = {.vector = XCPT_GP, .kind = TRPM_FAULT, .has_error = true};
+    struct user_regs_struct own;
 
-    if (u->cs == LINUX_CS && u->ss == LINUX_SS)
+    put_selectors(r->c, &own);
+    if (u->cs == own.cs && u->ss == own.ss &&
+        (r->c->mode.code64 || (u->ds == own.ds && u->es == own.es && u->fs == own.fs && u->gs == own.gs)))
         return false;
     r->stats.strange++;
     trpm_inject(r->c, &gp);
@@ -458,6 +503,7 @@ static bool make_spaces(struct raw *r, GError **error)
         if (s->jail == NULL)
             return false;
     }
+    r->based_selector = jail_based_selector(r->space[0].jail);
     r->host.cpuid_traps = jail_cpuid_traps(r->space[0].jail);
     return true;
 }

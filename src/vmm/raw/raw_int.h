@@ -31,7 +31,7 @@ struct raw_page {
 
 struct raw_space {
     struct jail *jail;
-    uint64_t root;     /* physical address of the top page table; UINT64_MAX: free */
+    uint64_t root;     /* raw_root(); UINT64_MAX: free */
     uint64_t gen;      /* TLB generation everything was compared with */
     uint32_t changes;  /* of code, likewise */
     bool stale;        /* everything has to be compared */
@@ -45,7 +45,7 @@ struct raw_space {
 
 enum raw_verdict { RAW_UNKNOWN, RAW_FIT, RAW_UNFIT };
 struct raw_judgement {
-    uint64_t gpa; /* page | 1 */
+    uint64_t gpa; /* page | kind of code */
     _Atomic uint32_t *gen;
     uint32_t seen;
     uint8_t verdict; /* enum raw_verdict */
@@ -78,6 +78,7 @@ struct raw {
     uint64_t pending_gla, pending_root; /* a page whose absence became the guest's exception; root UINT64_MAX: none */
     bool lost;
     uint64_t cost_ns;
+    uint16_t based_selector; /* jail_based_selector() */
     struct {
         uint64_t xcr0;
         bool cpuid_traps, avx512, fma4, xop, rtm, pku, x87_pointers;
@@ -128,9 +129,13 @@ bool raw_policy_stay(struct raw *r, uint64_t root);
 /** The stop was for a page that is mapped now. */
 void raw_policy_filled(struct raw *r, uint64_t root);
 
+/**
+ * The address space, bit 0: for 32-bit code, which has a jail of its own there: pages are judged for one kind of code.
+ * Two of PAE may have their tables in one page.
+ */
 static inline uint64_t raw_root(const struct vcpu *c)
 {
-    return c->ctx.cr3 & UINT64_C(0x000ffffffffff000);
+    return (c->ctx.cr3 & (c->mode.long_mode ? UINT64_C(0x000ffffffffff000) : UINT64_C(0xffffffe0))) | !c->mode.code64;
 }
 
 #endif
