@@ -5,7 +5,7 @@
  * instruction at RIP is executed by the interpreter: that is what raises the guest's exception, makes the system call,
  * sets A and D, reaches the device. Afterwards the page that was missing is mapped and the jail goes on, or the run
  * loop decides what is next. So raw mode can be slow, but it cannot differ, as long as what ran natively is what the
- * guest's processor would have done: possible() and judge.c answer for that.
+ * guest's processor would have done: state.c and judge.c answer for that.
  *
  * x87 and vector registers stay in the jail while only the other registers are needed (away); they are fetched before
  * anybody may look, also when an exception leaves by the interpreter's longjmp (come_home).
@@ -22,54 +22,15 @@
 #include "vmm/stam/stam.h"
 #include "vmm/trpm/trpm.h"
 
-#define HEAT       16u /* executions in the interpreter before a block asks, if there is no recompiler */
-#define IN_PAGE    ((uint64_t)PGM_PAGE_BYTES - 1)
-#define TRIES      64u /* round trips measured */
-#define XCR0_BASIC 7u
-#define FX_FOP     6u /* FOP, FIP, FDP: 18 bytes */
-#define XSTATE_BV  512u
-#define DR6_STEP   0x40u /* run.c: pending_db */
-#define VSYSCALL   UINT64_C(0xffffffffff600000)
-#define SIG_BYTES  2u /* SYSCALL, SYSENTER, INT n */
-#define XCPT_GP    13
-#define FL_CARRIED ((uint64_t)(CPUM_FL_ARITH | CPUM_FL_DF | CPUM_FL_TF | CPUM_FL_NT | CPUM_FL_AC))
-#define FL_FORBIDDEN                                                                                                   \
-    ((uint64_t)(CPUM_FL_TF | CPUM_FL_IOPL | CPUM_FL_NT | CPUM_FL_RF | CPUM_FL_VM | CPUM_FL_AC | CPUM_FL_VIF |          \
-                CPUM_FL_VIP))
+#define HEAT      16u /* executions in the interpreter before a block asks, if there is no recompiler */
+#define IN_PAGE   ((uint64_t)PGM_PAGE_BYTES - 1)
+#define TRIES     64u   /* round trips measured */
+#define DR6_STEP  0x40u /* run.c: pending_db */
+#define VSYSCALL  UINT64_C(0xffffffffff600000)
+#define SIG_BYTES 2u /* SYSCALL, SYSENTER, INT n */
+#define XCPT_GP   13
 
 /* ---- eligibility ---- */
-
-/* FS or GS of 32-bit code: null, or the whole of the address space from its base on. */
-static bool segment_possible(const struct raw *r, const struct cpum_seg *s)
-{
-    const uint32_t wanted = CPUM_SEG_P | CPUM_SEG_S | CPUM_SEG_WR;
-
-    if (s->attr & CPUM_SEG_UNUSABLE)
-        return true;
-    return r->based_selector != 0 && s->limit == UINT32_MAX &&
-           (s->attr & (wanted | CPUM_SEG_CODE | CPUM_SEG_DC)) == wanted;
-}
-
-static bool segments_possible(const struct vcpu *c)
-{
-    const struct cpum_seg *fs = &c->ctx.seg[X86_FS], *gs = &c->ctx.seg[X86_GS];
-
-    if (c->mode.code64)
-        return fs->base < JAIL_TOP && gs->base < JAIL_TOP;
-    return c->mode.flat && c->mode.code == X86_MODE_32 && c->mode.stack_bytes == 4 && segment_possible(c->raw, fs) &&
-           segment_possible(c->raw, gs);
-}
-
-/* The vCPU is in a state in which the host CPU in ring 3 behaves as the guest's. */
-static bool possible(const struct vcpu *c)
-{
-    const struct cpum_ctx *x = &c->ctx;
-    const uint32_t wanted = CPUM_KEY_SSE | CPUM_KEY_PE, excluded = CPUM_KEY_EM | CPUM_KEY_ALIGN | CPUM_KEY_V86;
-
-    return x->cpl == 3 && c->mode.paging && (c->mode.key & (wanted | excluded)) == wanted && !(x->cr0 & CPUM_CR0_TS) &&
-           (x->rflags & (FL_FORBIDDEN | CPUM_FL_IF)) == CPUM_FL_IF && x->rip < JAIL_TOP && segments_possible(c) &&
-           pgm_a20(c->mmu.pgm);
-}
 
 /* The guest has something where the stub is. 32-bit code does not reach there. */
 static bool stub_in_the_way(struct raw *r, const struct raw_space *s)
@@ -82,135 +43,7 @@ static bool stub_in_the_way(struct raw *r, const struct raw_space *s)
     return pgm_mmu_peek(&r->c->mmu, stub, &gpa) || pgm_mmu_peek(&r->c->mmu, stub + JAIL_PAGE_BYTES, &gpa);
 }
 
-/* ---- registers ---- */
-
-static uint16_t based(const struct vcpu *c, enum x86_sreg n)
-{
-    return c->ctx.seg[n].attr & CPUM_SEG_UNUSABLE ? 0 : c->raw->based_selector;
-}
-
-/* The host's selectors that stand for the guest's. */
-static void put_selectors(const struct vcpu *c, struct user_regs_struct *u)
-{
-    u->ss = JAIL_DATA;
-    if (c->mode.code64) {
-        u->cs = JAIL_CS64;
-        u->ds = u->es = u->fs = u->gs = 0;
-        return;
-    }
-    u->cs = JAIL_CS32;
-    u->ds = u->es = JAIL_DATA;
-    u->fs = based(c, X86_FS);
-    u->gs = based(c, X86_GS);
-}
-
-static void put_registers(const struct vcpu *c, struct user_regs_struct *u)
-{
-    const struct cpum_ctx *x = &c->ctx;
-    const uint64_t *g = x->gpr;
-
-    *u = (struct user_regs_struct){.rax = g[X86_RAX],
-                                   .rcx = g[X86_RCX],
-                                   .rdx = g[X86_RDX],
-                                   .rbx = g[X86_RBX],
-                                   .rsp = g[X86_RSP],
-                                   .rbp = g[X86_RBP],
-                                   .rsi = g[X86_RSI],
-                                   .rdi = g[X86_RDI],
-                                   .r8 = g[X86_R8],
-                                   .r9 = g[X86_R9],
-                                   .r10 = g[X86_R10],
-                                   .r11 = g[X86_R11],
-                                   .r12 = g[X86_R12],
-                                   .r13 = g[X86_R13],
-                                   .r14 = g[X86_R14],
-                                   .r15 = g[X86_R15],
-                                   .rip = x->rip,
-                                   .eflags = (x->rflags & FL_CARRIED) | CPUM_FL_1 | CPUM_FL_IF,
-                                   .fs_base = x->seg[X86_FS].base,
-                                   .gs_base = x->seg[X86_GS].base};
-    put_selectors(c, u);
-}
-
-static void take_registers(struct vcpu *c, const struct user_regs_struct *u)
-{
-    struct cpum_ctx *x = &c->ctx;
-    const uint64_t g[16] = {[X86_RAX] = u->rax, [X86_RCX] = u->rcx, [X86_RDX] = u->rdx, [X86_RBX] = u->rbx,
-                            [X86_RSP] = u->rsp, [X86_RBP] = u->rbp, [X86_RSI] = u->rsi, [X86_RDI] = u->rdi,
-                            [X86_R8] = u->r8,   [X86_R9] = u->r9,   [X86_R10] = u->r10, [X86_R11] = u->r11,
-                            [X86_R12] = u->r12, [X86_R13] = u->r13, [X86_R14] = u->r14, [X86_R15] = u->r15};
-
-    memcpy(x->gpr, g, sizeof g);
-    x->rip = u->rip;
-    x->rflags = (x->rflags & ~FL_CARRIED) | (u->eflags & FL_CARRIED);
-    if (c->mode.code64) {
-        x->seg[X86_FS].base = u->fs_base;
-        x->seg[X86_GS].base = u->gs_base;
-    }
-    if (x->rflags & (CPUM_FL_AC | CPUM_FL_TF | CPUM_FL_NT))
-        cpum_mode_update(c);
-}
-
-/* Parts of the XSAVE area that the context keeps in the same place. */
-static const struct {
-    uint16_t at, bytes;
-} vector_parts[] = {{0, 5}, {24, 4}, {32, 384}, {576, 256}};
-
-/* x87 pointers, which the context keeps elsewhere. Older AMD processors save them with a pending exception only. */
-static bool put_pointers(const struct vcpu *c, uint8_t *to)
-{
-    const struct cpum_ctx *x = &c->ctx;
-    uint8_t now[18];
-
-    memcpy(now, &x->fop, 2);
-    memcpy(now + 2, &x->fip, 8);
-    memcpy(now + 10, &x->fdp, 8);
-    if (!c->raw->host.x87_pointers || memcmp(to + FX_FOP, now, sizeof now) == 0)
-        return false;
-    memcpy(to + FX_FOP, now, sizeof now);
-    return true;
-}
-
-static void take_pointers(struct vcpu *c, const uint8_t *from)
-{
-    if (!c->raw->host.x87_pointers)
-        return;
-    memcpy(&c->ctx.fop, from + FX_FOP, 2);
-    memcpy(&c->ctx.fip, from + FX_FOP + 2, 8);
-    memcpy(&c->ctx.fdp, from + FX_FOP + 10, 8);
-}
-
-/* Return: the jail has something else. */
-static bool put_vectors(const struct vcpu *c, struct jail *j)
-{
-    const uint64_t components = XCR0_BASIC;
-    uint8_t *to = jail_xstate(j);
-    bool differs = put_pointers(c, to);
-
-    for (unsigned n = 0; n < G_N_ELEMENTS(vector_parts); n++) {
-        const unsigned at = vector_parts[n].at, bytes = vector_parts[n].bytes;
-
-        if (memcmp(to + at, c->ctx.fpu.area + at, bytes) == 0)
-            continue;
-        memcpy(to + at, c->ctx.fpu.area + at, bytes);
-        differs = true;
-    }
-    if (memcmp(to + XSTATE_BV, &components, sizeof components) != 0) {
-        memset(to + XSTATE_BV, 0, 64);
-        memcpy(to + XSTATE_BV, &components, sizeof components);
-        differs = true;
-    }
-    return differs;
-}
-
-static void take_vectors(struct vcpu *c, struct jail *j)
-{
-    const uint8_t *from = jail_xstate(j);
-
-    for (unsigned n = 0; n < G_N_ELEMENTS(vector_parts); n++)
-        memcpy(c->ctx.fpu.area + vector_parts[n].at, from + vector_parts[n].at, vector_parts[n].bytes);
-    take_pointers(c, from);
-}
+/* ---- x87 and vector registers come home ---- */
 
 static void lose(struct raw *r)
 {
@@ -228,7 +61,7 @@ static void come_home(struct vcpu *c)
         return;
     r->away = NULL;
     if (jail_xstate_get(s->jail))
-        take_vectors(c, s->jail);
+        raw_take_vectors(c, s->jail);
     else
         lose(r);
 }
@@ -253,15 +86,19 @@ static bool uses_vectors(const struct x86_insn *i)
     }
 }
 
-/* The guest's code at @gla, in one page. Return: how many bytes, 0 = it cannot be read without side effects. */
-static unsigned code_bytes(struct raw *r, uint64_t gla, const uint8_t **ret)
+/*
+ * The guest's code at @gla, in one page: copied, another CPU may be writing it. Return: how many bytes, 0 = it cannot
+ * be read without side effects.
+ */
+static unsigned code_bytes(struct raw *r, uint64_t gla, uint8_t ret[X86_MAX_LEN])
 {
+    const unsigned bytes = (unsigned)MIN(X86_MAX_LEN, PGM_PAGE_BYTES - (gla & IN_PAGE));
     struct pgm_xlat x;
 
     if (gla >= JAIL_TOP || pgm_mmu_xlat(&r->c->mmu, PGM_IDX_USER, gla, PGM_EXEC, &x) != PGM_XLAT_OK || x.hva == NULL)
         return 0;
-    *ret = x.hva;
-    return (unsigned)MIN(X86_MAX_LEN, PGM_PAGE_BYTES - (gla & IN_PAGE));
+    memcpy(ret, x.hva, bytes);
+    return bytes;
 }
 
 /*
@@ -272,8 +109,8 @@ static bool step(struct raw *r)
 {
     struct vcpu *c = r->c;
     struct iem_op *op = (struct iem_op *)(void *)r->op;
-    const uint8_t *bytes;
-    unsigned n = code_bytes(r, c->ctx.rip, &bytes);
+    uint8_t bytes[X86_MAX_LEN];
+    unsigned n = code_bytes(r, c->ctx.rip, bytes);
     bool care;
 
     if (n == 0 || !iem_op_make(c, bytes, n, op))
@@ -284,7 +121,7 @@ static bool step(struct raw *r)
     iem_op_none(c);
     if (r->away == NULL)
         iem_fpu_home(c);
-    return !care && possible(c);
+    return !care && raw_possible(c);
 }
 
 /* Behind the system call, where the host's SIGSYS leaves it; in front of it is where the interpreter wants it. */
@@ -305,13 +142,13 @@ static bool back_over_call(struct raw *r, uint64_t behind)
 static void back_over_trap(struct raw *r)
 {
     struct vcpu *c = r->c;
-    const uint8_t *bytes;
+    uint8_t bytes[X86_MAX_LEN];
 
-    if (code_bytes(r, c->ctx.rip - 1, &bytes) > 0 && (bytes[0] == 0xcc || bytes[0] == 0xf1)) {
+    if (code_bytes(r, c->ctx.rip - 1, bytes) > 0 && (bytes[0] == 0xcc || bytes[0] == 0xf1)) {
         c->ctx.rip -= 1;
         return;
     }
-    if (code_bytes(r, c->ctx.rip - 2, &bytes) >= 2 && bytes[0] == 0xcd) {
+    if (code_bytes(r, c->ctx.rip - 2, bytes) >= 2 && bytes[0] == 0xcd) {
         c->ctx.rip -= 2;
         return;
     }
@@ -324,11 +161,8 @@ static void back_over_trap(struct raw *r)
 static bool stranger(struct raw *r, const struct user_regs_struct *u)
 {
     const struct trpm_event gp = {.vector = XCPT_GP, .kind = TRPM_FAULT, .has_error = true};
-    struct user_regs_struct own;
 
-    put_selectors(r->c, &own);
-    if (u->cs == own.cs && u->ss == own.ss &&
-        (r->c->mode.code64 || (u->ds == own.ds && u->es == own.es && u->fs == own.fs && u->gs == own.gs)))
+    if (raw_own_selectors(r->c, u))
         return false;
     r->stats.strange++;
     trpm_inject(r->c, &gp);
@@ -398,9 +232,9 @@ static bool handle(struct raw *r, struct raw_space *s, const struct jail_trap *t
 
 static enum jail_end run_jail(struct raw *r, struct raw_space *s, struct jail_trap *t)
 {
-    bool vectors = r->away == NULL && put_vectors(r->c, s->jail);
+    bool vectors = r->away == NULL && raw_put_vectors(r->c, s->jail);
 
-    put_registers(r->c, jail_regs(s->jail));
+    raw_put_registers(r->c, jail_regs(s->jail));
     r->away = s;
     r->stats.enters++;
     return jail_run(s->jail, vectors, t);
@@ -427,7 +261,7 @@ static enum iem_fast_result round_trip(struct raw *r, struct raw_space *s)
         lose(r);
         return IEM_FAST_CARE;
     }
-    take_registers(c, jail_regs(s->jail));
+    raw_take_registers(c, jail_regs(s->jail));
     if (stranger(r, jail_regs(s->jail)))
         return IEM_FAST_CARE;
     if (end == JAIL_KICKED) {
@@ -449,7 +283,7 @@ static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
     struct raw_space *s;
     bool entered = false;
 
-    if (r->lost || !possible(c) || !raw_policy_enter(r, raw_root(c)) || raw_judged_unfit(r, gpa))
+    if (r->lost || !raw_possible(c) || !raw_policy_enter(r, raw_root(c)) || raw_judged_unfit(r, gpa))
         return IEM_FAST_COLD;
     s = raw_space_get(r);
     if (stub_in_the_way(r, s))

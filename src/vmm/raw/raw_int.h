@@ -1,6 +1,6 @@
 /*
- * raw_int.h - inside raw mode: raw.c (asked by the run loop, registers, traps), space.c (which pages a jail has),
- * judge.c (which code may run natively), policy.c (whether it pays).
+ * raw_int.h - inside raw mode: raw.c (asked by the run loop, traps), state.c (registers), space.c (which pages a jail
+ * has), judge.c (which code may run natively), policy.c (whether it pays).
  *
  * Invariant 1: a jail maps a guest page only as the TLB could hold it: A is set on the whole way, D for writing, PGM
  *   allows direct access. Whatever the guest does to its page tables and TLB takes effect before the jail runs again.
@@ -88,6 +88,17 @@ struct raw {
     struct raw_judgement judgement[RAW_JUDGEMENTS];
     struct raw_policy policy[RAW_POLICIES];
 };
+
+/* ---- state.c ---- */
+/** The vCPU is in a state in which the host CPU in ring 3 behaves as the guest's. */
+bool raw_possible(const struct vcpu *c);
+void raw_put_registers(const struct vcpu *c, struct user_regs_struct *u);
+void raw_take_registers(struct vcpu *c, const struct user_regs_struct *u);
+/** The selectors are those raw_put_registers() would put in. */
+bool raw_own_selectors(const struct vcpu *c, const struct user_regs_struct *u);
+/** Into the jail's XSAVE area, and out. Return: it had something else. */
+bool raw_put_vectors(const struct vcpu *c, struct jail *j);
+void raw_take_vectors(struct vcpu *c, struct jail *j);
 
 /* ---- space.c ---- */
 /** The space of the present address space; takes over the least recently used. */
