@@ -5,12 +5,13 @@ import hashlib
 import os
 import re
 import signal
+import subprocess
 import sys
 import threading
 import time
 
 from debian import wait_shell
-from guest import Machine, check, log_lines, main, make
+from guest import ROOT, Machine, check, log_lines, main, make
 from monitor import Monitor, address
 
 WORK = "w() { awk 'BEGIN{for(;i<2e5;i++)s=(s*33+i)%1000003;print s}'; }"  # lines of a terminal have 80 characters
@@ -66,6 +67,16 @@ class Watch(threading.Thread):
         return self.looks
 
 
+def gains(m):
+    """What the machine's process gets if it asks for writable code: nothing, even if somebody else speaks for it."""
+    asked = subprocess.run([os.path.join(ROOT, "build/test/escape/gain"), str(m.pid)], stdout=subprocess.PIPE, text=True, check=False)
+    print(asked.stdout.replace("\n", "; "))
+    if log_lines(m, "MDWE ("):  # Linux before 6.3
+        check("writable code: granted" not in asked.stdout and "code writable: granted" not in asked.stdout, "writable code")
+    else:
+        check(asked.returncode == 0, f"it got executable memory, or cannot be asked ({asked.returncode})")
+
+
 def counters(path):
     with Monitor(path) as q:
         text = q.ask("info stats /RAW/*")
@@ -104,6 +115,7 @@ def test(arch):
         computes(m)
         m.run("dd if=/dev/zero bs=64k count=200 2> /dev/null | gzip | gunzip | md5sum", 120)  # the kernel's code is translated meanwhile
         looks = watch.finish()
+        gains(m)
         log = m.run("dmesg | grep -iE 'BUG:|Oops|Call Tr|segfault|traps:|general prot'")
         check(log.count("\n") <= 2, f"the kernel complains: {log}")
         numbers = counters(path)
