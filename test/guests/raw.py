@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -94,6 +95,27 @@ def computes(m):
     check(SORTED in m.run(SORT, 120), "another order")
 
 
+def elf32(code):
+    """The smallest program Linux runs in 32-bit mode."""
+    base, headers = 0x8048000, 52 + 32
+    whole = headers + len(code)
+    head = b"\x7fELF\x01\x01\x01" + bytes(9) + struct.pack("<HHIIIIIHHHHHH", 2, 3, 1, base + headers, 52, 0, 0, 52, 32, 1, 0, 0, 0)
+    return head + struct.pack("<IIIIIIII", 1, 0, base, base, whole, whole, 5, 0x1000) + code
+
+
+def computes_32(m):
+    """A 32-bit program, whatever the kernel is: its sum is its exit status."""
+    count = 20000000
+    # mov ecx, count; xor ebx, ebx; 1: add ebx, ecx; dec ecx; jnz 1; shr ebx, 16; movzx ebx, bl; mov eax, 1; int 80h
+    code = b"\xb9" + struct.pack("<I", count) + bytes.fromhex("31db 01cb 49 75fb c1eb10 0fb6db b801000000 cd80")
+    text = "".join(f"\\{byte:03o}" for byte in elf32(code))
+    m.run("rm -f /tmp/p")
+    for at in range(0, len(text), 48):  # lines of a terminal have 80 characters
+        m.run(f"printf '{text[at:at + 48]}' >> /tmp/p")
+    wanted = (count * (count + 1) // 2 >> 16) & 255
+    check(f"status {wanted}\n" in m.run("chmod +x /tmp/p; /tmp/p; echo status $?", 120), f"a 32-bit program's status is not {wanted}")
+
+
 def stopped_jail(m):
     """SIGSTOP from outside is not the guest's: it goes on at once, and the machine still answers."""
     for pid in jails(m):
@@ -116,6 +138,7 @@ def test(arch):
         m.run("dd if=/dev/zero bs=64k count=200 2> /dev/null | gzip | gunzip | md5sum", 120)  # the kernel's code is translated meanwhile
         looks = watch.finish()
         gains(m)
+        computes_32(m)
         log = m.run("dmesg | grep -iE 'BUG:|Oops|Call Tr|segfault|traps:|general prot'")
         check(log.count("\n") <= 2, f"the kernel complains: {log}")
         numbers = counters(path)
