@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import time
+from xml.etree import ElementTree
 
 from golden import com_error, same, syntax_error
 from manage import check, main
@@ -80,6 +81,17 @@ def logs(h):
     same(debug(h, "show", "--sh-eval", "log-settings"), "VBOX_RELEASE_LOG='tm.l1'\nVBOX_RELEASE_LOG_FLAGS='disabled'\nVBOX_RELEASE_LOG_DEST='file'\n")
 
 
+def statistics(h):
+    """An XML document, as xml.etree reads it."""
+    every = ElementTree.fromstring(debug(h, "statistics"))
+    check(every.tag == "Statistics" and len(every) > 20 and all(e.get("name").startswith("/") and e.get("unit") for e in every), "the statistics")
+    check(not any("desc" in e.attrib for e in every), "descriptions nobody asked for")
+    some = ElementTree.fromstring(debug(h, "statistics", "--descriptions", "--pattern", "/TM/*|/PIT*"))
+    check(0 < len(some) < len(every) and any(e.get("desc") for e in some), "the descriptions")
+    check(len(ElementTree.fromstring(debug(h, "statistics", "--pattern", "/Nothing"))) == 0, "a pattern nothing matches")
+    same(debug(h, "statistics", "--reset"), "")
+
+
 def debugging(h):
     h.ok("createvm", "--name", "m", "--register")
     h.ok("modifyvm", "m", "--memory", "32", "--vram", "8", "--nic1", "none")
@@ -95,7 +107,7 @@ def debugging(h):
     core(h)
     no_system(h)
     logs(h)
-    same(debug(h, "statistics", "--reset"), "")
+    statistics(h)
     same(debug(h, "injectnmi"), "")
     check("NMI" in debug(h, "info", "trpmevent").upper(), debug(h, "info", "trpmevent"))
     refused(h, "Injecting the NMI failed: another event is still waiting", "VBOX_E_VM_ERROR (0x80bb0003)", "injectnmi")

@@ -96,8 +96,9 @@ static int do_statistics(struct cmd *c, const char *console, const struct questi
 
     if (q->reset)
         return done(TRY(c, imachine_debugger_reset_stats(c->client, console, pattern, &error)));
-    return TRY(c, imachine_debugger_get_stats(c->client, console, pattern, &text, &error)) ? print_text(text)
-                                                                                           : RC_FAILURE;
+    return TRY(c, imachine_debugger_get_stats(c->client, console, pattern, q->descriptions, &text, &error))
+               ? print_text(text)
+               : RC_FAILURE;
 }
 
 /* ---- registers ---- */

@@ -37,10 +37,12 @@ GVariant *debug_info(struct runtime *r, GVariant *args, GError **error)
 GVariant *debug_stats(struct runtime *r, GVariant *args, GError **error)
 {
     const char *pattern;
+    gboolean descriptions;
 
     (void)error;
-    g_variant_get(args, "(&s)", &pattern);
-    g_autofree char *text = g_strconcat("info stats ", *pattern != '\0' ? pattern : "*", NULL);
+    g_variant_get(args, "(&sb)", &pattern, &descriptions);
+    g_autofree char *text = g_strconcat("statistics ", descriptions ? "--descriptions " : "", "--pattern ",
+                                        *pattern != '\0' ? pattern : "*", NULL);
     return line(r, text);
 }
 
