@@ -3,9 +3,10 @@
 import json
 import os
 import re
+import subprocess
 
 from golden import UUID, com_error, same, syntax_error
-from manage import check, main
+from manage import BIN, check, main
 
 def global_options(h):
     for option in ("--version", "-v", "-V"):
@@ -18,6 +19,47 @@ def global_options(h):
     check(h("help", "createvm").out.startswith("Usage - Create a new virtual machine:\n\n  VBoxManage createvm"), "help")
     for name in h.ok("commands").split():
         check(f".SS {name}\n" in h.ok("--dump-man"), f"{name} is not in the manual page")
+
+
+def generated(h):
+    """The manual page and bash's completion cover what `help` shows: every command, sub-command and option."""
+    script = h.ok("--dump-completion")
+    same(subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode, 0)
+    manual = h.ok("--dump-man").replace("\\-", "-")
+
+    def offered(*words):
+        asked = script + f"\nCOMP_WORDS=(VBoxManage {' '.join(words)} '')\nCOMP_CWORD={len(words) + 1}\n_VBoxManage\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"\n"
+        return subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True, env={**h.env, "PATH": f"{BIN}:/usr/bin:/bin"}).stdout.split()
+    check(set(h.ok("commands").split()) <= set(offered()), "commands that are not offered")
+    for name in h.ok("commands").split():
+        there = offered(name)
+        for option in set(re.findall(r"^  (--[a-z][a-z0-9-]*?)(?:<N>)?(?:=| |$)", h.ok("help", name), re.M)):
+            check(option in manual, f"{name} {option} is not in the manual page")
+            check(any(word in (option, option + "1") for word in there), f"{name} {option} is not offered")
+    for name, words in (("controlvm", "pause poweroff natpf1 nic1 addencpassword webcam"), ("list", "vms hdds webcams cloudnets"),
+                        ("snapshot", "take restorecurrent showvminfo"), ("debugvm", "statistics dumpvmcore osdmesg"),
+                        ("createmedium", "disk dvd floppy"), ("internalcommands", "sethduuid converttoraw")):
+        check(set(words.split()) <= set(offered(name)), f"{name}: {offered(name)}")
+    check("uuid" not in offered("controlvm") and "filename" not in offered("registervm"), "a placeholder is offered")
+
+
+def lists(h):
+    """Every keyword of list: exit code 0, and with --json a document."""
+    h.ok("createvm", "--name", "m", "--register")
+    keywords = re.search(r"--multiple\] \[(.*)\]", h.ok("help", "list")).group(1).split(" | ")
+    check(len(keywords) >= 28, str(keywords))
+    for keyword in keywords:
+        h.ok("list", keyword)
+        h.ok("list", "--long", keyword)
+        json.loads(h.ok("list", keyword, "--json"))
+    out = h.ok("list", "--multiple", "vms", "groups")
+    check(re.fullmatch(r'\[vms\]\n"m" {[0-9a-f-]{36}}\n\n\[groups\]\n"/"\n', out), out)
+    check(list(json.loads(h.ok("list", "--multiple", "vms", "hdds", "--json"))) == ["vms", "hdds"], "several as JSON")
+    syntax_error(h("list", "vms", "groups"), 'Too many subcommands for "list" command.\n')
+    syntax_error(h("list", "nothing"), 'Unknown subcommand "nothing".')
+    h.ok("setextradata", "m", "a b", 'v"w')
+    check(json.loads(h.ok("getextradata", "m", "enumerate", "--json")) == {"a b": 'v"w'}, "extra data as JSON")
+    check(json.loads(h.ok("getextradata", "global", "enumerate", "--json")) == {}, "no extra data as JSON")
 
 
 def create_and_list(h):
@@ -134,4 +176,4 @@ def unregister(h):
     check(not os.path.exists(f"{h.vms}/m"), "the folder is still there")
 
 
-main(global_options, create_and_list, not_found, modify, storage, extra_data, unregister)
+main(global_options, generated, lists, create_and_list, not_found, modify, storage, extra_data, unregister)

@@ -69,14 +69,21 @@ static int enumerate(struct cmd *c, const char *machine)
     bool ok = machine == NULL ? TRY(c, ivirtual_box_get_extra_data_keys(c->client, API_PATH, &list, &error))
                               : TRY(c, imachine_get_extra_data_keys(c->client, machine, &list, &error));
     g_auto(GStrv) keys = list;
+    GVariantBuilder all;
 
+    g_variant_builder_init(&all, G_VARIANT_TYPE("a{ss}"));
     for (unsigned k = 0; ok && keys[k] != NULL; k++) {
         char *val = NULL;
         ok = get_one(c, machine, keys[k], &val);
-        if (ok)
+        if (ok && c->json)
+            g_variant_builder_add(&all, "{ss}", keys[k], val);
+        else if (ok)
             printf("Key: %s, Value: %s\n", keys[k], val);
         g_free(val);
     }
+    g_autoptr(GVariant) dict = g_variant_ref_sink(g_variant_builder_end(&all));
+    if (ok && c->json)
+        print_json(dict);
     return ok ? RC_OK : RC_FAILURE;
 }
 

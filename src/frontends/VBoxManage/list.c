@@ -144,45 +144,72 @@ static const struct keyword *keyword_find(const char *word)
     return NULL;
 }
 
-enum { LONG = 1, SORTED, ARCH };
+enum { LONG = 1, SORTED, ARCH, MULTIPLE };
 static const struct option options[] = {
     {LONG, "--long|-l", OPTION_NONE, false, NULL, "With details"},
     {SORTED, "--sorted|-s", OPTION_NONE, false, NULL, "By name"},
     {ARCH, "--platform-arch", OPTION_TEXT, false, "x86", "Accepted"},
+    {MULTIPLE, "--multiple|-m", OPTION_NONE, false, NULL, "Several lists, each with its keyword above"},
     {0},
 };
 
+/* One of several: with its keyword above, or as a member of one object. */
+static int show_one(struct cmd *c, const struct keyword *what, const struct listing *l, bool first)
+{
+    g_autofree char *name = g_strndup(what->names, strcspn(what->names, "|"));
+
+    if (c->json)
+        printf("%s\"%s\" :\n", first ? "{\n" : ",\n", name);
+    else
+        printf("%s[%s]\n", first ? "" : "\n", name);
+    return what->run(c, l);
+}
+
 static int list(struct cmd *c)
 {
-    const struct keyword *what = NULL;
+    g_autoptr(GPtrArray) what = g_ptr_array_new();
     struct listing l = {0};
+    bool multiple = false;
     struct value v;
+    int rc = RC_OK;
 
     for (int id; (id = cmd_next(c, &v)) != CMD_END;) {
+        const struct keyword *k;
         switch (id) {
         case LONG: l.details = true; break;
         case SORTED: l.sorted = true; break;
         case ARCH: break;
+        case MULTIPLE: multiple = true; break;
         case CMD_WORD:
-            if (what != NULL)
+            if (what->len > 0 && !multiple)
                 return cmd_syntax(c, "Too many subcommands for \"list\" command.\n");
-            what = keyword_find(v.text);
-            if (what == NULL)
+            k = keyword_find(v.text);
+            if (k == NULL)
                 return cmd_syntax(c, "Unknown subcommand \"%s\".", v.text);
+            g_ptr_array_add(what, (void *)k);
             break;
         default: return RC_SYNTAX;
         }
     }
-    if (what == NULL)
+    if (what->len == 0)
         return cmd_syntax(c, "Missing subcommand for \"list\" command.\n");
-    return cmd_client(c) != NULL ? what->run(c, &l) : RC_FAILURE;
+    if (cmd_client(c) == NULL)
+        return RC_FAILURE;
+    if (!multiple)
+        return ((const struct keyword *)what->pdata[0])->run(c, &l);
+    for (unsigned k = 0; k < what->len && rc == RC_OK; k++)
+        rc = show_one(c, what->pdata[k], &l, k == 0);
+    if (c->json && rc == RC_OK)
+        printf("}\n");
+    return rc;
 }
 
 const struct command list_command = {
     "list", "View system information and VM configuration details",
     (const char *const[]){
-        "[--long] [--sorted] [bridgedifs | dvds | extpacks | floppies | groups | hddbackends | hdds | "
-        "hostdvds | hostfloppies | hostinfo | hostonlyifs | ostypes | runningvms | screenshotformats | "
-        "systemproperties | vms]",
+        "[--long] [--sorted] [--multiple] [bridgedifs | cloudnets | cloudprofiles | cloudproviders | cpu-profiles | "
+        "dhcpservers | dvds | extpacks | floppies | groups | hddbackends | hdds | hostcpuids | hostdrives | hostdvds | "
+        "hostfloppies | hostinfo | hostonlyifs | hostonlynets | intnets | natnets | ostypes | runningvms | "
+        "screenshotformats | systemproperties | usbfilters | usbhost | vms | webcams]",
         NULL},
     options, list};

@@ -114,12 +114,65 @@ void usage_man(FILE *out)
 
 /* ---- completion ---- */
 
+/* Whether it stands for itself: "poweroff", not "<file>", "VDI" or "...". */
+static bool is_literal(const char *word)
+{
+    return g_ascii_islower(*word) && word[strspn(word, "abcdefghijklmnopqrstuvwxyz-0123456789")] == '\0';
+}
+
+static void complete_word(const char *word, GHashTable *seen, FILE *out)
+{
+    if (is_literal(word) && g_hash_table_add(seen, g_strdup(word)))
+        fprintf(out, "%s ", word);
+}
+
+/* What stands between brackets: alternatives are words for somebody to type, what is alone or an option is not. */
+static void complete_group(const char *text, size_t size, GHashTable *seen, FILE *out)
+{
+    g_autofree char *inner = g_strndup(text, size);
+    g_auto(GStrv) words = g_strsplit(inner, "|", -1);
+
+    if (strstr(inner, "--") != NULL || g_str_has_prefix(inner, "uuid") || g_str_has_prefix(inner, "vmname") ||
+        words[0] == NULL || words[1] == NULL)
+        return;
+    for (char **w = words; *w != NULL; w++)
+        complete_word(g_strstrip(*w), seen, out);
+}
+
+/* Sub-commands and keywords, from one line of a synopsis. */
+static void complete_line(const char *line, GHashTable *seen, FILE *out)
+{
+    g_auto(GStrv) parts = g_strsplit(line, "<N>", -1);
+    g_autofree char *text = g_strjoinv("1", parts);
+
+    for (const char *p = text; *p != '\0';) {
+        const bool group = *p == '<' || *p == '[';
+        const char *end = p;
+        unsigned depth = 0;
+        do {
+            depth += *end == '<' || *end == '[';
+            depth -= (*end == '>' || *end == ']') && depth > 0;
+            end++;
+        } while (*end != '\0' && (group ? depth > 0 : strchr(" <[", *end) == NULL));
+        if (group) {
+            complete_group(p + 1, (size_t)(end - p) - 2, seen, out);
+        } else {
+            g_autofree char *word = g_strndup(p, (size_t)(end - p));
+            complete_word(word, seen, out);
+        }
+        p = end + strspn(end, " ");
+    }
+}
+
 static void complete_command(const struct command *command, FILE *out)
 {
     g_auto(GStrv) names = g_strsplit(command->names, "|", -1);
     g_autofree char *joined = g_strjoinv("|", names);
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
     fprintf(out, "    %s) words=\"", joined);
+    for (const char *const *line = command->synopsis; *line != NULL; line++)
+        complete_line(*line, seen, out);
     for (const struct option *o = command->options; o != NULL && o->names != NULL; o++) {
         g_autofree char *name = first_name(o->names);
         fprintf(out, "%s%s ", name, o->indexed ? "1" : "");
