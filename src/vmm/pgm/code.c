@@ -60,7 +60,7 @@ void pgm_stored(struct range *r, uint64_t off, uint64_t bytes)
     while (bytes) {
         uint64_t n = MIN(bytes, PGM_PAGE_BYTES - (off & (PGM_PAGE_BYTES - 1))), page = off >> PGM_PAGE_SHIFT;
         if (r->dirty)
-            pgm_dirty_mark(r, page);
+            pgm_dirty_mark(r->dirty, page);
         page_stored(r->pgm, &r->pages[page], r->gpa + off, chunk_mask(off, n));
         off += n, bytes -= n;
     }
@@ -129,11 +129,20 @@ bool pgm_code_is_watched(struct pgm *pgm, uint64_t gpa, unsigned bytes)
     return page && ((atomic_load(&page->watch) & chunk_mask(gpa, bytes)) || atomic_load(&page->busy));
 }
 
+/* RAM that was stored to directly although nobody had a grant (pgm.h inv 3). */
+static void mark_ram(struct pgm *pgm, const struct page_state *page)
+{
+    if (page >= pgm->ram_pages && page < pgm->ram_pages + (pgm->ram.size_bytes >> PGM_PAGE_SHIFT))
+        pgm_dirty_mark(pgm->ram_dirty, (uint64_t)(page - pgm->ram_pages));
+}
+
 void pgm_code_written(struct pgm *pgm, uint64_t gpa, unsigned bytes)
 {
     struct page_state *page = page_at(pgm, VIEW_WRITE, gpa);
 
     atomic_thread_fence(memory_order_seq_cst);
+    if (page)
+        mark_ram(pgm, page);
     if (page)
         page_stored(pgm, page, pgm_a20_apply(pgm, gpa), chunk_mask(gpa, bytes));
 }

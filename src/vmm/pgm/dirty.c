@@ -1,5 +1,5 @@
 /*
- * dirty.c - which pages of device RAM were written.
+ * dirty.c - which pages of RAM and device RAM were written.
  *
  * Stores are direct while the page's bit is set: the bit was set when the translation was made (phys.c), so that a page
  * somebody can write to always counts as written. A collector clears the bits of all pages first, then has every vCPU
@@ -14,9 +14,9 @@
  */
 #include "vmm/pgm/pgm_int.h"
 
-void pgm_dirty_mark(struct range *r, uint64_t page)
+void pgm_dirty_mark(_Atomic uint64_t *dirty, uint64_t page)
 {
-    _Atomic uint64_t *word = &r->dirty[DIRTY_WORD(page)];
+    _Atomic uint64_t *word = &dirty[DIRTY_WORD(page)];
     uint64_t bit = UINT64_C(1) << (page % 64);
 
     if (!(atomic_load(word) & bit))
@@ -27,6 +27,16 @@ void pgm_dirty_mark(struct range *r, uint64_t page)
 static uint64_t wanted(unsigned n, unsigned pages)
 {
     return pages - n * 64 >= 64 ? UINT64_MAX : (UINT64_C(1) << (pages % 64)) - 1;
+}
+
+/* Counts, and waits for the vCPUs if there is something to wait for. */
+static unsigned collected(struct pgm *pgm, unsigned found)
+{
+    atomic_fetch_add_explicit(&pgm->stat_collects, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&pgm->stat_dirty_pages, found, memory_order_relaxed);
+    if (found && pgm->sync)
+        pgm->sync(pgm->sync_user, UINT64_MAX);
+    return found;
 }
 
 unsigned pgm_dirty_collect(struct pgm *pgm, pgm_range id, uint64_t *ret_bits, unsigned pages)
@@ -41,9 +51,17 @@ unsigned pgm_dirty_collect(struct pgm *pgm, pgm_range id, uint64_t *ret_bits, un
         ret_bits[n] = mask && (atomic_load(&r->dirty[n]) & mask) ? atomic_fetch_and(&r->dirty[n], ~mask) & mask : 0;
         found += (unsigned)__builtin_popcountll(ret_bits[n]);
     }
-    atomic_fetch_add_explicit(&pgm->stat_collects, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&pgm->stat_dirty_pages, found, memory_order_relaxed);
-    if (found && pgm->sync)
-        pgm->sync(pgm->sync_user, UINT64_MAX);
-    return found;
+    return collected(pgm, found);
+}
+
+unsigned pgm_ram_dirty_collect(struct pgm *pgm, uint64_t *ret_bits)
+{
+    const uint64_t words = DIRTY_WORD(pgm->ram.size_bytes >> PGM_PAGE_SHIFT);
+    unsigned found = 0;
+
+    for (uint64_t n = 0; n < words; n++) {
+        ret_bits[n] = atomic_load(&pgm->ram_dirty[n]) ? atomic_exchange(&pgm->ram_dirty[n], 0) : 0;
+        found += (unsigned)__builtin_popcountll(ret_bits[n]);
+    }
+    return collected(pgm, found);
 }

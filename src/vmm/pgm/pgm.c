@@ -36,7 +36,8 @@ static void add_ram_ranges(struct pgm *pgm)
                                                .order = 1,
                                                .size_bytes = pgm->low_bytes,
                                                .hva = pgm->ram.hva,
-                                               .pages = pgm->ram_pages};
+                                               .pages = pgm->ram_pages,
+                                               .dirty = pgm->ram_dirty};
     pgm->range[RANGE_HIGH_RAM] = (struct range){.pgm = pgm,
                                                 .name = g_strdup("RAM above 4G"),
                                                 .kind = PGM_KIND_RAM,
@@ -44,7 +45,8 @@ static void add_ram_ranges(struct pgm *pgm)
                                                 .gpa = HIGH_GPA,
                                                 .size_bytes = pgm->high_bytes,
                                                 .hva = pgm->ram.hva + pgm->low_bytes,
-                                                .pages = pgm->ram_pages + low_pages};
+                                                .pages = pgm->ram_pages + low_pages,
+                                                .dirty = pgm->ram_dirty + DIRTY_WORD(low_pages)};
     pgm->range_count = 2;
     pgm->order = 1;
 }
@@ -68,6 +70,7 @@ struct pgm *pgm_new(uint64_t ram_bytes, uint64_t low_limit_gpa, GError **error)
         g_free(pgm);
         return NULL;
     }
+    pgm->ram_dirty = g_new0(_Atomic uint64_t, DIRTY_WORD(ram_bytes >> PGM_PAGE_SHIFT)); /* whole MB: whole words */
     add_ram_ranges(pgm);
     pgm_map_init(pgm);
     return pgm;
@@ -79,14 +82,16 @@ void pgm_free(struct pgm *pgm)
         return;
     for (uint32_t i = 0; i < pgm->range_count; i++) {
         struct range *r = &pgm->range[i];
-        if (i != RANGE_LOW_RAM && i != RANGE_HIGH_RAM)
+        if (i != RANGE_LOW_RAM && i != RANGE_HIGH_RAM) {
             g_free(r->pages);
-        g_free((void *)r->dirty);
+            g_free((void *)r->dirty);
+        }
         gmem_fini(&r->mem);
         g_free(r->name);
     }
     pgm_map_fini(pgm);
     g_free(pgm->ram_pages);
+    g_free((void *)pgm->ram_dirty);
     gmem_fini(&pgm->ram);
     g_free(pgm);
 }

@@ -11,8 +11,8 @@
  *   a page runs the synchronise callback before the first byte of code is read from it.
  * Invariant 2: every store to a watched chunk, by whomever, increases the page's code generation after the bytes
  * changed.
- * Invariant 3: a device RAM page's dirty bit is set before anybody gets a direct write translation to the page, and
- * after the bytes changed by any other way. Who clears bits waits, before he reads the bytes, until no vCPU holds a
+ * Invariant 3: a RAM or device RAM page's dirty bit is set before anybody gets a direct write translation to the page,
+ * and after the bytes changed by any other way. Who clears bits waits, before he reads the bytes, until no vCPU holds a
  * translation made before: whatever is stored later sets the bit anew, and nothing is lost.
  */
 #ifndef VMM_PGM_PGM_H
@@ -127,7 +127,7 @@ void pgm_flush_callback(struct pgm *pgm, void (*flush)(void *user), void *user);
  */
 void pgm_changed_callback(struct pgm *pgm, void (*changed)(void *user, uint64_t gpa), void *user);
 
-/* ---- dirty tracking of device RAM, by pages of 4 KiB ---- */
+/* ---- dirty tracking of RAM and device RAM, by pages of 4 KiB ---- */
 /**
  * pgm_dirty_collect() - which of the first @pages of @r were written since they were last collected: bit n % 64 of
  *   @ret_bits[n / 64]. Clears the marks and waits for the vCPUs once, and only if there were any; read the bytes after.
@@ -135,6 +135,8 @@ void pgm_changed_callback(struct pgm *pgm, void (*changed)(void *user, uint64_t 
  * Waits for vCPUs: never call it with a device's lock held. Return: how many pages were written.
  */
 unsigned pgm_dirty_collect(struct pgm *pgm, pgm_range r, uint64_t *ret_bits, unsigned pages);
+/** pgm_ram_dirty_collect() - the same for all RAM, in the order of pgm_ram_hva(). Return: pages written. */
+unsigned pgm_ram_dirty_collect(struct pgm *pgm, uint64_t *ret_bits);
 
 /** "info phys": the map as text. */
 void pgm_info(struct pgm *pgm, GString *out);

@@ -39,7 +39,7 @@ struct range {
     uint64_t order; /* of mapping: the highest is on top; 0 = not mapped */
     uint8_t *hva;   /* NULL for MMIO */
     struct page_state *pages;
-    _Atomic uint64_t *dirty; /* device RAM */
+    _Atomic uint64_t *dirty; /* RAM, device RAM */
     struct gmem mem;         /* device RAM, ROM */
     const struct pgm_mmio_ops *ops;
     void *user;
@@ -60,6 +60,7 @@ struct pgm {
     struct gmem ram;
     uint64_t low_bytes, high_bytes;
     struct page_state *ram_pages;
+    _Atomic uint64_t *ram_dirty; /* a bit per page; the RAM ranges' dirty point into it */
 
     /* The map; see map.c. */
     GMutex lock; /* of writers */
@@ -99,8 +100,8 @@ void pgm_map_reset_shadow(struct pgm *pgm);
 void pgm_find(struct pgm *pgm, unsigned view, uint64_t gpa, struct place *ret);
 /** After bytes of a range changed: dirty bits and code watches; contains the full fence both need. */
 void pgm_stored(struct range *r, uint64_t off, uint64_t bytes);
-/** Device RAM: sets the page's dirty bit. */
-void pgm_dirty_mark(struct range *r, uint64_t page);
+/** Sets a page's dirty bit. */
+void pgm_dirty_mark(_Atomic uint64_t *dirty, uint64_t page);
 void pgm_code_forget(struct range *r, uint64_t off, uint64_t bytes);
 /** May direct writes to this page be handed out now? */
 bool pgm_code_grant(struct page_state *page);

@@ -282,6 +282,35 @@ static void test_watch_shadow(void)
     pgm_free(pgm);
 }
 
+/* RAM: by the quick path and by the slow one, below and above 4 GiB; code that is stored to in place. */
+static void test_ram_dirty(void)
+{
+    struct pgm *pgm = pgm_new(8 << 20, 5 << 20, NULL);
+    uint64_t bits[8 * 256 / 64];
+    struct pgm_page page;
+
+    g_assert_cmpuint(pgm_ram_dirty_collect(pgm, bits), ==, 0);
+    pgm_page_get(pgm, 0x200000, false, &page);
+    g_assert_cmpuint(pgm_ram_dirty_collect(pgm, bits), ==, 0);
+    pgm_page_get(pgm, 0x200000, true, &page);
+    g_assert_true(page.write_direct);
+    pgm_page_get(pgm, 0x1000, true, &page);
+    pgm_phys_write_n(pgm, UINT64_C(0x100000ffe), 0x11223344, 4);
+    g_assert_cmpuint(pgm_ram_dirty_collect(pgm, bits), ==, 4);
+    g_assert_cmphex(bits[0], ==, 2);
+    g_assert_cmphex(bits[0x200 / 64], ==, 1);
+    g_assert_cmphex(bits[0x500 / 64], ==, 3);
+    pgm_code_watch(pgm, 0x200000, 4, &(uint32_t){0});
+    pgm_page_get(pgm, 0x200000, true, &page);
+    g_assert_false(page.write_direct);
+    g_assert_cmpuint(pgm_ram_dirty_collect(pgm, bits), ==, 0);
+    page.hva[0] = 1; /* what the interpreter does with a LOCKed operation */
+    pgm_code_written(pgm, 0x200000, 1);
+    g_assert_cmpuint(pgm_ram_dirty_collect(pgm, bits), ==, 1);
+    g_assert_cmphex(bits[0x200 / 64], ==, 1);
+    pgm_free(pgm);
+}
+
 /* Stores that do not go through a translation, and asking for one: pgm.h inv 3. */
 static void test_dirty(void)
 {
@@ -317,7 +346,6 @@ static void test_dirty(void)
     pgm_code_watch(pgm, 0xe0000000, 4, &(uint32_t){0});
     pgm_page_get(pgm, 0xe0000000, true, &page);
     g_assert_false(page.write_direct);
-    g_assert_cmpuint(pgm_dirty_collect(pgm, (pgm_range){0}, bits, 256), ==, 0); /* RAM has no marks */
     pgm_map(pgm, r, 0xd0000000);
     g_assert_cmphex(pgm_phys_read_n(pgm, 0xd0002001, 1), ==, 0x11);
     pgm_free(pgm);
@@ -449,6 +477,7 @@ static void test_hammer(void)
 #define CANVAS_GPA   UINT64_C(0xe0000000)
 #define CANVAS_FOUND 6000u /* pages, so that writers and collector have met often enough */
 #define CANVAS_S     120.0
+#define DIRTY_RAM    512u /* page where the canvas lies in RAM */
 
 struct canvas {
     struct pgm *pgm;
@@ -457,6 +486,8 @@ struct canvas {
     bool frozen;                                   /* the collector holds all in_guest */
     gint stop, next;
     uint64_t stores[HAMMER_WRITERS];
+    uint64_t gpa;
+    bool ram;
 };
 
 static void canvas_sync(void *user, uint64_t gpa)
@@ -486,7 +517,7 @@ static gpointer canvas_writer(gpointer user)
             unsigned n = (x >> 24) % CANVAS_PAGES, at = (x >> 8 & 0x3ff) * 4;
             if (v->direct[me][n] == NULL) {
                 struct pgm_page page;
-                pgm_page_get(v->pgm, CANVAS_GPA + n * PGM_PAGE_BYTES, true, &page);
+                pgm_page_get(v->pgm, v->gpa + n * PGM_PAGE_BYTES, true, &page);
                 v->direct[me][n] = page.write_direct ? page.hva : NULL;
             }
             g_assert_nonnull(v->direct[me][n]);
@@ -512,8 +543,11 @@ static void canvas_freeze(struct canvas *v, bool frozen)
 /* Copies what changed; with the writers frozen what is not marked must be as it was copied last. Return: pages. */
 static unsigned canvas_collect(struct canvas *v, pgm_range r, uint8_t *copy, const uint8_t *mem)
 {
-    uint64_t bits;
-    unsigned found = pgm_dirty_collect(v->pgm, r, &bits, CANVAS_PAGES);
+    uint64_t bits, ram[4 * 256 / 64];
+    unsigned found = v->ram ? pgm_ram_dirty_collect(v->pgm, ram) : pgm_dirty_collect(v->pgm, r, &bits, CANVAS_PAGES);
+
+    if (v->ram)
+        bits = ram[DIRTY_RAM / 64];
 
     for (unsigned n = 0; n < CANVAS_PAGES; n++, copy += PGM_PAGE_BYTES, mem += PGM_PAGE_BYTES) {
         if (bits >> n & 1)
@@ -524,19 +558,23 @@ static unsigned canvas_collect(struct canvas *v, pgm_range r, uint8_t *copy, con
     return found;
 }
 
-static void test_canvas(void)
+static void test_canvas(const void *in_ram)
 {
     struct mmio_log l;
-    struct canvas v = {.pgm = machine(4, &l)};
+    struct canvas v = {.pgm = machine(4, &l), .ram = GPOINTER_TO_INT(in_ram) != 0};
     g_autofree uint8_t *copy = g_malloc0(CANVAS_PAGES * PGM_PAGE_BYTES);
     GThread *t[HAMMER_WRITERS];
     unsigned pages = 0;
+    uint64_t ram_bytes;
     pgm_range r;
     void *mem;
 
     pgm_sync_callback(v.pgm, canvas_sync, &v);
     g_assert_true(pgm_devram_add(v.pgm, "canvas", CANVAS_PAGES * PGM_PAGE_BYTES, &mem, &r, NULL));
     pgm_map(v.pgm, r, CANVAS_GPA);
+    v.gpa = v.ram ? DIRTY_RAM * PGM_PAGE_BYTES : CANVAS_GPA;
+    if (v.ram)
+        mem = (uint8_t *)pgm_ram_hva(v.pgm, &ram_bytes) + v.gpa;
     for (int i = 0; i < HAMMER_WRITERS; i++)
         t[i] = g_thread_new("writer", canvas_writer, &v);
     g_test_timer_start();
@@ -568,8 +606,10 @@ int main(int argc, char **argv)
     g_test_add_func("/pgm/watch", test_watch);
     g_test_add_func("/pgm/watch-shadow", test_watch_shadow);
     g_test_add_func("/pgm/dirty", test_dirty);
+    g_test_add_func("/pgm/ram-dirty", test_ram_dirty);
     g_test_add_func("/pgm/many-ranges", test_many_ranges);
     g_test_add_func("/pgm/hammer", test_hammer);
-    g_test_add_func("/pgm/canvas", test_canvas);
+    g_test_add_data_func("/pgm/canvas/device", GINT_TO_POINTER(0), test_canvas);
+    g_test_add_data_func("/pgm/canvas/ram", GINT_TO_POINTER(1), test_canvas);
     return g_test_run();
 }

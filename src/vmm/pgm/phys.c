@@ -211,17 +211,15 @@ bool pgm_phys_cmpxchg(struct pgm *pgm, uint64_t gpa, uint64_t old, uint64_t val,
     return true;
 }
 
-/* Whether writes may go where reads go, directly. */
-static bool write_grant(struct range *r, uint64_t off, bool for_write)
+/* Whether writes may go where reads go, directly. @dirty: the marks of what @n counts the page in, or NULL. */
+static bool write_grant(struct page_state *page, _Atomic uint64_t *dirty, uint64_t n, bool for_write)
 {
-    struct page_state *page = &r->pages[off >> PGM_PAGE_SHIFT];
-
     if (!for_write)
         return atomic_load(&page->watch) == 0;
     if (!pgm_code_grant(page))
         return false;
-    if (r->dirty)
-        pgm_dirty_mark(r, off >> PGM_PAGE_SHIFT); /* pgm.h inv 3 */
+    if (dirty)
+        pgm_dirty_mark(dirty, n); /* pgm.h inv 3 */
     return true;
 }
 
@@ -233,7 +231,7 @@ void pgm_page_get(struct pgm *pgm, uint64_t gpa, bool for_write, struct pgm_page
     gpa = pgm_a20_apply(pgm, gpa) & PAGE_MASK;
     *ret = (struct pgm_page){.kind = PGM_KIND_RAM, .gpa = gpa, .hva = pgm_ram_fast(pgm, gpa, &page)};
     if (ret->hva != NULL) {
-        ret->write_direct = for_write ? pgm_code_grant(page) : atomic_load(&page->watch) == 0;
+        ret->write_direct = write_grant(page, pgm->ram_dirty, (uint64_t)(page - pgm->ram_pages), for_write);
         return;
     }
     pgm_find(pgm, VIEW_READ, gpa, &rd);
@@ -249,7 +247,8 @@ void pgm_page_get(struct pgm *pgm, uint64_t gpa, bool for_write, struct pgm_page
         return;
     pgm_find(pgm, VIEW_WRITE, gpa, &wr);
     if (wr.range == rd.range && wr.off == rd.off && wr.bytes >= PGM_PAGE_BYTES)
-        ret->write_direct = write_grant(rd.range, rd.off, for_write);
+        ret->write_direct = write_grant(&rd.range->pages[rd.off >> PGM_PAGE_SHIFT], rd.range->dirty,
+                                        rd.off >> PGM_PAGE_SHIFT, for_write);
     else
         ret->kind = PGM_KIND_ROM; /* write-protected shadow RAM */
 }

@@ -296,6 +296,14 @@ static void do_break(struct vm *vm, unsigned cpu)
         gdb_stopped(vm->gdb, cpu);
 }
 
+static void save(struct vm *vm, const struct vm_request *r)
+{
+    if (r->kind == REQ_SAVE)
+        vm_save_now(vm, r->text, r->error);
+    else
+        *r->state = vm_save_rest_now(vm, r->error);
+}
+
 static void do_save(struct vm *vm, const struct vm_request *r)
 {
     do_pause(vm);
@@ -304,7 +312,7 @@ static void do_save(struct vm *vm, const struct vm_request *r)
         return;
     }
     vm_set_state(vm, VM_SAVING);
-    vm_save_now(vm, r->text, r->error);
+    save(vm, r);
     vm_set_state(vm, VM_SUSPENDED);
 }
 
@@ -315,7 +323,7 @@ static void do_load(struct vm *vm, const struct vm_request *r)
         return;
     }
     vm_set_state(vm, VM_LOADING);
-    bool ok = vm_load_now(vm, r->text, r->error);
+    bool ok = r->kind == REQ_LOAD ? vm_load_now(vm, r->text, r->error) : vm_load_rest_now(vm, *r->state, r->error);
     if (ok)
         pdm_suspend(vm->pdm); /* as every suspended machine: resume undoes it */
     vm_set_state(vm, ok ? VM_SUSPENDED : VM_LOAD_FAILURE);
@@ -364,8 +372,10 @@ static void carry_out(struct vm *vm, const struct vm_request *r)
         break;
     case REQ_GURU: do_guru(vm, r->cpu, r->text); break;
     case REQ_BREAK: do_break(vm, r->cpu); break;
-    case REQ_SAVE: do_save(vm, r); break;
-    case REQ_LOAD: do_load(vm, r); break;
+    case REQ_SAVE:
+    case REQ_SAVE_REST: do_save(vm, r); break;
+    case REQ_LOAD:
+    case REQ_LOAD_REST: do_load(vm, r); break;
     case REQ_LOOK: do_look(vm, r); break;
     case REQ_FILLED: do_filled(vm, r->text); break;
     case REQ_QUIT: break;
@@ -460,11 +470,12 @@ void vm_power_off(struct vm *vm)
     vm_ask(vm, REQ_POWER_OFF, 0, false, "powered off by the user");
 }
 
-static bool ask_file(struct vm *vm, enum vm_request_kind kind, const char *path, GError **error)
+static bool ask_file(struct vm *vm, enum vm_request_kind kind, const char *path, GBytes **state, GError **error)
 {
     GError *why = NULL;
 
-    vm_wait(vm, ask(vm, (struct vm_request){.kind = kind, .text = (char *)(uintptr_t)path, .error = &why}));
+    vm_wait(vm,
+            ask(vm, (struct vm_request){.kind = kind, .text = (char *)(uintptr_t)path, .state = state, .error = &why}));
     if (why == NULL)
         return true;
     g_propagate_error(error, why);
@@ -483,10 +494,23 @@ bool vm_look(struct vm *vm, void (*look)(struct vm *vm, void *user, GError **err
 
 bool vm_save(struct vm *vm, const char *path, GError **error)
 {
-    return ask_file(vm, REQ_SAVE, path, error);
+    return ask_file(vm, REQ_SAVE, path, NULL, error);
 }
 
 bool vm_load(struct vm *vm, const char *path, GError **error)
 {
-    return ask_file(vm, REQ_LOAD, path, error);
+    return ask_file(vm, REQ_LOAD, path, NULL, error);
+}
+
+GBytes *vm_save_rest(struct vm *vm, GError **error)
+{
+    GBytes *state = NULL;
+
+    ask_file(vm, REQ_SAVE_REST, NULL, &state, error);
+    return state;
+}
+
+bool vm_load_rest(struct vm *vm, GBytes *state, GError **error)
+{
+    return ask_file(vm, REQ_LOAD_REST, NULL, &state, error);
 }

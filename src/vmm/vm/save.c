@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "rt/fio.h"
+#include "rt/fio_memory.h"
 #include "rt/log.h"
 #include "vmm/iem/iem.h"
 #include "vmm/raw/raw.h"
@@ -49,7 +49,7 @@ static void put_unit(struct saver *s, const char *name, unsigned instance, uint3
         s->ok = ssm_out_unit(s->out, name, instance, version, w->bytes->data, w->bytes->len, s->error);
 }
 
-static void save_units(struct vm *vm, struct saver *s)
+static void save_units(struct vm *vm, struct saver *s, bool with_ram)
 {
     struct ssm_writer w;
     uint64_t bytes;
@@ -73,29 +73,58 @@ static void save_units(struct vm *vm, struct saver *s)
         put_unit(s, "cpum", k, cpum_state.version, &w);
         ssm_writer_fini(&w);
     }
-    if (s->ok)
+    if (s->ok && with_ram)
         s->ok = ssm_out_memory(s->out, "ram", ram, bytes, pgm_ram_fd(vm->pgm), s->error);
     if (s->ok)
         s->ok = pdm_save_all(vm->pdm, s->out, s->error);
 }
 
-bool vm_save_now(struct vm *vm, const char *path, GError **error)
+static bool save_to(struct vm *vm, const struct fio *io, const char *path, bool with_ram, GError **error)
 {
     g_autofree char *digest = cfgm_digest(vm->root);
 
     if (!wait_idle(vm, error))
         return false;
-    struct saver s = {.out = ssm_out_new(fio_system(), path, digest, error), .ok = true, .error = error};
+    struct saver s = {.out = ssm_out_new(io, path, digest, error), .ok = true, .error = error};
     if (s.out == NULL)
         return false;
     if (vm->fill != NULL)
         ssm_fill_wait(vm->fill);
-    save_units(vm, &s);
+    save_units(vm, &s, with_ram);
     if (!s.ok) {
         ssm_out_abandon(s.out);
         return false;
     }
     return ssm_out_commit(s.out, error);
+}
+
+bool vm_save_now(struct vm *vm, const char *path, GError **error)
+{
+    return save_to(vm, fio_system(), path, true, error);
+}
+
+GBytes *vm_save_rest_now(struct vm *vm, GError **error)
+{
+    struct fio_memory file;
+
+    fio_memory_init(&file, NULL, 0);
+    bool ok = save_to(vm, &file.io, "state", false, error);
+    GBytes *state = fio_memory_fini(&file);
+    if (!ok)
+        g_clear_pointer(&state, g_bytes_unref);
+    return state;
+}
+
+uint8_t *vm_ram(struct vm *vm, uint64_t *ret_bytes)
+{
+    return pgm_ram_hva(vm->pgm, ret_bytes);
+}
+
+unsigned vm_ram_written(struct vm *vm, uint64_t *ret_bits)
+{
+    if (vm->fill != NULL)
+        ssm_fill_wait(vm->fill);
+    return pgm_ram_dirty_collect(vm->pgm, ret_bits);
 }
 
 /* ---- loading ---- */
@@ -163,7 +192,7 @@ static bool load_cpum(struct loader *l, const struct ssm_unit *u, GError **error
 
 static bool load_unit(struct loader *l, struct ssm_in *in, struct ssm_unit *u, GError **error)
 {
-    if (strcmp(u->name, "ram") == 0)
+    if (strcmp(u->name, "ram") == 0 && l->vm->fill != NULL)
         return ssm_fill_unit(l->vm->fill, u, error);
     if (!ssm_in_read(in, u, error))
         return false;
@@ -232,5 +261,25 @@ bool vm_load_now(struct vm *vm, const char *path, GError **error)
         ssm_in_close(in);
     }
     log_rel("VM: state %s '%s'", ok ? "loaded from" : "NOT loaded from", path);
+    return ok;
+}
+
+bool vm_load_rest_now(struct vm *vm, GBytes *state, GError **error)
+{
+    g_autofree char *digest = cfgm_digest(vm->root);
+    struct loader l = {.vm = vm};
+    struct fio_memory file;
+    gsize bytes;
+    const void *p = g_bytes_get_data(state, &bytes);
+
+    fio_memory_init(&file, p, bytes);
+    struct ssm_in *in = ssm_in_open(&file.io, "state", digest, error);
+    bool ok = in != NULL;
+    if (ok) {
+        pdm_load_begin(vm->pdm);
+        ok = load_units(&l, in, error) && pdm_load_end(vm->pdm, error);
+        ssm_in_close(in);
+    }
+    g_bytes_unref(fio_memory_fini(&file));
     return ok;
 }

@@ -74,6 +74,18 @@ bool vm_save(struct vm *vm, const char *path, GError **error);
  * nothing on disk. */
 bool vm_load(struct vm *vm, const char *path, GError **error);
 
+/* ---- moving to another process while it runs (main/vmproc/teleport.c) ---- */
+
+/** vm_ram() - all RAM as one block; a suspended or not yet started machine's may be written. */
+uint8_t *vm_ram(struct vm *vm, uint64_t *ret_bytes);
+/** vm_ram_written() - which pages of 4 KiB were written since last asked, bit n % 64 of word n / 64. Return: how many.
+ * All of RAM is there when this returns, also of a machine that came from a saved state. */
+unsigned vm_ram_written(struct vm *vm, uint64_t *ret_bits);
+/** vm_save_rest() - all but RAM as a saved state in memory; the machine is paused first and stays so. */
+GBytes *vm_save_rest(struct vm *vm, GError **error);
+/** vm_load_rest() - instead of vm_power_on(): RAM is there already, the rest is in @state. SUSPENDED then. */
+bool vm_load_rest(struct vm *vm, GBytes *state, GError **error);
+
 /* A debugger's; the machine's state does not change, it stands still for as long as they take. */
 /** "rax", "cpu0.cr3" ...; a value in C's notation. */
 bool vm_set_register(struct vm *vm, unsigned cpu, const char *name, const char *value, GError **error);

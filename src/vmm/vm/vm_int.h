@@ -29,6 +29,8 @@ enum vm_request_kind {
     REQ_BREAK,
     REQ_SAVE,
     REQ_LOAD,
+    REQ_SAVE_REST, /* all but RAM, to and from memory */
+    REQ_LOAD_REST,
     REQ_LOOK,   /* a debugger's function, while nothing executes */
     REQ_FILLED, /* RAM of a saved state is all there */
     REQ_QUIT
@@ -38,6 +40,7 @@ struct vm_request {
     unsigned cpu;
     char *text;     /* why, or a path */
     GError **error; /* of SAVE, LOAD and LOOK; the asker waits */
+    GBytes **state; /* of SAVE_REST and LOAD_REST */
     void (*look)(struct vm *vm, void *user, GError **error);
     void *user; /* look's */
     bool by_guest;
@@ -106,6 +109,8 @@ void vm_log_end(struct vm *vm);
 /* save.c: on the control thread */
 bool vm_save_now(struct vm *vm, const char *path, GError **error);
 bool vm_load_now(struct vm *vm, const char *path, GError **error);
+GBytes *vm_save_rest_now(struct vm *vm, GError **error);
+bool vm_load_rest_now(struct vm *vm, GBytes *state, GError **error);
 void vm_filled(struct vm *vm);
 
 /* host.c, outside.c */
