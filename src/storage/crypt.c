@@ -88,6 +88,26 @@ void vd_lock(struct vd *vd)
     vd->locked = true;
 }
 
+struct vd_crypt *vd_take_key(struct vd *vd)
+{
+    vd->locked |= vd->crypt != NULL;
+    return g_steal_pointer(&vd->crypt);
+}
+
+void vd_give_key(struct vd *vd, struct vd_crypt *key)
+{
+    if (!key)
+        return;
+    crypt_free(vd->crypt);
+    vd->crypt = key;
+    vd->locked = false;
+}
+
+void vd_drop_key(struct vd_crypt *key)
+{
+    crypt_free(key);
+}
+
 bool vd_unlock(struct vd *vd, const char *store, const char *password, GError **error)
 {
     struct disk_key k;

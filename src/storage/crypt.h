@@ -29,4 +29,13 @@ void vd_lock(struct vd *vd);
 /** vd_unlock() - @vd, the last image of its chain, is read and written as plain text from here on. */
 bool vd_unlock(struct vd *vd, const char *store, const char *password, GError **error);
 
+/* An unlocked disk that is closed and opened again without anybody's asking for the password. */
+struct vd_crypt;
+/** vd_take_key() - @vd is locked from here on; NULL: it was not unlocked. */
+struct vd_crypt *vd_take_key(struct vd *vd);
+/** vd_give_key() - @key is @vd's from here on; NULL: nothing happens. */
+void vd_give_key(struct vd *vd, struct vd_crypt *key);
+/** vd_drop_key() - NULL is fine. */
+void vd_drop_key(struct vd_crypt *key);
+
 #endif

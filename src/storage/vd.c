@@ -42,6 +42,8 @@ static bool open_and_lock(struct vd *vd, struct fio_stat *ret_stat, GError **err
         fio_error(error, rc, "Cannot use '%s' as a disk image", vd->path);
         return false;
     }
+    if (vd->flags & VD_LOOK)
+        return true;
     rc = fio_lock(vd->io, vd->fd, vd->read_only || (vd->flags & VD_SHAREABLE) ? FIO_LOCK_SHARED : FIO_LOCK_EXCLUSIVE);
     if (rc == VERR_SHARING_VIOLATION) {
         fio_error(error, rc, "Disk image '%s' is in use; stop the machine or program that uses it", vd->path);

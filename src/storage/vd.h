@@ -37,6 +37,7 @@ enum vd_flags {
     VD_ALONE = 2,       /* a differencing image without its parent: what it does not hold reads as zeros */
     VD_KEEP_MODIFY = 4, /* writing does not renew the modification UUID: for merging, where the disk stays the same */
     VD_RAW_DEVICES = 8, /* a VMDK descriptor may name host devices and files elsewhere */
+    VD_LOOK = 32,       /* with VD_READ_ONLY: not locked, somebody else writes it; only to know what it is */
     VD_SHAREABLE = 16,  /* others may write it at the same time; only for images whose space is all there */
 };
 

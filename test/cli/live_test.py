@@ -38,7 +38,7 @@ def missing_parts(h):
     start(h)
     for words, method in ((("setvideomodehint", "800", "600", "32"), "SetVideoModeHint"), (("plugcpu", "1"), "PlugCPU"),
                           (("usbattach", "x"), "AttachUSBDevice"), (("webcam", "list"), "GetWebcams"), (("reboot",), "GuestShutdown"),
-                          (("teleport", "--host=h", "--port=1"), "Teleport"), (("setcredentials", "u", "p", "d"), "SetCredentials")):
+                          (("setcredentials", "u", "p", "d"), "SetCredentials")):
         r = h("controlvm", "m", *words)
         check(r.rc == 1 and f"This virtual machine has nothing that could carry out {method}\n" in r.err and "E_NOTIMPL (0x80004001)" in r.err, repr(r))
     syntax_error(h("controlvm", "m", "frob"), "Invalid parameter 'frob'")

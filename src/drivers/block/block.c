@@ -109,7 +109,10 @@ static bool block_now(struct pdm_block *pub, struct pdm_block_req *req)
     g_mutex_unlock(&b->lock);
     if (!mine)
         return false;
-    req->status = write ? write_now(b, req) : vd_read_now(b->vd, req->offset_bytes, req->buf, req->bytes);
+    if (!b->vd)
+        req->status = VERR_INVALID_STATE;
+    else
+        req->status = write ? write_now(b, req) : vd_read_now(b->vd, req->offset_bytes, req->buf, req->bytes);
     g_mutex_unlock(&b->use);
     return req->status == 0;
 }
@@ -147,8 +150,8 @@ static bool read_beside(struct block *b, struct pdm_block_req *req)
     if (req->op != PDM_BLOCK_READ || !b->up.aio)
         return false;
     g_mutex_lock(&b->use);
-    ready = vd_read_now(b->vd, req->offset_bytes, req->buf, req->bytes) == 0;
-    placed = !ready && vd_place(b->vd, req->offset_bytes, req->bytes, &fd, &at);
+    ready = b->vd && vd_read_now(b->vd, req->offset_bytes, req->buf, req->bytes) == 0;
+    placed = !ready && b->vd && vd_place(b->vd, req->offset_bytes, req->bytes, &fd, &at);
     g_mutex_unlock(&b->use);
     if (ready) {
         req->status = 0;
@@ -178,6 +181,8 @@ static void wait_reads(struct block *b)
 
 static int transfer(struct block *b, const struct pdm_block_req *req)
 {
+    if (!b->vd)
+        return VERR_INVALID_STATE;
     switch (req->op) {
     case PDM_BLOCK_READ: return vd_read(b->vd, req->offset_bytes, req->buf, req->bytes);
     case PDM_BLOCK_WRITE: return vd_write(b->vd, req->offset_bytes, req->buf, req->bytes);
@@ -430,6 +435,13 @@ void block_call(struct pdm_block *pub, void (*fn)(void *ctx), void *ctx)
     while (b->call)
         g_cond_wait(&b->changed, &b->lock);
     g_mutex_unlock(&b->lock);
+}
+
+void block_set_disk(struct pdm_block *pub, struct vd *vd)
+{
+    struct block *b = (struct block *)pub;
+
+    b->vd = vd;
 }
 
 void block_background(struct pdm_block *pub, enum block_more (*step)(void *ctx), void *ctx)

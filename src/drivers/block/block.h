@@ -43,6 +43,11 @@ void block_resume(struct pdm_block *b);
  * for it: what has to be done with the disk by its one caller. One call at a time.
  */
 void block_call(struct pdm_block *b, void (*fn)(void *ctx), void *ctx);
+/**
+ * block_set_disk() - the same disk, opened again, or NULL: closed for now, requests fail. From inside block_call()
+ * only, while the machine stands still.
+ */
+void block_set_disk(struct pdm_block *b, struct vd *vd);
 /* What a step of the background wants: no more, the next one soon, or when the host may have changed (half a second).
  */
 enum block_more { BLOCK_DONE, BLOCK_MORE, BLOCK_LATER };

@@ -212,6 +212,9 @@ bool cmd_console(struct cmd *c, const char *machine, const char *name, char **re
                                           "OnlineSnapshotting",
                                           "DeletingSnapshotOnline",
                                           "DeletingSnapshotPaused",
+                                          "Teleporting",
+                                          "TeleportingIn",
+                                          "TeleportingPausedVM",
                                           NULL};
     if (pid == NULL) {
         cmd_com_error(c, &error, "COMGETTER(State)", __LINE__, __FILE__);

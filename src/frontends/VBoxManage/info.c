@@ -22,6 +22,8 @@ static const char *const states[][3] = {
     {"Paused", "paused", "paused"},
     {"Stuck", "gurumeditation", "guru meditation"},
     {"Teleporting", "teleporting", "teleporting"},
+    {"TeleportingIn", "teleportingin", "teleporting in"},
+    {"TeleportingPausedVM", "teleportingpausedvm", "teleporting paused VM"},
     {"LiveSnapshotting", "livesnapshotting", "live snapshotting"},
     {"Starting", "starting", "starting"},
     {"Stopping", "stopping", "stopping"},

@@ -10,34 +10,16 @@
 #include "devices/registry.h"
 #include "drivers/display/png.h"
 #include "machine/pc.h"
-#include "main/settings/machine.h"
 #include "main/vmproc/confine.h"
+#include "main/vmproc/console_int.h"
 #include "main/vmproc/extra.h"
-#include "main/vmproc/lines.h"
-#include "main/vmproc/media.h"
 #include "main/vmproc/unavailable.h"
-#include "rt/log.h"
 #include "rt/loop.h"
 #include "vmm/cfgm/cfgm.h"
-#include "vmm/vm/vm.h"
 
-#define CONSOLE_ERROR (g_quark_from_static_string("console"))
-#define MAX_CPUS      32
-#define MAX_JAILS     256 /* processes and threads of raw mode */
-#define RAW_MODE_KEY  "VBoxInternal/RawMode"
-
-struct console {
-    struct console_options options;
-    struct settings_machine *settings;
-    struct media *media;
-    struct lines *lines;
-    struct vm *vm;
-    struct log *log, *log_before;
-    char *log_folder, *nvram_path, *snapshot_folder;
-    int host_paused;    /* atomic: stopped for the host's sake, goes on by itself */
-    bool snapshot_open; /* between console_snapshot() and console_snapshot_end() */
-    bool resume_after;
-};
+#define MAX_CPUS     32
+#define MAX_JAILS    256 /* processes and threads of raw mode */
+#define RAW_MODE_KEY "VBoxInternal/RawMode"
 
 /* ---- settings to board ---- */
 
@@ -171,7 +153,7 @@ static void state_changed(void *user, enum vm_state state)
     struct console *c = user;
 
     if (c->options.state_changed != NULL)
-        c->options.state_changed(c->options.user, state_words[state]);
+        c->options.state_changed(c->options.user, console_move_word(c, state_words[state]));
     if (state == VM_OFF || state == VM_GURU_MEDITATION)
         loop_post(c->options.loop, ended, c);
 }
@@ -275,6 +257,7 @@ static bool make(struct console *c, GError **error)
     static const struct media_events events = {.host_error = host_error, .host_well = host_well};
     g_autofree char *nvram = g_strdup_printf("%s.nvram", c->settings->name);
     bool fresh = c->options.state_path == NULL && c->settings->state_file == NULL;
+    enum media_start start = console_moves_in(c) ? MEDIA_MOVES_IN : fresh ? MEDIA_FRESH : MEDIA_CONTINUED;
     struct cfgm_node *root;
     struct pc_settings pc;
 
@@ -284,7 +267,7 @@ static bool make(struct console *c, GError **error)
         return false;
     c->snapshot_folder = g_canonicalize_filename(
         c->settings->snapshot_folder != NULL ? c->settings->snapshot_folder : "Snapshots", c->settings->file.folder);
-    c->media = media_open(c->settings, &pc, fresh, error);
+    c->media = media_open(c->settings, &pc, start, error);
     if (c->media == NULL || !open_log(c, error))
         return false;
     g_autofree char *unavailable = unavailable_text(c->settings);
@@ -320,6 +303,7 @@ void console_free(struct console *c)
 {
     if (c == NULL)
         return;
+    console_move_fini(c);
     if (c->vm != NULL && c->media != NULL)
         media_detach(c->media, vm_pdm(c->vm)); /* a device's buffers are not to go before their requests */
     vm_free(c->vm);                            /* stops every thread that uses media and lines */
@@ -348,6 +332,8 @@ bool console_power_on(struct console *c, GError **error)
 
     if (path != NULL && !vm_load(c->vm, path, error))
         return false;
+    if (console_moves_in(c) && !console_move_listen(c, error))
+        return false;
     lines_begin(c->lines);
     pid_t jails[MAX_JAILS];
     g_autofree const char **images = media_files(c->media);
@@ -358,6 +344,10 @@ bool console_power_on(struct console *c, GError **error)
                               .images = images,
                               .jails = jails,
                               .jail_count = vm_jails(c->vm, jails, MAX_JAILS)});
+    if (console_moves_in(c)) {
+        console_move_wait(c);
+        return true;
+    }
     if (path == NULL)
         vm_power_on(c->vm);
     if (c->options.start_paused)
@@ -389,6 +379,7 @@ void console_resume(struct console *c)
 
 void console_power_off(struct console *c)
 {
+    console_move_cancel(c);
     vm_power_off(c->vm);
 }
 
@@ -399,7 +390,13 @@ const char *console_uuid(const struct console *c)
 
 const char *console_state(struct console *c)
 {
-    return state_words[vm_state_get(c->vm)];
+    return console_move_word(c, state_words[vm_state_get(c->vm)]);
+}
+
+void console_tell_state(struct console *c)
+{
+    if (c->options.state_changed != NULL)
+        c->options.state_changed(c->options.user, console_state(c));
 }
 
 void console_reset(struct console *c)

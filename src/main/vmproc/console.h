@@ -65,6 +65,17 @@ bool console_snapshot(struct console *c, const char *path, const struct media_ne
 void console_snapshot_end(struct console *c, bool keep);
 /** console_snapshot_orphaned() - who asked for it is gone: the settings file says whether it was taken. */
 void console_snapshot_orphaned(struct console *c);
+/* Where to; @moved, on the loop's thread: NULL: the machine is gone and this process ends; else why it is still here.
+ */
+struct console_teleport {
+    int fd; /* connected; taken over */
+    const char *password_hash;
+    unsigned max_pause_ms;
+    void *user;
+    void (*moved)(void *user, GError *error);
+};
+/** console_teleport() - the machine goes to another process while it runs. false: @fd stays the caller's. */
+bool console_teleport(struct console *c, const struct console_teleport *t, GError **error);
 /** console_change_medium() - another medium for a removable drive, or none. */
 bool console_change_medium(struct console *c, const struct media_change *change, GError **error);
 struct media *console_media(struct console *c);

@@ -25,6 +25,7 @@ static void medium_free(void *p)
     if (m->vd != NULL && !vd_read_only(m->vd))
         (void)vd_flush(m->vd);
     vd_close(m->vd);
+    media_links_free(m);
     g_free(m->key_store);
     g_free(m->key_id);
     g_free(m);
@@ -141,16 +142,18 @@ static bool empty_last(const struct plan *p, GError **error)
     return ok && rc == 0;
 }
 
-static struct vd *open_plan(const struct plan *p, bool fresh, GError **error)
+static struct vd *open_plan(const struct plan *p, enum media_start start, unsigned *ret_flags, GError **error)
 {
     int flags = open_flags(p, error);
+    unsigned look = start == MEDIA_MOVES_IN && p->a->kind != DEVICE_DVD ? VD_LOOK | VD_READ_ONLY : 0u;
 
     if (flags < 0)
         return NULL;
-    if (fresh && p->image != p->base && p->image->auto_reset && !empty_last(p, error))
+    if (start == MEDIA_FRESH && p->image != p->base && p->image->auto_reset && !empty_last(p, error))
         return NULL;
-    return vd_open_chain(fio_system(), (const struct vd_link *)(void *)p->links->data, p->links->len,
-                         (unsigned)flags | (host_disks(p->s) ? VD_RAW_DEVICES : 0u), error);
+    *ret_flags = (unsigned)flags | (host_disks(p->s) ? VD_RAW_DEVICES : 0u);
+    return vd_open_chain(fio_system(), (const struct vd_link *)(void *)p->links->data, p->links->len, *ret_flags | look,
+                         error);
 }
 
 /* An encrypted disk is locked until its password comes (media_crypt.c). */
@@ -179,7 +182,8 @@ static bool open_image(void *ctx, const struct settings_attachment *a, const str
     p.links = g_array_new(FALSE, FALSE, sizeof(struct vd_link));
     g_array_set_clear_func(p.links, clear_link);
     find_chain(&p);
-    struct vd *vd = open_plan(&p, all->fresh, error);
+    unsigned flags = 0;
+    struct vd *vd = open_plan(&p, all->start, &flags, error);
     if (vd != NULL && vd_read_only_reason(vd) != NULL)
         log_rel("Media: '%s' is used read-only: %s", vd_path(vd), vd_read_only_reason(vd));
     if (vd != NULL && p.links->len > 1)
@@ -189,7 +193,7 @@ static bool open_image(void *ctx, const struct settings_attachment *a, const str
     if (vd == NULL)
         return false;
     struct medium *m = g_new0(struct medium, 1);
-    *m = (struct medium){.all = all, .vd = vd, .place = *place, .kind = a->kind};
+    *m = (struct medium){.all = all, .vd = vd, .place = *place, .kind = a->kind, .flags = flags};
     m->discard = a->discard;
     m->non_rotational = a->non_rotational;
     note_key(m, &p);
@@ -210,12 +214,13 @@ static void allow_files(unsigned images)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-struct media *media_open(const struct settings_machine *s, struct pc_settings *pc, bool fresh, GError **error)
+struct media *media_open(const struct settings_machine *s, struct pc_settings *pc, enum media_start start,
+                         GError **error)
 {
     struct media *all = g_new0(struct media, 1);
 
     all->aio = aio_new(AIO_BEST);
-    all->fresh = fresh;
+    all->start = start;
     all->list = g_ptr_array_new_with_free_func(medium_free);
     allow_files(2 * s->media.disks->len); /* merging opens some twice */
     all->settings = s;
@@ -260,6 +265,8 @@ bool media_plug(struct medium *m, struct pdm *pdm, GError **error)
     m->block = block_new(m->vd, &up, error);
     if (m->block == NULL)
         return false;
+    if (m->all->start == MEDIA_MOVES_IN) /* it was only looked at; the device is to see what it will be */
+        m->block->read_only = (m->flags & VD_READ_ONLY) != 0;
     m->block->discard = m->discard;
     m->block->non_rotational = m->non_rotational;
     return pdm_attach_block(pdm, m->place.device, m->place.instance, m->place.lun, m->block, error);

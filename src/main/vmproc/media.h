@@ -15,9 +15,15 @@
 struct media;
 /**
  * media_open() - opens every attached medium and writes what is attached where into @pc. The error names file and
- * controller. @fresh: the machine starts from the beginning, so differencing images that say so are emptied first.
+ * controller. MEDIA_FRESH: differencing images that say so are emptied first.
  */
-struct media *media_open(const struct settings_machine *s, struct pc_settings *pc, bool fresh, GError **error);
+enum media_start {
+    MEDIA_FRESH,
+    MEDIA_CONTINUED, /* from a saved state */
+    MEDIA_MOVES_IN   /* another process still writes the disks; media_take() follows */
+};
+struct media *media_open(const struct settings_machine *s, struct pc_settings *pc, enum media_start start,
+                         GError **error);
 struct media_events {
     void (*host_error)(void *user, const char *id, const char *text); /* stops the machine (disk full) */
     void (*host_well)(void *user);                                    /* what was told is over */
@@ -46,8 +52,21 @@ bool media_key_drop(struct media *m, const char *id, GError **error);
 void media_suspend(struct media *m);
 /** Flushes and closes all. NULL is fine. */
 void media_close(struct media *m);
-/** media_files() - the images of all hard disks, for confine(); g_free() the array. */
+/** media_files() - the images of all hard disks and floppies, for confine(); g_free() the array. */
 const char **media_files(struct media *m);
+
+/* ---- moving to another process (teleport/): the machine stands still ---- */
+
+/** media_may_move() - whether all disks can be closed here and opened by another process. */
+bool media_may_move(struct media *m, GError **error);
+/** media_list() - what is attached where, to be compared with the other process's: both must be equal. g_free */
+char *media_list(struct media *m);
+/** media_has_locks() - whether a disk is locked against others, so that its lock tells who has the machine. */
+bool media_has_locks(struct media *m);
+/** media_release() - flushes and closes hard disks and floppies, so that the other process can lock them. */
+bool media_release(struct media *m, GError **error);
+/** media_take() - opens and locks them again: what media_release() closed, or what the other process has released. */
+bool media_take(struct media *m, GError **error);
 
 /* ---- snapshots: the machine stands still ---- */
 

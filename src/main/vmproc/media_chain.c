@@ -42,7 +42,7 @@ const char **media_files(struct media *all)
 
     for (unsigned k = 0; k < all->list->len; k++) {
         struct medium *m = all->list->pdata[k];
-        for (struct vd *vd = m->vd; m->kind == DEVICE_HARD_DISK && vd != NULL; vd = vd_parent(vd))
+        for (struct vd *vd = m->vd; m->kind != DEVICE_DVD && vd != NULL; vd = vd_parent(vd))
             g_ptr_array_add(files, (void *)vd_path(vd));
     }
     g_ptr_array_add(files, NULL);

@@ -6,6 +6,7 @@
 #include "drivers/block/block.h"
 #include "main/vmproc/media.h"
 #include "main/vmproc/media_places.h"
+#include "storage/crypt.h"
 #include "storage/merge.h"
 
 #define MEDIA_ERROR (g_quark_from_static_string("media"))
@@ -29,6 +30,9 @@ struct medium {
     int given_fd;
     bool discard, non_rotational;
     char *key_store, *key_id; /* encrypted; NULL = it is not */
+    unsigned flags;           /* how its last image was opened */
+    GArray *links;            /* struct vd_link of a released disk, paths owned; NULL = it is open */
+    struct vd_crypt *key;     /* of a released disk */
     bool clear_on_suspend;    /* the key is not kept while the machine is paused */
     bool pushed;              /* has a new last image that is not yet in the settings */
     struct media_merge merge;
@@ -38,11 +42,12 @@ struct media {
     GPtrArray *list; /* struct medium */
     const struct settings_machine *settings;
     struct aio *aio; /* of all disks: made before the process confines itself */
-    bool fresh;
+    enum media_start start;
     const struct media_events *events;
     void *user;
 };
 
+void media_links_free(struct medium *m);
 /** The medium whose last image has this UUID ("{...}" or without braces). */
 struct medium *media_find(struct media *all, const char *uuid, GError **error);
 void media_uuid_bytes(const char *text, uint8_t ret[VD_UUID_BYTES]);

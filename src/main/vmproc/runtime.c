@@ -24,6 +24,7 @@ struct runtime {
     struct console *console;
     struct loop *loop;
     GDBusMethodInvocation *now; /* the command that runs; the loop's thread */
+    bool kept;                  /* it is answered later */
     char *node, *path;
     GMutex lock;
     const char *state; /* a MachineState's name; under the lock */
@@ -241,6 +242,7 @@ static const struct command {
     {"IConsole", "SaveState", save_state},
     {"IConsole", "PowerButton", power_button},
     {"IConsole", "SleepButton", sleep_button},
+    {"IConsole", "Teleport", teleport_machine},
     {"IConsole", "AddEncryptionPassword", storage_add_password},
     {"IConsole", "RemoveEncryptionPassword", storage_remove_password},
     {"IConsole", "ClearAllEncryptionPasswords", storage_clear_passwords},
@@ -310,15 +312,29 @@ static void carry_out(void *user)
     GVariant *ret = NULL;
 
     q->runtime->now = i;
+    q->runtime->kept = false;
     if (c != NULL)
         ret = c->run(q->runtime, g_dbus_method_invocation_get_parameters(i), &error);
     else
         api_fail(&error, E_NOTIMPL, "This virtual machine has nothing that could carry out %s",
                  g_dbus_method_invocation_get_method_name(i));
-    struct answer *a = g_new0(struct answer, 1);
-    *a = (struct answer){i, ret, error};
-    g_main_context_invoke_full(q->runtime->context, G_PRIORITY_DEFAULT, answer, a, NULL);
+    if (!q->runtime->kept)
+        runtime_answer(q->runtime, i, ret, error);
     g_free(q);
+}
+
+GDBusMethodInvocation *runtime_keep(struct runtime *r)
+{
+    r->kept = true;
+    return r->now;
+}
+
+void runtime_answer(struct runtime *r, GDBusMethodInvocation *i, GVariant *ret, GError *error)
+{
+    struct answer *a = g_new0(struct answer, 1);
+
+    *a = (struct answer){i, ret, error};
+    g_main_context_invoke_full(r->context, G_PRIORITY_DEFAULT, answer, a, NULL);
 }
 
 /* ---- the bus's thread ---- */

@@ -14,6 +14,9 @@ typedef GVariant *(*command_fn)(struct runtime *r, GVariant *args, GError **erro
 struct console *runtime_console(struct runtime *r);
 /** runtime_fd() - the file descriptor that came with the command, the caller's to close; -1: none. */
 int runtime_fd(struct runtime *r);
+/** runtime_keep() - the command is answered later, by runtime_answer(); what it returns is ignored. */
+GDBusMethodInvocation *runtime_keep(struct runtime *r);
+void runtime_answer(struct runtime *r, GDBusMethodInvocation *i, GVariant *ret, GError *error);
 /** Whether the machine is Running or Paused. */
 bool runtime_must_live(struct runtime *r, GError **error);
 
@@ -32,6 +35,9 @@ GVariant *debug_log_groups(struct runtime *r, GVariant *args, GError **error);
 GVariant *debug_log_flags(struct runtime *r, GVariant *args, GError **error);
 GVariant *debug_log_destinations(struct runtime *r, GVariant *args, GError **error);
 GVariant *debug_log_settings(struct runtime *r, GVariant *args, GError **error);
+
+/* runtime_teleport.c */
+GVariant *teleport_machine(struct runtime *r, GVariant *args, GError **error);
 
 /* runtime_storage.c */
 GVariant *storage_snapshot(struct runtime *r, GVariant *args, GError **error);

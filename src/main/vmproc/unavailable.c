@@ -49,7 +49,6 @@ char *unavailable_text(const struct settings_machine *m)
         {h->page_fusion, "page fusion"},
         {h->bandwidth_groups->len > 0, "bandwidth limits"},
         {m->recording.enabled, "recording"},
-        {m->teleporter.enabled, "teleporting"},
     };
     GString *text = g_string_new(NULL);
 

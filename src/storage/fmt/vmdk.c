@@ -43,7 +43,8 @@ static bool open_extent_file(struct vd *vd, struct vmdk_extent *e, const char *n
         rc = fio_open(vd->io, e->path, (vd->read_only ? O_RDONLY : O_RDWR) | O_NOFOLLOW, 0, &e->fd);
         e->own_fd = rc == 0;
         if (rc == 0)
-            rc = fio_lock(vd->io, e->fd, vd->read_only ? FIO_LOCK_SHARED : FIO_LOCK_EXCLUSIVE);
+            rc =
+                vd->flags & VD_LOOK ? 0 : fio_lock(vd->io, e->fd, vd->read_only ? FIO_LOCK_SHARED : FIO_LOCK_EXCLUSIVE);
     }
     if (rc == 0)
         rc = fio_stat(vd->io, e->fd, ret_stat);

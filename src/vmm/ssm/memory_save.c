@@ -38,18 +38,17 @@ static void mark(uint64_t *bits, uint64_t from, uint64_t to)
         bits[n / 64] |= UINT64_C(1) << (n % 64);
 }
 
-/* Which pages of the chunk the memory's file has at all. Reading one it has not would make the host allocate it. */
-static void candidates(const struct save *s, uint64_t chunk, uint64_t *bits)
+void ssm_chunk_present(int fd, uint64_t chunk, uint64_t *bits)
 {
     const int64_t start = (int64_t)(chunk * SSM_CHUNK_BYTES), end = start + (int64_t)SSM_CHUNK_BYTES;
 
-    if (s->fd < 0) {
+    if (fd < 0) {
         mark(bits, 0, PACK_CHUNK_PAGES);
         return;
     }
     for (int64_t at = start; at < end;) {
-        const int64_t data = lseek(s->fd, at, SEEK_DATA);
-        const int64_t hole = data < 0 ? -1 : lseek(s->fd, data, SEEK_HOLE);
+        const int64_t data = lseek(fd, at, SEEK_DATA);
+        const int64_t hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
 
         if (data < 0 && errno != ENXIO) { /* nothing known: all of them */
             mark(bits, (uint64_t)(at - start) / PACK_PAGE_BYTES, PACK_CHUNK_PAGES);
@@ -99,7 +98,7 @@ static gpointer packing_thread(gpointer user)
         struct slot *slot = &s->slot[chunk % s->slots];
         uint64_t bits[PACK_CHUNK_PAGES / 64] = {0};
 
-        candidates(s, chunk, bits);
+        ssm_chunk_present(s->fd, chunk, bits);
         slot->bytes = pack_chunk(p, s->memory + chunk * SSM_CHUNK_BYTES, bits, slot->packed);
         set_full(s, slot, true);
     }

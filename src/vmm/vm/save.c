@@ -120,6 +120,16 @@ uint8_t *vm_ram(struct vm *vm, uint64_t *ret_bytes)
     return pgm_ram_hva(vm->pgm, ret_bytes);
 }
 
+int vm_ram_fd(struct vm *vm)
+{
+    return pgm_ram_fd(vm->pgm);
+}
+
+char *vm_digest(struct vm *vm)
+{
+    return cfgm_digest(vm->root);
+}
+
 unsigned vm_ram_written(struct vm *vm, uint64_t *ret_bits)
 {
     if (vm->fill != NULL)

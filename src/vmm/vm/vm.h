@@ -78,6 +78,9 @@ bool vm_load(struct vm *vm, const char *path, GError **error);
 
 /** vm_ram() - all RAM as one block; a suspended or not yet started machine's may be written. */
 uint8_t *vm_ram(struct vm *vm, uint64_t *ret_bytes);
+int vm_ram_fd(struct vm *vm);
+/** vm_digest() - of the configuration: only machines with equal ones take each other's states. g_free */
+char *vm_digest(struct vm *vm);
 /** vm_ram_written() - which pages of 4 KiB were written since last asked, bit n % 64 of word n / 64. Return: how many.
  * All of RAM is there when this returns, also of a machine that came from a saved state. */
 unsigned vm_ram_written(struct vm *vm, uint64_t *ret_bits);

@@ -64,8 +64,10 @@ bool machine_power_down(struct bus_call *call, GVariant **ret, GError **error)
     struct part *p = call->object;
     struct machine *m = p->machine;
 
-    bool merging = m->state == MachineState_DeletingSnapshotOnline || m->state == MachineState_DeletingSnapshotPaused;
-    if (!merging && !running_or_fail(m, error))
+    bool busy = m->state == MachineState_DeletingSnapshotOnline || m->state == MachineState_DeletingSnapshotPaused ||
+                m->state == MachineState_TeleportingIn || m->state == MachineState_Teleporting ||
+                m->state == MachineState_TeleportingPausedVM;
+    if (!busy && !running_or_fail(m, error))
         return false;
     struct progress *progress = progress_new(p->service, call->peer, "Powering off VM");
     machine_state_set(m, MachineState_Stopping);

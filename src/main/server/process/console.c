@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "main/server/objects.h"
+#include "main/server/process/teleport.h"
 #include "rt/status.h"
 
 static void *find(void *user, struct bus_peer *peer, const char *node)
@@ -72,6 +73,8 @@ static bool forward(struct bus_call *call, GVariant **ret, GError **error)
     const char *method = g_dbus_method_invocation_get_method_name(call->invocation);
     if (strcmp(method, "DumpGuestCore") == 0)
         return dump_core(call, error);
+    if (strcmp(method, "Teleport") == 0)
+        return teleport(call, error);
     call->later = true;
     vmproc_call(m->vm, g_dbus_method_invocation_get_interface_name(call->invocation), method, call->args, reply,
                 call->invocation);

@@ -1,0 +1,71 @@
+/*
+ * teleport.c - the service connects to where a machine is to go, because the machine's process may make no sockets, and
+ * gives it the connection.
+ */
+#include <unistd.h>
+
+#include "main/server/objects.h"
+#include "main/server/process/teleport.h"
+
+#define CONNECT_S 10u
+
+struct attempt {
+    struct service *service;
+    char id[API_UUID_SIZE];
+    GVariant *args;
+    GDBusMethodInvocation *invocation;
+};
+
+static void finish(struct attempt *a, GVariant *ret, GError *error)
+{
+    bus_answer(a->invocation, ret, error);
+    g_variant_unref(a->args);
+    g_free(a);
+}
+
+static void answered(void *user, GVariant *ret, GError *error)
+{
+    finish(user, ret, error);
+    g_clear_pointer(&ret, g_variant_unref);
+}
+
+static void connected(GObject *source, GAsyncResult *result, void *user)
+{
+    struct attempt *a = user;
+    const struct machine *m = machine_find(a->service, a->id);
+    GError *error = NULL;
+    g_autoptr(GSocketConnection) c = g_socket_client_connect_to_host_finish(G_SOCKET_CLIENT(source), result, &error);
+
+    if (c == NULL)
+        api_wrap(&error, VBOX_E_IPRT_ERROR);
+    else if (m == NULL || m->vm == NULL)
+        api_fail(&error, VBOX_E_INVALID_VM_STATE, "The machine is not running any more.");
+    if (error != NULL) {
+        finish(a, NULL, error);
+        return;
+    }
+    vmproc_call_fd(m->vm, API_PREFIX "IConsole", "Teleport", a->args,
+                   g_socket_get_fd(g_socket_connection_get_socket(c)), answered, a);
+}
+
+bool teleport(struct bus_call *call, GError **error)
+{
+    const struct machine *m = call->object;
+    const char *host;
+    guint32 port;
+
+    g_variant_get(call->args, "(&su&su)", &host, &port, NULL, NULL);
+    if (port == 0 || port > 65535 || *host == '\0')
+        return api_fail(error, E_INVALIDARG, "Invalid host '%s' or port %u", host, port);
+    g_autoptr(GSocketClient) client = g_socket_client_new();
+    struct attempt *a = g_new0(struct attempt, 1);
+    a->service = m->service;
+    g_strlcpy(a->id, m->id, sizeof a->id);
+    a->args = g_variant_ref(call->args);
+    a->invocation = call->invocation;
+    call->later = true;
+    g_socket_client_set_enable_proxy(client, FALSE);
+    g_socket_client_set_timeout(client, CONNECT_S);
+    g_socket_client_connect_to_host_async(client, host, (guint16)port, NULL, connected, a);
+    return true;
+}

@@ -1,0 +1,10 @@
+/* teleport.h - IConsole.Teleport at the service. */
+#ifndef MAIN_SERVER_PROCESS_TELEPORT_H
+#define MAIN_SERVER_PROCESS_TELEPORT_H
+
+#include "main/server/objects.h"
+
+/** teleport() - answers the call later. */
+bool teleport(struct bus_call *call, GError **error);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * link.h - the connection between the two processes of a teleport: TLS 1.3 with a key both know, and frames in it.
+ *
+ * The key is made from the password (its SHA-256, as the settings keep it), so each side proves to the other that it
+ * knows the password, and there are no certificates. Whoever guesses a weak password may still try it: choose a long
+ * one. Numbers of frames are little-endian: type, size of what follows.
+ * Threads: one at a time; link_stop() from any.
+ */
+#ifndef MAIN_VMPROC_TELEPORT_LINK_H
+#define MAIN_VMPROC_TELEPORT_LINK_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define LINK_FRAME_MAX (768u << 20)
+
+enum link_type {
+    LINK_HELLO = 1, /* to the target: config digest, RAM size, list of media (text) */
+    LINK_YES,       /* to the source: go on */
+    LINK_NO,        /* either: why not (text); the end */
+    LINK_MEMORY,    /* to the target: struct link_memory, packed pages */
+    LINK_STATE,     /* to the target: everything but RAM */
+    LINK_FREE,      /* to the target: all is sent, the disks are closed */
+    LINK_LOADED,    /* to the source: all is there, the disks are locked */
+    LINK_GO,        /* to the target: it is yours; one byte: whether it is to run */
+    LINK_RUNNING    /* to the source: taken */
+};
+
+struct link_memory {
+    uint32_t chunk, reserved; /* number of the MiB */
+    uint64_t pages[4];        /* which of its 256 pages are told; those not in the packed bytes are zeros */
+};
+
+struct link;
+/** link_new() - @fd is taken over. The other side's answers are waited for no longer than @patience_s. */
+struct link *link_new(int fd, bool server, const char *password_hash, unsigned patience_s, GError **error);
+void link_free(struct link *l);
+bool link_send(struct link *l, enum link_type type, const void *head, size_t head_bytes, const void *body,
+               size_t body_bytes, GError **error);
+/**
+ * link_receive() - the next frame. @ret_bytes: its payload, g_bytes_unref.
+ * @error LINK_CLOSED (domain LINK_ERROR): the other process has closed the connection, or is gone.
+ */
+bool link_receive(struct link *l, enum link_type *ret_type, GBytes **ret_bytes, GError **error);
+/** link_expect() - the next frame must be a @type; LINK_NO becomes the error. */
+GBytes *link_expect(struct link *l, enum link_type type, GError **error);
+/** link_stop() - what waits fails. */
+void link_stop(struct link *l);
+uint64_t link_sent_bytes(const struct link *l);
+
+#define LINK_ERROR (g_quark_from_static_string("teleport"))
+enum link_code { LINK_FAILED, LINK_CLOSED };
+
+#endif

@@ -1,0 +1,279 @@
+/*
+ * send.c - the source of a teleport: see teleport.h.
+ *
+ * Memory goes in rounds: first all of it, then what the guest has written meanwhile, until what is left can be sent in
+ * half the pause that is allowed. A page is copied before it is packed: the guest may write it at any time, and then it
+ * is sent again.
+ */
+#include <string.h>
+
+#include "main/vmproc/media.h"
+#include "main/vmproc/teleport/hello.h"
+#include "main/vmproc/teleport/link.h"
+#include "main/vmproc/teleport/teleport.h"
+#include "rt/log.h"
+#include "vmm/ssm/pack.h"
+#include "vmm/vm/vm.h"
+
+#define ROUNDS_MAX      30u
+#define WORDS_PER_CHUNK (PACK_CHUNK_PAGES / 64)
+#define TAKE_TRIES      100u /* tenths of a second in which a target that is gone has given its locks back */
+
+struct teleport_out {
+    struct teleport_out_config config;
+    char *hash;
+    GThread *thread;
+    GMutex lock; /* of link, for who stops it */
+    struct link *link;
+    bool stop;
+    uint8_t *ram;
+    uint64_t chunks;
+    uint64_t *bits; /* a bit per page: to be sent */
+    struct packer *packer;
+    uint8_t *copy, *packed;
+    unsigned rounds;
+    gint64 stood_us;                      /* when the guest was stopped, ... */
+    gint64 saved_us, freed_us, loaded_us; /* ... its state was there, all was sent, all was taken */
+    bool ran;                             /* ... and that it was */
+    double pages_per_us;
+};
+
+/* ---- memory ---- */
+
+static uint64_t count_bits(const uint64_t *bits, uint64_t words)
+{
+    uint64_t n = 0;
+
+    for (uint64_t k = 0; k < words; k++)
+        n += (unsigned)__builtin_popcountll(bits[k]);
+    return n;
+}
+
+static void copy_pages(struct teleport_out *o, uint64_t chunk, const uint64_t *pages)
+{
+    for (unsigned n = 0; n < PACK_CHUNK_PAGES; n++)
+        if (pages[n / 64] >> (n % 64) & 1)
+            memcpy(o->copy + n * PACK_PAGE_BYTES, o->ram + chunk * SSM_CHUNK_BYTES + n * PACK_PAGE_BYTES,
+                   PACK_PAGE_BYTES);
+}
+
+static bool send_chunk(struct teleport_out *o, uint64_t chunk, const uint64_t *pages, bool first, GError **error)
+{
+    struct link_memory head = {.chunk = (uint32_t)chunk};
+
+    if (count_bits(pages, WORDS_PER_CHUNK) == 0)
+        return true;
+    memcpy(head.pages, pages, sizeof head.pages);
+    copy_pages(o, chunk, pages);
+    const size_t bytes = pack_chunk(o->packer, o->copy, pages, o->packed);
+    return (first && bytes == 0) || link_send(o->link, LINK_MEMORY, &head, sizeof head, o->packed, bytes, error);
+}
+
+/* What the guest has written since is in bits afterwards. */
+static bool send_round(struct teleport_out *o, bool first, GError **error)
+{
+    const gint64 begun_us = g_get_monotonic_time();
+    uint64_t pages = 0;
+
+    for (uint64_t c = 0; c < o->chunks; c++) {
+        uint64_t *bits = o->bits + c * WORDS_PER_CHUNK, now[WORDS_PER_CHUNK] = {0};
+
+        if (first)
+            ssm_chunk_present(vm_ram_fd(o->config.vm), c, now);
+        else
+            memcpy(now, bits, sizeof now);
+        pages += count_bits(now, WORDS_PER_CHUNK);
+        if (!send_chunk(o, c, now, first, error))
+            return false;
+    }
+    o->rounds++;
+    if (pages > 0)
+        o->pages_per_us = (double)pages / (double)MAX(g_get_monotonic_time() - begun_us, 1);
+    return true;
+}
+
+static bool send_while_it_runs(struct teleport_out *o, GError **error)
+{
+    const double allowed_us = (double)o->config.max_pause_ms * 500;
+
+    vm_ram_written(o->config.vm, o->bits);
+    for (bool first = true;; first = false) {
+        if (!send_round(o, first, error))
+            return false;
+        const unsigned left = vm_ram_written(o->config.vm, o->bits);
+        if (left <= o->pages_per_us * allowed_us || o->rounds >= ROUNDS_MAX)
+            return true;
+    }
+}
+
+/* ---- the hand-over ---- */
+
+/* Stops the guest and sends the rest. */
+static bool send_rest(struct teleport_out *o, GError **error)
+{
+    const uint64_t words = o->chunks * WORDS_PER_CHUNK;
+    g_autofree uint64_t *more = g_new0(uint64_t, words);
+
+    o->ran = vm_state_get(o->config.vm) == VM_RUNNING;
+    o->stood_us = g_get_monotonic_time();
+    g_autoptr(GBytes) state = vm_save_rest(o->config.vm, error);
+    if (state == NULL)
+        return false;
+    vm_ram_written(o->config.vm, more);
+    for (uint64_t k = 0; k < words; k++)
+        o->bits[k] |= more[k];
+    gsize bytes;
+    const void *p = g_bytes_get_data(state, &bytes);
+    o->saved_us = g_get_monotonic_time();
+    const bool ok = send_round(o, false, error) && link_send(o->link, LINK_STATE, NULL, 0, p, bytes, error) &&
+                    media_release(o->config.media, error) && link_send(o->link, LINK_FREE, NULL, 0, NULL, 0, error);
+    o->freed_us = g_get_monotonic_time();
+    return ok;
+}
+
+static bool say_go(struct teleport_out *o, bool *ret_said, GError **error)
+{
+    const uint8_t run = o->ran;
+    g_autoptr(GBytes) loaded = link_expect(o->link, LINK_LOADED, error);
+
+    if (loaded == NULL)
+        return false;
+    *ret_said = true;
+    o->loaded_us = g_get_monotonic_time();
+    if (!link_send(o->link, LINK_GO, &run, 1, NULL, 0, error))
+        return false;
+    g_autoptr(GBytes) running = link_expect(o->link, LINK_RUNNING, error);
+    return running != NULL;
+}
+
+/* Opens the disks again; who held them may need a moment to be gone. */
+static bool take_back(struct teleport_out *o, GError **error)
+{
+    for (unsigned k = 0;; k++) {
+        g_autoptr(GError) why = NULL;
+
+        if (media_take(o->config.media, &why))
+            return true;
+        if (k >= TAKE_TRIES || o->stop) {
+            g_propagate_error(error, g_steal_pointer(&why));
+            return false;
+        }
+        g_usleep(100000);
+    }
+}
+
+/* teleport.h inv 2. @why: what went wrong; gets longer if the machine cannot go on. */
+static void go_on_here(struct teleport_out *o, bool said_go, GError **why)
+{
+    const bool gone = g_error_matches(*why, LINK_ERROR, LINK_CLOSED);
+    g_autoptr(GError) error = NULL;
+
+    if (o->stood_us == 0)
+        return; /* it still runs */
+    if (said_go && !gone && !media_has_locks(o->config.media))
+        g_prefix_error(why, "The machine stays paused: it may run at the other side, and has no disk whose lock would "
+                            "tell. ");
+    else if (!take_back(o, &error))
+        g_prefix_error(why, "The machine stays paused: %s. ", error->message);
+    else if (o->ran)
+        vm_resume(o->config.vm);
+}
+
+/* ---- all of it ---- */
+
+static bool greet(struct teleport_out *o, GError **error)
+{
+    g_autofree char *list = media_list(o->config.media);
+    struct teleport_hello hello;
+
+    teleport_hello_fill(&hello, o->config.vm);
+    if (!link_send(o->link, LINK_HELLO, &hello, sizeof hello, list, strlen(list), error))
+        return false;
+    g_autoptr(GBytes) yes = link_expect(o->link, LINK_YES, error);
+    return yes != NULL;
+}
+
+static void log_done(const struct teleport_out *o)
+{
+    const double ms = 1000;
+
+    log_rel("Teleport: done in %u rounds, %" G_GUINT64_FORMAT
+            " bytes; the machine stood still for %.0f ms: saving %.0f, "
+            "sending %.0f, loading %.0f",
+            o->rounds, link_sent_bytes(o->link), (double)(g_get_monotonic_time() - o->stood_us) / ms,
+            (double)(o->saved_us - o->stood_us) / ms, (double)(o->freed_us - o->saved_us) / ms,
+            (double)(o->loaded_us - o->freed_us) / ms);
+}
+
+static bool move(struct teleport_out *o, GError **error)
+{
+    bool said_go = false;
+
+    if (!media_may_move(o->config.media, error) || !greet(o, error) || !send_while_it_runs(o, error))
+        return false;
+    if (send_rest(o, error) && say_go(o, &said_go, error)) {
+        log_done(o);
+        return true;
+    }
+    g_mutex_lock(&o->lock); /* nothing more is said: the target gives the disks back */
+    struct link *link = g_steal_pointer(&o->link);
+    g_mutex_unlock(&o->lock);
+    link_free(link);
+    go_on_here(o, said_go, error);
+    return false;
+}
+
+static gpointer run(gpointer user)
+{
+    struct teleport_out *o = user;
+    GError *error = NULL;
+    struct link *link = link_new(o->config.fd, false, o->hash, TELEPORT_PATIENCE_S, &error);
+
+    g_mutex_lock(&o->lock);
+    o->link = link;
+    if (o->stop && link != NULL)
+        link_stop(link);
+    g_mutex_unlock(&o->lock);
+    if (link == NULL || !move(o, &error))
+        log_rel("Teleport: failed: %s", error->message);
+    o->config.done(o->config.user, error);
+    return NULL;
+}
+
+struct teleport_out *teleport_out_start(const struct teleport_out_config *config)
+{
+    struct teleport_out *o = g_new0(struct teleport_out, 1);
+    uint64_t bytes;
+
+    o->config = *config;
+    o->hash = g_strdup(config->password_hash);
+    g_mutex_init(&o->lock);
+    o->ram = vm_ram(config->vm, &bytes);
+    o->chunks = bytes / SSM_CHUNK_BYTES;
+    o->bits = g_new0(uint64_t, o->chunks * WORDS_PER_CHUNK);
+    o->packer = packer_new();
+    o->copy = g_malloc(SSM_CHUNK_BYTES);
+    o->packed = g_malloc(PACK_MAX_BYTES);
+    o->thread = g_thread_new("teleport", run, o);
+    return o;
+}
+
+void teleport_out_free(struct teleport_out *o)
+{
+    if (o == NULL)
+        return;
+    g_mutex_lock(&o->lock);
+    o->stop = true;
+    if (o->link != NULL)
+        link_stop(o->link);
+    g_mutex_unlock(&o->lock);
+    g_thread_join(o->thread);
+    link_free(o->link);
+    packer_free(o->packer);
+    g_mutex_clear(&o->lock);
+    g_free(o->hash);
+    g_free(o->bits);
+    g_free(o->copy);
+    g_free(o->packed);
+    g_free(o);
+}
