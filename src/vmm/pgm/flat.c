@@ -79,17 +79,15 @@ static void wipe_table(struct flat_set *s, unsigned t)
     s->logged[t] = 0;
 }
 
-/* Table pages stay known (and allocated) over wipes; a set that has gathered too many gives them back. Address spaces
- * are laid out at random: what one leaves behind is of little use to the next. */
+/* Table pages stay known (and allocated) over wipes; a set that has gathered too many gives them back, in one call.
+ * Address spaces are laid out at random: what one leaves behind is of little use to the next. */
 static void forget_pages(struct flat *f, struct flat_set *s, unsigned t)
 {
     f->x_epoch++;
-    wipe_table(s, t);
-    for (unsigned at = 0; at < FLAT_PAGES; at++)
-        if (s->page[t][at] != 0)
-            madvise(&s->table[t][(s->page[t][at] - 1) * PER_TABLE_PAGE], PER_TABLE_PAGE * 8, MADV_DONTNEED);
+    madvise(s->table[t], FLAT_TABLE_BYTES, MADV_DONTNEED); /* zeros from here on */
     memset(s->page[t], 0, sizeof s->page[t]);
     s->pages[t] = 0;
+    s->logged[t] = 0;
 }
 
 static void use_page(struct flat *f, struct flat_set *s, unsigned t, uint64_t page)
@@ -153,10 +151,11 @@ static void put(struct flat *f, struct flat_set *s, unsigned t, uint64_t idx, ui
 
 /* ---- sets ---- */
 
-static void wipe(struct flat *f, struct flat_set *s)
+/* @kept: how many table pages of each table the set may keep. */
+static void wipe(struct flat *f, struct flat_set *s, unsigned kept)
 {
     for (unsigned t = 0; t < FLAT_TABLES; t++)
-        if (s->pages[t] > FLAT_PAGES_KEPT)
+        if (s->pages[t] > kept)
             forget_pages(f, s, t);
         else
             wipe_table(s, t);
@@ -193,7 +192,7 @@ struct flat_set *flat_select(struct flat *f, const struct pgm_mmu *m, enum pgm_i
         if (s->gen == 0 ? oldest->gen != 0 : oldest->gen != 0 && s->used_at < oldest->used_at)
             oldest = s;
     }
-    wipe(f, oldest);
+    wipe(f, oldest, FLAT_PAGES_KEPT);
     oldest->gen = m->gen;
     oldest->global_gen = m->global_gen;
     oldest->idx = (uint8_t)idx;
@@ -255,7 +254,7 @@ void flat_kill_large(struct flat *f, uint64_t gla, uint64_t bytes)
 void flat_kill_all(struct flat *f)
 {
     for (unsigned n = 0; n < f->sets; n++)
-        wipe(f, &f->set[n]);
+        wipe(f, &f->set[n], 0);
 }
 
 void flat_kill_writes(struct flat *f)

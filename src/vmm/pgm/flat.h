@@ -77,7 +77,7 @@ void flat_set_x(struct flat *f, struct flat_set *s, const struct pgm_mmu *m, uin
 void flat_kill(struct flat *f, uint64_t gla);
 /** [gla, +bytes), both aligned to 2 MiB. */
 void flat_kill_large(struct flat *f, uint64_t gla, uint64_t bytes);
-/** Every set; every W entry only. */
+/** Every set, its memory too; every W entry only. */
 void flat_kill_all(struct flat *f);
 void flat_kill_writes(struct flat *f);
 /** W entries that lead to the host page @hva. */
