@@ -51,6 +51,7 @@ static void on_key(void *user, char key)
 
     switch (key) {
     case 'q': console_power_off(h->console); break;
+    case 'r': console_reset(h->console); break;
     case 's': screenshot(h); break;
     case 'p':
         h->paused = !h->paused;

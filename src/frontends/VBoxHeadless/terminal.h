@@ -1,7 +1,8 @@
 /*
  * terminal.h - the user's terminal as a serial line: raw mode while the machine runs, and the escape key.
  *
- * Ctrl-] then q leaves, Ctrl-] then Ctrl-] sends Ctrl-], Ctrl-] then s takes a screenshot, p pauses or resumes.
+ * Ctrl-] then q leaves, Ctrl-] then Ctrl-] sends Ctrl-], Ctrl-] then s takes a screenshot, p pauses or resumes,
+ * r resets.
  */
 #ifndef FRONTENDS_VBOXHEADLESS_TERMINAL_H
 #define FRONTENDS_VBOXHEADLESS_TERMINAL_H

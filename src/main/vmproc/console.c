@@ -204,6 +204,10 @@ static char *command(void *user, const char *line)
         char *text = console_screen_text(c);
         return text != NULL ? text : g_strdup("The screen is in a graphics mode.\n");
     }
+    if (g_strcmp0(words[0], "reset") == 0) {
+        console_reset(c);
+        return g_strdup("The machine was reset.\n");
+    }
     if (g_strcmp0(words[0], "savestate") == 0 && words[1] != NULL)
         return vm_save(c->vm, words[1], &error)
                    ? g_strdup_printf("State saved to %s; the machine is paused\n", words[1])
