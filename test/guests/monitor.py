@@ -47,11 +47,15 @@ class Monitor:
                 raise Failure("the debugger's socket was closed")
             self.data += more
 
+    def send(self, command):
+        """A monitor command whose answer nobody waits for."""
+        text = "qRcmd," + command.encode().hex()
+        self.socket.sendall(f"${text}#{sum(text.encode()) & 255:02x}".encode())
+
     def ask(self, command, seconds=None):
         """The answer to a monitor command."""
-        text = "qRcmd," + command.encode().hex()
         self.socket.settimeout(seconds or self.seconds)
-        self.socket.sendall(f"${text}#{sum(text.encode()) & 255:02x}".encode())
+        self.send(command)
         answer = ""
         while (reply := self._reply()) != "OK":
             answer += bytes.fromhex(reply.removeprefix("O")).decode()
