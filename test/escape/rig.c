@@ -173,7 +173,8 @@ void rig_code(struct rig *r, const uint8_t *bytes, unsigned size, unsigned bits)
 {
     for (unsigned n = 0; n < sizeof r->code; n++) /* UD2, whatever the size is */
         r->code[n] = (n - size) & 1 ? 0x0b : 0x0f;
-    memcpy(r->code, bytes, size);
+    if (size > 0)
+        memcpy(r->code, bytes, size);
     memcpy(r->ram.hva, r->code, sizeof r->code);
     *jail_regs(r->jail) = (struct user_regs_struct){.rip = RIG_CODE,
                                                     .cs = bits == 32 ? JAIL_CS32 : JAIL_CS64,

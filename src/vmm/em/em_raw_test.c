@@ -58,6 +58,36 @@ static void test_request(void)
     }
 }
 
+static gpointer stop_and_ask(gpointer user)
+{
+    struct isa *t = user;
+    pid_t threads[THREADS];
+
+    while (raw_stats(t->c)->enters == 0)
+        g_usleep(1000);
+    g_usleep(20000);
+    for (unsigned n = 0; n < raw_threads(t->c, threads, G_N_ELEMENTS(threads)); n++)
+        kill(threads[n], SIGSTOP);
+    g_usleep(20000);
+    em_post(t->c, FF_REQUEST);
+    return NULL;
+}
+
+/* Its jails are stopped from outside: they are asked to look up all the same. */
+static void test_stopped(void)
+{
+    struct isa *t = begin();
+    GThread *other = g_thread_new("stop", stop_and_ask, t);
+    gint64 since = g_get_monotonic_time();
+
+    isa_load(t, (const uint8_t[]){0xeb, 0xfe}, 2);
+    t->c->ctx.rip = t->code;
+    g_assert_cmpint(em_run(t->c), ==, EM_EXIT_REQUEST);
+    g_assert_cmpint(g_get_monotonic_time() - since, <, WAIT_US);
+    g_thread_join(other);
+    isa_free(t);
+}
+
 static gpointer kill_jails(gpointer user)
 {
     struct isa *t = user;
@@ -89,6 +119,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/em/raw/request", test_request);
+    g_test_add_func("/em/raw/stopped", test_stopped);
     g_test_add_func("/em/raw/lost", test_lost);
     return g_test_run();
 }
