@@ -8,6 +8,7 @@
 #define BEGIN    CSAM_LEAD_BYTES                     /* of the page in the window */
 #define END      (CSAM_LEAD_BYTES + CSAM_PAGE_BYTES) /* behind it */
 #define PENDING  256u                                /* ways not followed yet */
+#define APART    32u                                 /* instructions between code and data, at least */
 #define MAP_0F   1u
 #define MAP_0F3A 3u
 
@@ -63,37 +64,52 @@ static unsigned unknown_bytes(const uint8_t *b, enum x86_mode mode)
     return prefix + 1 + operand_bytes(b + prefix + 1) + has_immediate(map, b[prefix]);
 }
 
-/* Looks at the instruction at @pos. Return: its length; 0: not all of it is there; -1: that was enough. */
-static int look_at(struct sweep *s, unsigned pos, struct x86_insn *ret, bool *ret_known)
+/* What no program for ring 3 contains: where such bytes are, data is read. */
+static bool is_data(const struct x86_insn *i, bool known)
+{
+    return !known || (i->row->rules & (X86_RULE_CPL0 | X86_RULE_IOPL)) != 0;
+}
+
+/* Looks at the instruction at @pos. Return: its length; 0: not all of it is there. @ret_good: what look() says. */
+static int look_at(struct sweep *s, unsigned pos, struct x86_insn *ret, bool *ret_known, bool *ret_good)
 {
     const unsigned limit = s->w->has_tail ? sizeof s->w->bytes : END;
     const uint8_t *bytes = s->w->bytes + pos;
     int n = x86_decode(bytes, limit - pos, s->mode, ret);
 
     *ret_known = n > 0;
+    *ret_good = true;
     if (n == X86_NEED_MORE)
         return 0;
     if (n < 0)
         n = pos + X86_MAX_LEN <= sizeof s->w->bytes ? (int)unknown_bytes(bytes, s->mode) : 1;
-    if (pos + (unsigned)n > BEGIN && !s->look(s->user, *ret_known ? ret : NULL, bytes))
-        return -1;
+    if (pos + (unsigned)n > BEGIN)
+        *ret_good = s->look(s->user, *ret_known ? ret : NULL, bytes);
     return n;
 }
 
-/* Straight on from @pos to the end of the page. */
+/* Straight on from @pos to the end of the page. Return: false: what look() refused is not among data. */
 static bool sweep_from(struct sweep *s, unsigned pos)
 {
+    unsigned since_data = 2 * APART, since_refused = 0; /* instructions; 0: nothing is refused */
     struct x86_insn i;
-    bool known;
+    bool known, good;
 
     while (pos < END) {
-        int n = look_at(s, pos, &i, &known);
+        int n = look_at(s, pos, &i, &known, &good);
 
-        if (n <= 0)
-            return n == 0;
+        if (n == 0)
+            break;
         pos += (unsigned)n;
+        since_data = is_data(&i, known) ? 0 : since_data + 1;
+        if (since_data == 0)
+            since_refused = 0;
+        else if (since_refused > 0 || (!good && since_data > APART))
+            since_refused++;
+        if (since_refused > APART)
+            return false;
     }
-    return true;
+    return since_refused == 0;
 }
 
 bool csam_sweep(const struct csam_window *w, enum x86_mode mode, csam_look *look, void *user)
@@ -122,14 +138,16 @@ static bool goes_on(const struct x86_insn *i)
 static bool follow_one(struct sweep *s, unsigned pos, uint16_t *pending, unsigned *count)
 {
     struct x86_insn i;
-    bool known;
+    bool known, good;
 
     while (pos < END && !seen(s, pos)) {
-        int n = look_at(s, pos, &i, &known);
+        int n = look_at(s, pos, &i, &known, &good);
         int64_t target;
 
-        if (n <= 0)
-            return n == 0;
+        if (n == 0)
+            return true;
+        if (!good)
+            return false;
         pos += (unsigned)n;
         if (!known)
             return true; /* it was looked at; nobody knows where it goes */

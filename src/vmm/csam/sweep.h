@@ -4,7 +4,9 @@
  * Where instructions begin is not written anywhere. Straight reading starts so far in front of the page that it has
  * fallen into step when the page begins; if that is not there, each of the first bytes may be where one begins. Bytes
  * the decoder does not know are shown, and skipped by the length they would have if they are newer vector instructions,
- * else one by one. What is not seen: instructions that begin inside others, which compilers do not make.
+ * else one by one. Libraries keep tables between their functions: what is undefined or privileged shows data, and what
+ * is close to it is not taken for code by straight reading. What is not seen: instructions that begin inside others,
+ * which compilers do not make.
  */
 #ifndef VMM_CSAM_SWEEP_H
 #define VMM_CSAM_SWEEP_H
@@ -25,11 +27,13 @@ typedef bool csam_look(void *user, const struct x86_insn *i, const uint8_t *byte
 
 /**
  * csam_sweep() - every instruction with a byte in the page.
- * Return: false as soon as @look returned false; without a lead, if it does from every place the first one may begin.
+ * Return: false if @look returned false for one that is not among data; without a lead, if it does from every place the
+ * first one may begin.
  */
 bool csam_sweep(const struct csam_window *w, enum x86_mode mode, csam_look *look, void *user);
 /**
- * csam_follow() - every instruction in the page that @entry leads to by falling through and direct jumps. Likewise.
+ * csam_follow() - every instruction in the page that @entry leads to by falling through and direct jumps.
+ * Return: false as soon as @look returned false.
  * @entry: an offset in the page; negative: of an instruction that begins in the lead, which must be there.
  */
 bool csam_follow(const struct csam_window *w, int entry, enum x86_mode mode, csam_look *look, void *user);

@@ -335,6 +335,27 @@ static void test_sweep(void)
     }
 }
 
+/* A table between functions, with CPUID in it; the same with nothing but code around. */
+static void test_sweep_data(void)
+{
+    struct csam_window w = {.has_lead = true, .has_tail = true};
+    uint8_t *page = w.bytes + CSAM_LEAD_BYTES;
+
+    memset(w.bytes, 0xc3, sizeof w.bytes);
+    memcpy(page + 1000, "\x0f\xa2", 2);
+    g_assert_false(csam_sweep(&w, X86_MODE_64, no_cpuid, NULL));
+    page[1010] = 0xf4; /* HLT behind it */
+    g_assert_true(csam_sweep(&w, X86_MODE_64, no_cpuid, NULL));
+    page[1010] = 0xc3;
+    page[990] = 0x06; /* undefined, in front of it */
+    g_assert_true(csam_sweep(&w, X86_MODE_64, no_cpuid, NULL));
+    g_assert_false(csam_follow(&w, 1000, X86_MODE_64, no_cpuid, NULL));
+    page[990] = 0xc3;
+    page[900] = 0x06; /* too far away */
+    page[1100] = 0xf4;
+    g_assert_false(csam_sweep(&w, X86_MODE_64, no_cpuid, NULL));
+}
+
 /* The page was fetched from for the end of an instruction: that is where reading starts, not at the page. */
 static void test_follow_from_lead(void)
 {
@@ -394,6 +415,7 @@ int main(int argc, char **argv)
         {"/raw/exceptions", test_exceptions},
         {"/raw/stub", test_stub_in_the_way},
         {"/raw/sweep/finds", test_sweep},
+        {"/raw/sweep/data", test_sweep_data},
         {"/raw/sweep/from-lead", test_follow_from_lead},
         {"/raw/sweep/without-lead", test_sweep_without_lead},
         {"/raw/sweep/garbage", test_sweep_garbage},

@@ -14,7 +14,8 @@
 #include <string.h>
 
 #define IN_PAGE    ((uint64_t)PGM_PAGE_BYTES - 1)
-#define NEIGHBOURS 16u /* pages tried around one that was touched; power of two */
+#define NEIGHBOURS 16u  /* pages tried around one that was touched; power of two */
+#define LARGE      512u /* pages in a large one */
 
 /* ---- the hash ---- */
 
@@ -103,9 +104,20 @@ static bool joins(const struct jail_map *last, const struct jail_map *m)
            (m->rights == 0 || last->file_offset + last->bytes == m->file_offset);
 }
 
+/* Taken away from the end to the beginning. */
+static bool goes_before(const struct jail_map *last, const struct jail_map *m)
+{
+    return last->rights == 0 && m->rights == 0 && m->address + m->bytes == last->address;
+}
+
 static void queue(struct raw *r, struct raw_space *s, const struct jail_map *m)
 {
     if (s->queued > 0 && joins(&s->queue[s->queued - 1], m)) {
+        s->queue[s->queued - 1].bytes += m->bytes;
+        return;
+    }
+    if (s->queued > 0 && goes_before(&s->queue[s->queued - 1], m)) {
+        s->queue[s->queued - 1].address = m->address;
         s->queue[s->queued - 1].bytes += m->bytes;
         return;
     }
@@ -223,15 +235,39 @@ static void fill_neighbour(struct raw *r, struct raw_space *s, uint64_t gla)
         r->stats.prefilled++;
 }
 
+static void fill_around(struct raw *r, struct raw_space *s, uint64_t gla, unsigned pages)
+{
+    const uint64_t first = gla & ~((uint64_t)pages * PGM_PAGE_BYTES - 1);
+
+    for (unsigned n = 0; n < pages; n++)
+        fill_neighbour(r, s, first + n * (uint64_t)PGM_PAGE_BYTES);
+}
+
+/* The neighbours are mapped and follow each other in memory as well: a large page, most likely. */
+static bool in_one_piece(const struct raw_space *s, uint64_t gla)
+{
+    const uint64_t first = gla & ~((uint64_t)NEIGHBOURS * PGM_PAGE_BYTES - 1);
+    const struct raw_page *p = find(s, first);
+
+    for (unsigned n = 1; p != NULL && n < NEIGHBOURS; n++) {
+        const struct raw_page *q = find(s, first + n * (uint64_t)PGM_PAGE_BYTES);
+
+        if (q == NULL || q->gpa - p->gpa != n * (uint64_t)PGM_PAGE_BYTES)
+            return false;
+    }
+    return p != NULL;
+}
+
 void raw_space_fill(struct raw *r, struct raw_space *s, uint64_t gla)
 {
-    const uint64_t page = gla & ~IN_PAGE, around = gla & ~(NEIGHBOURS * PGM_PAGE_BYTES - 1ull);
+    const uint64_t page = gla & ~IN_PAGE;
 
     if ((raw_space_rights(s, page) & JAIL_EXEC) || !fill_data(r, s, page))
         return;
     r->stats.filled++;
-    for (unsigned n = 0; n < NEIGHBOURS; n++)
-        fill_neighbour(r, s, around + n * PGM_PAGE_BYTES);
+    fill_around(r, s, page, NEIGHBOURS);
+    if (in_one_piece(s, page))
+        fill_around(r, s, page, LARGE);
 }
 
 /* A neighbour that is known to be fit. */
