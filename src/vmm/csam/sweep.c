@@ -50,10 +50,16 @@ static bool has_immediate(unsigned map, uint8_t opcode)
     return map == MAP_0F3A;
 }
 
+/* VEX and EVEX: may be an instruction of newer processors. */
+static bool newer(const uint8_t *b, enum x86_mode mode)
+{
+    return mode == X86_MODE_64 && (b[0] == 0x62 || b[0] == 0xc4 || b[0] == 0xc5);
+}
+
 /* How long bytes are that the decoder does not know. @b has 15 bytes. */
 static unsigned unknown_bytes(const uint8_t *b, enum x86_mode mode)
 {
-    const bool vector = mode == X86_MODE_64 && (b[0] == 0x62 || b[0] == 0xc4 || b[0] == 0xc5);
+    const bool vector = newer(b, mode);
     const unsigned prefix = b[0] == 0x62 ? 4 : b[0] == 0xc4 ? 3 : 2;
     const unsigned map = b[0] == 0xc5 ? MAP_0F : b[1] & (b[0] == 0x62 ? 7 : 0x1f);
 
@@ -65,9 +71,9 @@ static unsigned unknown_bytes(const uint8_t *b, enum x86_mode mode)
 }
 
 /* What no program for ring 3 contains: where such bytes are, data is read. */
-static bool is_data(const struct x86_insn *i, bool known)
+static bool is_data(const struct sweep *s, const struct x86_insn *i, bool known, unsigned pos)
 {
-    return !known || (i->row->rules & (X86_RULE_CPL0 | X86_RULE_IOPL)) != 0;
+    return known ? (i->row->rules & (X86_RULE_CPL0 | X86_RULE_IOPL)) != 0 : !newer(s->w->bytes + pos, s->mode);
 }
 
 /* Looks at the instruction at @pos. Return: its length; 0: not all of it is there. @ret_good: what look() says. */
@@ -100,8 +106,8 @@ static bool sweep_from(struct sweep *s, unsigned pos)
 
         if (n == 0)
             break;
+        since_data = is_data(s, &i, known, pos) ? 0 : since_data + 1;
         pos += (unsigned)n;
-        since_data = is_data(&i, known) ? 0 : since_data + 1;
         if (since_data == 0)
             since_refused = 0;
         else if (since_refused > 0 || (!good && since_data > APART))
