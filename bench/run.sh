@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# bench/run.sh [FIGURE...] - hvbench natively, in QEMU's TCG and in Ringbox, with the same kernel and initramfs, in one go: a
-# table of rates and ratios, and one of boots; a third boot has the interpreter alone, which counts its instructions. SCALE (default 0.02) sizes
-# the work; BOOTS (default "cloud amd64") names the kernels to boot; FIGURE none: boots only. QEMU is a yardstick here, nothing else.
+# bench/run.sh [FIGURE...] - hvbench natively, in QEMU's TCG and in Ringbox (the recompiler alone, and with raw mode), with the same kernel and
+# initramfs, in one go: a table of rates and ratios, and one of boots; a third boot has the interpreter alone, which counts its instructions. SCALE
+# (default 0.02) sizes the work; BOOTS (default "cloud amd64") names the kernels to boot; FIGURE none: boots only. QEMU is a yardstick here, nothing else.
 set -euo pipefail
 cd "$(dirname "$(realpath "$0")")/.."
 figures=${*:-loop sieve sha256 lz qsort interp call div smc nbody matmul x87 libm memcpy chase getpid clock pipe fork signal fault mprotect}
@@ -28,7 +28,7 @@ timed() { # NAME COMMAND...: output to NAME.txt with the seconds since start bef
 }
 both() { # NAME: the guest in QEMU and in Ringbox
     timed "$1-qemu" qemu-system-x86_64 -accel tcg -cpu max -m 256 -display none -no-reboot -serial stdio -drive "file=$dir/$1.img,format=raw,if=ide,snapshot=on"
-    timed "$1-ringbox" build/bin/VBoxHeadless --startvm "$dir/$1.vbox" --serial-console
+    timed "$1-ringbox" build/bin/VBoxHeadless --startvm "$dir/$1.vbox" --serial-console --raw-mode off
 }
 interpreted() { # NAME: the guest in Ringbox without the recompiler
     sed 's|<Hardware>|<ExtraData><ExtraDataItem name="VBoxInternal/EM/RecompilerHeat" value="0"/></ExtraData>&|' "$dir/$1.vbox" > "$dir/$1-iem.vbox"
@@ -48,6 +48,7 @@ if [ "$figures" != none ]; then
     # shellcheck disable=SC2086
     HVB_SCALE=$scale "$dir/hvbench" $figures > "$dir/native.txt"
     both bench
+    timed bench-raw build/bin/VBoxHeadless --startvm "$dir/bench.vbox" --serial-console --raw-mode on
 fi
 python3 - "$dir" "$load" "$boots" << 'EOF'
 import math
@@ -89,18 +90,27 @@ for kernel in kernels.split():
     print(f"| {kernel} | {' | '.join(times)} | {insns:.0f} | {rate:.1f} |")
 if not os.path.exists(os.path.join(folder, "native.txt")):
     sys.exit()
-native, qemu, ours = rates("native"), rates("bench-qemu"), rates("bench-ringbox")
-print("\n| figure | unit | native | QEMU TCG | Ringbox | native / Ringbox | Ringbox / QEMU |\n|---|---|---|---|---|---|---|")
+native, qemu, ours, raw = rates("native"), rates("bench-qemu"), rates("bench-ringbox"), rates("bench-raw")
+print("\n| figure | unit | native | QEMU TCG | Ringbox | with raw mode | native / Ringbox | native / raw | Ringbox / QEMU | raw / QEMU |\n"
+      "|---|---|---|---|---|---|---|---|---|---|")
 CPU = set("loop sieve sha256 lz qsort interp call div smc nbody matmul x87 libm memcpy chase".split())
-slower, ahead = {}, {}  # of a group: native / ours, ours / TCG
+slower, ahead = {}, {}  # of a group and an engine: native / ours, ours / TCG
+
+
+def ratio(a, b):
+    return a / b if b else float("nan")
+
+
+
 for name in native:
     n, unit = native[name]
-    q, r = qemu.get(name, (0, ""))[0], ours.get(name, (0, ""))[0]
+    q, r, w = (place.get(name, (0, ""))[0] for place in (qemu, ours, raw))
     group = "CPU figures" if name in CPU else "OS paths"
-    if q and r:
-        slower.setdefault(group, []).append(n / r)
-        ahead.setdefault(group, []).append(r / q)
-    print(f"| {name} | {unit} | {n:.2f} | {q:.2f} | {r:.2f} | {n / r if r else float('nan'):.1f} | {r / q if q else float('nan'):.3f} |")
+    for engine, rate in (("", r), (" with raw mode", w)):
+        if q and rate:
+            slower.setdefault(group + engine, []).append(n / rate)
+            ahead.setdefault(group + engine, []).append(rate / q)
+    print(f"| {name} | {unit} | {n:.2f} | {q:.2f} | {r:.2f} | {w:.2f} | {ratio(n, r):.2f} | {ratio(n, w):.2f} | {ratio(r, q):.2f} | {ratio(w, q):.2f} |")
 
 
 def mean(ratios):
