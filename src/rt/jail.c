@@ -18,13 +18,15 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define KICK SIGUSR1
 /* ptrace() is variadic and takes pointers for everything. */
-#define NOTHING      ((void *)0)
-#define NUMBER(n)    ((void *)(uintptr_t)(n))
-#define ERRORS_BELOW ((uint64_t)-4096)
+#define NOTHING        ((void *)0)
+#define NUMBER(n)      ((void *)(uintptr_t)(n))
+#define CPUCLOCK_SCHED 2u /* of a process's clock: clock_getcpuclockid(3) */
+#define ERRORS_BELOW   ((uint64_t)-4096)
 
 int jail_wait(struct jail *j, pid_t thread)
 {
@@ -248,6 +250,14 @@ pid_t jail_pid(const struct jail *j)
 pid_t jail_thread(const struct jail *j)
 {
     return j->thread;
+}
+
+uint64_t jail_used_ns(const struct jail *j)
+{
+    const clockid_t clock = (clockid_t)((unsigned)~j->pid << 3 | CPUCLOCK_SCHED);
+    struct timespec t;
+
+    return clock_gettime(clock, &t) == 0 ? (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec : 0;
 }
 
 const char *jail_missing(const struct jail *j)

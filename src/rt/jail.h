@@ -73,6 +73,8 @@ const char *jail_missing(const struct jail *j);
  * gs_base). 0: this host has none.
  */
 uint16_t jail_based_selector(const struct jail *j);
+/** Processor time its threads have used. */
+uint64_t jail_used_ns(const struct jail *j);
 /** CPUID in there is a trap; else it answers for the host. */
 bool jail_cpuid_traps(const struct jail *j);
 

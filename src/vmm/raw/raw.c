@@ -251,8 +251,10 @@ static enum iem_fast_result leave(struct raw *r, enum iem_fast_result result)
 static enum iem_fast_result round_trip(struct raw *r, struct raw_space *s)
 {
     struct vcpu *c = r->c;
+    const uint64_t since = raw_now_ns();
     struct jail_trap t = {0};
     enum jail_end end = run_jail(r, s, &t);
+    const uint64_t ran_ns = raw_now_ns() - since;
     uint64_t filled;
     bool stays;
 
@@ -269,7 +271,7 @@ static enum iem_fast_result round_trip(struct raw *r, struct raw_space *s)
         return cpum_wanted(c) ? IEM_FAST_JUMP : IEM_FAST_COLD;
     }
     filled = r->stats.filled;
-    stays = raw_policy_stay(r, s->root); /* first: an exception does not come back */
+    stays = raw_policy_stay(r, s, ran_ns); /* first: an exception does not come back */
     if (!handle(r, s, &t))
         stays = false;
     if (r->stats.filled != filled)

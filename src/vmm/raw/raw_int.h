@@ -58,7 +58,8 @@ struct raw_policy {
     uint64_t busy_ns, last_ns; /* outside: of the thread's processor time, in the present window */
     uint32_t asks;
     bool in;
-    uint64_t window_ns; /* inside: when the present window began */
+    const struct jail *jail;     /* inside: of the present window; what it had used at its beginning ... */
+    uint64_t used_ns, inside_ns; /* ... and how long it has run since, by the clock */
     uint32_t traps, fills, bad;
     uint64_t not_before_ns;
     unsigned back_off;
@@ -86,7 +87,7 @@ struct raw {
     struct raw_stats stats;
     uint8_t op[IEM_OP_BYTES] __attribute__((aligned(16)));
     struct raw_judgement judgement[RAW_JUDGEMENTS];
-    struct raw_policy policy[RAW_POLICIES];
+    struct raw_policy policy[RAW_POLICIES], *last_asked;
 };
 
 /* ---- state.c ---- */
@@ -135,8 +136,8 @@ bool raw_judged_unfit(const struct raw *r, uint64_t gpa);
 uint64_t raw_now_ns(void);
 /** Asked outside: shall the present address space run natively now? */
 bool raw_policy_enter(struct raw *r, uint64_t root);
-/** Told inside, at each stop. Return: false: it does not pay any more. */
-bool raw_policy_stay(struct raw *r, uint64_t root);
+/** Told inside, at each stop, after @ran_ns by the clock. Return: false: it does not pay any more. */
+bool raw_policy_stay(struct raw *r, const struct raw_space *s, uint64_t ran_ns);
 /** The stop was for a page that is mapped now. */
 void raw_policy_filled(struct raw *r, uint64_t root);
 
