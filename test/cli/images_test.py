@@ -109,7 +109,8 @@ def changes(h):
     check(r.rc == 1 and "Property 'a/b' does not exist" in r.err and "VBOX_E_OBJECT_NOT_FOUND" in r.err, repr(r))
     r = h("modifymedium", disk)
     check(r.rc == 2 and r.err.startswith("VBoxManage: error: No operation specified\n"), repr(r))
-    r = h("modifymedium", os.path.join(h.top, "x.vhd"), "--compact")
+    h.ok("modifymedium", os.path.join(h.top, "x.vhd"), "--compact")
+    r = h("modifymedium", os.path.join(h.top, "x.vmdk"), "--compact")
     check(r.rc == 1 and "VBOX_E_NOT_SUPPORTED" in r.err, repr(r))
 
 

@@ -99,7 +99,7 @@ def moves(h):
         a.start()
         check(a.goes_on(60), "the guest does not count")
         pauses = []
-        for _ in range(3):
+        while len(pauses) < 2 or (min(map(int, pauses)) > 300 and len(pauses) < 6):  # other programs may have the processor
             b.start(waits=True)
             count = a.counted()
             run = a.go(b)

@@ -273,7 +273,7 @@ int vhd_put_footer(struct vd *vd)
     return rc;
 }
 
-static int put_entry(struct vd *vd, uint32_t b)
+int vhd_put_entry(struct vd *vd, uint32_t b)
 {
     struct vhd *v = vd->priv;
     uint8_t raw[4];
@@ -294,7 +294,7 @@ static int vhd_commit(struct vd *vd)
     if (rc == 0)
         rc = tcache_write(v->bitmaps, NULL, NULL);
     for (guint i = 0; rc == 0 && i < v->new_blocks->len; i++)
-        rc = put_entry(vd, g_array_index(v->new_blocks, uint32_t, i));
+        rc = vhd_put_entry(vd, g_array_index(v->new_blocks, uint32_t, i));
     if (rc == 0)
         g_array_set_size(v->new_blocks, 0);
     return rc;
@@ -361,7 +361,7 @@ static int alloc_block(struct vd *vd, uint32_t b, uint64_t off, const uint8_t *b
         g_array_append_val(v->new_blocks, b);
         return 0;
     }
-    rc = put_entry(vd, b);
+    rc = vhd_put_entry(vd, b);
     if (rc) {
         v->bat[b] = VHD_FREE;
         vd_downgrade(vd, "a block table entry could not be written");
@@ -444,7 +444,7 @@ static int vhd_discard(struct vd *vd, uint64_t off_bytes, uint64_t bytes)
         if (v->bat[b] == VHD_FREE)
             continue;
         v->bat[b] = VHD_FREE;
-        rc = put_entry(vd, (uint32_t)b);
+        rc = vhd_put_entry(vd, (uint32_t)b);
         if (rc)
             vd_downgrade(vd, "a block table entry could not be written");
         else
@@ -453,6 +453,14 @@ static int vhd_discard(struct vd *vd, uint64_t off_bytes, uint64_t bytes)
             rc = 0;
     }
     return rc;
+}
+
+void vhd_forget_bitmaps(struct vd *vd)
+{
+    struct vhd *v = vd->priv;
+
+    tcache_free(v->bitmaps);
+    v->bitmaps = tcache_new(vd->io, vd->fd, v->bitmap_bytes, CACHED_BITMAPS);
 }
 
 static bool vhd_check(struct vd *vd, struct vd_report *report, GError **error)
@@ -475,6 +483,7 @@ const struct vd_format vhd_format = {
     .flush = vhd_flush,
     .create = vhd_create,
     .resize = vhd_resize,
+    .compact = vhd_compact,
     .check = vhd_check,
     .set_parent = vhd_set_parent,
     .set_ids = vhd_set_ids,

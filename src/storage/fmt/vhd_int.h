@@ -67,6 +67,15 @@ int vhd_flush(struct vd *vd);
 /** vhd_put_footer() - at the end of the file, where it counts, and its copy at the beginning. Syncs between. */
 int vhd_put_footer(struct vd *vd);
 
+/** vhd_put_entry() - a block's entry of the table to the file; not synced. */
+int vhd_put_entry(struct vd *vd, uint32_t b);
+/** vhd_forget_bitmaps() - blocks have moved; nothing may be changed in memory alone. */
+void vhd_forget_bitmaps(struct vd *vd);
+
+/* ---- vhd_compact.c ---- */
+
+bool vhd_compact(struct vd *vd, const struct vd_progress *progress, GError **error);
+
 /* ---- vhd_create.c ---- */
 
 bool vhd_create(const struct fio *io, int fd, const struct vd_create *args, GError **error);

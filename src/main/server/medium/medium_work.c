@@ -263,7 +263,8 @@ bool medium_compact(struct bus_call *call, GVariant **ret, GError **error)
 {
     struct medium *m = call->object;
 
-    if (m->kind == DEVICE_HARD_DISK && g_ascii_strcasecmp(m->format, "VDI") != 0)
+    if (m->kind == DEVICE_HARD_DISK && g_ascii_strcasecmp(m->format, "VDI") != 0 &&
+        g_ascii_strcasecmp(m->format, "VHD") != 0)
         return api_fail(error, VBOX_E_NOT_SUPPORTED,
                         "Compact medium operation for the format '%s' is not available; clone it instead", m->format);
     if (!medium_may_change(m, error))
