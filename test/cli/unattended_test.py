@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""unattended_test.py - unattended installation: discs are recognised, Debian's answers are what debconf takes, and the disc that is made boots
-and differs from the original by three files. (The installation itself is not run here.) Discs are made by xorriso."""
+"""unattended_test.py - unattended installation: discs are recognised, Debian's answers are what debconf takes, those of the others what
+their languages allow, and the disc that is made boots and differs from the original by a few files. (The installation itself is not run here.) Discs are made by xorriso."""
+import json
 import os
 import re
+import shlex
 import subprocess
+from xml.etree import ElementTree
 
 from golden import same, syntax_error
 from manage import check, main
@@ -11,13 +14,12 @@ from manage import check, main
 ISOLINUX = "/usr/lib/ISOLINUX/isolinux.bin"
 
 
-def iso(h, label, kernel="install.amd", boot=True):
+def iso(h, label, kernel="install.amd/vmlinuz", ramdisk="install.amd/initrd.gz", boot=True):
     """A disc with the files an installation disc has."""
     tree = os.path.join(h.top, label.replace(" ", "_"))
-    for folder in ("isolinux", "boot/grub", kernel):
-        os.makedirs(os.path.join(tree, folder))
-    for name, text in ((f"{kernel}/vmlinuz", "kernel"), (f"{kernel}/initrd.gz", "ramdisk"), ("isolinux/isolinux.cfg", "theirs"),
-                       ("boot/grub/grub.cfg", "theirs"), ("README.txt", "kept")):
+    for name, text in ((kernel, "kernel"), (ramdisk, "ramdisk"), ("isolinux/isolinux.cfg", "theirs"), ("boot/grub/grub.cfg", "theirs"),
+                       ("README.txt", "kept")):
+        os.makedirs(os.path.dirname(os.path.join(tree, name)), exist_ok=True)
         with open(os.path.join(tree, name), "w", encoding="ascii") as f:
             f.write(text)
     subprocess.run(["cp", ISOLINUX, os.path.join(tree, "isolinux")], check=True)
@@ -121,4 +123,62 @@ def install(h):
     check("/isolinux/isolinux.bin" in report, report)
 
 
-main(words, detect, refused, install)
+ASKED = ("--user", "jo", "--user-password", "s3cret", "--full-user-name", 'Jo "Q" <x> & \\', "--post-install-command", 'echo "a & b" > /c')
+
+
+def made(h, label, kernel, ramdisk, script, menu):
+    """The answers on the disc that is made, and the words its kernel gets."""
+    source = iso(h, label, kernel, ramdisk)
+    check("installation supported = yes" in h.ok("unattended", "detect", "--iso", source), label)
+    name = kernel.split("/", maxsplit=1)[0]
+    h.ok("createvm", "--name", name, "--register", "--default", "--ostype", "Linux_64")
+    h.ok("unattended", "install", name, "--iso", source, *ASKED)
+    disc = h.info(name)["IDE-1-0"]
+    check(script in names_of(disc) and names_of(disc) - names_of(source) <= {script, menu, "/nocloud/meta-data", "/boot/grub2/grub.cfg",
+                                                                            "/boot/x86_64/grub2/grub.cfg"}, str(names_of(disc)))
+    text = file_of(disc, script)
+    check("s3cret" not in text and "@@" not in text, text)
+    return text, re.search(rf"kernel /{kernel}\n  append initrd=/{ramdisk} (.*)\n", file_of(disc, menu)).group(1)
+
+
+def kickstart(h):
+    text, words = made(h, "Fedora-S-dvd-x86_64-39", "images/pxeboot/vmlinuz", "images/pxeboot/initrd.img", "/ks.cfg", "/isolinux/isolinux.cfg")
+    same(words, "inst.repo=cdrom inst.ks=cdrom:/ks.cfg")
+    lines = dict((line.split(" ", 1) + [""])[:2] for line in text.splitlines())
+    user = shlex.split(lines["user"])  # as Anaconda reads a line
+    check("--name=jo" in user and '--gecos=Jo "Q" <x> & \\' in user and any(w.startswith("--password=$6$") for w in user), str(user))
+    check('\n%post\necho "a & b" > /c\n%end\n' in text and lines["lang"] == "en_US.UTF-8", text)
+
+
+def autoyast(h):
+    text, words = made(h, "openSUSE-Leap-15.5-DVD", "boot/x86_64/loader/linux", "boot/x86_64/loader/initrd", "/autoinst.xml",
+                       "/boot/x86_64/loader/isolinux.cfg")
+    same(words, "install=cd:/ autoyast=relurl://autoinst.xml")
+    ns = "{http://www.suse.com/1.0/yast2ns}"
+    profile = ElementTree.fromstring(text)
+    users = {u.find(ns + "username").text: u for u in profile.iter(ns + "user")}
+    check(set(users) == {"root", "jo"} and users["jo"].find(ns + "fullname").text == 'Jo "Q" <x> & \\', text)
+    check(all(u.find(ns + "user_password").text.startswith("$6$") for u in users.values()), text)
+    same(profile.find(f".//{ns}source").text, 'echo "a & b" > /c')
+
+
+def autoinstall(h):
+    text, words = made(h, "Ubuntu-Server 22.04 LTS", "casper/vmlinuz", "casper/initrd", "/nocloud/user-data", "/isolinux/isolinux.cfg")
+    same(words, "autoinstall ds=nocloud;s=/cdrom/nocloud/")
+    same(file_of(h.info("casper")["IDE-1-0"], "/nocloud/meta-data"), "")
+    check('  linux /casper/vmlinuz autoinstall "ds=nocloud;s=/cdrom/nocloud/"\n' in file_of(h.info("casper")["IDE-1-0"], "/boot/grub/grub.cfg"), "the menu")
+    check(text.startswith("#cloud-config\nautoinstall:\n  version: 1\n"), text)
+    values = {k: json.loads(v) for k, v in re.findall(r'^ +(\w+): (".*")$', text, re.M)}  # YAML's double quotes are JSON's
+    check(values["username"] == "jo" and values["realname"] == 'Jo "Q" <x> & \\' and values["password"].startswith("$6$"), text)
+    same(json.loads(re.search(r"late-commands:\n    - (.*)\n", text).group(1)), 'echo "a & b" > /c')
+
+
+def live(h):
+    """A disc of that system without the installer's kernel."""
+    disc = iso(h, "Ubuntu 24.04 LTS", "other/vmlinuz", "other/initrd")
+    h.ok("createvm", "--name", "m", "--register", "--default", "--ostype", "Ubuntu_64")
+    r = h("unattended", "install", "m", "--iso", disc)
+    check(r.rc == 1 and "has no kernel of the installer (autoinstall)" in r.err, repr(r))
+
+
+main(words, detect, refused, install, kickstart, autoyast, autoinstall, live)

@@ -224,7 +224,7 @@ static char *make_script(const struct request *r, const struct unattended_values
 
     if (r->text[TEMPLATE] != NULL && !g_file_get_contents(r->text[TEMPLATE], &template, NULL, error))
         return NULL;
-    return unattended_script(template, v, error);
+    return unattended_script(unattended_installer_find(r->system->installer), template, v, error);
 }
 
 static int prepare(struct cmd *c, const struct request *r, const char *machine, GVariant *m,
@@ -243,7 +243,8 @@ static int prepare(struct cmd *c, const struct request *r, const char *machine, 
     g_autofree char *script = make_script(r, v, &error);
     bool ok = script != NULL;
     if (ok && r->text[DRY_RUN] == NULL)
-        ok = unattended_disc(r->iso, disc, script, v->kernel_parameters, &error);
+        ok = unattended_disc(unattended_installer_find(r->system->installer), r->iso, disc, script,
+                             v->kernel_parameters, &error);
     if (!ok) {
         cmd_error("%s", error->message);
         g_error_free(error);

@@ -19,13 +19,14 @@ static const struct unattended_system systems[] = {
     {"debian.org/debian/11", "Debian11_64", "11", "debian"},
     {"debian.org/debian/10", "Debian10_64", "10", "debian"},
     {"debian.org/debian", "Debian_64", "", "debian"},
-    {"ubuntu.com/ubuntu/22.04", "Ubuntu22_LTS_64", "22.04", NULL},
-    {"ubuntu.com/ubuntu/20.04", "Ubuntu20_LTS_64", "20.04", NULL},
-    {"ubuntu.com/ubuntu", "Ubuntu_64", "", NULL},
-    {"fedoraproject.org/fedora", "Fedora_64", "", NULL},
-    {"redhat.com/rhel", "RedHat_64", "", NULL},
-    {"centos.org", "RedHat_64", "", NULL},
-    {"opensuse.org", "OpenSUSE_64", "", NULL},
+    {"ubuntu.com/ubuntu/22.04", "Ubuntu22_LTS_64", "22.04", "autoinstall"},
+    {"ubuntu.com/ubuntu/20.04", "Ubuntu20_LTS_64", "20.04", "autoinstall"},
+    {"ubuntu.com/ubuntu", "Ubuntu_64", "", "autoinstall"},
+    {"fedoraproject.org/fedora-live", "Fedora_64", "", NULL},
+    {"fedoraproject.org/fedora", "Fedora_64", "", "kickstart"},
+    {"redhat.com/rhel", "RedHat_64", "", "kickstart"},
+    {"centos.org", "RedHat_64", "", "kickstart"},
+    {"opensuse.org", "OpenSUSE_64", "", "autoyast"},
     {"archlinux.org", "ArchLinux_64", "", NULL},
     {"freebsd.org", "FreeBSD_64", "", NULL},
     {"openbsd.org", "OpenBSD_64", "", NULL},
@@ -56,11 +57,10 @@ static char *by_label(const char *iso)
 {
     static const struct {
         const char *label, *id;
-    } names[] = {{"Debian ", "debian.org/debian"},
-                 {"Ubuntu ", "ubuntu.com/ubuntu"},
-                 {"Ubuntu-Server ", "ubuntu.com/ubuntu"},
-                 {"Fedora-", "fedoraproject.org/fedora"},
-                 {"ARCH_", "archlinux.org"}};
+    } names[] = {{"Debian ", "debian.org/debian"},        {"Ubuntu ", "ubuntu.com/ubuntu"},
+                 {"Ubuntu-Server ", "ubuntu.com/ubuntu"}, {"Fedora-WS-Live", "fedoraproject.org/fedora-live"},
+                 {"Fedora-", "fedoraproject.org/fedora"}, {"CentOS ", "centos.org"},
+                 {"openSUSE-", "opensuse.org"},           {"ARCH_", "archlinux.org"}};
     char label[LABEL_BYTES + 1] = {0};
     FILE *f = fopen(iso, "re");
     bool ok = f != NULL && fseek(f, LABEL_AT, SEEK_SET) == 0 && fread(label, 1, LABEL_BYTES, f) == LABEL_BYTES;

@@ -1,16 +1,13 @@
 /*
  * disc.c - a copy of an installation disc that starts its installer with our answers.
  *
- * xorriso copies the disc as it boots, and puts three files on top: the answers, and menus of ISOLINUX and GRUB with
- * one entry. (Debian GNU/Linux Installation Guide, 5.3: auto, priority, file.)
+ * xorriso copies the disc as it boots, and puts a few files on top: the answers, and menus of ISOLINUX and GRUB with
+ * one entry.
  */
 #include "frontends/VBoxManage/unattended/unattended.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
-
-#define SCRIPT "preseed.cfg"
-#define BOOT   "auto=true priority=critical file=/cdrom/" SCRIPT
 
 static bool run(char **argv, char **ret_out, GError **error)
 {
@@ -26,23 +23,22 @@ static bool run(char **argv, char **ret_out, GError **error)
     return false;
 }
 
-/* "/install.amd"; g_free. */
-static char *kernel_folder(const char *iso, GError **error)
+/* The kernel and initial ramdisk that are there; NULL: none. */
+static const char *const *find_kernel(const struct unattended_installer *i, const char *iso, GError **error)
 {
-    static const char *const known[] = {"/install.amd", "/install.386", "/install.a64"};
     char *argv[] = {"xorriso", "-osirrox",  "on", "-indev", (char *)iso, "-find",
-                    "/",       "-maxdepth", "2",  "-name",  "vmlinuz",   NULL};
+                    "/",       "-maxdepth", "4",  "-type",  "f",         NULL};
     g_autofree char *out = NULL;
 
     if (!run(argv, &out, error))
         return NULL;
-    for (unsigned k = 0; k < G_N_ELEMENTS(known); k++) {
-        g_autofree char *file = g_strdup_printf("'%s/vmlinuz'", known[k]);
+    for (unsigned k = 0; k < UNATTENDED_KERNELS && i->kernels[k][0] != NULL; k++) {
+        g_autofree char *file = g_strdup_printf("'%s'", i->kernels[k][0]);
         if (strstr(out, file) != NULL)
-            return g_strdup(known[k]);
+            return i->kernels[k];
     }
-    g_set_error(error, UNATTENDED_ERROR, 0, "'%s' has no kernel of the Debian installer; use an installation disc",
-                iso);
+    g_set_error(error, UNATTENDED_ERROR, 0,
+                "'%s' has no kernel of the installer (%s); use an installation disc, no live one", iso, i->name);
     return NULL;
 }
 
@@ -53,79 +49,79 @@ static bool put(const char *folder, const char *name, const char *text, GError *
     return g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_NONE, 0600, error);
 }
 
-static bool write_files(const char *folder, const char *script, const char *kernel, const char *more, GError **error)
-{
-    g_autofree char *isolinux =
-        g_strdup_printf("default unattended\nprompt 0\ntimeout 10\nlabel unattended\n  kernel %s/vmlinuz\n"
-                        "  append initrd=%s/initrd.gz " BOOT "%s%s --- quiet\n",
-                        kernel, kernel, *more != '\0' ? " " : "", more);
-    g_autofree char *grub = g_strdup_printf("set timeout=1\nmenuentry 'Unattended installation' {\n"
-                                            "  linux %s/vmlinuz " BOOT "%s%s --- quiet\n  initrd %s/initrd.gz\n}\n",
-                                            kernel, *more != '\0' ? " " : "", more, kernel);
+/* What the copy gets: files of ours, and their places on the disc. */
+static const char *const ours[] = {"script", "beside", "isolinux.cfg", "grub.cfg"};
 
-    return put(folder, SCRIPT, script, error) && put(folder, "isolinux.cfg", isolinux, error) &&
-           put(folder, "grub.cfg", grub, error);
+static const char *place_of(const struct unattended_installer *i, unsigned file)
+{
+    const char *const places[G_N_ELEMENTS(ours)] = {i->file, i->beside, i->isolinux, i->grub};
+
+    return places[file];
 }
 
-static bool make(const char *iso, const char *path, const char *folder, GError **error)
+static bool write_files(const char *folder, const struct unattended_installer *i, const char *script,
+                        const char *const kernel[2], const char *more, GError **error)
 {
-    g_autofree char *script = g_build_filename(folder, SCRIPT, NULL);
-    g_autofree char *isolinux = g_build_filename(folder, "isolinux.cfg", NULL);
-    g_autofree char *grub = g_build_filename(folder, "grub.cfg", NULL);
-    char *argv[] = {"xorriso",
-                    "-return_with",
-                    "FAILURE",
-                    "32",
-                    "-indev",
-                    (char *)iso,
-                    "-outdev",
-                    (char *)path,
-                    "-map",
-                    script,
-                    "/" SCRIPT,
-                    "-map",
-                    isolinux,
-                    "/isolinux/isolinux.cfg",
-                    "-map",
-                    grub,
-                    "/boot/grub/grub.cfg",
-                    "-chmod_r",
-                    "a+r",
-                    "/" SCRIPT,
-                    "/isolinux/isolinux.cfg",
-                    "/boot/grub/grub.cfg",
-                    "--",
-                    "-boot_image",
-                    "any",
-                    "replay",
-                    "-commit_eject",
-                    "none",
-                    NULL};
-    g_autofree char *out = NULL;
+    g_autofree char *words = g_strconcat(i->boot, *more != '\0' ? " " : "", more, i->last, NULL);
+    g_auto(GStrv) bare = g_strsplit(words, "\"", -1); /* ISOLINUX knows no quotes */
+    g_autofree char *unquoted = g_strjoinv("", bare);
+    g_autofree char *isolinux = g_strdup_printf(
+        "default unattended\nprompt 0\ntimeout 10\nlabel unattended\n  kernel %s\n  append initrd=%s %s\n", kernel[0],
+        kernel[1], unquoted);
+    g_autofree char *grub =
+        g_strdup_printf("set timeout=1\nmenuentry 'Unattended installation' {\n  linux %s %s\n  initrd %s\n}\n",
+                        kernel[0], words, kernel[1]);
 
-    return run(argv, &out, error);
+    return put(folder, "script", script, error) && put(folder, "beside", "", error) &&
+           put(folder, "isolinux.cfg", isolinux, error) && put(folder, "grub.cfg", grub, error);
+}
+
+static bool make(const struct unattended_installer *i, const char *iso, const char *path, const char *folder,
+                 GError **error)
+{
+    g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *out = NULL;
+    const char *const first[] = {"xorriso", "-return_with", "FAILURE", "32", "-indev", iso, "-outdev", path};
+    const char *const last[] = {"--", "-boot_image", "any", "replay", "-commit_eject", "none"};
+
+    for (unsigned k = 0; k < G_N_ELEMENTS(first); k++)
+        g_ptr_array_add(argv, g_strdup(first[k]));
+    for (unsigned k = 0; k < G_N_ELEMENTS(ours); k++) {
+        if (place_of(i, k) == NULL)
+            continue;
+        g_ptr_array_add(argv, g_strdup("-map"));
+        g_ptr_array_add(argv, g_build_filename(folder, ours[k], NULL));
+        g_ptr_array_add(argv, g_strdup(place_of(i, k)));
+    }
+    g_ptr_array_add(argv, g_strdup("-chmod_r"));
+    g_ptr_array_add(argv, g_strdup("a+r"));
+    for (unsigned k = 0; k < G_N_ELEMENTS(ours); k++)
+        if (place_of(i, k) != NULL)
+            g_ptr_array_add(argv, g_strdup(place_of(i, k)));
+    for (unsigned k = 0; k < G_N_ELEMENTS(last); k++)
+        g_ptr_array_add(argv, g_strdup(last[k]));
+    g_ptr_array_add(argv, NULL);
+    return run((char **)argv->pdata, &out, error);
 }
 
 static void clean(const char *folder)
 {
-    static const char *const names[] = {SCRIPT, "isolinux.cfg", "grub.cfg"};
-
-    for (unsigned k = 0; k < G_N_ELEMENTS(names); k++) {
-        g_autofree char *path = g_build_filename(folder, names[k], NULL);
+    for (unsigned k = 0; k < G_N_ELEMENTS(ours); k++) {
+        g_autofree char *path = g_build_filename(folder, ours[k], NULL);
         g_unlink(path);
     }
     g_rmdir(folder);
 }
 
-bool unattended_disc(const char *iso, const char *path, const char *script, const char *kernel_parameters,
-                     GError **error)
+bool unattended_disc(const struct unattended_installer *i, const char *iso, const char *path, const char *script,
+                     const char *kernel_parameters, GError **error)
 {
-    g_autofree char *kernel = kernel_folder(iso, error);
+    const char *const *kernel = find_kernel(i, iso, error);
     g_autofree char *folder = kernel != NULL ? g_dir_make_tmp("unattended-XXXXXX", error) : NULL;
 
     if (folder == NULL)
         return false;
-    bool ok = write_files(folder, script, kernel, kernel_parameters, error) && make(iso, path, folder, error);
+    bool ok = write_files(folder, i, script, kernel, kernel_parameters, error) && make(i, iso, path, folder, error);
     clean(folder);
     if (!ok)
         g_unlink(path);

@@ -1,9 +1,8 @@
 /*
  * script.c - the answers an installer reads.
  *
- * A template has places "@@VBOX_INSERT_NAME@@", under the names VirtualBox's own templates use. Debian's is here, in
- * the words of its installer (Debian GNU/Linux Installation Guide, appendix B: preseeding). Passwords stand in it as
- * SHA-512 hashes of crypt(3): the disc stays in the machine's folder.
+ * A template has places "@@VBOX_INSERT_NAME@@", under the names VirtualBox's own templates use. Passwords stand in it
+ * as SHA-512 hashes of crypt(3): the disc stays in the machine's folder.
  */
 #include <crypt.h>
 #include <string.h>
@@ -15,43 +14,6 @@
 #define PLACE_END  "@@"
 #define SALT_CHARS 16
 #define TEXT_MAX   256
-
-static const char debian[] = "# Answers for the Debian installer.\n"
-                             "d-i debian-installer/locale string @@VBOX_INSERT_LOCALE@@\n"
-                             "d-i debian-installer/country string @@VBOX_INSERT_COUNTRY@@\n"
-                             "d-i keyboard-configuration/xkb-keymap select us\n"
-                             "d-i netcfg/choose_interface select auto\n"
-                             "d-i netcfg/get_hostname string @@VBOX_INSERT_HOSTNAME_WITHOUT_DOMAIN@@\n"
-                             "d-i netcfg/get_domain string @@VBOX_INSERT_HOSTNAME_DOMAIN@@\n"
-                             "d-i netcfg/hostname string @@VBOX_INSERT_HOSTNAME_WITHOUT_DOMAIN@@\n"
-                             "d-i hw-detect/load_firmware boolean false\n"
-                             "d-i mirror/country string manual\n"
-                             "d-i mirror/http/hostname string deb.debian.org\n"
-                             "d-i mirror/http/directory string /debian\n"
-                             "d-i mirror/http/proxy string @@VBOX_INSERT_PROXY@@\n"
-                             "d-i apt-setup/cdrom/set-first boolean false\n"
-                             "d-i passwd/root-login boolean true\n"
-                             "d-i passwd/root-password-crypted password @@VBOX_INSERT_ROOT_PASSWORD_SHACRYPT512@@\n"
-                             "d-i passwd/make-user boolean true\n"
-                             "d-i passwd/user-fullname string @@VBOX_INSERT_USER_FULL_NAME@@\n"
-                             "d-i passwd/username string @@VBOX_INSERT_USER_LOGIN@@\n"
-                             "d-i passwd/user-password-crypted password @@VBOX_INSERT_USER_PASSWORD_SHACRYPT512@@\n"
-                             "d-i clock-setup/utc boolean @@VBOX_INSERT_RTC_USE_UTC@@\n"
-                             "d-i time/zone string @@VBOX_INSERT_TIME_ZONE_UX@@\n"
-                             "d-i clock-setup/ntp boolean true\n"
-                             "d-i partman-auto/method string regular\n"
-                             "d-i partman-auto/choose_recipe select atomic\n"
-                             "d-i partman-partitioning/confirm_write_new_label boolean true\n"
-                             "d-i partman/choose_partition select finish\n"
-                             "d-i partman/confirm boolean true\n"
-                             "d-i partman/confirm_nooverwrite boolean true\n"
-                             "tasksel tasksel/first multiselect @@VBOX_INSERT_PACKAGES@@\n"
-                             "popularity-contest popularity-contest/participate boolean false\n"
-                             "d-i grub-installer/only_debian boolean true\n"
-                             "d-i grub-installer/bootdev string default\n"
-                             "d-i preseed/late_command string @@VBOX_INSERT_POST_COMMAND@@\n"
-                             "d-i cdrom-detect/eject boolean true\n"
-                             "d-i finish-install/reboot_in_progress note\n";
 
 void unattended_values_fini(struct unattended_values *v)
 {
@@ -114,12 +76,35 @@ static char *hashed(const char *password)
 
 /* ---- the text ---- */
 
+/* What stands between double quotes. */
+static char *quoted(const char *text)
+{
+    g_autoptr(GString) out = g_string_new(NULL);
+
+    for (; *text != '\0'; text++) {
+        if (*text == '"' || *text == '\\')
+            g_string_append_c(out, '\\');
+        g_string_append_c(out, *text);
+    }
+    return g_strdup(out->str);
+}
+
+static char *escaped(enum unattended_escape how, const char *text)
+{
+    switch (how) {
+    case ESCAPE_QUOTES: return quoted(text);
+    case ESCAPE_XML: return g_markup_escape_text(text, -1);
+    default: return g_strdup(text);
+    }
+}
+
+/* Values that stand as they are, whatever the script is written in. */
 static void insert(GHashTable *values, const char *name, const char *value)
 {
     g_hash_table_insert(values, g_strdup(name), g_strdup(value));
 }
 
-static bool fill(GHashTable *values, const struct unattended_values *v)
+static bool fill(GHashTable *values, enum unattended_escape how, const struct unattended_values *v)
 {
     const char *dot = strchr(v->hostname, '.');
     g_autofree char *host = g_strndup(v->hostname, (gsize)(dot - v->hostname));
@@ -127,21 +112,22 @@ static bool fill(GHashTable *values, const struct unattended_values *v)
     const bool minimal = strcmp(v->packages, "minimal") == 0;
 
     insert(values, "USER_LOGIN", v->user);
-    insert(values, "USER_PASSWORD", v->password);
+    g_hash_table_insert(values, g_strdup("USER_PASSWORD"), escaped(how, v->password));
     insert(values, "USER_PASSWORD_SHACRYPT512", user);
-    insert(values, "ROOT_PASSWORD", v->admin_password);
+    g_hash_table_insert(values, g_strdup("ROOT_PASSWORD"), escaped(how, v->admin_password));
     insert(values, "ROOT_PASSWORD_SHACRYPT512", root);
-    insert(values, "USER_FULL_NAME", v->full_name);
+    g_hash_table_insert(values, g_strdup("USER_FULL_NAME"), escaped(how, v->full_name));
     insert(values, "LOCALE", v->locale);
     insert(values, "COUNTRY", v->country);
     insert(values, "TIME_ZONE_UX", v->time_zone);
     insert(values, "HOSTNAME_FQDN", v->hostname);
     insert(values, "HOSTNAME_WITHOUT_DOMAIN", host);
     insert(values, "HOSTNAME_DOMAIN", dot + 1);
-    insert(values, "PROXY", v->proxy);
+    g_hash_table_insert(values, g_strdup("PROXY"), escaped(how, v->proxy));
     insert(values, "RTC_USE_UTC", v->clock_utc ? "true" : "false");
     insert(values, "PACKAGES", minimal ? "" : "standard, ssh-server");
     insert(values, "POST_COMMAND", v->post_command);
+    g_hash_table_insert(values, g_strdup("POST_COMMAND_ESCAPED"), escaped(how, v->post_command));
     return user != NULL && root != NULL;
 }
 
@@ -171,12 +157,13 @@ static char *replace(const char *template, GHashTable *values, GError **error)
     return g_strdup(out->str);
 }
 
-char *unattended_script(const char *template, const struct unattended_values *v, GError **error)
+char *unattended_script(const struct unattended_installer *i, const char *template, const struct unattended_values *v,
+                        GError **error)
 {
     g_autoptr(GHashTable) values = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 
-    if (fill(values, v))
-        return replace(template != NULL ? template : debian, values, error);
+    if (fill(values, i->escape, v))
+        return replace(template != NULL ? template : i->script, values, error);
     g_set_error(error, UNATTENDED_ERROR, 0, "The passwords could not be hashed");
     return NULL;
 }
