@@ -10,7 +10,7 @@ from guest import Machine, check, log_lines, main, make
 BOOT_SECONDS = 420  # an interpreter on a shared machine
 MACHINES = {
     "cloud": {},
-    "cloud-smp": {"CPUS": 4},
+    "cloud-smp": {"CPUS": 4, "reboot": True},
     "amd64": {"KERNEL": "amd64", "reboot": True},
     "amd64-smp": {"KERNEL": "amd64", "CPUS": 4, "button": True},
     "i386": {"arch": "i386", "button": True},
