@@ -32,7 +32,7 @@ both() { # NAME: the guest in QEMU and in Ringbox
 }
 interpreted() { # NAME: the guest in Ringbox without the recompiler
     sed 's|<Hardware>|<ExtraData><ExtraDataItem name="VBoxInternal/EM/RecompilerHeat" value="0"/></ExtraData>&|' "$dir/$1.vbox" > "$dir/$1-iem.vbox"
-    timed "$1-iem" build/bin/VBoxHeadless --startvm "$dir/$1-iem.vbox" --serial-console
+    timed "$1-iem" build/bin/VBoxHeadless --startvm "$dir/$1-iem.vbox" --serial-console --raw-mode off
     cp "$dir/Logs/VBox.log" "$dir/$1-iem.log"
 }
 

@@ -157,11 +157,12 @@ def extra_data(h):
         same(h.ok("getextradata", target, "enumerate"), "Key: k, Value: v w\n")
         h.ok("setextradata", target, "k")
         same(h.ok("getextradata", target, "k"), "No value set!\n")
-    for option, key, on, stored in (("--lockstep", "EM/Lockstep", "on", "1"), ("--profile-code", "EM/Profile", "on", "1"),
-                                    ("--perf-map", "EM/PerfMap", "on", "1"), ("--raw-mode", "RawMode", "always", "always")):
-        h.ok("modifyvm", "m", option, on)
+    for option, key, other, stored, rule in (("--lockstep", "EM/Lockstep", "on", "1", "off"), ("--profile-code", "EM/Profile", "on", "1", "off"),
+                                             ("--perf-map", "EM/PerfMap", "on", "1", "off"), ("--raw-mode", "RawMode", "always", "always", "on"),
+                                             ("--raw-mode", "RawMode", "off", "off", "on")):
+        h.ok("modifyvm", "m", option, other)
         same(h.ok("getextradata", "m", "VBoxInternal/" + key), f"Value: {stored}\n")
-        h.ok("modifyvm", "m", option, "off")
+        h.ok("modifyvm", "m", option, rule)
         same(h.ok("getextradata", "m", "VBoxInternal/" + key), "No value set!\n")
     h.ok("setproperty", "machinefolder", os.path.join(h.top, "elsewhere"))
     check(re.search(r"^Default machine folder: +" + re.escape(h.top) + "/elsewhere$", h.ok("list", "systemproperties"), re.M), "machinefolder")

@@ -223,7 +223,7 @@ static bool parse(int *argc, char ***argv, struct options *o, GError **error)
          "Where SIGUSR1 writes the screen (default: Logs/screenshot.png)", "FILE"},
         {"state", 0, 0, G_OPTION_ARG_FILENAME, &o->state, "Continue from this saved state", "FILE"},
         {"raw-mode", 0, 0, G_OPTION_ARG_STRING, &o->raw_mode,
-         "Run the guest's programs natively in jailed processes: where it pays (on), wherever possible (always)",
+         "Run the guest's programs natively in jailed processes: not, where it pays (the default), wherever possible",
          "off|on|always"},
         {"runtime-socket", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_FILENAME, &o->runtime_socket, "Control socket",
          "FILE"},

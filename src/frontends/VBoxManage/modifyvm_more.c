@@ -107,7 +107,7 @@ int set_raw_mode(struct cmd *c, const struct value *v)
 
     for (unsigned k = 0; k < G_N_ELEMENTS(words); k++)
         if (g_ascii_strcasecmp(words[k], v->text) == 0)
-            return engine_key(c, "VBoxInternal/RawMode", k == 0 ? "" : words[k]);
+            return engine_key(c, "VBoxInternal/RawMode", k == 1 ? "" : words[k]); /* on is the rule */
     return cmd_syntax(c, "Invalid --raw-mode argument '%s'", v->text);
 }
 

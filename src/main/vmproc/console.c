@@ -20,6 +20,7 @@
 #define MAX_CPUS     32
 #define MAX_JAILS    256 /* processes and threads of raw mode */
 #define RAW_MODE_KEY "VBoxInternal/RawMode"
+#define LOCKSTEP_KEY "VBoxInternal/EM/Lockstep"
 
 /* ---- settings to board ---- */
 
@@ -78,7 +79,15 @@ static void fill_board(struct pc_settings *pc, const struct console *c)
     fill_ports(pc, s, c->options.serial_in >= 0);
 }
 
-/* Option, else extra data, else off. */
+/* Lockstep compares the recompiler with the interpreter; what runs natively is neither. */
+static bool wants_lockstep(const struct console *c)
+{
+    const char *word = settings_property_get(c->settings->extra_data, LOCKSTEP_KEY);
+
+    return c->options.lockstep || (word != NULL && strcmp(word, "0") != 0);
+}
+
+/* Option, else extra data, else where it pays. */
 static bool read_raw_mode(const struct console *c, unsigned *ret, GError **error)
 {
     static const char *const words[] = {"off", "on", "always", "0", "1", "2"};
@@ -86,14 +95,13 @@ static bool read_raw_mode(const struct console *c, unsigned *ret, GError **error
 
     if (word == NULL)
         word = settings_property_get(c->settings->extra_data, RAW_MODE_KEY);
-    *ret = 0;
-    for (unsigned n = 0; word != NULL && n < G_N_ELEMENTS(words); n++)
+    if (word == NULL)
+        word = wants_lockstep(c) ? "off" : "on";
+    for (unsigned n = 0; n < G_N_ELEMENTS(words); n++)
         if (g_ascii_strcasecmp(word, words[n]) == 0) {
             *ret = n % 3;
             return true;
         }
-    if (word == NULL)
-        return true;
     g_set_error(error, CONSOLE_ERROR, 0, "Raw mode '%s': use off, on or always (--raw-mode, or extra data %s)", word,
                 RAW_MODE_KEY);
     return false;
