@@ -184,11 +184,6 @@ static bool open_image(void *ctx, const struct settings_attachment *a, const str
     find_chain(&p);
     unsigned flags = 0;
     struct vd *vd = open_plan(&p, all->start, &flags, error);
-    if (vd != NULL && vd_read_only_reason(vd) != NULL)
-        log_rel("Media: '%s' is used read-only: %s", vd_path(vd), vd_read_only_reason(vd));
-    if (vd != NULL && p.links->len > 1)
-        log_rel("Media: '%s' is the last of %u images, the base is '%s'", vd_path(vd), p.links->len,
-                g_array_index(p.links, struct vd_link, 0).path);
     g_array_unref(p.links);
     if (vd == NULL)
         return false;
@@ -280,11 +275,27 @@ void media_unplug(struct medium *m, struct pdm *pdm)
     m->block = NULL;
 }
 
+/* There is no log yet when the media are opened. */
+static void tell(struct vd *vd)
+{
+    struct vd *base = vd;
+    unsigned images = 1;
+
+    for (; vd_parent(base) != NULL; base = vd_parent(base))
+        images++;
+    if (vd_read_only_reason(vd) != NULL)
+        log_rel("Media: '%s' is used read-only: %s", vd_path(vd), vd_read_only_reason(vd));
+    if (images > 1)
+        log_rel("Media: '%s' is the last of %u images, the base is '%s'", vd_path(vd), images, vd_path(base));
+}
+
 bool media_attach(struct media *all, struct pdm *pdm, const struct media_events *events, void *user, GError **error)
 {
     all->events = events;
     all->user = user;
     log_rel("Media: reads go through %s", aio_kind_of(all->aio) == AIO_RING ? "io_uring" : "threads");
+    for (unsigned k = 0; k < all->list->len; k++)
+        tell(((struct medium *)all->list->pdata[k])->vd);
     for (unsigned k = 0; k < all->list->len; k++)
         if (!media_plug(all->list->pdata[k], pdm, error))
             return false;
