@@ -119,6 +119,12 @@ int fio_punch(const struct fio *io, int fd, uint64_t off_bytes, uint64_t bytes)
     return status_from_errno(rc);
 }
 
+void fio_hasten(const struct fio *io, int fd, uint64_t off_bytes, uint64_t bytes)
+{
+    if (io->hasten)
+        io->hasten(io->ctx, fd, off_bytes, bytes);
+}
+
 int fio_sync(const struct fio *io, int fd)
 {
     int rc = -EINTR; /* nothing was tried yet in that case; any other error is final */

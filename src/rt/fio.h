@@ -45,6 +45,7 @@ struct fio {
     int64_t (*next_data)(void *ctx, int fd, uint64_t off_bytes); /* SEEK_DATA; -ENXIO = only holes left */
     int64_t (*next_hole)(void *ctx, int fd, uint64_t off_bytes); /* SEEK_HOLE; the end of the file is one */
     int64_t (*room)(void *ctx, int fd);                          /* bytes the file's file system can still take */
+    void (*hasten)(void *ctx, int fd, uint64_t off_bytes, uint64_t bytes); /* may be NULL */
 };
 
 /** fio_system() - the kernel's own calls. */
@@ -67,6 +68,8 @@ int fio_truncate(const struct fio *io, int fd, uint64_t size_bytes);
 int fio_punch(const struct fio *io, int fd, uint64_t off_bytes, uint64_t bytes);
 /** fio_sync() - everything written to @fd is on stable storage when this returns 0. */
 int fio_sync(const struct fio *io, int fd);
+/** fio_hasten() - the range should begin to go to stable storage now: a later sync has less to wait for. */
+void fio_hasten(const struct fio *io, int fd, uint64_t off_bytes, uint64_t bytes);
 int fio_stat(const struct fio *io, int fd, struct fio_stat *ret);
 
 /**

@@ -86,6 +86,12 @@ static int sys_fsync(void *ctx, int fd)
     return fsync(fd) ? -errno : 0;
 }
 
+static void sys_hasten(void *ctx, int fd, uint64_t off_bytes, uint64_t bytes)
+{
+    (void)ctx;
+    (void)sync_file_range(fd, (off_t)off_bytes, (off_t)bytes, SYNC_FILE_RANGE_WRITE); /* errors are the sync's */
+}
+
 static int sys_rename(void *ctx, const char *from, const char *to)
 {
     (void)ctx;
@@ -239,6 +245,7 @@ const struct fio *fio_system(void)
         .next_data = sys_next_data,
         .next_hole = sys_next_hole,
         .room = sys_room,
+        .hasten = sys_hasten,
     };
 
     return &system;

@@ -11,7 +11,7 @@
 #include "rt/status.h"
 #include "vmm/ssm/file_int.h"
 
-#define CHUNK_BYTES       (1u << 20)
+#define CHUNK_BYTES       (192u << 10) /* stays in a processor's cache between reading and summing */
 #define THREADS_MAX       4u
 #define PIECES_PER_THREAD 8u /* fewer are not worth another thread */
 

@@ -11,11 +11,13 @@
 #include "rt/status.h"
 #include "vmm/ssm/file_int.h"
 
+#define HASTEN_BYTES (16u << 20) /* of these the disk hears while more is being packed */
+
 struct ssm_out {
     const struct fio *io;
     char *path, *new_path;
     int fd;
-    uint64_t at;
+    uint64_t at, hastened;
     uint32_t units;
     GChecksum *sum;
 };
@@ -46,6 +48,10 @@ static bool write_raw(struct ssm_out *out, const void *p, size_t bytes, GError *
         return false;
     }
     out->at += bytes;
+    if (out->at - out->hastened >= HASTEN_BYTES) {
+        fio_hasten(out->io, out->fd, out->hastened, out->at - out->hastened);
+        out->hastened = out->at;
+    }
     return true;
 }
 

@@ -16,11 +16,15 @@
 /** ssm_out_memory() - @bytes (whole chunks) as units called @name; @fd: the memory's file, -1 = it has none. */
 bool ssm_out_memory(struct ssm_out *out, const char *name, const void *memory, uint64_t bytes, int fd, GError **error);
 
+/** The piece of the memory's file that was found last; zeroed before the first chunk. */
+struct ssm_data {
+    int64_t from, to;
+};
 /**
  * ssm_chunk_present() - sets the bits of the pages of chunk @chunk that the memory's file @fd has at all (-1: all).
- * Reading one it has not would make the host allocate it. @bits: 256.
+ * Reading one it has not would make the host allocate it. @bits: 256. @d: one for all chunks, which ascend.
  */
-void ssm_chunk_present(int fd, uint64_t chunk, uint64_t *bits);
+void ssm_chunk_present(int fd, uint64_t chunk, struct ssm_data *d, uint64_t *bits);
 
 struct ssm_fill;
 /** ssm_fill_new() - for @bytes (whole chunks) at @base, which read zero now. */

@@ -38,7 +38,26 @@ static void mark(uint64_t *bits, uint64_t from, uint64_t to)
         bits[n / 64] |= UINT64_C(1) << (n % 64);
 }
 
-void ssm_chunk_present(int fd, uint64_t chunk, uint64_t *bits)
+/*
+ * The next data at or behind @at; false: nothing is known. Finding its end takes the longer the longer it is, and it
+ * may be all of memory: so that is not asked again in every chunk.
+ */
+static bool find_data(int fd, int64_t at, struct ssm_data *d)
+{
+    if (at < d->to) /* chunks ascend */
+        return true;
+    d->from = lseek(fd, at, SEEK_DATA);
+    if (d->from < 0 && errno == ENXIO)
+        d->from = INT64_MAX;
+    if (d->from < 0)
+        return false;
+    d->to = d->from == INT64_MAX ? -1 : lseek(fd, d->from, SEEK_HOLE);
+    if (d->to < 0)
+        d->to = INT64_MAX;
+    return true;
+}
+
+void ssm_chunk_present(int fd, uint64_t chunk, struct ssm_data *d, uint64_t *bits)
 {
     const int64_t start = (int64_t)(chunk * SSM_CHUNK_BYTES), end = start + (int64_t)SSM_CHUNK_BYTES;
 
@@ -46,19 +65,15 @@ void ssm_chunk_present(int fd, uint64_t chunk, uint64_t *bits)
         mark(bits, 0, PACK_CHUNK_PAGES);
         return;
     }
-    for (int64_t at = start; at < end;) {
-        const int64_t data = lseek(fd, at, SEEK_DATA);
-        const int64_t hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
-
-        if (data < 0 && errno != ENXIO) { /* nothing known: all of them */
+    for (int64_t at = start; at < end; at = MIN(d->to, end)) {
+        if (!find_data(fd, at, d)) {
             mark(bits, (uint64_t)(at - start) / PACK_PAGE_BYTES, PACK_CHUNK_PAGES);
             return;
         }
-        if (data < 0 || data >= end)
+        if (d->from >= end)
             return;
-        at = hole < 0 || hole > end ? end : hole;
-        mark(bits, (uint64_t)(data - start) / PACK_PAGE_BYTES,
-             ((uint64_t)(at - start) + PACK_PAGE_BYTES - 1) / PACK_PAGE_BYTES);
+        mark(bits, (uint64_t)(MAX(d->from, start) - start) / PACK_PAGE_BYTES,
+             ((uint64_t)(MIN(d->to, end) - start) + PACK_PAGE_BYTES - 1) / PACK_PAGE_BYTES);
     }
 }
 
@@ -92,13 +107,14 @@ static gpointer packing_thread(gpointer user)
 {
     struct save *s = user;
     struct packer *p = packer_new();
+    struct ssm_data data = {0};
     uint64_t chunk;
 
     while (take(s, &chunk)) {
         struct slot *slot = &s->slot[chunk % s->slots];
         uint64_t bits[PACK_CHUNK_PAGES / 64] = {0};
 
-        ssm_chunk_present(s->fd, chunk, bits);
+        ssm_chunk_present(s->fd, chunk, &data, bits);
         slot->bytes = pack_chunk(p, s->memory + chunk * SSM_CHUNK_BYTES, bits, slot->packed);
         set_full(s, slot, true);
     }

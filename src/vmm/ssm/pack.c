@@ -9,7 +9,8 @@
 #include <string.h>
 #include <zstd.h>
 
-#define ZSTD_LEVEL 1
+#define ZSTD_LEVEL   1
+#define SAMPLE_PAGES 16u /* of a chunk with many pages: whether it packs at all is seen from these */
 
 struct packer {
     ZSTD_CCtx *pack;
@@ -56,37 +57,54 @@ static void find_pages(const uint8_t *chunk, const uint64_t *candidates, struct 
         }
 }
 
-/* The pages side by side: where they are if the chunk has all of them, else copied together. */
-static const uint8_t *gather(struct packer *p, const uint8_t *chunk, const struct pack_head *h)
+/* Every @step-th of the pages, side by side; bytes. */
+static size_t gather(uint8_t *to, const uint8_t *chunk, const struct pack_head *h, unsigned step)
 {
-    uint8_t *to = p->plain;
+    uint8_t *at = to;
+    unsigned seen = 0;
 
-    if (h->pages == PACK_CHUNK_PAGES)
-        return chunk;
     for (unsigned n = 0; n < PACK_CHUNK_PAGES; n++)
-        if (bit(h->present, n)) {
-            memcpy(to, chunk + (size_t)n * PACK_PAGE_BYTES, PACK_PAGE_BYTES);
-            to += PACK_PAGE_BYTES;
+        if (bit(h->present, n) && seen++ % step == 0) {
+            memcpy(at, chunk + (size_t)n * PACK_PAGE_BYTES, PACK_PAGE_BYTES);
+            at += PACK_PAGE_BYTES;
         }
-    return p->plain;
+    return (size_t)(at - to);
+}
+
+/* Bytes at @to, 0 = it does not save one part of @parts. */
+static size_t squeeze(struct packer *p, uint8_t *to, const uint8_t *pages, size_t plain, unsigned parts)
+{
+    const size_t size = ZSTD_compressCCtx(p->pack, to, plain - plain / parts, pages, plain, ZSTD_LEVEL);
+
+    return ZSTD_isError(size) ? 0 : size;
+}
+
+/* What is packed already, or encrypted, would take most of a save's time for nothing. */
+static bool may_pack(struct packer *p, const uint8_t *chunk, const struct pack_head *h, uint8_t *scratch)
+{
+    if (h->pages < 4 * SAMPLE_PAGES)
+        return true;
+    return squeeze(p, scratch, p->plain, gather(p->plain, chunk, h, h->pages / SAMPLE_PAGES | 1), 16) != 0;
 }
 
 size_t pack_chunk(struct packer *p, const uint8_t *chunk, const uint64_t *candidates, uint8_t *to)
 {
     struct pack_head h = {.coding = PACK_ZSTD};
-    const uint8_t *pages;
-    size_t plain, size;
+    uint8_t *payload = to + sizeof(h);
+    size_t size = 0;
 
     find_pages(chunk, candidates, &h);
     if (!h.pages)
         return 0;
-    plain = (size_t)h.pages * PACK_PAGE_BYTES;
-    pages = gather(p, chunk, &h);
-    size = ZSTD_compressCCtx(p->pack, to + sizeof(h), plain - plain / 8, pages, plain, ZSTD_LEVEL);
-    if (ZSTD_isError(size)) { /* it does not fit: not worth it */
+    if (may_pack(p, chunk, &h, payload)) {
+        const bool whole = h.pages == PACK_CHUNK_PAGES;
+        const size_t plain = whole ? SSM_CHUNK_BYTES : gather(p->plain, chunk, &h, 1);
+
+        size = squeeze(p, payload, whole ? chunk : p->plain, plain, 8);
+    }
+    if (size == 0) {
         h.coding = PACK_PLAIN;
-        memcpy(to + sizeof(h), pages, plain);
-        size = plain;
+        size = gather(payload, chunk, &h, 1);
     }
     memcpy(to, &h, sizeof(h));
     return sizeof(h) + size;

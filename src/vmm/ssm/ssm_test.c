@@ -79,6 +79,24 @@ static void test_crc(void)
     g_assert_cmphex(ssm_crc32c(ssm_crc32c(0, bytes, 13), bytes + 13, 19), ==, 0x46dd794e);
 }
 
+/* Many bytes go another way than few: the sum of all is that of small pieces, wherever it begins and ends. */
+static void test_crc_long(void)
+{
+    const size_t size = 200000;
+    g_autofree uint8_t *bytes = g_malloc(size);
+
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (uint8_t)g_test_rand_int();
+    for (size_t from = 0; from < 8; from++)
+        for (size_t to = size - 24500 * from; to > size - 24500 * from - 20; to--) {
+            uint32_t crc = 0;
+
+            for (size_t at = from; at < to; at += 1000)
+                crc = ssm_crc32c(crc, bytes + at, MIN(1000, to - at));
+            g_assert_cmphex(ssm_crc32c(0, bytes + from, to - from), ==, crc);
+        }
+}
+
 /* ---- files, in memory ---- */
 
 static uint8_t *memory_new(void)
@@ -343,16 +361,21 @@ static uint8_t *chunk_new(const char *pages)
 
 static void test_pack(void)
 {
-    static const char *const shapes[] = {"w", "r", "0w", "0r", "rrrrrrrrw", "w000", "00r"};
+    static const struct {
+        const char *pages;
+        size_t most; /* pages that the result may take */
+    } shapes[] = {{"w", 2},    {"r", 257},  {"0w", 2},   {"0r", 129},  {"rrrrrrrrw", 257},
+                  {"w000", 2}, {"00r", 87}, {"rw", 132}, {"rrww", 132}};
     g_autofree uint8_t *packed = g_malloc(PACK_MAX_BYTES);
     struct packer *p = packer_new();
     uint64_t all[PACK_CHUNK_PAGES / 64], none[PACK_CHUNK_PAGES / 64] = {0};
 
     memset(all, 0xff, sizeof(all));
     for (unsigned i = 0; i < G_N_ELEMENTS(shapes); i++) {
-        g_autofree uint8_t *chunk = chunk_new(shapes[i]), *back = g_malloc0(SSM_CHUNK_BYTES);
+        g_autofree uint8_t *chunk = chunk_new(shapes[i].pages), *back = g_malloc0(SSM_CHUNK_BYTES);
         const size_t size = pack_chunk(p, chunk, all, packed);
 
+        g_assert_cmpuint(size, <=, shapes[i].most * PAGE);
         g_assert_true(unpack_chunk(p, packed, size, back));
         g_assert_cmpmem(chunk, SSM_CHUNK_BYTES, back, SSM_CHUNK_BYTES);
         g_assert_false(unpack_chunk(p, packed, size - 1, back));
@@ -491,6 +514,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/ssm/fields", test_fields);
     g_test_add_func("/ssm/crc32c", test_crc);
+    g_test_add_func("/ssm/crc32c/long", test_crc_long);
     g_test_add_func("/ssm/round-trip", test_round_trip);
     g_test_add_func("/ssm/faults", test_faults);
     g_test_add_func("/ssm/every-flip", test_every_flip);

@@ -73,13 +73,14 @@ static bool send_chunk(struct teleport_out *o, uint64_t chunk, const uint64_t *p
 static bool send_round(struct teleport_out *o, bool first, GError **error)
 {
     const gint64 begun_us = g_get_monotonic_time();
+    struct ssm_data data = {0};
     uint64_t pages = 0;
 
     for (uint64_t c = 0; c < o->chunks; c++) {
         uint64_t *bits = o->bits + c * WORDS_PER_CHUNK, now[WORDS_PER_CHUNK] = {0};
 
         if (first)
-            ssm_chunk_present(vm_ram_fd(o->config.vm), c, now);
+            ssm_chunk_present(vm_ram_fd(o->config.vm), c, &data, now);
         else
             memcpy(now, bits, sizeof now);
         pages += count_bits(now, WORDS_PER_CHUNK);
