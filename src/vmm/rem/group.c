@@ -215,6 +215,7 @@ static void emit_copy(struct rem_tr *t, unsigned from, unsigned to)
     bool x87_seen = t->x87_seen;
 
     t->x87_seen = false;
+    rem_forget_held(t);
     for (unsigned k = from; k <= to && !t->failed; k++) {
         t->copy[k] = t->e.p;
         rem_emit_insn(t, k);

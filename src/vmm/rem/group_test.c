@@ -15,13 +15,14 @@
 #define PROGRAMS   500u
 #define RUNS       12u
 #define INSNS      28u
+#define INSN_BYTES 24u /* at most, with what comes beside it */
 #define PAGES      4u
 #define DATA_BYTES (PAGES * 4096u)
 #define PTE_P      UINT64_C(1)
 #define PTE_W      UINT64_C(2)
 
 struct program {
-    uint8_t byte[INSNS * 16];
+    uint8_t byte[INSNS * INSN_BYTES];
     unsigned bytes;
 };
 
@@ -89,12 +90,38 @@ static void add_access(struct program *p, GRand *rng, unsigned base)
     }
 }
 
+/* Some instructions on registers alone, in all widths, mostly on those that live in the context: what scratch registers
+ * hold of them goes from one instruction to the next. */
+static void add_plain(struct program *p, GRand *rng)
+{
+    static const uint8_t to[] = {X86_R13, X86_R14, X86_R15, X86_R9},
+                         from[] = {X86_RCX, X86_R12, X86_R13, X86_R14, X86_R15};
+    static const uint8_t opcodes[] = {0x01, 0x29, 0x31, 0x11, 0x39, 0x89, 0x87, 0x85, 0x03, 0x8b, 0x3b, 0xd3, 0xff};
+
+    for (unsigned n = 1 + below(rng, 4); n > 0; n--) {
+        unsigned rm = to[below(rng, sizeof to)], reg = from[below(rng, sizeof from)],
+                 opcode = opcodes[below(rng, sizeof opcodes)];
+        bool names_reg = opcode < 0xd0, back = opcode == 0x03 || opcode == 0x8b || opcode == 0x3b;
+        if (back) {
+            unsigned other = rm;
+            rm = reg;
+            reg = other;
+        }
+        if (!names_reg) /* rol, ror, shl by CL; inc, dec */
+            reg = opcode == 0xd3 ? (unsigned[]){0, 1, 4}[below(rng, 3)] : below(rng, 2);
+        if (below(rng, 4) == 0)
+            PUT(p, 0x66);
+        PUT(p, (uint8_t)((below(rng, 2) ? 0x48 : 0x40) | (reg >= 8) << 2 | (rm >= 8)),
+            (uint8_t)(opcode - (below(rng, 5) == 0)), (uint8_t)(0xc0 | (reg & 7) << 3 | (rm & 7)));
+    }
+}
+
 /* Something that is no access of a group: moves a base, overwrites it, jumps over the next instruction, pushes. */
 static void add_other(struct program *p, GRand *rng, unsigned base)
 {
     unsigned to = bases[below(rng, 4)];
 
-    switch (below(rng, 9)) {
+    switch (below(rng, 13)) {
     case 0: PUT(p, (uint8_t)(0x48 | (base >= 8)), 0x83, (uint8_t)(0xc0 | (base & 7)), 8); break; /* add base, 8 */
     case 1: put_memory(p, 0, false, 0x8d, base, base, -8); break;                                /* lea */
     case 2: put_memory(p, 0, false, 0x8d, to, base, 16); break;                                  /* lea to */
@@ -105,7 +132,8 @@ static void add_other(struct program *p, GRand *rng, unsigned base)
     case 5: PUT(p, 0x48, 0x99); break;                   /* cqo: writes RDX without naming it */
     case 6: PUT(p, 0x57, 0x41, 0x55); break;             /* push rdi; push r13 */
     case 7: PUT(p, 0x41, 0x59, 0x41, 0x5f); break;       /* pop r9; pop r15 */
-    default: PUT(p, 0x4c, 0x8d, 0x63, 0x10); break;      /* lea r12, [rbx + 16] */
+    case 8: PUT(p, 0x4c, 0x8d, 0x63, 0x10); break;       /* lea r12, [rbx + 16] */
+    default: add_plain(p, rng); break;
     }
 }
 

@@ -2,9 +2,10 @@
  * insn.c - data instructions: the guest's own encoding with its registers and its memory where they are on the host.
  *
  * Guest registers that live in the context (R12-R15) are brought into a scratch register and taken back, or addressed
- * there. An instruction that means RCX without naming it (shifts by CL, CMPXCHG8B) gets a copy of it in RCX. High byte
- * registers cannot stand beside a REX prefix: their register's two low bytes change places around the instruction; CH's
- * do so in the copy.
+ * there. The scratch register is still good for the next instruction: what is read anew are registers it never held. An
+ * instruction that means RCX without naming it (shifts by CL, CMPXCHG8B) gets a copy of it in RCX. High byte registers
+ * cannot stand beside a REX prefix: their register's two low bytes change places around the instruction; CH's do so in
+ * the copy.
  */
 #include "vmm/rem/rem_int.h"
 
@@ -104,15 +105,71 @@ static bool bit_by_register(const struct x86_insn *i)
     return bt && i->op[1].kind == X86_OP_GPR;
 }
 
-/* An operand that lives in the context: addressed there if the form allows, else by way of a scratch register. */
+/* ---- registers that live in the context ---- */
+
+static const uint8_t scratch[REM_SCRATCH] = {S, T0};
+
+void rem_forget_held(struct rem_tr *t)
+{
+    memset(t->held, X86_REG_NONE, sizeof t->held);
+}
+
+static unsigned number_of(unsigned reg)
+{
+    return reg == S ? 0 : 1;
+}
+
+/* Of a scratch register that holds the guest's; REM_SCRATCH: none. */
+static unsigned holder(const struct rem_tr *t, unsigned guest)
+{
+    unsigned n = 0;
+
+    while (n < REM_SCRATCH && t->held[n] != guest)
+        n++;
+    return n;
+}
+
+static bool names(const struct x86_insn *i, unsigned guest)
+{
+    for (unsigned n = 0; n < i->nops; n++)
+        if (i->op[n].kind == X86_OP_GPR && i->op[n].reg == guest)
+            return true;
+    return false;
+}
+
+/* The scratch register for a guest register: the one that holds it, or whose loss matters least. REM_SCRATCH: none is
+ * free. */
+static unsigned choose(const struct rem_tr *t, const struct plan *p, unsigned guest, bool memory)
+{
+    unsigned best = REM_SCRATCH;
+
+    for (unsigned n = 0; n < REM_SCRATCH; n++) {
+        if ((scratch[n] == S && p->rcx) || (scratch[n] == T0 && memory) ||
+            (p->spills != 0 && p->spill[0].scratch == scratch[n]))
+            continue;
+        if (t->held[n] == guest)
+            return n;
+        if (best == REM_SCRATCH || (t->held[best] != X86_REG_NONE && names(&p->i, t->held[best])) ||
+            (t->held[best] != X86_REG_NONE && t->held[n] == X86_REG_NONE))
+            best = n;
+    }
+    return best;
+}
+
+/* An operand that lives in the context: addressed there if it is only read, and the form allows; else by way of a
+ * scratch register, which holds it from then on. */
 static bool place_in_context(struct rem_tr *t, struct plan *p, const struct x86_operand *o, enum x86_field field,
                              bool memory)
 {
     bool zero_extends = o->bytes == 4 && (o->flags & X86_OPF_WRITE);
     bool load = (o->flags & X86_OPF_READ) || o->bytes < 4, store = (o->flags & X86_OPF_WRITE) != 0;
+    unsigned n = choose(t, p, o->reg, memory);
 
     if (field == X86_FIELD_RM && !memory && !p->place.memory && !zero_extends && p->i.mnem != X86_XCHG &&
-        p->i.has_modrm && !p->i.vex && !bit_by_register(&p->i)) {
+        p->i.has_modrm && !p->i.vex && !bit_by_register(&p->i) &&
+        (n == REM_SCRATCH || (!store && t->held[n] != o->reg))) {
+        if (store && holder(t, o->reg) != REM_SCRATCH)
+            t->held[holder(t, o->reg)] = X86_REG_NONE;
         p->place = (struct x86_place){.reg = p->place.reg, .rm = p->place.rm, .vvvv = p->place.vvvv, .memory = true};
         struct x86_place m = e_abs(&t->c->ctx.gpr[o->reg]);
         p->place.base = m.base, p->place.index = m.index, p->place.scale = m.scale, p->place.disp = m.disp;
@@ -125,15 +182,13 @@ static bool place_in_context(struct rem_tr *t, struct plan *p, const struct x86_
             *field_of(p, field) = p->spill[k].scratch;
             return true;
         }
-    unsigned free = (p->rcx ? 0u : 1u) + (memory ? 0u : 1u);
-    if (p->spills == free)
+    if (n == REM_SCRATCH)
         return false;
-    uint8_t scratch = p->spills == 0 && !p->rcx ? S : T0;
     p->spill[p->spills].guest = o->reg;
-    p->spill[p->spills].scratch = scratch;
+    p->spill[p->spills].scratch = scratch[n];
     p->spill[p->spills].load = load;
     p->spill[p->spills++].store = store;
-    *field_of(p, field) = scratch;
+    *field_of(p, field) = scratch[n];
     return true;
 }
 
@@ -188,7 +243,7 @@ static void before(struct rem_tr *t, const struct plan *p)
     struct emit *e = &t->e;
 
     for (unsigned k = 0; k < p->spills; k++)
-        if (p->spill[k].load)
+        if (p->spill[k].load && t->held[number_of(p->spill[k].scratch)] != p->spill[k].guest)
             e_load(e, p->spill[k].scratch, &t->c->ctx.gpr[p->spill[k].guest]);
     if (p->rcx)
         e_mov(e, true, S, HOST_RCX);
@@ -210,6 +265,17 @@ static void after(struct rem_tr *t, const struct plan *p)
     for (unsigned k = 0; k < p->spills; k++)
         if (p->spill[k].store)
             e_store(e, &t->c->ctx.gpr[p->spill[k].guest], p->spill[k].scratch);
+}
+
+/* What scratch registers hold behind the instruction. */
+static void hold(struct rem_tr *t, const struct plan *p)
+{
+    if (p->rcx)
+        t->held[number_of(S)] = X86_REG_NONE;
+    for (unsigned k = 0; k < p->spills; k++)
+        t->held[number_of(p->spill[k].scratch)] = p->spill[k].guest;
+    if (p->swapped >= 0)
+        rem_forget_held(t);
 }
 
 static bool has_constant(const struct x86_insn *i)
@@ -251,6 +317,7 @@ bool rem_emit_data(struct rem_tr *t, const struct x86_insn *i)
     e_bytes(&t->e, code, n);
     begin = t->e.p;
     after(t, &p);
+    hold(t, &p);
     if (t->e.p == begin && has_constant(i))
         t->r->site[t->site].flags |= REM_S_CONSTANT;
     return true;

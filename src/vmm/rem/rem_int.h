@@ -444,6 +444,7 @@ struct rem_miss {
 #define REM_STUBS_MAX  (CSAM_RUN_MAX * 10)
 #define REM_MISSES_MAX 24u
 #define REM_SLOTS_MAX  256u
+#define REM_SCRATCH    2u
 #define REM_FAR        127u /* for rem_islands(): beyond the reach of JRCXZ */
 
 /** One run being translated. */
@@ -458,13 +459,14 @@ struct rem_tr {
     uint32_t first_site;         /* of the first instruction */
     uint32_t host, polled, body; /* entries of the block */
     bool bits64, segmented, x87_seen, failed;
-    uint16_t first, last; /* bytes of the page in CS */
-    bool vec;             /* vector registers are the guest's: the entry has seen to it */
-    bool returning;       /* behind a call: nothing is known of vector registers */
-    bool no_groups;       /* none is used, or not here */
-    bool copies;          /* of stretches were made */
-    unsigned in_t0;       /* group whose place T0 is; REM_NO_GROUP */
-    unsigned in_slot;     /* groups whose place is kept: bits */
+    uint16_t first, last;      /* bytes of the page in CS */
+    bool vec;                  /* vector registers are the guest's: the entry has seen to it */
+    bool returning;            /* behind a call: nothing is known of vector registers */
+    bool no_groups;            /* none is used, or not here */
+    bool copies;               /* of stretches were made */
+    unsigned in_t0;            /* group whose place T0 is; REM_NO_GROUP */
+    unsigned in_slot;          /* groups whose place is kept: bits */
+    uint8_t held[REM_SCRATCH]; /* guest registers of the context that S, T0 are copies of; X86_REG_NONE */
     unsigned stubs, misses, slots, slots_used;
     /* long, and never looked at beyond their counts: not cleared for every block */
     struct rem_stub stub[REM_STUBS_MAX];
@@ -557,6 +559,8 @@ bool rem_emit_offset(struct rem_tr *t, const struct x86_insn *i, unsigned to, un
 
 /* insn.c, jump.c, stack.c: false = nothing was emitted, let the interpreter do it */
 bool rem_emit_data(struct rem_tr *t, const struct x86_insn *i);
+/** Scratch registers hold nothing (rem_tr.held). */
+void rem_forget_held(struct rem_tr *t);
 /** Translated as data it wants the guest's RCX in RCX. */
 bool rem_wants_rcx(const struct x86_insn *i);
 bool rem_emit_misaligned(struct rem_tr *t, const struct x86_insn *i);

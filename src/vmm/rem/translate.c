@@ -151,6 +151,11 @@ static bool emit_kind(struct rem_tr *t, const struct x86_insn *i)
     return false;
 }
 
+static bool is_plain(const struct x86_insn *i)
+{
+    return rem_memory_of(i) == NULL && !rem_uses_vectors(i) && !is_x87(i) && i->mnem != X86_DIV && i->mnem != X86_IDIV;
+}
+
 /* Nothing of it can fault or ask for the interpreter, and code that changes its own constants does not reach it. The
  * interpreter goes by sites in a stretch and in lockstep. */
 static bool needs_no_site(const struct rem_tr *t, unsigned k, uint32_t site)
@@ -165,9 +170,20 @@ static bool needs_no_site(const struct rem_tr *t, unsigned k, uint32_t site)
     case REM_LEA:
     case REM_JCC:
     case REM_JMP: return true;
-    case REM_DATA:
-        return rem_memory_of(i) == NULL && !rem_uses_vectors(i) && !is_x87(i) && i->mnem != X86_DIV &&
-               i->mnem != X86_IDIV;
+    case REM_DATA: return is_plain(i);
+    default: return false;
+    }
+}
+
+/* What scratch registers hold outlasts it, and it may use that: translated code never goes on behind it from C. */
+static bool leaves_held(const struct rem_tr *t)
+{
+    const struct x86_insn *i = &t->n->i;
+
+    switch (rem_kind(t)) {
+    case REM_NOTHING: return true;
+    case REM_JCC: return !t->segmented;
+    case REM_DATA: return is_plain(i);
     default: return false;
     }
 }
@@ -180,10 +196,15 @@ void rem_emit_insn(struct rem_tr *t, unsigned k)
     t->n = &t->r->run.insn[k];
     rem_site_open(t, 0);
     rem_emit_group(t);
+    if (!leaves_held(t))
+        rem_forget_held(t);
     if (!emit_kind(t, &t->n->i)) {
         t->failed |= !t->no_groups && t->groups.until[k] != REM_NO_GROUP; /* access.c inv 1 */
         rem_emit_opaque(t);
+        rem_forget_held(t);
     }
+    if (!leaves_held(t))
+        rem_forget_held(t);
     rem_group_passed(t);
     if (needs_no_site(t, k, first))
         t->r->sites = first;
@@ -304,6 +325,7 @@ static bool attempt(struct rem_tr *t, const struct rem_page *second, bool groups
     t->stubs = t->misses = t->slots = t->slots_used = 0;
     t->in_t0 = REM_NO_GROUP;
     t->in_slot = 0;
+    rem_forget_held(t);
     t->no_groups = !groups;
     classify(t, &r->run);
     if (groups)
