@@ -10,7 +10,7 @@ import debian
 import programs
 from guest import Machine, main, make
 
-GUEST = ("/memfd:guest", "/memfd:vram", "/memfd:bios", "/memfd:bios-legacy")  # what the guest sees of it
+GUEST = ("/memfd:guest RAM", "/memfd:vram", "/memfd:bios", "/memfd:bios-legacy")  # what the guest sees of it
 CODE = ("/memfd:code",)
 
 

@@ -23,8 +23,8 @@
 #define LEAVE_WINDOW_NS  (4 * MS)
 #define ENTER_PERCENT    40u /* of the time, as much as traps may cost to come in ... */
 #define LEAVE_PERCENT    60u /* ... and to stay */
-#define FILL_COSTS       3u  /* of a trap: there is a second one to have the page mapped */
-#define BAD_WINDOWS      5u  /* filling pages alone: so many windows */
+#define FILL_COSTS       5u  /* of a trap: another to have the page mapped, and what the host does for it */
+#define BAD_WINDOWS      2u  /* filling pages alone: so many windows */
 #define BACK_OFF_NS      (20 * MS)
 #define BACK_OFF_DOUBLES 7u
 

@@ -13,10 +13,13 @@
 #include "vmm/pgm/pgm.h"
 #include "vmm/raw/raw_int.h"
 
-#define XCR0_BASIC 7u
-#define FX_FOP     6u /* FOP, FIP, FDP: 18 bytes */
-#define XSTATE_BV  512u
-#define FL_CARRIED ((uint64_t)(CPUM_FL_ARITH | CPUM_FL_DF | CPUM_FL_TF | CPUM_FL_NT | CPUM_FL_AC))
+#define XCR0_BASIC        UINT64_C(7)
+#define XCR0_AVX          UINT64_C(4)
+#define FX_FOP            6u /* FOP, FIP, FDP: 18 bytes */
+#define XSTATE_BV         512u
+#define XSAVE_UPPER       576u /* halves of YMM */
+#define XSAVE_UPPER_BYTES 256u
+#define FL_CARRIED        ((uint64_t)(CPUM_FL_ARITH | CPUM_FL_DF | CPUM_FL_TF | CPUM_FL_NT | CPUM_FL_AC))
 #define FL_FORBIDDEN                                                                                                   \
     ((uint64_t)(CPUM_FL_TF | CPUM_FL_IOPL | CPUM_FL_NT | CPUM_FL_RF | CPUM_FL_VM | CPUM_FL_AC | CPUM_FL_VIF |          \
                 CPUM_FL_VIP))
@@ -134,7 +137,7 @@ void raw_take_registers(struct vcpu *c, const struct user_regs_struct *u)
 /* Parts of the XSAVE area that the context keeps in the same place. */
 static const struct {
     uint16_t at, bytes;
-} vector_parts[] = {{0, 5}, {24, 4}, {32, 384}, {576, 256}};
+} vector_parts[] = {{0, 5}, {24, 4}, {32, 384}, {XSAVE_UPPER, XSAVE_UPPER_BYTES}};
 
 /* x87 pointers, which the context keeps elsewhere. Older AMD processors save them with a pending exception only. */
 static bool put_pointers(const struct vcpu *c, uint8_t *to)
@@ -160,12 +163,26 @@ static void take_pointers(struct vcpu *c, const uint8_t *from)
     memcpy(&c->ctx.fdp, from + FX_FOP + 10, 8);
 }
 
-/* Return: the jail has something else. */
+static bool all_zero(const uint8_t *bytes, size_t count)
+{
+    return bytes[0] == 0 && memcmp(bytes, bytes + 1, count - 1) == 0;
+}
+
+/*
+ * Return: the jail has something else. Components the jail's header lacks hold what they hold after a reset, and so
+ * does its area. Upper halves that are zero are given as such a component: while the host thinks they are in use, each
+ * instruction of SSE waits for its old destination.
+ */
 bool raw_put_vectors(const struct vcpu *c, struct jail *j)
 {
-    const uint64_t components = XCR0_BASIC;
+    const bool upper = !all_zero(c->ctx.fpu.area + XSAVE_UPPER, XSAVE_UPPER_BYTES);
+    const uint64_t components = upper ? XCR0_BASIC : XCR0_BASIC & ~XCR0_AVX;
     uint8_t *to = jail_xstate(j);
     bool differs = put_pointers(c, to);
+    uint64_t has;
+
+    memcpy(&has, to + XSTATE_BV, sizeof has);
+    differs |= (has & ~components) != 0;
 
     for (unsigned n = 0; n < G_N_ELEMENTS(vector_parts); n++) {
         const unsigned at = vector_parts[n].at, bytes = vector_parts[n].bytes;
@@ -175,10 +192,9 @@ bool raw_put_vectors(const struct vcpu *c, struct jail *j)
         memcpy(to + at, c->ctx.fpu.area + at, bytes);
         differs = true;
     }
-    if (memcmp(to + XSTATE_BV, &components, sizeof components) != 0) {
+    if (differs) {
         memset(to + XSTATE_BV, 0, 64);
         memcpy(to + XSTATE_BV, &components, sizeof components);
-        differs = true;
     }
     return differs;
 }
