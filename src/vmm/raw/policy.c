@@ -23,8 +23,8 @@
 #define LEAVE_WINDOW_NS  (4 * MS)
 #define ENTER_PERCENT    40u /* of the time, as much as traps may cost to come in ... */
 #define LEAVE_PERCENT    60u /* ... and to stay */
-#define FILL_COSTS       5u  /* of a trap: another to have the page mapped, and what the host does for it */
-#define BAD_WINDOWS      2u  /* filling pages alone: so many windows */
+#define FILL_COSTS       3u  /* of a trap: another to have the page mapped, and what the host does for it */
+#define BAD_WINDOWS      3u  /* filling pages alone: so many windows */
 #define BACK_OFF_NS      (20 * MS)
 #define BACK_OFF_DOUBLES 7u
 
@@ -65,11 +65,13 @@ static void let_in(struct raw *r, struct raw_policy *p)
     r->stats.admitted++;
 }
 
-static void send_out(struct raw *r, struct raw_policy *p, uint64_t now)
+/* @for_good: the program's ways, not its beginning, are the reason. */
+static void send_out(struct raw *r, struct raw_policy *p, uint64_t now, bool for_good)
 {
     p->in = false;
     p->not_before_ns = now + (BACK_OFF_NS << p->back_off);
-    p->back_off = MIN(p->back_off + 1, BACK_OFF_DOUBLES);
+    if (for_good)
+        p->back_off = MIN(p->back_off + 1, BACK_OFF_DOUBLES);
     begin_window(p);
     r->stats.expelled++;
 }
@@ -135,7 +137,7 @@ bool raw_policy_stay(struct raw *r, const struct raw_space *s, uint64_t ran_ns)
     all_bad = too_dear(r, p->traps, p->fills, used - p->used_ns);
     p->bad = all_bad ? p->bad + 1 : 0;
     if (traps_bad || p->bad >= BAD_WINDOWS) {
-        send_out(r, p, raw_now_ns());
+        send_out(r, p, raw_now_ns(), traps_bad);
         return false;
     }
     if (!all_bad && p->back_off > 0)
