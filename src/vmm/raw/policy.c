@@ -11,7 +11,7 @@
  * own processor time counts, which neither a sleeping guest nor a busy host lets pass, as far as no other address space
  * asked in between. Inside, the time it computes is the processor time of the jail, less its part of the traps. Pages
  * that are mapped for the first time are counted apart: they cost more (FILL_COSTS), but a program that begins to use
- * memory pays for it once.
+ * memory pays for it once; while it touches page after page and does little with them, it waits outside.
  */
 #include "vmm/raw/raw_int.h"
 
@@ -24,6 +24,8 @@
 #define ENTER_PERCENT    40u /* of the time, as much as traps may cost to come in ... */
 #define LEAVE_PERCENT    60u /* ... and to stay */
 #define FILL_COSTS       3u  /* of a trap: another to have the page mapped, and what the host does for it */
+#define HASTE_COSTS      3u  /* a program that computes less between two of them is better off outside ... */
+#define HASTE_MAX        24u /* ... if it does so often */
 #define BAD_WINDOWS      3u  /* filling pages alone: so many windows */
 #define BACK_OFF_NS      (20 * MS)
 #define BACK_OFF_DOUBLES 7u
@@ -61,7 +63,7 @@ static void let_in(struct raw *r, struct raw_policy *p)
     p->in = true;
     p->inside_ns = 0;
     p->jail = NULL;
-    p->traps = p->fills = p->bad = 0;
+    p->traps = p->fills = p->bad = p->haste = 0;
     r->stats.admitted++;
 }
 
@@ -129,6 +131,7 @@ bool raw_policy_stay(struct raw *r, const struct raw_space *s, uint64_t ran_ns)
     if (p->jail != s->jail)
         begin_inside(p, s->jail, jail_used_ns(s->jail));
     p->traps++;
+    p->ran_ns = ran_ns;
     p->inside_ns += ran_ns;
     if (p->inside_ns < LEAVE_WINDOW_NS)
         return true;
@@ -146,12 +149,20 @@ bool raw_policy_stay(struct raw *r, const struct raw_space *s, uint64_t ran_ns)
     return true;
 }
 
-void raw_policy_filled(struct raw *r, uint64_t root)
+bool raw_policy_filled(struct raw *r, uint64_t root)
 {
     struct raw_policy *p = policy_of(r, root);
 
+    if (r->will == RAW_WHENEVER_POSSIBLE)
+        return true;
     if (p->traps > 0) {
         p->traps--;
         p->fills++;
     }
+    p->haste = p->ran_ns < r->cost_ns * HASTE_COSTS ? p->haste + 1 : 0;
+    if (p->haste < HASTE_MAX)
+        return true;
+    p->haste = 0;
+    send_out(r, p, raw_now_ns(), false);
+    return false;
 }

@@ -274,8 +274,8 @@ static enum iem_fast_result round_trip(struct raw *r, struct raw_space *s)
     stays = raw_policy_stay(r, s, ran_ns); /* first: an exception does not come back */
     if (!handle(r, s, &t))
         stays = false;
-    if (r->stats.filled != filled)
-        raw_policy_filled(r, s->root);
+    if (r->stats.filled != filled && !raw_policy_filled(r, s->root))
+        stays = false;
     return stays ? IEM_FAST_COLD : IEM_FAST_CARE;
 }
 

@@ -60,7 +60,8 @@ struct raw_policy {
     bool in;
     const struct jail *jail;     /* inside: of the present window; what it had used at its beginning ... */
     uint64_t used_ns, inside_ns; /* ... and how long it has run since, by the clock */
-    uint32_t traps, fills, bad;
+    uint64_t ran_ns;             /* the last time */
+    uint32_t traps, fills, bad, haste;
     uint64_t not_before_ns;
     unsigned back_off;
 };
@@ -138,8 +139,8 @@ uint64_t raw_now_ns(void);
 bool raw_policy_enter(struct raw *r, uint64_t root);
 /** Told inside, at each stop, after @ran_ns by the clock. Return: false: it does not pay any more. */
 bool raw_policy_stay(struct raw *r, const struct raw_space *s, uint64_t ran_ns);
-/** The stop was for a page that is mapped now. */
-void raw_policy_filled(struct raw *r, uint64_t root);
+/** The stop was for a page that is mapped now. Return: likewise. */
+bool raw_policy_filled(struct raw *r, uint64_t root);
 
 /**
  * The address space, bit 0: for 32-bit code, which has a jail of its own there: pages are judged for one kind of code.
