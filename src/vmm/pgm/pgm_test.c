@@ -543,7 +543,7 @@ static void canvas_freeze(struct canvas *v, bool frozen)
 /* Copies what changed; with the writers frozen what is not marked must be as it was copied last. Return: pages. */
 static unsigned canvas_collect(struct canvas *v, pgm_range r, uint8_t *copy, const uint8_t *mem)
 {
-    uint64_t bits, ram[4 * 256 / 64];
+    uint64_t bits = 0, ram[4 * 256 / 64];
     unsigned found = v->ram ? pgm_ram_dirty_collect(v->pgm, ram) : pgm_dirty_collect(v->pgm, r, &bits, CANVAS_PAGES);
 
     if (v->ram)
