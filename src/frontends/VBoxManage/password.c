@@ -16,7 +16,7 @@ static void echo(bool on)
     if (tcgetattr(STDIN_FILENO, &t) != 0)
         return;
     t.c_lflag = on ? t.c_lflag | ECHO : t.c_lflag & ~(tcflag_t)ECHO;
-    tcsetattr(STDIN_FILENO, TCSAFLUSH, &t);
+    tcsetattr(STDIN_FILENO, on ? TCSADRAIN : TCSAFLUSH, &t);
 }
 
 char *cmd_read_password(const char *file, const char *prompt)
@@ -27,9 +27,9 @@ char *cmd_read_password(const char *file, const char *prompt)
     FILE *f = standard ? stdin : fopen(file, "re");
 
     if (typed) {
+        echo(false); /* first: what is typed at the sight of the prompt must neither show nor be lost */
         printf("%s", prompt);
         fflush(stdout);
-        echo(false);
     }
     const bool ok = f != NULL && fgets(line, sizeof line, f) != NULL;
     if (typed) {
