@@ -27,10 +27,19 @@ class Qemu(Machine):
                                              "-serial", "stdio", "-drive", f"file={vdi},format=vdi,if=ide,snapshot=on"])
 
 
-def cpu_seconds(pid):
+def own_seconds(pid):
     with open(f"/proc/{pid}/stat", encoding="ascii") as f:
         words = f.read().rsplit(")", 1)[1].split()
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid):
+    """Of the process and the jails it has made."""
+    jails = []
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as f:
+            jails += f.read().split()
+    return own_seconds(pid) + sum(map(own_seconds, jails))
 
 
 def children_seconds():
