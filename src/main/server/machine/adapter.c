@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "main/server/objects.h"
+#include "main/server/machine/machine.h"
 
 static GVariant *get_slot(const struct bus_call *call, const struct bus_property *row)
 {
@@ -59,27 +59,18 @@ static bool set_enabled(struct bus_call *call, const struct bus_property *row, G
 
 static bool set_generic(struct bus_call *call, GVariant **ret, GError **error)
 {
-    struct part *p = call->object;
-    const char *key, *val;
+    const struct part *p = call->object;
 
     (void)ret;
-    g_variant_get(call->args, "(&s&s)", &key, &val);
-    if (!part_change_live(p, error))
-        return false;
-    settings_property_set(((A *)p->base)->generic_properties, key, val);
-    return part_changed(p, error);
+    return part_property_set(call, ((A *)p->base)->generic_properties, error);
 }
 
 static bool get_generic(struct bus_call *call, GVariant **ret, GError **error)
 {
     const struct part *p = call->object;
-    const char *key;
 
     (void)error;
-    g_variant_get(call->args, "(&s)", &key);
-    const char *val = settings_property_get(((const A *)p->base)->generic_properties, key);
-    *ret = g_variant_new("(s)", val != NULL ? val : "");
-    return true;
+    return part_property_get(call, ((const A *)p->base)->generic_properties, ret);
 }
 
 static const struct bus_method adapter_methods[] = {

@@ -85,6 +85,10 @@ bool list_remove_folder(struct bus_call *call, GVariant **ret, GError **error);
 bool list_add_transient_folder(struct bus_call *call, GVariant **ret, GError **error);
 bool list_remove_transient_folder(struct bus_call *call, GVariant **ret, GError **error);
 
+/* properties.c: methods with (key, value) and (key); @list: of settings properties, NULL if there is none to read */
+bool part_property_set(struct bus_call *call, GPtrArray *list, GError **error);
+bool part_property_get(const struct bus_call *call, const GPtrArray *list, GVariant **ret);
+
 /* nat_engine.c, attachments.c */
 GVariant *nat_redirects(const GPtrArray *list);
 GVariant *attachments_describe(const struct part *p);

@@ -6,29 +6,23 @@
 #define M          struct settings_machine
 #define HW(member) hardware.member
 
+static GPtrArray *list_of(const struct bus_call *call)
+{
+    const struct part *p = call->object;
+
+    return p->s != NULL ? p->s->hardware.vrde.properties : NULL;
+}
+
 static bool set(struct bus_call *call, GVariant **ret, GError **error)
 {
-    struct part *p = call->object;
-    const char *key, *val;
-
     (void)ret;
-    g_variant_get(call->args, "(&s&s)", &key, &val);
-    if (!part_change_live(p, error))
-        return false;
-    settings_property_set(p->s->hardware.vrde.properties, key, val);
-    return part_changed(p, error);
+    return part_property_set(call, list_of(call), error);
 }
 
 static bool get(struct bus_call *call, GVariant **ret, GError **error)
 {
-    const struct part *p = call->object;
-    const char *key;
-
     (void)error;
-    g_variant_get(call->args, "(&s)", &key);
-    const char *val = p->s != NULL ? settings_property_get(p->s->hardware.vrde.properties, key) : NULL;
-    *ret = g_variant_new("(s)", val != NULL ? val : "");
-    return true;
+    return part_property_get(call, list_of(call), ret);
 }
 
 static const struct bus_method methods[] = {{"SetVRDEProperty", set}, {"GetVRDEProperty", get}, {NULL, NULL}};
