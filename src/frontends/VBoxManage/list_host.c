@@ -50,7 +50,7 @@ static const struct {
     {"Maximum Floppy Port count:", NULL, "1"},
     {"Maximum Devices per Floppy Port:", NULL, "2"},
     {"Default machine folder:", "DefaultMachineFolder", NULL},
-    {"Raw-mode Supported:", NULL, "no"},
+    {"Raw-mode Supported:", NULL, "yes"},
     {"Default hard disk format:", "DefaultHardDiskFormat", NULL},
     {"VRDE auth library:", "VRDEAuthLibrary", NULL},
     {"Webservice auth. library:", "WebServiceAuthLibrary", NULL},
