@@ -17,6 +17,10 @@ enum { VECTOR_DE = 0, VECTOR_BP = 3, VECTOR_UD = 6, VECTOR_GP = 13, VECTOR_PF = 
 #define PAGE     4096u
 #define PML4     0x4000u /* the harness's */
 #define USER_PTE 7u
+/* SDM vol. 1 13.4 */
+#define XSTATE_BV   512u
+#define XSAVE_UPPER 576u
+#define XCR0_AVX    4u
 
 static struct isa *begin(void)
 {
@@ -66,6 +70,37 @@ static void test_loop(void)
     g_assert_cmpuint((uint32_t)t->c->ctx.gpr[X86_RAX], ==, (uint32_t)(500000ull * 1000001));
     g_assert_cmpuint(enters(t), >, 0);
     g_assert_cmpuint(enters(t), <, 20); /* code, data, the end: not an instruction at a time */
+    isa_free(t);
+}
+
+static struct jail *present_jail(const struct isa *t)
+{
+    const struct raw *r = t->c->raw;
+    unsigned n = 0;
+
+    while (r->space[n].root == UINT64_MAX)
+        n++;
+    return r->space[n].jail;
+}
+
+/* Whether the host thinks that upper halves are in use after movaps xmm0, xmm1 with @upper in one of them. */
+static bool upper_in_use(struct isa *t, uint8_t upper)
+{
+    user_again(t);
+    t->c->ctx.fpu.area[XSAVE_UPPER] = upper;
+    g_assert_cmpint(ISA_RUN(t, 0x0f, 0x28, 0xc1), ==, VECTOR_GP);
+    g_assert_cmpuint(t->c->ctx.fpu.area[XSAVE_UPPER], ==, upper);
+    return jail_xstate(present_jail(t))[XSTATE_BV] & XCR0_AVX;
+}
+
+/* While they are, each instruction of SSE waits for its old destination. */
+static void test_upper_halves(void)
+{
+    struct isa *t = begin();
+
+    g_assert_false(upper_in_use(t, 0));
+    g_assert_true(upper_in_use(t, 1));
+    g_assert_false(upper_in_use(t, 0));
     isa_free(t);
 }
 
@@ -405,6 +440,7 @@ int main(int argc, char **argv)
         void (*fn)(void);
     } tests[] = {
         {"/raw/loop", test_loop},
+        {"/raw/upper-halves", test_upper_halves},
         {"/raw/pages/accessed-dirty", test_accessed_dirty},
         {"/raw/pages/dirty-later", test_dirty_later},
         {"/raw/pages/changes", test_page_changes},
