@@ -1,4 +1,5 @@
-/* console_int.h - the console's insides: console.c builds and runs the machine, console_teleport.c moves it. */
+/* console_int.h - the console's insides: console.c builds and runs the machine, console_board.c says what it is made
+ * of, console_screen.c what it shows, console_teleport.c moves it. */
 #ifndef MAIN_VMPROC_CONSOLE_INT_H
 #define MAIN_VMPROC_CONSOLE_INT_H
 
@@ -42,6 +43,13 @@ struct console {
 
 /** console_tell_state() - whoever listens hears console_state(). */
 void console_tell_state(struct console *c);
+
+/* console_board.c */
+/** What the file may ask for and this machine has not is an error. */
+bool console_board_possible(const struct settings_machine *m, GError **error);
+/** The board of the machine; an error if options or extra data ask for what does not exist. */
+struct pc_settings;
+bool console_board(const struct console *c, struct pc_settings *ret, GError **error);
 
 /* console_teleport.c */
 /** What @state, the machine's own word, is called while it moves. */
