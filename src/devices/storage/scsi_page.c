@@ -207,7 +207,7 @@ enum scsi_next scsi_mode_select(struct scsi_unit *u, struct scsi_cmd *c)
     return SCSI_PARAMS;
 }
 
-/* The caching page's WCE is the one thing that changes; turning it off flushes. */
+/* The caching page's WCE is the one thing that changes; turning it off flushes, also again after that failed. */
 enum scsi_next scsi_mode_params(struct scsi_unit *u, struct scsi_cmd *c, uint32_t bytes)
 {
     const uint8_t *p = c->params;
@@ -228,11 +228,9 @@ enum scsi_next scsi_mode_params(struct scsi_unit *u, struct scsi_cmd *c, uint32_
             cache = p[at + 2] & 0x04;
         at += n;
     }
-    if (!u->write_cache || cache) {
-        u->write_cache = cache;
+    u->write_cache = cache;
+    if (cache)
         return scsi_good(c);
-    }
-    u->write_cache = false;
     c->op = PDM_BLOCK_FLUSH;
     c->bytes = 0;
     return SCSI_TRANSFER;

@@ -135,6 +135,8 @@ void rig_media_hold(struct rig_media *m, bool hold);
 unsigned rig_media_complete(struct rig_media *m, unsigned count);
 unsigned rig_media_waiting(struct rig_media *m);
 uint64_t rig_media_flushes(struct rig_media *m);
+/** From now on @serve does what a request says and returns its status, instead of the bytes in memory. */
+void rig_media_serve(struct rig_media *m, int (*serve)(void *ctx, const struct pdm_block_req *req), void *ctx);
 
 /* ---- characters ---- */
 

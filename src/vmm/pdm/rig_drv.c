@@ -80,6 +80,12 @@ uint64_t rig_media_flushes(struct rig_media *m)
     return m->flushes;
 }
 
+void rig_media_serve(struct rig_media *m, int (*serve)(void *ctx, const struct pdm_block_req *req), void *ctx)
+{
+    m->serve = serve;
+    m->serve_ctx = ctx;
+}
+
 static bool hits_fault(struct rig_media *m, const struct pdm_block_req *q)
 {
     const struct rig_fault *f = &m->fault;
@@ -97,10 +103,12 @@ static int media_do(struct rig_media *m, struct pdm_block_req *q)
         m->fault.count--;
         return m->fault.status;
     }
-    if (q->op == PDM_BLOCK_FLUSH) {
+    if (q->op == PDM_BLOCK_FLUSH)
         m->flushes++;
+    if (m->serve)
+        return m->serve(m->serve_ctx, q);
+    if (q->op == PDM_BLOCK_FLUSH)
         return 0;
-    }
     /* A device that asks for what is not there is wrong: it knows the size. */
     g_assert_cmpuint(q->offset_bytes, <=, size);
     g_assert_cmpuint(q->bytes, <=, size - q->offset_bytes);

@@ -41,6 +41,8 @@ struct rig_media {
     bool hold;
     unsigned reads; /* that could be done at once */
     uint64_t flushes;
+    int (*serve)(void *ctx, const struct pdm_block_req *req); /* NULL: bytes are the disk */
+    void *serve_ctx;
 };
 
 struct rig_char {
