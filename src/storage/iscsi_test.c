@@ -57,7 +57,7 @@ static void stop_target(struct server *s)
 
 static void test_iscsi(void)
 {
-    g_autofree char *uri = NULL, *wrong = NULL;
+    g_autofree char *uri = NULL, *escaped = NULL, *wrong = NULL;
     unsigned port = 20000 + (unsigned)getpid() % 20000;
     g_autoptr(GError) error = NULL;
     struct server s;
@@ -67,6 +67,9 @@ static void test_iscsi(void)
     g_setenv("TGT_IPC_SOCKET", s.socket, TRUE); /* tgtd and tgtadm meet in our folder: no root needed */
     g_assert_true(start_target(&s, port));
     uri = g_strdup_printf("iscsi://alice%%secretsecret12@127.0.0.1:%u/iqn.2026-01.test:disk/1", port);
+    escaped = g_strdup_printf("iscsi://127.0.0.1:%u/iqn.2026-01.test:disk/1#user=al%%69ce&secret=secretsecret12"
+                              "&initiator=iqn.2026-01.test:me",
+                              port);
     wrong = g_strdup_printf("iscsi://alice%%wrongwrongwro@127.0.0.1:%u/iqn.2026-01.test:disk/1", port);
     g_assert_null(vd_open(fio_system(), "iSCSI", wrong, 0, &error));
     g_assert_error(error, STATUS_ERROR, VERR_OPEN_FAILED);
@@ -76,6 +79,10 @@ static void test_iscsi(void)
     g_assert_no_error(error);
     g_assert_null(strstr(vd_path(vd), "secretsecret"));
     server_play(&s, vd);
+    vd_close(vd);
+    vd = vd_open(fio_system(), "iSCSI", escaped, 0, &error);
+    g_assert_no_error(error);
+    g_assert_true(g_str_has_suffix(vd_path(vd), "/iqn.2026-01.test:disk/1"));
     vd_close(vd);
     stop_target(&s);
     server_fini(&s);

@@ -256,6 +256,8 @@ struct medium {
     GPtrArray *properties; /* struct settings_property */
     char *access_error;
     uint64_t size_bytes, logical_bytes;
+    bool looking;     /* its target is being asked */
+    gint64 looked_us; /* when it was; 0: never */
     struct medium *parent;
     GPtrArray *children; /* struct medium, not owned */
 };
@@ -264,6 +266,8 @@ struct medium *medium_at(struct service *s, const char *location);
 struct medium *medium_from_path(struct service *s, const char *object_path);
 char *medium_object_path(const struct medium *m); /* g_free; "/" for NULL */
 const char *medium_id_braced(const struct medium *m, char ret[40]);
+/** What vd_open() gets; it may hold a secret, and nobody else is to see it. g_free */
+char *medium_path(const struct medium *m);
 void medium_free(struct medium *m);
 /** Takes over what a settings file's registry lists. */
 void medium_load(struct service *s, const struct settings_media *media, const char *folder);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "main/settings/medium_path.h"
 #include "main/settings/tree.h"
 #include "main/vmproc/media_int.h"
 #include "rt/log.h"
@@ -73,7 +74,7 @@ static void find_chain(struct plan *p)
         at++;
     p->base = p->image;
     for (const struct settings_medium *m = p->image; m != NULL;) {
-        char *path = g_canonicalize_filename(m->location, p->s->file.folder);
+        char *path = settings_medium_path(m->format, m->location, m->properties, p->s->file.folder);
         const struct vd_link link = {image_format(m, p->a->kind), path};
         g_array_prepend_val(p->links, link);
         p->base = m;

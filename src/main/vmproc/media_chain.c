@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "main/api/api.h"
+#include "main/settings/medium_path.h"
 #include "main/vmproc/media_int.h"
 #include "rt/log.h"
 #include "rt/status.h"
@@ -43,7 +44,8 @@ const char **media_files(struct media *all)
     for (unsigned k = 0; k < all->list->len; k++) {
         struct medium *m = all->list->pdata[k];
         for (struct vd *vd = m->vd; m->kind != DEVICE_DVD && vd != NULL; vd = vd_parent(vd))
-            g_ptr_array_add(files, (void *)vd_path(vd));
+            if (!settings_medium_remote(vd_format(vd)))
+                g_ptr_array_add(files, (void *)vd_path(vd));
     }
     g_ptr_array_add(files, NULL);
     return (const char **)g_ptr_array_free(files, FALSE);

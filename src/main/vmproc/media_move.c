@@ -3,6 +3,7 @@
  *
  * Who has an image open has it locked, so the two never have it at once. Optical discs are only read: both may.
  */
+#include "main/settings/medium_path.h"
 #include "main/vmproc/media_int.h"
 #include "rt/status.h"
 #include "storage/chain.h"
@@ -16,6 +17,15 @@ struct move {
 static bool moves(const struct medium *m)
 {
     return m->kind != DEVICE_DVD;
+}
+
+static bool on_network(const struct medium *m)
+{
+    struct vd *base = m->vd;
+
+    while (base != NULL && vd_parent(base) != NULL)
+        base = vd_parent(base);
+    return base != NULL && settings_medium_remote(vd_format(base));
 }
 
 void media_links_free(struct medium *m)
@@ -32,6 +42,7 @@ bool media_may_move(struct media *all, GError **error)
         const struct medium *m = all->list->pdata[n];
         const char *why = m->merge.merge != NULL || m->pushed ? "a snapshot of it is being made or deleted"
                           : m->given.open != NULL && moves(m) ? "it came while the machine ran"
+                          : on_network(m)                     ? "what is on the network is not opened a second time"
                                                               : NULL;
 
         if (why != NULL) {

@@ -1,5 +1,7 @@
 /*
- * iscsi.c - a logical unit of an iSCSI target as a medium: iscsi://[USER%PASSWORD@]HOST[:PORT]/TARGET/LUN (CHAP).
+ * iscsi.c - a logical unit of an iSCSI target as a medium: iscsi://[USER%PASSWORD@]HOST[:PORT]/TARGET/LUN (CHAP), or
+ * iscsi://HOST[:PORT]/TARGET/LUN#user=U&secret=S&initiator=I, where each value may be left out and is escaped as in a
+ * form, so that it may hold any character.
  *
  * libiscsi speaks the protocol (RFC 7143); here are the SCSI commands a disk needs (SBC-3): READ CAPACITY(16),
  * READ(16), WRITE(16), SYNCHRONIZE CACHE(16), UNMAP. The password is taken out of the image's name as soon as it was
@@ -50,14 +52,34 @@ static void hide_password(struct vd *vd)
     vd->path = shown;
 }
 
+/* What follows '#', by name; it is taken out of the image's name at once. */
+static GHashTable *take_options(struct vd *vd)
+{
+    char *mark = strchr(vd->path, '#');
+    GHashTable *options = g_uri_parse_params(mark ? mark + 1 : "", -1, "&", G_URI_PARAMS_NONE, NULL);
+
+    if (mark)
+        memset(mark, 0, strlen(mark));
+    return options;
+}
+
 static bool log_in(struct vd *vd, struct iscsi_disk *d, GError **error)
 {
+    g_autoptr(GHashTable) options = take_options(vd);
+    const char *initiator = options ? g_hash_table_lookup(options, "initiator") : NULL;
+    const char *user = options ? g_hash_table_lookup(options, "user") : NULL;
+    const char *secret = options ? g_hash_table_lookup(options, "secret") : NULL;
     struct iscsi_url *url;
     bool ok = false;
 
-    d->ctx = iscsi_create_context(INITIATOR);
-    url = d->ctx ? iscsi_parse_full_url(d->ctx, vd->path) : NULL;
+    d->ctx = iscsi_create_context(initiator ? initiator : INITIATOR);
+    url = d->ctx && options ? iscsi_parse_full_url(d->ctx, vd->path) : NULL;
     hide_password(vd);
+    if (url && g_hash_table_contains(options, "internal")) {
+        iscsi_destroy_url(url);
+        return vd_refuse(vd->path, VERR_NOT_SUPPORTED, error,
+                         "there is no internal network for it; take the host's network");
+    }
     if (!url)
         return vd_refuse(vd->path, VERR_INVALID_NAME, error,
                          "the address is iscsi://[USER%%PASSWORD@]HOST[:PORT]/TARGET/LUN");
@@ -67,6 +89,8 @@ static bool log_in(struct vd *vd, struct iscsi_disk *d, GError **error)
     iscsi_set_header_digest(d->ctx, ISCSI_HEADER_DIGEST_NONE_CRC32C);
     if (url->user[0])
         iscsi_set_initiator_username_pwd(d->ctx, url->user, url->passwd);
+    else if (user)
+        iscsi_set_initiator_username_pwd(d->ctx, user, secret ? secret : "");
     d->lun = url->lun;
     if (iscsi_set_targetname(d->ctx, url->target) == 0 && iscsi_full_connect_sync(d->ctx, url->portal, url->lun) == 0)
         ok = true;

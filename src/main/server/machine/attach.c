@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "main/server/machine/machine.h"
+#include "main/settings/medium_path.h"
 
 struct settings_attachment *attachment_find(const struct settings_controller *c, uint32_t port, uint32_t device)
 {
@@ -224,6 +225,9 @@ static bool plug_live(struct part *p, const struct place *at, const struct mediu
         return api_fail(error, VBOX_E_INVALID_VM_STATE,
                         "The medium '%s' cannot be attached while the machine runs: it needs differencing images",
                         m->location);
+    if (m != NULL && settings_medium_remote(m->format))
+        return api_fail(error, VBOX_E_INVALID_VM_STATE,
+                        "The medium '%s' cannot be attached while the machine runs: it is no file", m->location);
     if (m != NULL && settings_property_get(m->properties, "CRYPT/KeyStore") != NULL)
         return api_fail(error, VBOX_E_INVALID_VM_STATE,
                         "The medium '%s' is encrypted and cannot be attached while the machine runs", m->location);

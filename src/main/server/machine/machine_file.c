@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "main/server/machine/machine.h"
+#include "main/settings/medium_path.h"
 #include "rt/status.h"
 
 /* ---- save ---- */
@@ -368,7 +369,8 @@ bool machine_delete_config(struct bus_call *call, GVariant **ret, GError **error
         struct medium *one = medium_from_path(s, media[k]);
         if (one == NULL)
             continue;
-        int rc = one->kind == DEVICE_HARD_DISK ? fio_system()->unlink(fio_system()->ctx, one->location) : 0;
+        const bool file = one->kind == DEVICE_HARD_DISK && !settings_medium_remote(one->format);
+        int rc = file ? fio_system()->unlink(fio_system()->ctx, one->location) : 0;
         if (rc != 0 && rc != -ENOENT)
             api_fail(&failed, VBOX_E_FILE_ERROR, "Could not delete the medium storage unit '%s' (%s)", one->location,
                      status_name(status_from_errno(rc)));

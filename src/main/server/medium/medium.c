@@ -8,10 +8,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "main/server/objects.h"
+#include "main/server/medium/medium_int.h"
+#include "main/settings/medium_path.h"
 #include "main/settings/tree.h"
 #include "rt/status.h"
-#include "storage/vd.h"
 
 struct medium *medium_find(struct service *s, const char *id, enum settings_device kind)
 {
@@ -57,6 +57,11 @@ const char *medium_id_braced(const struct medium *m, char ret[40])
 {
     g_snprintf(ret, 40, "{%s}", m->id);
     return ret;
+}
+
+char *medium_path(const struct medium *m)
+{
+    return settings_medium_path(m->format, m->location, m->properties, "/");
 }
 
 void medium_free(struct medium *m)
@@ -129,7 +134,9 @@ static void load_list(struct service *s, const GPtrArray *list, enum settings_de
 {
     for (unsigned k = 0; k < list->len; k++) {
         const struct settings_medium *from = list->pdata[k];
-        g_autofree char *location = g_canonicalize_filename(from->location, folder);
+        g_autofree char *location = settings_medium_remote(from->format)
+                                        ? g_strdup(from->location)
+                                        : g_canonicalize_filename(from->location, folder);
         char id[API_UUID_SIZE], parent[API_UUID_SIZE];
         if (!api_uuid_parse(from->uuid, id) || medium_find(s, id, kind) != NULL)
             continue;
@@ -327,6 +334,13 @@ void medium_refresh(struct medium *m)
 
     if (m->state == MediumState_NotCreated || m->state == MediumState_Creating || m->state == MediumState_Deleting)
         return;
+    if (settings_medium_remote(m->format)) {
+        const int used = use_by_vms(m);
+        m->state = used >= 0 ? used : m->state == MediumState_Inaccessible ? m->state : MediumState_Created;
+        if (used < 0)
+            medium_look(m);
+        return;
+    }
     if (stat(m->location, &st) != 0) {
         g_autofree char *text =
             g_strdup_printf("Could not find file for the medium '%s' (%s)", m->location,

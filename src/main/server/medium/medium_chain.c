@@ -25,7 +25,7 @@ GArray *medium_links(const struct medium *m)
 
     g_array_set_clear_func(links, clear_link);
     for (; m != NULL; m = m->parent) {
-        const struct vd_link link = {g_strdup(m->format), g_strdup(m->location)};
+        const struct vd_link link = {g_strdup(m->format), medium_path(m)};
         g_array_append_val(links, link);
     }
     for (guint a = 0, b = links->len; a + 1 < b; a++) { /* base first */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "main/server/medium/medium_int.h"
+#include "main/settings/medium_path.h"
 #include "rt/status.h"
 #include "storage/recrypt.h"
 
@@ -311,6 +312,9 @@ static bool may_ask(const struct medium *m, const char *now, const char *next, c
         return api_fail(error, E_INVALIDARG, "Neither a current nor a new password is given");
     if (m->kind != DEVICE_HARD_DISK)
         return api_fail(error, VBOX_E_NOT_SUPPORTED, "'%s' is no hard disk; only they are encrypted", m->location);
+    if (settings_medium_remote(medium_base(m)->format))
+        return api_fail(error, VBOX_E_NOT_SUPPORTED, "'%s' is no file; only files are encrypted",
+                        medium_base(m)->location);
     if (store == NULL && *next == '\0')
         return store_of(m, error) != NULL;
     if (store != NULL && *now == '\0')

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "main/server/medium/medium_int.h"
+#include "main/settings/medium_path.h"
 #include "rt/status.h"
 #include "storage/vd.h"
 
@@ -241,6 +242,7 @@ static bool set_auto_reset(struct bus_call *call, const struct bus_property *row
 
 /* ---- methods ---- */
 
+/* A secret is written, and read by who opens the medium; it is not shown. */
 static GVariant *property_list(const struct medium *m)
 {
     GVariantBuilder b;
@@ -248,7 +250,8 @@ static GVariant *property_list(const struct medium *m)
     g_variant_builder_init(&b, G_VARIANT_TYPE("a{ss}"));
     for (unsigned k = 0; k < m->properties->len; k++) {
         const struct settings_property *one = m->properties->pdata[k];
-        g_variant_builder_add(&b, "{ss}", one->name, one->value != NULL ? one->value : "");
+        if (strcmp(one->name, ISCSI_SECRET) != 0)
+            g_variant_builder_add(&b, "{ss}", one->name, one->value != NULL ? one->value : "");
     }
     return g_variant_builder_end(&b);
 }
@@ -425,6 +428,9 @@ static bool delete_storage(struct bus_call *call, GVariant **ret, GError **error
     struct medium *m = call->object;
     struct service *s = m->service;
 
+    if (settings_medium_remote(m->format))
+        return api_fail(error, VBOX_E_NOT_SUPPORTED,
+                        "The medium '%s' is no file and cannot be deleted; close it without deleting", m->location);
     if (!may_close(m, error) || !medium_unregister(m, error))
         return false;
     struct progress *p = progress_new(s, call->peer, "Deleting medium storage unit");

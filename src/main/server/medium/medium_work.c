@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "main/server/medium/medium_int.h"
+#include "main/settings/medium_path.h"
 #include "rt/status.h"
 #include "storage/chain.h"
 #include "storage/copy.h"
@@ -331,6 +332,8 @@ bool medium_move_to(struct bus_call *call, GVariant **ret, GError **error)
     if (m->state != MediumState_Created)
         return api_fail(error, VBOX_E_INVALID_OBJECT_STATE, "Medium '%s' cannot be moved now (state: %s)", m->location,
                         api_enum_name("MediumState", m->state));
+    if (settings_medium_remote(m->format))
+        return api_fail(error, VBOX_E_NOT_SUPPORTED, "The medium '%s' is no file and cannot be moved", m->location);
     if (g_ascii_strcasecmp(m->format, "VMDK") == 0)
         return api_fail(error, VBOX_E_NOT_SUPPORTED,
                         "'%s' may have more files beside it and cannot be moved; clone it instead", m->location);
@@ -364,6 +367,8 @@ bool medium_get_property(struct bus_call *call, GVariant **ret, GError **error)
     const char *val = settings_property_get(m->properties, name);
     if (val == NULL)
         return api_fail(error, VBOX_E_OBJECT_NOT_FOUND, "Property '%s' does not exist", name);
+    if (strcmp(name, ISCSI_SECRET) == 0)
+        return api_fail(error, E_ACCESSDENIED, "The property '%s' is a secret and is not shown", name);
     *ret = g_variant_new("(s)", val);
     return true;
 }
@@ -377,6 +382,9 @@ bool medium_set_property(struct bus_call *call, GVariant **ret, GError **error)
     g_variant_get(call->args, "(&s&s)", &name, &val);
     if (*name == '\0')
         return api_fail(error, E_INVALIDARG, "The property's name cannot be empty");
+    if (strcmp(name, ISCSI_LUN) == 0 && settings_iscsi_lun(val) < 0)
+        return api_fail(error, E_INVALIDARG,
+                        "Invalid logical unit '%s' (a number up to 16383, or \"enc\" and 16 digits of one level)", val);
     if (*val == '\0' && settings_property_get(m->properties, name) == NULL)
         return api_fail(error, VBOX_E_OBJECT_NOT_FOUND, "Property '%s' does not exist", name);
     settings_property_set(m->properties, name, val);

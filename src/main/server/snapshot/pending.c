@@ -183,10 +183,10 @@ static void add_link(const struct machine *m, GPtrArray *links, const struct med
         return;
     struct link *l = g_new0(struct link, 1);
     l->format = g_strdup(image->format);
-    l->path = g_strdup(image->location);
+    l->path = medium_path(image);
     if (image->parent != NULL) {
         l->parent_format = g_strdup(image->parent->format);
-        l->parent_path = g_strdup(image->parent->location);
+        l->parent_path = medium_path(image->parent);
     }
     g_ptr_array_add(links, l);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "main/server/virtualbox/virtualbox.h"
+#include "main/settings/medium_path.h"
 #include "storage/chain.h"
 
 static void add_medium(GVariantBuilder *b, const struct medium *m)
@@ -165,9 +166,12 @@ bool virtualbox_create_medium(struct bus_call *call, GVariant **ret, GError **er
     g_variant_get(call->args, "(&s&s&s&s)", &format, &location, &access, &type);
     if (!device_kind(type, &kind, error))
         return false;
-    if (!g_path_is_absolute(location))
+    const bool remote = settings_medium_remote(format);
+    if (remote && (kind != DEVICE_HARD_DISK || *location == '\0'))
+        return api_fail(error, E_INVALIDARG, "A medium of the format '%s' is a hard disk with a location", format);
+    if (!remote && !g_path_is_absolute(location))
         return api_fail(error, VBOX_E_FILE_ERROR, "Medium location '%s' is not absolute", location);
-    g_autofree char *path = g_canonicalize_filename(location, "/");
+    g_autofree char *path = remote ? g_strdup(location) : g_canonicalize_filename(location, "/");
     const struct medium *other = medium_at(s, path);
     if (other != NULL)
         return api_fail(error, E_INVALIDARG,
@@ -176,7 +180,7 @@ bool virtualbox_create_medium(struct bus_call *call, GVariant **ret, GError **er
                         kind_words(kind), path, kind_words(other->kind), other->location, other->id);
     g_autofree char *id = g_uuid_string_random();
     struct medium *m = medium_new(s, id, kind, path, *format != '\0' ? format : "VDI");
-    m->state = MediumState_NotCreated;
+    m->state = remote ? MediumState_Inaccessible : MediumState_NotCreated; /* its storage is there, or elsewhere */
     tell_medium(s, m);
     *ret = medium_reply(m);
     return true;

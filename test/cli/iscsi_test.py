@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+"""iscsi_test.py - storageattach --medium iscsi: the target is tgt's, its disk boots a guest; the secret is shown nowhere."""
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+
+from golden import UUID, com_error, same, syntax_error
+from manage import BIN, Failure, check, main
+
+TARGET, SECRET = "iqn.2026-01.test:disk", "canary/7f31@x"
+IMAGE = os.path.join(BIN, "..", "test", "guests", "barebox", "barebox.img")
+
+
+class Target:
+    """tgtd as its administrator would set it up; TGT_IPC_SOCKET lets it and tgtadm meet without root."""
+
+    def __init__(self, h):
+        self.disk, self.socket = os.path.join(h.top, "lun1"), os.path.join(h.top, "tgt")
+        shutil.copyfile(IMAGE, self.disk)
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        self.env = dict(os.environ, TGT_IPC_SOCKET=self.socket)
+        self.process = subprocess.Popen(["tgtd", "-f", "--iscsi", f"portal=127.0.0.1:{self.port}"], env=self.env,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        end = time.monotonic() + 60
+        while self.admin("--op new --mode target --tid 1 -T", TARGET) != 0:
+            check(time.monotonic() < end and self.process.poll() is None, "tgtd does not answer")
+            time.sleep(0.1)
+        for words in (["--op new --mode logicalunit --tid 1 --lun 1 -b", self.disk], ["--op new --mode account --user alice --password", SECRET],
+                      ["--op bind --mode account --tid 1 --user alice"], ["--op bind --mode target --tid 1 -I ALL"]):
+            check(self.admin(*words) == 0, f"tgtadm {words}")
+
+    def admin(self, words, *more):
+        return subprocess.run(["tgtadm", "--lld", "iscsi", *words.split(), *more], env=self.env, capture_output=True, check=False).returncode
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+
+def machine(h, name, serial):
+    h.ok("createvm", "--name", name, "--ostype", "Other_64", "--register")
+    h.ok("modifyvm", name, "--memory", "64", "--vram", "8", "--nic1", "none", "--boot1", "disk", "--uart1", "0x3f8", "4", "--uartmode1", "file", serial)
+    h.ok("storagectl", name, "--name", "IDE", "--add", "ide")
+
+
+def attach(h, name, *words):
+    return h("storageattach", name, "--storagectl", "IDE", "--port", "0", "--device", "0", "--type", "hdd", "--medium", "iscsi", *words)
+
+
+def failed(r, text):
+    check(r.rc == 1 and r.err == f"VBoxManage: error: {text}\n" and r.out == "", repr(r))
+
+
+def options(h):
+    machine(h, "m", os.path.join(h.top, "serial"))
+    where = ("--server", "127.0.0.1", "--target", TARGET)
+    with open(os.path.join(h.vms, "m", "m.vbox"), encoding="utf-8") as f:
+        before = f.read()
+    failed(attach(h, "m"), "--server and --target are required for iSCSI media")
+    failed(attach(h, "m", *where, "--lun", "1", "--encodedlun", "0001000000000000"), "--lun and --encodedlun name the same thing; give one of them")
+    failed(attach(h, "m", *where, "--password", "a", "--passwordfile", "b"), "--password and --passwordfile name the same thing; give one of them")
+    failed(attach(h, "m", *where, "--passwordfile", "nothing"), "Could not read a password from 'nothing'")
+    failed(attach(h, "m", *where, "--tport", "70000"), "Invalid --tport argument '70000' (a TCP port)")
+    com_error(attach(h, "m", *where, "--lun", "20000"), "Invalid logical unit '20000' (a number up to 16383, or \"enc\" and 16 digits of one level)",
+              "E_INVALIDARG (0x80070057)", "MediumWrap", "IMedium")
+    syntax_error(attach(h, "m", *where, "--host", "x"), "Unknown option: --host")
+    same(h.ok("list", "hdds"), "")  # nothing is left of them
+    with open(os.path.join(h.vms, "m", "m.vbox"), encoding="utf-8") as f:
+        same(f.read(), before)
+    # all of it, as VirtualBox writes it
+    r = attach(h, "m", *where, "--tport", "3999", "--encodedlun", "0007000000000000", "--username", "u", "--password", SECRET, "--initiator", "iqn.me", "--intnet")
+    check(r.rc == 0, repr(r))
+    with open(os.path.join(h.vms, "m", "m.vbox"), encoding="utf-8") as f:
+        text = f.read()
+    found = re.search(r'<HardDisk uuid="\{' + UUID + r'\}" location="([^"]*)" format="iSCSI" type="Normal">(.*?)</HardDisk>', text, re.S)
+    check(found, text)
+    same(found[1], f"127.0.0.1|{TARGET}|enc0007000000000000")
+    same(dict(re.findall(r'<Property name="(\w+)" value="([^"]*)"/>', found[2])), {
+        "TargetAddress": "127.0.0.1:3999", "TargetName": TARGET, "LUN": "enc0007000000000000", "InitiatorUsername": "u", "InitiatorSecret": SECRET,
+        "InitiatorName": "iqn.me", "HostIPStack": "0"})
+    r = h("startvm", "m", "--type", "headless")
+    check(r.rc == 1 and "there is no internal network for it; take the host's network" in r.err and "canary" not in repr(r), repr(r))
+
+
+def capacity(h, uuid):
+    """The target is asked by a thread: until it has answered, nothing is known."""
+    end = time.monotonic() + 60
+    while True:
+        text = h.ok("showmediuminfo", uuid)
+        if "State:          created" in text:
+            return text
+        if time.monotonic() > end:
+            raise Failure(text)
+        time.sleep(0.2)
+
+
+def nothing_shown(h, uuid):
+    for words in (("showmediuminfo", uuid), ("showmediuminfo", uuid, "--json"), ("list", "hdds", "--long"), ("list", "hdds", "--json"),
+                  ("showvminfo", "m", "--json"), ("showvminfo", "m", "--details")):
+        text = h.ok(*words)
+        check("canary" not in text, f"{words}: {text}")
+    com_error(h("mediumproperty", "disk", "get", uuid, "InitiatorSecret"), "The property 'InitiatorSecret' is a secret and is not shown",
+              "E_ACCESSDENIED (0x80070005)", "MediumWrap", "IMedium")
+    same(h.ok("mediumproperty", "disk", "get", uuid, "InitiatorUsername"), "InitiatorUsername=alice\n")
+
+
+def boots(h):
+    serial = os.path.join(h.top, "serial")
+    with Target(h) as target:
+        machine(h, "m", serial)
+        with open(os.path.join(h.top, "secret"), "w", encoding="ascii") as f:
+            f.write(SECRET + "\n")
+        where = ("--server", "127.0.0.1", "--tport", str(target.port), "--target", TARGET, "--lun", "1", "--username", "alice")
+        r = attach(h, "m", *where, "--passwordfile", "secret")
+        check(r.rc == 0, repr(r))
+        info = h.info("m")
+        same(info["IDE-0-0"], f"127.0.0.1|{TARGET}|1")
+        uuid = info["IDE-ImageUUID-0-0"]
+        com_error(attach(h, "m", *where), f"Cannot register the hard disk '127.0.0.1|{TARGET}|1' because a hard disk '127.0.0.1|{TARGET}|1' with UUID "
+                  f"{{{uuid}}} already exists", "E_INVALIDARG (0x80070057)", "VirtualBoxWrap", "IVirtualBox")
+        h.stop()  # the next service has it from the file
+        text = capacity(h, uuid)
+        check(f"Capacity:       {os.path.getsize(IMAGE) >> 20} MBytes" in text and "Storage format: iSCSI" in text, text)
+        nothing_shown(h, uuid)
+        check(os.stat(os.path.join(h.vms, "m", "m.vbox")).st_mode & 0o77 == 0, "others may read the settings")
+        com_error(h("closemedium", uuid, "--delete"), f"The medium '127.0.0.1|{TARGET}|1' is no file and cannot be deleted; close it without deleting",
+                  "VBOX_E_NOT_SUPPORTED (0x80bb0009)", "MediumWrap", "IMedium")
+        h.ok("startvm", "m", "--type", "headless")
+        pid = h.pids("VBoxHeadless")
+        for one in pid:
+            with open(f"/proc/{one}/cmdline", "rb") as f:
+                check(b"canary" not in f.read(), "the arguments have the secret")
+        end, text = time.monotonic() + 180, ""
+        while not re.search(r"barebox: (passed|FAILED)", text):
+            check(time.monotonic() < end, f"the guest says: {text}")
+            time.sleep(0.3)
+            if os.path.exists(serial):
+                with open(serial, encoding="latin-1") as f:
+                    text = f.read()
+        check("FAIL" not in text, text)
+        h.wait_state("m", "poweroff", 60)
+        with open(os.path.join(h.vms, "m", "Logs", "VBox.log"), encoding="utf-8") as f:
+            check("canary" not in f.read(), "the log has the secret")
+        h.ok("export", "m", "--output", "m.ovf", seconds=180)
+        with open(os.path.join(h.top, "m.ovf"), encoding="utf-8") as f:
+            check("canary" not in f.read(), "the appliance has the secret")
+        r = h("modifymedium", "disk", uuid, "--property", "InitiatorSecret=wrong-canary")
+        check(r.rc == 0, repr(r))
+        r = h("startvm", "m", "--type", "headless")
+        check(r.rc == 1 and "no session with the target" in r.err and "canary" not in repr(r), repr(r))
+        h.ok("unregistervm", "m", "--delete")
+        check(os.path.exists(target.disk) and not os.path.exists(os.path.join(h.vms, "m")), "deleting went too far, or not far enough")
+
+
+main(options, boots)
