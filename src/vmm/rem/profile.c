@@ -52,6 +52,7 @@ static void register_rem(const struct rem *r, struct stam *stam)
         {"Enters", "times", "translated code entered from C", &s->enters},
         {"Links", "jumps", "patched", &s->links},
         {"Slow", "insns", "run by the interpreter from translated code", &s->slow},
+        {"Bulks", "times", "a page's part of a long REP MOVS or STOS was done by one copy", &s->bulks},
         {"Elsewhere", "times", "and translated code went on in another block", &s->elsewhere},
         {"Faults", "times", "host exceptions in translated code", &s->faults},
         {"Groups", "groups", "of accesses that one probe serves", &s->groups},

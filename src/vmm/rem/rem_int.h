@@ -349,6 +349,10 @@ bool rem_emit_set_ac(struct rem_tr *t, bool on);
 bool rem_emit_port(struct rem_tr *t, const struct x86_insn *i);
 bool rem_emit_device(struct rem_tr *t, const struct x86_insn *i);
 
+/* ---- bulk.c ---- */
+/** REP MOVS or STOS, as far as it goes by whole runs of a page. Return: true if nothing is left of it. */
+bool rem_bulk(struct rem *r, const struct x86_insn *i);
+
 /* ---- slow.c ---- */
 uint64_t rem_slow(struct rem *r);
 struct rem_site *rem_site_at(struct rem *r, uint32_t host);

@@ -188,6 +188,8 @@ static enum went run_one(struct rem *r, const struct rem_site *s, const struct i
     unsigned glas;
     bool care;
 
+    if (r->lockstep == NULL && !(s->flags & REM_S_VEC) && rem_bulk(r, iem_op_insn(op)))
+        return WENT_ON;
     r->slow_by[iem_op_insn(op)->mnem]++;
     glas = iem_op_glas(c, op, gla);
     care = iem_op_run(c, op);
