@@ -3,8 +3,8 @@
  *
  * Numbers in brackets in these files are sections of SDM vol. 3 unless said otherwise.
  */
-#ifndef VMM_IEM_IEM_TEST_H
-#define VMM_IEM_IEM_TEST_H
+#ifndef TEST_ISA_IEM_TEST_H
+#define TEST_ISA_IEM_TEST_H
 
 #include "harness.h"
 
