@@ -166,6 +166,12 @@ void pdm_pci_remap(struct pdm_dev *dev); /* pci_bar.c: makes the maps follow cfg
 void pdm_pci_unmap_all(struct pdm_dev *dev);
 bool pdm_pci_bars_init(struct pdm_dev *dev, GError **error);
 void pdm_luns_bind(struct pdm_dev *dev);
+
+/* medium.c */
+#define PDM_MEDIUM_UNIT "medium" /* no device's name */
+bool pdm_save_media(struct pdm *pdm, struct ssm_out *out, GError **error);
+/** pdm_check_medium() - the unit's disk is the one that is attached now. */
+bool pdm_check_medium(const struct pdm *pdm, const struct ssm_unit *unit, GError **error);
 void pdm_ports_map(struct pdm_ports *p, uint16_t base);
 iom_range pdm_io_make(struct pdm_dev *dev, const struct pdm_io *io, uint16_t count, GError **error);
 

@@ -454,6 +454,33 @@ static void test_state_file(void)
     fio_crash_free(disk);
 }
 
+/* A machine with another disk refuses; another disc in a drive is none of its business. */
+static void test_state_media(void)
+{
+    struct fio_crash *disk = fio_crash_new();
+    struct rig *r = rig_empty();
+    struct rig_media *fixed = rig_media_new(r, 4096, 512), *disc = rig_media_new(r, 4096, 2048);
+    struct ssm_out *out = ssm_out_new(fio_crash_io(disk), "/toy.sav", "", NULL);
+    g_autoptr(GError) error = NULL;
+
+    rig_add(r, &toy_device, NULL);
+    g_strlcpy(rig_media_block(fixed)->serial, "VB1-2", 32);
+    rig_media_block(disc)->removable = true;
+    rig_media_attach(r, "toy", 0, 0, fixed);
+    rig_media_attach(r, "toy", 0, 1, disc);
+    g_assert_true(rig_start(r, NULL));
+    g_assert_true(pdm_save_all(rig_pdm(r), out, NULL));
+    g_assert_true(ssm_out_commit(out, NULL));
+    g_strlcpy(rig_media_block(disc)->serial, "other", 32);
+    g_assert_true(load_file(r, fio_crash_io(disk), NULL));
+    g_strlcpy(rig_media_block(fixed)->serial, "VB3-4", 32);
+    g_assert_false(load_file(r, fio_crash_io(disk), &error));
+    g_assert_error(error, SSM_ERROR, SSM_MISMATCH);
+    g_assert_nonnull(strstr(error->message, "toy0, unit 0: serial number 'VB1-2', 4096 bytes, not 'VB3-4'"));
+    rig_free(r);
+    fio_crash_free(disk);
+}
+
 /* ---- media ---- */
 
 static void toy_done(struct pdm_dev *dev, struct pdm_block_req *req)
@@ -512,6 +539,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pdm/save-load", test_save_load);
     g_test_add_func("/pdm/load-refused", test_load_refused);
     g_test_add_func("/pdm/state-file", test_state_file);
+    g_test_add_func("/pdm/state-media", test_state_media);
     g_test_add_func("/pdm/media", test_media);
     return g_test_run();
 }

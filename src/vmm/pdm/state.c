@@ -60,7 +60,7 @@ void pdm_load_done(struct pdm *pdm)
 
 bool pdm_save_all(struct pdm *pdm, struct ssm_out *out, GError **error)
 {
-    bool ok = true;
+    bool ok = pdm_save_media(pdm, out, error);
 
     for (unsigned i = 0; ok && i < pdm->devs->len; i++) {
         struct pdm_dev *dev = g_ptr_array_index(pdm->devs, i);
@@ -87,6 +87,8 @@ bool pdm_load_unit(struct pdm *pdm, const struct ssm_unit *unit, GError **error)
 {
     struct pdm_dev *dev = pdm_find(pdm, unit->name, unit->instance);
 
+    if (!strcmp(unit->name, PDM_MEDIUM_UNIT))
+        return pdm_check_medium(pdm, unit, error);
     if (!dev || !pdm_has_state(dev) || dev->loaded) {
         g_set_error(error, SSM_ERROR, SSM_MISMATCH, "Saved state unit \"%s\", instance %u: %s", unit->name,
                     unit->instance, dev && dev->loaded ? "is there twice" : "this machine has no such device");
