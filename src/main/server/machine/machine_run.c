@@ -86,6 +86,15 @@ struct saving {
     int state_before;
 };
 
+/* What a process has left that died while it saved; or the state, which nothing names. */
+static void forget_state(const char *path)
+{
+    g_autofree char *unfinished = g_strconcat(path, ".new", NULL);
+
+    g_unlink(unfinished);
+    g_unlink(path);
+}
+
 static void state_written(void *user, GVariant *ret, GError *error)
 {
     struct saving *s = user;
@@ -95,11 +104,13 @@ static void state_written(void *user, GVariant *ret, GError *error)
     if (error == NULL && m->vm != NULL) {
         g_free(m->settings->state_file);
         m->settings->state_file = machine_relative(m->settings, s->path);
-        machine_save(m, &error);
+        if (!machine_save(m, &error))
+            g_clear_pointer(&m->settings->state_file, g_free);
     }
     if (error != NULL || m->vm == NULL) {
         if (m->vm != NULL)
             machine_state_set(m, MachineState_Paused);
+        forget_state(s->path);
         if (error == NULL)
             api_fail(&error, VBOX_E_VM_ERROR, "The machine '%s' ended while its state was saved", machine_name(m));
         progress_end(s->progress, error);

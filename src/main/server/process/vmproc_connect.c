@@ -204,8 +204,7 @@ static void connected(struct vmproc *vm, GError *error)
         refused(vm, error);
         return;
     }
-    if (vm->start != NULL)
-        started(m);
+    started(m); /* who launched it may have been killed before it could note that */
     if (m->state == MachineState_Starting || m->state == MachineState_Restoring)
         machine_state_set(m, MachineState_Running);
     service_emit(m->service, "SessionStateChanged", g_variant_new("(ss)", m->id, "Locked"));
