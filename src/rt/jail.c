@@ -52,22 +52,29 @@ static bool go_on(struct jail *j, pid_t thread)
     return false;
 }
 
-/* From the stub's entry in @regs to its trap; other signals than that are of no interest to a thread in the stub. */
-static bool run_stub(struct jail *j, pid_t thread, struct user_regs_struct *regs)
+/* From where it stands to the stub's trap; other signals than that are of no interest to a thread in the stub. */
+static bool to_trap(struct jail *j, pid_t thread, struct user_regs_struct *regs)
 {
     int sig;
 
-    regs->orig_rax = UINT64_MAX; /* no system call to be restarted */
-    if (ptrace(PTRACE_SETREGS, thread, NOTHING, regs) != 0) {
-        j->lost = true;
-        return false;
-    }
     do {
         if (!go_on(j, thread))
             return false;
         sig = jail_wait(j, thread);
     } while (sig >= 0 && sig != SIGTRAP);
     return sig == SIGTRAP && ptrace(PTRACE_GETREGS, thread, NOTHING, regs) == 0;
+}
+
+/* Likewise from the stub's entry in @regs. */
+static bool run_stub(struct jail *j, pid_t thread, struct user_regs_struct *regs)
+{
+    regs->orig_rax = UINT64_MAX; /* no system call to be restarted */
+    j->mapper_ready = false;
+    if (ptrace(PTRACE_SETREGS, thread, NOTHING, regs) != 0) {
+        j->lost = true;
+        return false;
+    }
+    return to_trap(j, thread, regs);
 }
 
 int64_t jail_call(struct jail *j, pid_t thread, int64_t number, const uint64_t args[6])
@@ -107,6 +114,33 @@ static bool outside_stub(const struct jail *j, const struct jail_map *m)
            (m->address + m->bytes <= j->stub || m->address >= j->stub + JAIL_STUB_BYTES);
 }
 
+/*
+ * The rows from @table to @end, by the mapper thread; most of the time it waits for just that. A SIGTRAP from outside
+ * is not the end: then it has not come to its own trap, or not begun.
+ */
+static bool run_rows(struct jail *j, uint64_t table, uint64_t end, struct user_regs_struct *regs)
+{
+    bool ran;
+
+    j->table->row[0].end = end;
+    if (j->mapper_ready) {
+        j->batches++;
+        ran = to_trap(j, j->pid, regs);
+    } else {
+        if (ptrace(PTRACE_GETREGS, j->pid, NOTHING, regs) != 0)
+            return false;
+        regs->rip = j->stub + JAIL_STUB_BATCH;
+        regs->rbx = table;
+        regs->rbp = end;
+        regs->r12 = j->batches;
+        ran = run_stub(j, j->pid, regs);
+    }
+    while (ran && (regs->rip != j->stub + JAIL_STUB_MORE || regs->r12 != j->batches))
+        ran = to_trap(j, j->pid, regs);
+    j->mapper_ready = ran;
+    return ran;
+}
+
 int jail_map(struct jail *j, const struct jail_map *maps, unsigned count)
 {
     const uint64_t table = j->stub + JAIL_PAGE_BYTES;
@@ -121,12 +155,7 @@ int jail_map(struct jail *j, const struct jail_map *maps, unsigned count)
     }
     if (rows == 0)
         return 0;
-    if (ptrace(PTRACE_GETREGS, j->pid, NOTHING, &regs) != 0)
-        return -1;
-    regs.rip = j->stub + JAIL_STUB_BATCH;
-    regs.rbx = table;
-    regs.rbp = table + rows * sizeof(struct jail_row);
-    if (!run_stub(j, j->pid, &regs))
+    if (!run_rows(j, table, table + rows * sizeof(struct jail_row), &regs))
         return -1;
     done = (unsigned)((regs.rbx - table) / sizeof(struct jail_row));
     memset(j->table->row, 0, rows * sizeof(struct jail_row)); /* the guest can read it and need not know */

@@ -15,12 +15,13 @@
 enum {
     JAIL_STUB_CALL,      /* one system call, then a trap */
     JAIL_STUB_TRAP = 2,  /* where the process waits at first */
-    JAIL_STUB_BATCH = 16 /* RBX to RBP: rows of a table, a system call each; ends with a trap at the end or an error */
+    JAIL_STUB_BATCH = 16, /* RBX to RBP: rows of a table, a system call each; ends with a trap at the end or an error */
+    JAIL_STUB_MORE = 63   /* behind that trap: R12 counts, on with the table in the second page */
 };
 
 /* The second page: the owner writes it, the jail reads it. */
 struct jail_row {
-    uint64_t call, arg[6], unused;
+    uint64_t call, arg[6], end; /* of the first row: where the rows end */
 };
 struct jail_table {
     struct jail_row row[JAIL_MAPS_MAX];
@@ -35,6 +36,8 @@ _Static_assert(sizeof(struct jail_table) <= JAIL_PAGE_BYTES, "one page");
 struct jail {
     pid_t pid, thread; /* the process with its mapper thread, the guest thread */
     bool lost, cpuid_traps;
+    bool mapper_ready; /* stopped at JAIL_STUB_MORE ... */
+    uint64_t batches;  /* ... with this in R12 */
     uint16_t based_selector;
     int cpu; /* where the guest thread was sent last */
     uint64_t stub;

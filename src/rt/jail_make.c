@@ -70,6 +70,10 @@ static const uint8_t stub_code[] = {
     0x48, 0x39, 0xeb,                          /*       cmp  rbx, rbp      */
     0x72, 0xd2,                                /*       jb   next          */
     0xcc,                                      /* done: int3               */
+    0x49, 0xff, 0xc4,                          /*       inc  r12           */
+    0x48, 0x8d, 0x1d, 0xb7, 0x0f, 0x00, 0x00,  /*       lea  rbx, [table]  */
+    0x48, 0x8b, 0x6b, 0x38,                    /*       mov  rbp, [rbx+56] */
+    0xeb, 0xc1,                                /*       jmp  next          */
 };
 /* clang-format on */
 

@@ -195,6 +195,29 @@ static void test_no_map(void)
     end(&r);
 }
 
+/* Somebody else's signals to the mapper thread end nothing early: what was asked for is done. */
+static void test_mapper_signals(void)
+{
+    static const int signals[] = {SIGTRAP, SIGUSR1, SIGSEGV, SIGTRAP};
+    struct rig r;
+
+    begin(&r);
+    for (unsigned n = 0; n < G_N_ELEMENTS(signals); n++) {
+        const struct jail_map there = {DATA, JAIL_PAGE_BYTES, AT(1), JAIL_READ}, gone = {DATA, JAIL_PAGE_BYTES, 0, 0};
+
+        syscall(SYS_tgkill, jail_pid(r.jail), jail_pid(r.jail), signals[n]);
+        g_assert_cmpint(jail_map(r.jail, &gone, 1), ==, 1);
+        CODE_OF(&r, 0x8b, 0x07, 0xcc); /* mov eax, [rdi] */
+        jail_regs(r.jail)->rdi = DATA;
+        expect(&r, SIGSEGV, CODE);
+        syscall(SYS_tgkill, jail_pid(r.jail), jail_pid(r.jail), signals[n]);
+        g_assert_cmpint(jail_map(r.jail, &there, 1), ==, 1);
+        jail_regs(r.jail)->rdi = DATA;
+        expect(&r, SIGTRAP, CODE + 3);
+    }
+    end(&r);
+}
+
 /* ---- what is said about it outside ---- */
 
 static char *proc(const struct rig *r, pid_t thread, const char *file)
@@ -378,6 +401,7 @@ int main(int argc, char **argv)
         {"/jail/escape/write", test_no_write},
         {"/jail/escape/exec", test_no_exec},
         {"/jail/escape/map", test_no_map},
+        {"/jail/mapper-signals", test_mapper_signals},
         {"/jail/properties", test_properties},
         {"/jail/stop/kick", test_kick},
         {"/jail/stop/signals", test_foreign_signals},

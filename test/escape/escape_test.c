@@ -34,6 +34,7 @@ static void alarm_in(long us)
     g_assert_cmpint(setitimer(ITIMER_REAL, &t, NULL), ==, 0);
 }
 
+#define STUB_CODE 80u    /* bytes, and some of what is behind them */
 #define FAILED(...) (g_test_message(__VA_ARGS__), g_test_fail())
 
 /* What was refused is where the answer would be, and nothing else has moved. */
@@ -229,7 +230,7 @@ static void test_stub(void)
 
     rig_begin(&rig);
     before = rig_picture(&rig);
-    for (unsigned n = 0; n < 100 * 64; n++) {
+    for (unsigned n = 0; n < 100 * STUB_CODE; n++) {
         struct user_regs_struct *u = jail_regs(rig.jail);
         uint64_t *words = (uint64_t *)(void *)u;
         struct jail_trap t;
@@ -237,7 +238,7 @@ static void test_stub(void)
         rig_code(&rig, NULL, 0, 64);
         for (unsigned k = 0; k < 15; k++) /* R15 to RDI */
             words[k] = random_value();
-        u->rip = jail_stub(rig.jail) + n % 64;
+        u->rip = jail_stub(rig.jail) + n % STUB_CODE;
         if (n % 3 == 0)
             u->rax = SYS_mmap, u->rdi = RIG_CODE, u->rsi = JAIL_PAGE_BYTES, u->rdx = PROT_READ | PROT_EXEC,
             u->r10 = MAP_SHARED | MAP_FIXED | MAP_POPULATE, u->r8 = 0, u->r9 = 2 * JAIL_PAGE_BYTES;
