@@ -13,8 +13,8 @@
 
 /* Entries of the stub's code page. */
 enum {
-    JAIL_STUB_CALL,      /* one system call, then a trap */
-    JAIL_STUB_TRAP = 2,  /* where the process waits at first */
+    JAIL_STUB_CALL,       /* one system call, then a trap */
+    JAIL_STUB_TRAP = 2,   /* where the process waits at first */
     JAIL_STUB_BATCH = 16, /* RBX to RBP: rows of a table, a system call each; ends with a trap at the end or an error */
     JAIL_STUB_MORE = 63   /* behind that trap: R12 counts, on with the table in the second page */
 };

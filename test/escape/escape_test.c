@@ -34,7 +34,7 @@ static void alarm_in(long us)
     g_assert_cmpint(setitimer(ITIMER_REAL, &t, NULL), ==, 0);
 }
 
-#define STUB_CODE 80u    /* bytes, and some of what is behind them */
+#define STUB_CODE   80u /* bytes, and some of what is behind them */
 #define FAILED(...) (g_test_message(__VA_ARGS__), g_test_fail())
 
 /* What was refused is where the answer would be, and nothing else has moved. */
