@@ -75,11 +75,42 @@ int fio_read_some(const struct fio *io, int fd, void *buf, size_t bytes, uint64_
     return rc;
 }
 
-int fio_read_now(const struct fio *io, int fd, void *buf, size_t bytes, uint64_t off_bytes)
+size_t fio_pieces_bytes(const struct iovec *iov, unsigned n)
 {
-    int64_t n = io->pread_now(io->ctx, fd, buf, bytes, off_bytes);
+    size_t bytes = 0;
 
-    return n == (int64_t)bytes ? 0 : VERR_TRY_AGAIN; /* also errors and the end: whoever may wait finds them again */
+    for (unsigned i = 0; i < n; i++)
+        bytes += iov[i].iov_len;
+    return bytes;
+}
+
+unsigned fio_pieces_cut(const struct iovec *iov, unsigned n, size_t off, size_t bytes, struct iovec *to)
+{
+    unsigned made = 0;
+
+    for (unsigned i = 0; i < n && bytes; i++) {
+        size_t here;
+
+        if (off >= iov[i].iov_len) {
+            off -= iov[i].iov_len;
+            continue;
+        }
+        here = MIN(bytes, iov[i].iov_len - off);
+        to[made++] = (struct iovec){(uint8_t *)iov[i].iov_base + off, here};
+        bytes -= here;
+        off = 0;
+    }
+    return made;
+}
+
+int fio_readv_now(const struct fio *io, int fd, const struct iovec *iov, unsigned n, uint64_t off_bytes)
+{
+    if (io->preadv_now) /* errors and the end are found again by whoever may wait */
+        return io->preadv_now(io->ctx, fd, iov, n, off_bytes) == (int64_t)fio_pieces_bytes(iov, n) ? 0 : VERR_TRY_AGAIN;
+    for (unsigned i = 0; i < n; off_bytes += iov[i++].iov_len)
+        if (fio_read(io, fd, iov[i].iov_base, iov[i].iov_len, off_bytes))
+            return VERR_TRY_AGAIN;
+    return 0;
 }
 
 int fio_write(const struct fio *io, int fd, const void *buf, size_t bytes, uint64_t off_bytes)
@@ -99,6 +130,22 @@ int fio_write(const struct fio *io, int fd, const void *buf, size_t bytes, uint6
         }
     }
     return 0;
+}
+
+int fio_writev(const struct fio *io, int fd, const struct iovec *iov, unsigned n, uint64_t off_bytes)
+{
+    const size_t bytes = fio_pieces_bytes(iov, n);
+    g_autofree uint8_t *whole = NULL;
+    size_t at = 0;
+
+    if (io->pwritev && io->pwritev(io->ctx, fd, iov, n, off_bytes) == (int64_t)bytes)
+        return 0;
+    whole = g_try_malloc(bytes); /* in one piece: a sector that two pieces share is written once */
+    if (!whole)
+        return VERR_NO_MEMORY;
+    for (unsigned i = 0; i < n; at += iov[i++].iov_len)
+        memcpy(whole + at, iov[i].iov_base, iov[i].iov_len);
+    return fio_write(io, fd, whole, bytes, off_bytes);
 }
 
 int fio_truncate(const struct fio *io, int fd, uint64_t size_bytes)

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 struct fio_stat {
     bool regular, block_device;
@@ -30,8 +31,10 @@ struct fio {
     int (*open)(void *ctx, const char *path, int flags, unsigned mode); /* fd or -errno */
     int (*close)(void *ctx, int fd);
     int64_t (*pread)(void *ctx, int fd, void *buf, size_t bytes, uint64_t off_bytes);
-    int64_t (*pread_now)(void *ctx, int fd, void *buf, size_t bytes, uint64_t off_bytes); /* -EAGAIN = not in memory */
+    /* -EAGAIN = not in memory. May be NULL: nothing ever waits. */
+    int64_t (*preadv_now)(void *ctx, int fd, const struct iovec *iov, unsigned n, uint64_t off_bytes);
     int64_t (*pwrite)(void *ctx, int fd, const void *buf, size_t bytes, uint64_t off_bytes);
+    int64_t (*pwritev)(void *ctx, int fd, const struct iovec *iov, unsigned n, uint64_t off_bytes); /* may be NULL */
     int (*ftruncate)(void *ctx, int fd, uint64_t size_bytes);
     int (*fallocate)(void *ctx, int fd, int mode, uint64_t off_bytes, uint64_t bytes);
     int (*fdatasync)(void *ctx, int fd);
@@ -60,9 +63,17 @@ void fio_close(const struct fio *io, int fd);
 int fio_read(const struct fio *io, int fd, void *buf, size_t bytes, uint64_t off_bytes);
 /** fio_read_some() - as much as the file has; the rest of @buf is zeroed. */
 int fio_read_some(const struct fio *io, int fd, void *buf, size_t bytes, uint64_t off_bytes);
-/** fio_read_now() - like fio_read_some(), but never waits for the disk: VERR_TRY_AGAIN when it would have to. */
-int fio_read_now(const struct fio *io, int fd, void *buf, size_t bytes, uint64_t off_bytes);
+/** fio_readv_now() - whole pieces of memory, @n <= FIO_PIECES of them, without waiting for the disk: VERR_TRY_AGAIN
+ * when it would have to (then some bytes may have come). */
+int fio_readv_now(const struct fio *io, int fd, const struct iovec *iov, unsigned n, uint64_t off_bytes);
 int fio_write(const struct fio *io, int fd, const void *buf, size_t bytes, uint64_t off_bytes);
+/** fio_writev() - the same of pieces of memory, @n <= FIO_PIECES of them. */
+int fio_writev(const struct fio *io, int fd, const struct iovec *iov, unsigned n, uint64_t off_bytes);
+#define FIO_PIECES 256u
+/** fio_pieces_bytes() - how long all pieces are together. */
+size_t fio_pieces_bytes(const struct iovec *iov, unsigned n);
+/** fio_pieces_cut() - the pieces of [@off, @off + @bytes) of them, @n at most, into @to; returns how many. */
+unsigned fio_pieces_cut(const struct iovec *iov, unsigned n, size_t off, size_t bytes, struct iovec *to);
 int fio_truncate(const struct fio *io, int fd, uint64_t size_bytes);
 /** fio_punch() - makes the range read zero and gives its space back; VERR_NOT_SUPPORTED where the host cannot. */
 int fio_punch(const struct fio *io, int fd, uint64_t off_bytes, uint64_t bytes);

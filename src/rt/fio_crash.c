@@ -324,7 +324,6 @@ struct fio_crash *fio_crash_new(void)
                          .open = crash_open,
                          .close = crash_close,
                          .pread = crash_pread,
-                         .pread_now = crash_pread, /* memory never waits */
                          .pwrite = crash_pwrite,
                          .ftruncate = crash_ftruncate,
                          .fallocate = crash_fallocate,

@@ -37,11 +37,11 @@ static int64_t fault_pread(void *ctx, int fd, void *buf, size_t bytes, uint64_t 
     return trips(f) ? -f->err : f->below->pread(f->below->ctx, fd, buf, bytes, off_bytes);
 }
 
-static int64_t fault_pread_now(void *ctx, int fd, void *buf, size_t bytes, uint64_t off_bytes)
+static int64_t fault_preadv_now(void *ctx, int fd, const struct iovec *iov, unsigned n, uint64_t off_bytes)
 {
     struct fio_fault *f = ctx;
 
-    return trips(f) ? -f->err : f->below->pread_now(f->below->ctx, fd, buf, bytes, off_bytes);
+    return trips(f) || fio_readv_now(f->below, fd, iov, n, off_bytes) ? -f->err : (int64_t)fio_pieces_bytes(iov, n);
 }
 
 static int64_t fault_pwrite(void *ctx, int fd, const void *buf, size_t bytes, uint64_t off_bytes)
@@ -155,7 +155,7 @@ void fio_fault_init(struct fio_fault *f, const struct fio *below)
                .open = fault_open,
                .close = fault_close,
                .pread = fault_pread,
-               .pread_now = fault_pread_now,
+               .preadv_now = fault_preadv_now,
                .pwrite = fault_pwrite,
                .ftruncate = fault_ftruncate,
                .fallocate = fault_fallocate,

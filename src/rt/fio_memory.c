@@ -116,7 +116,6 @@ void fio_memory_init(struct fio_memory *m, const void *bytes, size_t size)
                                     .open = memory_open,
                                     .close = nothing_fd,
                                     .pread = memory_pread,
-                                    .pread_now = memory_pread,
                                     .pwrite = memory_pwrite,
                                     .ftruncate = memory_truncate,
                                     .fallocate = memory_fallocate,

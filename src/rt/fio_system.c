@@ -45,13 +45,12 @@ static int64_t sys_pread(void *ctx, int fd, void *buf, size_t bytes, uint64_t of
     return n < 0 ? -errno : n;
 }
 
-static int64_t sys_pread_now(void *ctx, int fd, void *buf, size_t bytes, uint64_t off_bytes)
+static int64_t sys_preadv_now(void *ctx, int fd, const struct iovec *iov, unsigned n, uint64_t off_bytes)
 {
-    const struct iovec v = {buf, bytes};
-    ssize_t n = preadv2(fd, &v, 1, (off_t)off_bytes, RWF_NOWAIT);
+    ssize_t got = preadv2(fd, iov, (int)n, (off_t)off_bytes, RWF_NOWAIT);
 
     (void)ctx;
-    return n < 0 ? -errno : n;
+    return got < 0 ? -errno : got;
 }
 
 static int64_t sys_pwrite(void *ctx, int fd, const void *buf, size_t bytes, uint64_t off_bytes)
@@ -60,6 +59,14 @@ static int64_t sys_pwrite(void *ctx, int fd, const void *buf, size_t bytes, uint
 
     (void)ctx;
     return n < 0 ? -errno : n;
+}
+
+static int64_t sys_pwritev(void *ctx, int fd, const struct iovec *iov, unsigned n, uint64_t off_bytes)
+{
+    ssize_t done = pwritev(fd, iov, (int)n, (off_t)off_bytes);
+
+    (void)ctx;
+    return done < 0 ? -errno : done;
 }
 
 static int sys_ftruncate(void *ctx, int fd, uint64_t size_bytes)
@@ -230,8 +237,9 @@ const struct fio *fio_system(void)
         .open = sys_open,
         .close = sys_close,
         .pread = sys_pread,
-        .pread_now = sys_pread_now,
+        .preadv_now = sys_preadv_now,
         .pwrite = sys_pwrite,
+        .pwritev = sys_pwritev,
         .ftruncate = sys_ftruncate,
         .fallocate = sys_fallocate,
         .fdatasync = sys_fdatasync,

@@ -206,6 +206,37 @@ static void test_system_files(void)
     g_assert_nonnull(strstr(error->message, "/nonexistent/dir/file"));
 }
 
+/* Pieces of memory: whole, cut, written by one call or, where there is none for it, in one piece all the same. */
+static void test_pieces(void)
+{
+    struct fio_crash *disk = fio_crash_new();
+    char a[3] = "abc", b[5] = "defgh", got[8] = {0};
+    const struct iovec iov[] = {{a, 3}, {NULL, 0}, {b, 5}}, in[] = {{got + 4, 4}, {got, 4}};
+    struct iovec part[G_N_ELEMENTS(iov)];
+    const struct fio *tables[] = {fio_system(), fio_crash_io(disk)};
+    g_autofree char *path = g_strdup_printf("%s/fio-pieces-%d", g_get_tmp_dir(), (int)getpid());
+
+    g_assert_cmpuint(fio_pieces_bytes(iov, 3), ==, 8);
+    g_assert_cmpuint(fio_pieces_cut(iov, 3, 2, 4, part), ==, 2);
+    g_assert_cmpmem(part[0].iov_base, part[0].iov_len, "c", 1);
+    g_assert_cmpmem(part[1].iov_base, part[1].iov_len, "def", 3);
+    g_assert_cmpuint(fio_pieces_cut(iov, 3, 8, 1, part), ==, 0);
+    for (size_t k = 0; k < G_N_ELEMENTS(tables); k++) {
+        int fd;
+
+        g_assert_cmpint(fio_open(tables[k], path, O_RDWR | O_CREAT | O_EXCL, 0600, &fd), ==, 0);
+        g_assert_cmpint(fio_writev(tables[k], fd, iov, 3, 100), ==, 0);
+        g_assert_cmpint(fio_read(tables[k], fd, got, 8, 100), ==, 0);
+        g_assert_cmpmem(got, 8, "abcdefgh", 8);
+        g_assert_cmpint(fio_readv_now(tables[k], fd, in, 2, 100), ==, 0);
+        g_assert_cmpmem(got, 8, "efghabcd", 8);
+        g_assert_cmpint(fio_readv_now(tables[k], fd, in, 2, 104), ==, VERR_TRY_AGAIN); /* the file ends */
+        fio_close(tables[k], fd);
+        tables[k]->unlink(tables[k]->ctx, path);
+    }
+    fio_crash_free(disk);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -215,6 +246,7 @@ int main(int argc, char **argv)
     g_test_add_func("/fio/replace", test_replace);
     g_test_add_func("/fio/crash-model", test_crash_model);
     g_test_add_func("/fio/locks", test_locks);
+    g_test_add_func("/fio/pieces", test_pieces);
     g_test_add_func("/fio/system-files", test_system_files);
     return g_test_run();
 }

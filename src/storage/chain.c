@@ -173,24 +173,26 @@ static bool quick(const struct vd *vd)
     return !vd;
 }
 
-int chain_read_now(struct vd *vd, uint64_t off_bytes, uint8_t *buf, size_t bytes)
+int chain_read_now(struct vd *vd, uint64_t off_bytes, const struct iovec *iov, unsigned n)
 {
+    const size_t bytes = fio_pieces_bytes(iov, n);
+    struct iovec part[FIO_PIECES];
     int rc = quick(vd) ? 0 : VERR_TRY_AGAIN;
 
-    while (rc == 0 && bytes) {
+    for (size_t done = 0; rc == 0 && done < bytes;) {
         struct vd *owner;
         struct vd_extent e;
+        unsigned parts;
 
-        rc = locate(vd, off_bytes, bytes, &owner, &e);
+        rc = locate(vd, off_bytes + done, bytes - done, &owner, &e);
         if (rc)
             return VERR_TRY_AGAIN; /* whoever may wait reports it */
+        parts = fio_pieces_cut(iov, n, done, e.bytes, part);
         if (e.kind == VD_DATA)
-            rc = fio_read_now(owner->io, e.fd, buf, e.bytes, e.at);
-        else
-            memset(buf, 0, e.bytes);
-        off_bytes += e.bytes;
-        buf += e.bytes;
-        bytes -= e.bytes;
+            rc = fio_readv_now(owner->io, e.fd, part, parts, e.at);
+        for (unsigned i = 0; e.kind != VD_DATA && i < parts; i++)
+            memset(part[i].iov_base, 0, part[i].iov_len);
+        done += e.bytes;
     }
     return rc;
 }

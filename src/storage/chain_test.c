@@ -80,10 +80,10 @@ static void expect(struct vd *vd, const uint8_t *model)
     g_assert_cmpint(memcmp(buf, model, SIZE), ==, 0);
     memset(buf, 0xee, SIZE);
     if (!strcmp(vd_format(vd), "VDI")) {
-        g_assert_cmpint(vd_read_now(vd, 1000, buf, SIZE - 1000), ==, 0);
+        g_assert_cmpint(vd_read_now(vd, 1000, &(struct iovec){buf, SIZE - 1000}, 1), ==, 0);
         g_assert_cmpint(memcmp(buf, model + 1000, SIZE - 1000), ==, 0);
     } else { /* its tables may have to be read first */
-        g_assert_cmpint(vd_read_now(vd, 1000, buf, SIZE - 1000), ==, VERR_TRY_AGAIN);
+        g_assert_cmpint(vd_read_now(vd, 1000, &(struct iovec){buf, SIZE - 1000}, 1), ==, VERR_TRY_AGAIN);
     }
     for (uint64_t at = 0; at < SIZE;) { /* the map says zero only where there are zeros */
         struct vd_extent e;

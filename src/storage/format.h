@@ -28,6 +28,8 @@ struct vd_format {
     /** Like map() of data, but finds holes, too, at more cost; for copying. NULL = there are none. */
     int (*holes)(struct vd *vd, uint64_t off_bytes, uint64_t bytes, struct vd_extent *ret);
     int (*read)(struct vd *vd, uint64_t off_bytes, uint8_t *buf, size_t bytes);
+    /** What the first write of an opening does besides writing; again and again. NULL entry: nothing. */
+    int (*touch)(struct vd *vd);
     /** With a parent: into units that are free only whole ones (the last may be short). */
     int (*write)(struct vd *vd, uint64_t off_bytes, const uint8_t *buf, size_t bytes);
     int (*discard)(struct vd *vd, uint64_t off_bytes, uint64_t bytes);
@@ -117,7 +119,7 @@ int vd_write_plain(struct vd *vd, uint64_t off_bytes, const uint8_t *buf, size_t
 /* ---- a chain seen from its last image ---- */
 
 int chain_read(struct vd *vd, uint64_t off_bytes, uint8_t *buf, size_t bytes);
-int chain_read_now(struct vd *vd, uint64_t off_bytes, uint8_t *buf, size_t bytes);
+int chain_read_now(struct vd *vd, uint64_t off_bytes, const struct iovec *iov, unsigned n);
 bool chain_place(struct vd *vd, uint64_t off_bytes, size_t bytes, int *ret_fd, uint64_t *ret_at);
 int chain_write(struct vd *vd, uint64_t off_bytes, const uint8_t *buf, size_t bytes);
 int chain_map(struct vd *vd, uint64_t off_bytes, uint64_t bytes, struct vd_extent *ret);

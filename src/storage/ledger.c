@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "rt/status.h"
+
 struct stamp {
     uint64_t sector, gen;
 };
@@ -13,6 +15,15 @@ static void fill(uint8_t *buf, uint64_t sector, uint64_t gen)
 
     for (unsigned i = 0; i < 512; i += sizeof(s))
         memcpy(buf + i, &s, sizeof(s));
+}
+
+/* Straight over what is there, from two pieces of memory; false = not possible, nothing was written. */
+static bool write_over(struct vd *vd, uint64_t off_bytes, uint8_t *buf, size_t bytes, GRand *rand)
+{
+    const size_t first = (size_t)g_rand_int_range(rand, 0, (int)bytes);
+    const struct iovec iov[] = {{buf, first}, {buf + first, bytes - first}};
+
+    return vd_write_over(vd, off_bytes, iov, G_N_ELEMENTS(iov)) != VERR_TRY_AGAIN;
 }
 
 void ledger_write(struct ledger *l, struct vd *vd, GRand *rand)
@@ -26,7 +37,8 @@ void ledger_write(struct ledger *l, struct vd *vd, GRand *rand)
         fill(buf + i * 512, at + i, l->gen);
         l->written[at + i] = l->gen;
     }
-    vd_write(vd, at * 512, buf, n * 512); /* may fail: then old and new are both right until flushed */
+    if (l->gen % 2 || !write_over(vd, at * 512, buf, n * 512, rand))
+        vd_write(vd, at * 512, buf, n * 512); /* may fail: then old and new are both right until flushed */
 }
 
 void ledger_discard(struct ledger *l, struct vd *vd, GRand *rand)

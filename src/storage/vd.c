@@ -187,11 +187,11 @@ int vd_read(struct vd *vd, uint64_t off_bytes, void *buf, size_t bytes)
     return vd->parent ? chain_read(vd, off_bytes, buf, bytes) : image_read(vd, off_bytes, buf, bytes);
 }
 
-int vd_read_now(struct vd *vd, uint64_t off_bytes, void *buf, size_t bytes)
+int vd_read_now(struct vd *vd, uint64_t off_bytes, const struct iovec *iov, unsigned n)
 {
-    if (!in_range(vd, off_bytes, bytes) || vd->crypt || vd->locked)
+    if (n > FIO_PIECES || !in_range(vd, off_bytes, fio_pieces_bytes(iov, n)) || vd->crypt || vd->locked)
         return VERR_TRY_AGAIN;
-    return chain_read_now(vd, off_bytes, buf, bytes);
+    return chain_read_now(vd, off_bytes, iov, n);
 }
 
 bool vd_place(struct vd *vd, uint64_t off_bytes, size_t bytes, int *ret_fd, uint64_t *ret_at)
@@ -220,6 +220,29 @@ static int may_change(const struct vd *vd, uint64_t off_bytes, uint64_t bytes)
     if (vd->locked)
         return VERR_VD_DEK_MISSING;
     return vd->read_only || !vd->format->write ? VERR_VD_IMAGE_READ_ONLY : 0;
+}
+
+int vd_place_over(struct vd *vd, uint64_t off_bytes, size_t bytes, int *ret_fd, uint64_t *ret_at)
+{
+    struct vd_extent e;
+
+    if (bytes == 0 || may_change(vd, off_bytes, bytes) || vd->crypt || vd->merge ||
+        image_map(vd, off_bytes, bytes, &e) || e.kind != VD_DATA || e.bytes < bytes || e.fd < 0 ||
+        (vd->format->touch && vd->format->touch(vd)))
+        return VERR_TRY_AGAIN; /* errors are vd_write()'s */
+    *ret_fd = e.fd;
+    *ret_at = e.at;
+    return 0;
+}
+
+int vd_write_over(struct vd *vd, uint64_t off_bytes, const struct iovec *iov, unsigned n)
+{
+    uint64_t at = 0;
+    int fd = -1, rc = VERR_TRY_AGAIN;
+
+    if (n <= FIO_PIECES && vd->format->quick_map)
+        rc = vd_place_over(vd, off_bytes, fio_pieces_bytes(iov, n), &fd, &at);
+    return rc ? rc : fio_writev(vd->io, fd, iov, n, at);
 }
 
 int vd_write(struct vd *vd, uint64_t off_bytes, const void *buf, size_t bytes)
@@ -271,81 +294,6 @@ int vd_flush(struct vd *vd)
     if (rc == 0 && vd->merge)
         rc = merge_mirror_flush(vd);
     return rc;
-}
-
-/* ---- whole-image operations ---- */
-
-static bool can(struct vd *vd, bool possible, const char *what, GError **error)
-{
-    if (!possible)
-        return vd_refuse(vd->path, VERR_NOT_SUPPORTED, error, "%s images of this kind cannot be %s", vd->format_name,
-                         what);
-    if (vd->read_only)
-        return vd_refuse(vd->path, VERR_VD_IMAGE_READ_ONLY, error, "it cannot be %s: %s", what,
-                         vd->ro_reason ? vd->ro_reason : "it was opened read-only");
-    if (vd->merge)
-        return vd_refuse(vd->path, VERR_INVALID_STATE, error, "it cannot be %s while its images are merged", what);
-    return true;
-}
-
-bool vd_resize(struct vd *vd, uint64_t size_bytes, GError **error)
-{
-    if (!can(vd, vd->format->resize != NULL, "resized", error))
-        return false;
-    if (size_bytes == 0 || size_bytes % VD_SECTOR_BYTES || size_bytes > INT64_MAX)
-        return vd_refuse(vd->path, VERR_VD_INVALID_SIZE, error, "a size must be a multiple of 512 bytes");
-    if (size_bytes == vd->size_bytes)
-        return true;
-    if (!vd->format->resize(vd, size_bytes, error))
-        return false;
-    if (vd->parent)
-        chain_reindex(vd);
-    return true;
-}
-
-bool vd_compact(struct vd *vd, const struct vd_progress *progress, GError **error)
-{
-    if (!can(vd, vd->format->compact != NULL, "compacted", error))
-        return false;
-    chain_forget(vd, 0, vd->size_bytes);
-    return vd->format->compact(vd, progress, error);
-}
-
-bool vd_check(struct vd *vd, struct vd_report *ret, GError **error)
-{
-    *ret = (struct vd_report){.text = g_string_new(NULL)};
-    if (!vd->format->check)
-        return vd_refuse(vd->path, VERR_NOT_SUPPORTED, error, "%s images have no structure to check", vd->format_name);
-    return vd->format->check(vd, ret, error);
-}
-
-bool vd_set_parent(struct vd *vd, struct vd *parent, GError **error)
-{
-    return can(vd, vd->format->set_parent != NULL, "given another parent", error) &&
-           vd->format->set_parent(vd, parent, error);
-}
-
-bool vd_set_uuids(struct vd *vd, const uint8_t *image, const uint8_t *parent, GError **error)
-{
-    struct vd_ids ids = vd->ids;
-
-    if (!can(vd, vd->format->set_ids != NULL && vd->has_uuid, "given another UUID", error))
-        return false;
-    if (parent && !vd->diff)
-        return vd_refuse(vd->path, VERR_NOT_SUPPORTED, error, "it is no differencing image: it has no parent");
-    if (image)
-        memcpy(ids.image, image, VD_UUID_BYTES);
-    if (parent) {
-        memcpy(ids.parent, parent, VD_UUID_BYTES);
-        memset(ids.parent_modify, 0, VD_UUID_BYTES);
-    }
-    int rc = vd->format->set_ids(vd, &ids);
-    if (rc) {
-        fio_error(error, rc, "Cannot change the UUID of '%s'", vd->path);
-        return false;
-    }
-    vd->ids = ids;
-    return true;
 }
 
 /* ---- facts ---- */

@@ -48,13 +48,26 @@ void vd_close(struct vd *vd);
 
 /* 0 or a negative VERR_*. Ranges beyond the end are VERR_OUT_OF_RANGE; any byte alignment is accepted. */
 int vd_read(struct vd *vd, uint64_t off_bytes, void *buf, size_t bytes);
-/** vd_read_now() - vd_read() if all of it is in memory; VERR_TRY_AGAIN: it is not, or finding out might wait. */
-int vd_read_now(struct vd *vd, uint64_t off_bytes, void *buf, size_t bytes);
+/**
+ * vd_read_now() - vd_read() into @n pieces of memory (FIO_PIECES at most) if all of it is in memory; VERR_TRY_AGAIN: it
+ * is not, or finding out might wait. Some bytes may have come then.
+ */
+int vd_read_now(struct vd *vd, uint64_t off_bytes, const struct iovec *iov, unsigned n);
 /**
  * vd_place() - where all of the range lies unchanged in one piece of one file, for whoever reads files himself; false =
  * it does not, or finding out might wait. Valid until the disk is discarded from, merged, or gets another last image.
  */
 bool vd_place(struct vd *vd, uint64_t off_bytes, size_t bytes, int *ret_fd, uint64_t *ret_at);
+/**
+ * vd_place_over() - where a write of the range goes if it does nothing but overwrite one piece of the last image's
+ * file: 0, after what the first write of an opening brings with it. VERR_TRY_AGAIN: vd_write() has more to do.
+ */
+int vd_place_over(struct vd *vd, uint64_t off_bytes, size_t bytes, int *ret_fd, uint64_t *ret_at);
+/**
+ * vd_write_over() - writes @n pieces of memory there; VERR_TRY_AGAIN: as above, or finding out might wait; nothing
+ * happened. The bytes may change meanwhile: nothing is derived from them.
+ */
+int vd_write_over(struct vd *vd, uint64_t off_bytes, const struct iovec *iov, unsigned n);
 int vd_write(struct vd *vd, uint64_t off_bytes, const void *buf, size_t bytes);
 int vd_flush(struct vd *vd);
 /** vd_discard() - the range's contents are no longer needed; what can be given back reads zero from now on. */

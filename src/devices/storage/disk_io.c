@@ -1,8 +1,8 @@
 /*
  * disk_io.c - transfers between media and guest memory: see disk_io.h.
  *
- * The buffer is a copy by design: what the guest changes while a request is on its way can harm nobody, and what
- * watches guest memory (caches of translated code) sees every store.
+ * A step the driver can do at once moves straight between the file and guest memory. One that takes its time goes
+ * through the transfer's buffer: the guest may reset the controller meanwhile and use its memory for something else.
  */
 #include "devices/storage/disk_io.h"
 
@@ -62,7 +62,7 @@ struct disk_io *disk_io_get(struct disk_pool *p)
             continue;
         memset(io, 0, offsetof(struct disk_io, runs));
         io->run_count = io->run = io->run_off = 0;
-        io->started = io->dropped = io->narrow = false;
+        io->started = io->dropped = io->narrow = io->direct = false;
         io->pool = p;
         io->used = true;
         p->in_use++;
@@ -129,6 +129,17 @@ void disk_io_trim(struct disk_io *io, uint64_t bytes)
     }
 }
 
+/* Whether there is a run to use. */
+static bool refill(struct pdm_dev *dev, struct disk_io *io)
+{
+    if (io->run == io->run_count) {
+        io->run = io->run_count = 0;
+        if (io->more)
+            io->more(dev, io);
+    }
+    return io->run_count > 0;
+}
+
 size_t disk_io_move(struct pdm_dev *dev, struct disk_io *io, void *buf, size_t bytes, bool to_guest)
 {
     size_t done = 0;
@@ -137,13 +148,8 @@ size_t disk_io_move(struct pdm_dev *dev, struct disk_io *io, void *buf, size_t b
         struct disk_run *r;
         size_t n;
 
-        if (io->run == io->run_count) {
-            io->run = io->run_count = 0;
-            if (io->more)
-                io->more(dev, io);
-            if (io->run_count == 0)
-                break;
-        }
+        if (!refill(dev, io))
+            break;
         r = &io->runs[io->run];
         n = MIN(bytes - done, r->bytes - io->run_off);
         copy(dev, r->gpa + io->run_off, (uint8_t *)buf + done, n, to_guest);
@@ -153,6 +159,98 @@ size_t disk_io_move(struct pdm_dev *dev, struct disk_io *io, void *buf, size_t b
             io->run++;
             io->run_off = 0;
         }
+    }
+    return done;
+}
+
+/* ---- straight to and from guest memory ---- */
+
+struct pieces {
+    struct iovec iov[PDM_BLOCK_PIECES];
+    unsigned n;
+    size_t bytes;
+};
+
+/* Adds guest memory to the list as far as it is RAM; false = it ends here. */
+static bool gather(struct pdm_dev *dev, struct pieces *p, uint64_t gpa, size_t bytes, bool to_guest)
+{
+    while (bytes) {
+        struct iovec *last = p->iov + p->n - 1;
+        void *hva;
+        const size_t n = pdm_mem_direct(dev, gpa, bytes, to_guest, &hva);
+
+        if (n && p->n && (uint8_t *)last->iov_base + last->iov_len == hva)
+            last->iov_len += n;
+        else if (n && p->n < PDM_BLOCK_PIECES)
+            p->iov[p->n++] = (struct iovec){hva, n};
+        else
+            return false;
+        p->bytes += n;
+        gpa += n;
+        bytes -= n;
+    }
+    return true;
+}
+
+/* The memory of the runs at hand, @most bytes of it. */
+static void gather_runs(struct pdm_dev *dev, const struct disk_io *io, size_t most, struct pieces *ret)
+{
+    uint32_t off = io->run_off;
+
+    ret->n = 0;
+    ret->bytes = 0;
+    for (unsigned i = io->run; i < io->run_count && ret->bytes < most; i++, off = 0) {
+        const size_t n = MIN(most - ret->bytes, io->runs[i].bytes - off);
+
+        if (!gather(dev, ret, io->runs[i].gpa + off, n, io->op == PDM_BLOCK_READ))
+            break;
+    }
+}
+
+/* Tells whoever watches guest memory that the next @bytes of the runs were stored to. */
+static void stored(struct pdm_dev *dev, const struct disk_io *io, size_t bytes)
+{
+    uint32_t off = io->run_off;
+
+    for (unsigned i = io->run; i < io->run_count && bytes; i++, off = 0) {
+        const size_t n = MIN(bytes, io->runs[i].bytes - off);
+
+        pdm_mem_stored(dev, io->runs[i].gpa + off, n);
+        bytes -= n;
+    }
+}
+
+/*
+ * The next step without a copy, if the driver can do it now; false = nothing happened, but to the memory of a read.
+ * Less than a step of the buffer's is not worth it, but at the end: a list that is too short is found there (inv 2).
+ */
+static bool step_direct(struct pdm_dev *dev, struct disk_io *io)
+{
+    const size_t left = (size_t)MIN(io->bytes - io->moved, DISK_IO_DIRECT);
+    const bool plain = !io->quiet && !io->zeros && !io->narrow && io->block->now;
+    struct pieces p;
+    bool done;
+
+    if (!plain || !refill(dev, io))
+        return false;
+    gather_runs(dev, io, left, &p);
+    if (p.bytes < left) {
+        const size_t odd = p.bytes % io->block->sector_bytes;
+
+        if (p.bytes < DISK_IO_STEP || odd >= p.iov[p.n - 1].iov_len)
+            return false;
+        p.iov[p.n - 1].iov_len -= odd;
+        p.bytes -= odd;
+    }
+    io->req = (struct pdm_block_req){
+        .op = io->op, .offset_bytes = io->offset_bytes + io->moved, .bytes = p.bytes, .iov = p.iov, .iov_count = p.n};
+    done = pdm_block_now(io->block, &io->req);
+    io->req.iov = NULL;
+    if (io->op == PDM_BLOCK_READ)
+        stored(dev, io, p.bytes);
+    if (done) {
+        disk_io_trim(io, p.bytes);
+        io->step_bytes = p.bytes;
     }
     return done;
 }
@@ -175,6 +273,9 @@ static bool submit(struct disk_io *io, enum pdm_block_op op, uint64_t offset_byt
 /* The next step of a transfer that has bytes to go: 0 = it is with the driver, STEP_DONE, or why there is none. */
 static int step(struct pdm_dev *dev, struct disk_io *io)
 {
+    io->direct = step_direct(dev, io);
+    if (io->direct)
+        return STEP_DONE;
     io->step_bytes = (size_t)MIN(io->bytes - io->moved, io->narrow ? io->block->sector_bytes : DISK_IO_STEP);
     if (io->op == PDM_BLOCK_WRITE && io->zeros)
         memset(io->buf, 0, io->step_bytes);
@@ -200,7 +301,8 @@ static int follow(struct pdm_dev *dev, struct disk_io *io)
         return DISK_ALL_DONE;
     if (io->dropped)
         return DISK_PARKED;
-    if (op == PDM_BLOCK_READ && !io->quiet && disk_io_move(dev, io, io->buf, io->step_bytes, true) < io->step_bytes)
+    if (op == PDM_BLOCK_READ && !io->quiet && !io->direct &&
+        disk_io_move(dev, io, io->buf, io->step_bytes, true) < io->step_bytes)
         return DISK_SHORT;
     io->moved += io->step_bytes;
     p->bytes_read += op == PDM_BLOCK_READ ? io->step_bytes : 0;

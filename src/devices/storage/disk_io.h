@@ -2,7 +2,8 @@
  * disk_io.h - data on its way between a medium and guest memory: what every bus-mastering controller needs.
  *
  * A controller has a pool of transfers. For a command it takes one, says what is to be moved and where in guest memory,
- * and starts it; the transfer goes through its own buffer in steps of DISK_IO_STEP and reports once when all is done:
+ * and starts it; the transfer goes in steps, straight between the medium and guest memory when the driver needs not
+ * wait (DISK_IO_DIRECT at most), else through its own buffer (DISK_IO_STEP), and reports once when all is done:
  *
  *     struct disk_io *io = disk_io_get(pool);          // NULL: come back when another one is done
  *     io->op = PDM_BLOCK_READ; io->offset_bytes = ...; disk_io_run(io, gpa, bytes); ...
@@ -17,15 +18,17 @@
  * Invariant 1: done() is called exactly once per started transfer that was not dropped; inside start() when the driver
  *              could do all of it at once.
  * Invariant 2: a write reaches the medium only with all of its step's bytes: a list too short writes nothing of it.
- * Invariant 3: guest memory outside the runs is never touched, and a run is read or written at most once.
+ * Invariant 3: guest memory outside the runs is never touched, and no longer when done() was called or the transfer was
+ *              dropped.
  */
 #ifndef DEVICES_STORAGE_DISK_IO_H
 #define DEVICES_STORAGE_DISK_IO_H
 
 #include "vmm/pdm/dev.h"
 
-#define DISK_IO_STEP (256u << 10)
-#define DISK_IO_RUNS 260u
+#define DISK_IO_STEP   (256u << 10)
+#define DISK_IO_DIRECT (1024u << 10)
+#define DISK_IO_RUNS   260u
 
 enum disk_status {
     DISK_PARKED = 1, /* suspended before the end */
@@ -66,6 +69,7 @@ struct disk_io {
     struct pdm_block_req req;
     size_t step_bytes;
     bool used, started, dropped, narrow; /* narrow: sector by sector to the one that cannot be read */
+    bool direct;                         /* the step needed no buffer */
     uint8_t *buf;                        /* DISK_IO_STEP */
 };
 

@@ -76,17 +76,18 @@ static long sleeps(void)
 }
 
 /* Into the host's cache, over what lies in a file already. The host may make writers wait for its disk: not twice. */
-static int write_now(struct block *b, const struct pdm_block_req *req)
+static int write_now(struct block *b, uint64_t off_bytes, const struct iovec *iov, unsigned n)
 {
+    const size_t bytes = fio_pieces_bytes(iov, n);
     const gint64 start_us = g_get_monotonic_time();
     const long slept = sleeps();
     uint64_t at;
     int fd, rc;
 
-    if ((req->offset_bytes | req->bytes) % HOST_PAGE || start_us < b->write_now_us ||
-        !vd_place(b->vd, req->offset_bytes, req->bytes, &fd, &at) || at % HOST_PAGE)
+    if ((off_bytes | bytes) % HOST_PAGE || start_us < b->write_now_us || !vd_place(b->vd, off_bytes, bytes, &fd, &at) ||
+        at % HOST_PAGE)
         return VERR_TRY_AGAIN;
-    rc = vd_write(b->vd, req->offset_bytes, req->buf, req->bytes);
+    rc = vd_write_over(b->vd, off_bytes, iov, n);
     if (g_get_monotonic_time() - start_us > STALL_US && sleeps() != slept)
         b->write_now_us = start_us + BACK_OFF_US;
     return rc;
@@ -99,6 +100,8 @@ static int write_now(struct block *b, const struct pdm_block_req *req)
 static bool block_now(struct pdm_block *pub, struct pdm_block_req *req)
 {
     struct block *b = (struct block *)pub;
+    const struct iovec whole = {req->buf, req->bytes}, *iov = req->iov ? req->iov : &whole;
+    const unsigned n = req->iov ? req->iov_count : 1;
     const bool write = req->op == PDM_BLOCK_WRITE;
     bool mine;
 
@@ -112,7 +115,7 @@ static bool block_now(struct pdm_block *pub, struct pdm_block_req *req)
     if (!b->vd)
         req->status = VERR_INVALID_STATE;
     else
-        req->status = write ? write_now(b, req) : vd_read_now(b->vd, req->offset_bytes, req->buf, req->bytes);
+        req->status = write ? write_now(b, req->offset_bytes, iov, n) : vd_read_now(b->vd, req->offset_bytes, iov, n);
     g_mutex_unlock(&b->use);
     return req->status == 0;
 }
@@ -142,6 +145,7 @@ static void late_done(struct aio_op *op)
 /* What the host has in memory is quicker read than handed over. False = nothing happened. */
 static bool read_beside(struct block *b, struct pdm_block_req *req)
 {
+    const struct iovec whole = {req->buf, req->bytes};
     struct late_read *l;
     bool ready, placed;
     uint64_t at = 0;
@@ -150,7 +154,7 @@ static bool read_beside(struct block *b, struct pdm_block_req *req)
     if (req->op != PDM_BLOCK_READ || !b->up.aio)
         return false;
     g_mutex_lock(&b->use);
-    ready = b->vd && vd_read_now(b->vd, req->offset_bytes, req->buf, req->bytes) == 0;
+    ready = b->vd && vd_read_now(b->vd, req->offset_bytes, &whole, 1) == 0;
     placed = !ready && b->vd && vd_place(b->vd, req->offset_bytes, req->bytes, &fd, &at);
     g_mutex_unlock(&b->use);
     if (ready) {

@@ -238,6 +238,14 @@ static void test_write_now(void)
     g_assert_cmpint(req.status, ==, 0);
     g_assert_cmpint(vd_read(vd, 8192, in, sizeof(in)), ==, 0);
     g_assert_cmpint(memcmp(in, out, sizeof(in)), ==, 0);
+    const struct iovec pieces[] = {{in, 100}, {out, sizeof(out) - 100}};
+    req.iov = pieces;
+    req.iov_count = 2;
+    memset(in, 9, sizeof(in));
+    g_assert_true(b->now(b, &req));
+    g_assert_cmpint(vd_read(vd, 8192, in, sizeof(in)), ==, 0);
+    g_assert_cmpuint(in[99] << 8 | in[100], ==, 0x0907);
+    req.iov = NULL;
     req.bytes = 512;
     g_assert_false(b->now(b, &req));
     req.op = PDM_BLOCK_FLUSH;

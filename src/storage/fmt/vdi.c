@@ -280,6 +280,7 @@ const struct vd_format vdi_format = {
     .open = vdi_open,
     .close = vdi_close,
     .map = vdi_map,
+    .touch = touch,
     .write = vdi_write,
     .discard = vdi_discard,
     .flush = vdi_flush,

@@ -516,6 +516,7 @@ const struct vd_format vmdk_format = {
     .close = vmdk_close,
     .map = vmdk_map,
     .read = vmdk_read,
+    .touch = touch,
     .write = vmdk_write,
     .discard = vmdk_discard,
     .flush = vmdk_flush,

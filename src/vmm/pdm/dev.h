@@ -150,6 +150,13 @@ bool pdm_a20(struct pdm_dev *dev);
 
 void pdm_mem_read(struct pdm_dev *dev, uint64_t gpa, void *buf, size_t bytes);
 void pdm_mem_write(struct pdm_dev *dev, uint64_t gpa, const void *buf, size_t bytes);
+/**
+ * pdm_mem_direct() - where guest RAM from @gpa on lies in the host's memory, for a driver to move data there or from
+ * there (@write: to there; then pdm_mem_stored() follows, whether it came or not). Within the callback only: nothing
+ * may be on its way to it when the guest goes on. How many of @bytes are in one piece; 0 = none, they are copied.
+ */
+size_t pdm_mem_direct(struct pdm_dev *dev, uint64_t gpa, size_t bytes, bool write, void **ret_hva);
+void pdm_mem_stored(struct pdm_dev *dev, uint64_t gpa, size_t bytes);
 /** RAM below 4 GiB (the low part) and above it, in bytes. */
 void pdm_ram_sizes(struct pdm_dev *dev, uint64_t *ret_low_bytes, uint64_t *ret_high_bytes);
 

@@ -306,6 +306,16 @@ void pdm_mem_write(struct pdm_dev *dev, uint64_t gpa, const void *buf, size_t by
     dev->pdm->host.mem_write(dev->pdm->host.user, gpa, buf, bytes);
 }
 
+size_t pdm_mem_direct(struct pdm_dev *dev, uint64_t gpa, size_t bytes, bool write, void **ret_hva)
+{
+    return dev->pdm->host.mem_direct(dev->pdm->host.user, gpa, bytes, write, ret_hva);
+}
+
+void pdm_mem_stored(struct pdm_dev *dev, uint64_t gpa, size_t bytes)
+{
+    dev->pdm->host.mem_stored(dev->pdm->host.user, gpa, bytes);
+}
+
 void pdm_ram_sizes(struct pdm_dev *dev, uint64_t *ret_low_bytes, uint64_t *ret_high_bytes)
 {
     dev->pdm->host.ram_sizes(dev->pdm->host.user, ret_low_bytes, ret_high_bytes);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 struct pdm_dev;
 struct pdm_lun;
@@ -28,6 +29,8 @@ struct pdm_block_req {
     uint64_t offset_bytes;
     void *buf;
     size_t bytes;
+    const struct iovec *iov; /* instead of buf, with pdm_block_now() alone: PDM_BLOCK_PIECES pieces of memory at most */
+    unsigned iov_count;
     int status; /* 0 or a negative VERR_* (rt/status.h), valid in done() */
     void (*done)(struct pdm_dev *dev, struct pdm_block_req *req);
     void *user;          /* the device's */
@@ -53,6 +56,9 @@ struct pdm_block {
     bool (*now)(struct pdm_block *b, struct pdm_block_req *req);
     struct pdm_lun *lun; /* PDM's: the LUN it is or was attached to; the driver starts with NULL */
 };
+#define PDM_BLOCK_PIECES 256u
+/** For the device: now() if there is one; false = nothing happened, but to the memory of a read. */
+bool pdm_block_now(struct pdm_block *b, struct pdm_block_req *req);
 /** For the device: now(), or submit(); true = @req is complete already. */
 bool pdm_block_start(struct pdm_block *b, struct pdm_block_req *req);
 /** For the driver: @req is complete, its status set. On the driver's own thread, never from inside submit(). */

@@ -125,9 +125,14 @@ bool pdm_attach_char(struct pdm *pdm, const char *device, unsigned instance, uns
 
 /* ---- drivers calling up ---- */
 
+bool pdm_block_now(struct pdm_block *b, struct pdm_block_req *req)
+{
+    return b->now && b->now(b, req);
+}
+
 bool pdm_block_start(struct pdm_block *b, struct pdm_block_req *req)
 {
-    if (b->now && b->now(b, req))
+    if (pdm_block_now(b, req))
         return true;
     b->submit(b, req);
     return false;

@@ -39,6 +39,8 @@ struct pdm_host {
     bool (*a20)(void *user);
     void (*mem_read)(void *user, uint64_t gpa, void *buf, size_t bytes);
     void (*mem_write)(void *user, uint64_t gpa, const void *buf, size_t bytes);
+    size_t (*mem_direct)(void *user, uint64_t gpa, size_t bytes, bool write, void **ret_hva);
+    void (*mem_stored)(void *user, uint64_t gpa, size_t bytes);
     void (*ram_sizes)(void *user, uint64_t *ret_low_bytes, uint64_t *ret_high_bytes);
 
     /* time; @expired is called on the host's timer thread without any lock */

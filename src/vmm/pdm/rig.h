@@ -61,6 +61,8 @@ void rig_mmio_write(struct rig *r, uint64_t gpa, uint64_t val, unsigned size);
 /** Plain RAM, for descriptors and buffers. */
 void rig_mem_read(struct rig *r, uint64_t gpa, void *buf, size_t bytes);
 void rig_mem_write(struct rig *r, uint64_t gpa, const void *buf, size_t bytes);
+/** What drivers were reported to have stored directly. */
+uint64_t rig_mem_stored(struct rig *r);
 
 /** Accesses are made by this vCPU from now on (pdm_cpu_current); -1 = none. Starts as 0. */
 void rig_set_cpu(struct rig *r, int cpu);

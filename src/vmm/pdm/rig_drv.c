@@ -17,14 +17,33 @@ static void media_submit(struct pdm_block *b, struct pdm_block_req *req)
 
 static int media_do(struct rig_media *m, struct pdm_block_req *q);
 
-/* Every other read that could be done at once is: devices meet both ways. */
+/* Piece by piece. */
+static int media_do_pieces(struct rig_media *m, const struct pdm_block_req *req)
+{
+    struct pdm_block_req part = *req;
+    int status = 0;
+
+    g_assert_cmpuint(req->iov_count, <=, PDM_BLOCK_PIECES);
+    for (unsigned i = 0; status == 0 && i < req->iov_count; i++) {
+        part.buf = req->iov[i].iov_base;
+        part.bytes = req->iov[i].iov_len;
+        status = media_do(m, &part);
+        part.offset_bytes += part.bytes;
+    }
+    g_assert_cmpuint(part.offset_bytes - req->offset_bytes, ==, req->bytes);
+    return status;
+}
+
+/* Every other transfer that could be done at once is: devices meet both ways. */
 static bool media_now(struct pdm_block *b, struct pdm_block_req *req)
 {
     struct rig_media *m = b->drv;
 
-    if (req->op != PDM_BLOCK_READ || m->hold || m->waiting->len || m->fault.count || m->reads++ % 2)
+    if (req->op != PDM_BLOCK_READ && (req->op != PDM_BLOCK_WRITE || !req->iov))
         return false;
-    req->status = media_do(m, req);
+    if (m->hold || m->waiting->len || m->fault.count || m->reads++ % 2)
+        return false;
+    req->status = req->iov ? media_do_pieces(m, req) : media_do(m, req);
     return true;
 }
 

@@ -65,6 +65,7 @@ struct rig {
     GHashTable *pages; /* gpa >> 12 -> bytes, RAM as touched */
     GPtrArray *ranges; /* struct rig_range */
     uint64_t map_order;
+    uint64_t stored_bytes; /* reported by pdm_mem_stored() */
     uint8_t shadow[256];
     bool a20;
 

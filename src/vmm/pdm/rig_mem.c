@@ -257,6 +257,28 @@ void rig_mem_write(struct rig *r, uint64_t gpa, const void *buf, size_t bytes)
     host_mem_write(r, gpa, buf, bytes);
 }
 
+static size_t host_mem_direct(void *user, uint64_t gpa, size_t bytes, bool write, void **ret_hva)
+{
+    const size_t n = MIN(bytes, PGM_PAGE_BYTES - gpa % PGM_PAGE_BYTES);
+
+    (void)write;
+    if (!plain_ram(user, gpa, n))
+        return 0;
+    *ret_hva = ram_page(user, gpa) + gpa % PGM_PAGE_BYTES;
+    return n;
+}
+
+static void host_mem_stored(void *user, uint64_t gpa, size_t bytes)
+{
+    ((struct rig *)user)->stored_bytes += bytes;
+    (void)gpa;
+}
+
+uint64_t rig_mem_stored(struct rig *r)
+{
+    return r->stored_bytes;
+}
+
 static void host_ram_sizes(void *user, uint64_t *ret_low_bytes, uint64_t *ret_high_bytes)
 {
     const struct rig *r = user;
@@ -319,5 +341,7 @@ void rig_mem_host(struct pdm_host *host)
     host->a20 = host_a20;
     host->mem_read = host_mem_read;
     host->mem_write = host_mem_write;
+    host->mem_direct = host_mem_direct;
+    host->mem_stored = host_mem_stored;
     host->ram_sizes = host_ram_sizes;
 }

@@ -78,6 +78,15 @@ bool pgm_a20(const struct pgm *pgm);
 /* ---- access by physical address, any thread, any length; unmapped reads ones, writes vanish ---- */
 void pgm_phys_read(struct pgm *pgm, uint64_t gpa, void *buf, size_t bytes);
 void pgm_phys_write(struct pgm *pgm, uint64_t gpa, const void *buf, size_t bytes);
+/**
+ * pgm_phys_direct() - where the bytes from @gpa on lie in the host's memory, for the kernel to read them from files or
+ *   write them to files; @write: they are going to be stored to, then pgm_phys_stored() is to follow.
+ *
+ * Return: how many of @bytes lie there in one piece; 0: none, they go through pgm_phys_read() or pgm_phys_write().
+ */
+size_t pgm_phys_direct(struct pgm *pgm, uint64_t gpa, size_t bytes, bool write, void **ret_hva);
+/** pgm_phys_stored() - after the bytes changed (inv 2, 3). */
+void pgm_phys_stored(struct pgm *pgm, uint64_t gpa, size_t bytes);
 /** Single accesses of 1-8 bytes within one page, atomic as on a bus for aligned ones; MMIO sees exactly @size. */
 uint64_t pgm_phys_read_n(struct pgm *pgm, uint64_t gpa, unsigned size);
 void pgm_phys_write_n(struct pgm *pgm, uint64_t gpa, uint64_t val, unsigned size);

@@ -261,6 +261,34 @@ static void test_watch(void)
     pgm_free(pgm);
 }
 
+/* A driver's store by the host's address: only RAM has one, and what was told of it reaches watches and dirty bits. */
+static void test_direct(void)
+{
+    struct mmio_log l;
+    struct pgm *pgm = machine(4, &l);
+    _Atomic uint32_t *gen;
+    uint64_t bits[4 * 256 / 64];
+    uint32_t before;
+    void *hva;
+
+    g_assert_cmpuint(pgm_phys_direct(pgm, 0x4ff0, 0x3000, true, &hva), ==, 0x3000);
+    g_assert_cmpuint(pgm_phys_direct(pgm, (4u << 20) - 16, 64, true, &hva), ==, 16); /* RAM ends there */
+    g_assert_cmpuint(pgm_phys_direct(pgm, 0xe0000000, 64, false, &hva), ==, 0);
+    g_assert_cmpuint(pgm_phys_direct(pgm, 0xa0000, 64, false, &hva), ==, 0); /* the bus's */
+    pgm_ram_dirty_collect(pgm, bits);
+    gen = pgm_code_watch(pgm, 0x5050, 0x20, &before);
+    g_assert_cmpuint(pgm_phys_direct(pgm, 0x5050, 2, true, &hva), ==, 2);
+    memcpy(hva, "\x90\xf4", 2);
+    g_assert_cmphex(pgm_phys_read_n(pgm, 0x5050, 2), ==, 0xf490);
+    pgm_phys_stored(pgm, 0x5050, 2);
+    g_assert_cmpuint(*gen, !=, before);
+    g_assert_cmpuint(pgm_ram_dirty_collect(pgm, bits), ==, 1);
+    g_assert_cmphex(bits[0], ==, 1u << 5);
+    pgm_a20_set(pgm, false); /* pages of odd megabytes lie where even ones do */
+    g_assert_cmpuint(pgm_phys_direct(pgm, 0x300000 - 16, 64, false, &hva), ==, 16);
+    pgm_free(pgm);
+}
+
 /* Code cached from ROM must not be run once RAM is there instead, and the other way round. */
 static void test_watch_shadow(void)
 {
@@ -385,6 +413,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pgm/a20", test_a20);
     g_test_add_func("/pgm/cmpxchg", test_cmpxchg);
     g_test_add_func("/pgm/watch", test_watch);
+    g_test_add_func("/pgm/direct", test_direct);
     g_test_add_func("/pgm/watch-shadow", test_watch_shadow);
     g_test_add_func("/pgm/dirty", test_dirty);
     g_test_add_func("/pgm/ram-dirty", test_ram_dirty);

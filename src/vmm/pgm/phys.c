@@ -135,6 +135,42 @@ void pgm_phys_write(struct pgm *pgm, uint64_t gpa, const void *buf, size_t bytes
     }
 }
 
+size_t pgm_phys_direct(struct pgm *pgm, uint64_t gpa, size_t bytes, bool write, void **ret_hva)
+{
+    uint8_t *first = NULL;
+    size_t done = 0;
+
+    while (done < bytes) {
+        struct place p;
+        uint8_t *here;
+
+        pgm_find(pgm, write ? VIEW_WRITE : VIEW_READ, pgm_a20_apply(pgm, gpa + done), &p);
+        if (!p.range || p.range->kind != PGM_KIND_RAM)
+            break;
+        here = p.range->hva + p.off;
+        if (first && here != first + done)
+            break;
+        first = first ? first : here;
+        done += within(&p, gpa + done, bytes - done);
+    }
+    *ret_hva = first;
+    return done;
+}
+
+void pgm_phys_stored(struct pgm *pgm, uint64_t gpa, size_t bytes)
+{
+    while (bytes) {
+        struct place p;
+        size_t n;
+
+        pgm_find(pgm, VIEW_WRITE, pgm_a20_apply(pgm, gpa), &p);
+        n = within(&p, gpa, bytes);
+        if (p.range && p.range->kind == PGM_KIND_RAM)
+            pgm_stored(p.range, p.off, n);
+        gpa += n, bytes -= n;
+    }
+}
+
 uint64_t pgm_phys_read_n(struct pgm *pgm, uint64_t gpa, unsigned size)
 {
     struct page_state *page;

@@ -75,6 +75,16 @@ static void mem_write(void *user, uint64_t gpa, const void *buf, size_t bytes)
     pgm_phys_write(vm_of(user)->pgm, gpa, buf, bytes);
 }
 
+static size_t mem_direct(void *user, uint64_t gpa, size_t bytes, bool write, void **ret_hva)
+{
+    return pgm_phys_direct(vm_of(user)->pgm, gpa, bytes, write, ret_hva);
+}
+
+static void mem_stored(void *user, uint64_t gpa, size_t bytes)
+{
+    pgm_phys_stored(vm_of(user)->pgm, gpa, bytes);
+}
+
 static void ram_sizes(void *user, uint64_t *ret_low_bytes, uint64_t *ret_high_bytes)
 {
     *ret_low_bytes = pgm_ram_low_bytes(vm_of(user)->pgm);
@@ -183,6 +193,8 @@ struct pdm *vm_pdm_new(struct vm *vm)
         .a20_set = a20_set,
         .a20 = a20,
         .mem_read = mem_read,
+        .mem_direct = mem_direct,
+        .mem_stored = mem_stored,
         .mem_write = mem_write,
         .ram_sizes = ram_sizes,
         .now_ns = now_ns,
