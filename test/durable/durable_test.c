@@ -121,7 +121,6 @@ static void io_init(struct world *w)
                          .open = pass_open,
                          .close = pass_close,
                          .pread = pass_pread,
-                         .pread_now = pass_pread,
                          .pwrite = noted_pwrite,
                          .ftruncate = noted_ftruncate,
                          .fallocate = noted_fallocate,

@@ -39,7 +39,7 @@ static bool media_now(struct pdm_block *b, struct pdm_block_req *req)
 {
     struct rig_media *m = b->drv;
 
-    if (req->op != PDM_BLOCK_READ && (req->op != PDM_BLOCK_WRITE || !req->iov))
+    if (req->op != PDM_BLOCK_READ && (req->op != PDM_BLOCK_WRITE || !req->iov || m->serve))
         return false;
     if (m->hold || m->waiting->len || m->fault.count || m->reads++ % 2)
         return false;
