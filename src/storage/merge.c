@@ -263,7 +263,7 @@ static struct vd_merge *plan(struct vd *disk, size_t from, size_t to)
     m->below = m->forward ? image_at(disk, from)->parent : m->target;
     m->child = !m->forward && from < last ? image_at(disk, from + 1) : NULL;
     m->size_bytes = m->forward ? m->target->size_bytes : m->upper->size_bytes;
-    m->buf = g_malloc(MAX(CHUNK_BYTES, m->target->unit_bytes));
+    m->buf = g_try_malloc(MAX(CHUNK_BYTES, m->target->unit_bytes));
     return m;
 }
 
@@ -323,8 +323,10 @@ struct vd_merge *vd_merge_start(struct vd *disk, size_t from, size_t to, GError 
         drop(m);
         return NULL;
     }
-    if (!check_room(m, error) || !make_writable(m->target, error) || (m->child && !make_writable(m->child, error)) ||
-        !enlarge_target(m, error)) {
+    if (!m->buf)
+        vd_refuse(m->target->path, VERR_NO_MEMORY, error, "merging needs room for one of its blocks");
+    if (!m->buf || !check_room(m, error) || !make_writable(m->target, error) ||
+        (m->child && !make_writable(m->child, error)) || !enlarge_target(m, error)) {
         drop(m);
         return NULL;
     }

@@ -17,8 +17,8 @@
 static int copy_to_end(struct vd *vd, uint32_t from, uint32_t to)
 {
     struct vdi *v = vd->priv;
-    g_autofree uint8_t *buf = g_malloc(CHUNK_BYTES);
-    int rc = 0;
+    g_autofree uint8_t *buf = g_try_malloc(CHUNK_BYTES);
+    int rc = buf ? 0 : VERR_NO_MEMORY;
 
     for (uint32_t done = 0; rc == 0 && done < v->h.block_bytes; done += CHUNK_BYTES) {
         uint32_t n = MIN(CHUNK_BYTES, v->h.block_bytes - done);

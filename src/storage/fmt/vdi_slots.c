@@ -111,10 +111,10 @@ static void count_named(const struct vdi *v, const uint8_t *named, uint32_t *ret
 static int move_down(struct vd *vd, const uint8_t *named, uint32_t live)
 {
     struct vdi *v = vd->priv;
-    g_autofree uint8_t *buf = g_malloc(CHUNK_BYTES);
+    g_autofree uint8_t *buf = g_try_malloc(CHUNK_BYTES);
     g_autofree uint32_t *moved_to = g_try_malloc_n(v->used - live, sizeof(uint32_t));
     uint32_t hole = 0;
-    int rc = moved_to ? 0 : VERR_NO_MEMORY;
+    int rc = buf && moved_to ? 0 : VERR_NO_MEMORY;
 
     for (uint32_t s = live; rc == 0 && s < v->used; s++) {
         if (!is_named(named, s))
@@ -290,9 +290,9 @@ static int drop_zero_block(struct vd *vd, uint32_t block, uint8_t *buf)
 bool vdi_compact(struct vd *vd, const struct vd_progress *progress, GError **error)
 {
     struct vdi *v = vd->priv;
-    g_autofree uint8_t *buf = g_malloc(CHUNK_BYTES);
+    g_autofree uint8_t *buf = g_try_malloc(CHUNK_BYTES);
     bool go = true;
-    int rc = 0;
+    int rc = buf ? 0 : VERR_NO_MEMORY;
 
     if (v->h.type == VDI_FIXED)
         return vd_refuse(vd->path, VERR_NOT_SUPPORTED, error, "a fixed image always has its full size");

@@ -188,7 +188,7 @@ static int compact(struct compact *c)
 bool vhd_compact(struct vd *vd, const struct vd_progress *progress, GError **error)
 {
     struct vhd *v = vd->priv;
-    struct compact c = {.vd = vd, .v = v, .progress = progress, .buf = g_malloc(CHUNK_BYTES)};
+    struct compact c = {.vd = vd, .v = v, .progress = progress, .buf = g_try_malloc(CHUNK_BYTES)};
     int rc;
 
     if (v->f.type != VHD_DYNAMIC) {
@@ -197,7 +197,7 @@ bool vhd_compact(struct vd *vd, const struct vd_progress *progress, GError **err
     }
     c.stride = v->bitmap_bytes + (uint64_t)v->h.block_bytes;
     c.place = g_try_new(struct place, v->h.entries);
-    rc = c.place ? compact(&c) : VERR_NO_MEMORY;
+    rc = c.place && c.buf ? compact(&c) : VERR_NO_MEMORY;
     g_free(c.place);
     g_free(c.buf);
     if (rc)
