@@ -27,6 +27,8 @@ static const struct subject {
 
 static const char *const paths[] = {"/d0", "/d1", "/d2"};
 
+static unsigned states; /* checked, of the test that runs */
+
 static struct vd *open_subject(const struct fio *io, const struct subject *s, GError **error)
 {
     struct vd_link links[3];
@@ -77,6 +79,7 @@ static void check(const struct fio *io, const struct subject *s, const struct le
         g_error("%s: %s: %s", s->name, what, vd_read_only_reason(vd));
     ledger_check(l, vd, what);
     vd_close(vd);
+    states++;
 }
 
 /* A2: any subset of the un-synced writes, torn at sectors, after every step of several workloads. */
@@ -202,22 +205,39 @@ static void test_faults(const void *arg)
     }
 }
 
+static const struct test {
+    const char *name;
+    void (*run)(const void *subject);
+} tests[] = {{"power-cuts", test_power_cuts},
+             {"kills", test_kills},
+             {"power-cut-in-recovery", test_power_cut_in_recovery},
+             {"faults", test_faults}};
+
+struct test_case {
+    const struct subject *subject;
+    const struct test *test;
+};
+
+static void run(const void *arg)
+{
+    const struct test_case *c = arg;
+
+    states = 0;
+    c->test->run(c->subject);
+    g_test_message("%u states", states);
+}
+
 int main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        void (*run)(const void *subject);
-    } tests[] = {{"power-cuts", test_power_cuts},
-                 {"kills", test_kills},
-                 {"power-cut-in-recovery", test_power_cut_in_recovery},
-                 {"faults", test_faults}};
+    static struct test_case cases[G_N_ELEMENTS(subjects)][G_N_ELEMENTS(tests)];
 
     g_test_init(&argc, &argv, NULL);
     for (size_t s = 0; s < G_N_ELEMENTS(subjects); s++)
         for (size_t t = 0; t < G_N_ELEMENTS(tests); t++) {
             g_autofree char *path = g_strdup_printf("/crash/%s/%s", subjects[s].name, tests[t].name);
 
-            g_test_add_data_func(path, &subjects[s], tests[t].run);
+            cases[s][t] = (struct test_case){&subjects[s], &tests[t]};
+            g_test_add_data_func(path, &cases[s][t], run);
         }
     return g_test_run();
 }
