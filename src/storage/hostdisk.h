@@ -14,8 +14,9 @@ struct hostdisk {
     const char *device;         /* what it stands for: a block device or a raw image */
     const unsigned *partitions; /* numbers of those the guest gets; NULL: the whole disk */
     unsigned count;
-    bool relative;   /* partitions by their own device names */
-    const char *mbr; /* NULL, or a file whose boot code takes the place of the disk's */
+    bool relative;       /* partitions by their own device names */
+    const uint8_t *uuid; /* of the image; NULL: a random one */
+    const char *mbr;     /* NULL, or a file whose boot code takes the place of the disk's */
 };
 
 /**

@@ -168,3 +168,19 @@ bool partitions_read(struct vd *disk, struct partitions *ret, GError **error)
             return refuse(disk, error, "two of its partitions overlap");
     return true;
 }
+
+bool partitions_numbers(const char *text, unsigned ret[PARTITIONS_MAX], unsigned *ret_count)
+{
+    g_auto(GStrv) words = g_strsplit(text, ",", PARTITIONS_MAX + 1);
+    guint64 number;
+
+    *ret_count = g_strv_length(words);
+    if (*ret_count == 0 || *ret_count > PARTITIONS_MAX)
+        return false;
+    for (unsigned k = 0; k < *ret_count; k++) {
+        if (!g_ascii_string_to_unsigned(words[k], 10, 1, PARTITIONS_MAX + 4, &number, NULL))
+            return false;
+        ret[k] = (unsigned)number;
+    }
+    return true;
+}

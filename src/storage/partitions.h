@@ -27,6 +27,8 @@ struct partitions {
 
 /** partitions_read() - VERR_INVALID_PARAMETER: there is no table, or it contradicts itself. */
 bool partitions_read(struct vd *disk, struct partitions *ret, GError **error);
+/** partitions_numbers() - "1,5,6" as a person names partitions; false: it is no such list. */
+bool partitions_numbers(const char *text, unsigned ret[PARTITIONS_MAX], unsigned *ret_count);
 /** partition_cylinder() - of one of the CHS triples. */
 static inline unsigned partition_cylinder(const uint8_t chs[3])
 {

@@ -139,4 +139,44 @@ def raw_disks(h):
     h.ok("controlvm", "m", "poweroff")
 
 
-main(words, uuids, conversions, partitions, raw_disks)
+def create(h, path, *words):
+    return h("createmedium", "disk", "--filename", path, "--format", "VMDK", "--variant", "RawDisk", *words)
+
+
+def raw_media(h):
+    """createmedium --variant RawDisk makes what createrawvmdk makes."""
+    disk, _ = host_disk(h, "dos")
+    for words, name in (((), "whole"), (("--property", "Partitions=1,6"), "some")):
+        by_hand, made = (os.path.join(h.top, f"{name}-{k}.vmdk") for k in "ab")
+        options = ("-partitions", "1,6") if words else ()
+        h.ok("internalcommands", "createrawvmdk", "-filename", by_hand, "-rawdisk", disk, *options)
+        r = create(h, made, "--property", f"RawDrive={disk}", *words)
+        check(r.rc == 0 and re.fullmatch(f"Medium created. UUID: {UUID}\n", r.out) and "VBoxInternal2/HostDisks 1" in r.err, repr(r))
+        with open(by_hand, encoding="utf-8") as a, open(made, encoding="utf-8") as b:
+            strip = lambda f: re.sub(UUID + r"|^CID=\w+", "", f.read(), flags=re.M).replace(f"{name}-a-pt", f"{name}-b-pt")
+            same(strip(b), strip(a))
+        text = h.ok("showmediuminfo", made)
+        check("Property:" not in text and "Capacity:       16 MBytes" in text and f"UUID:           {r.out.split()[-1]}\n" in text, text)
+        with open(made, encoding="utf-8") as f:
+            check(f'ddb.uuid.image="{r.out.split()[-1]}"\n' in f.read(), "the file has another UUID")
+    boot = random_file(os.path.join(h.top, "boot"), 1, 7)
+    made = os.path.join(h.top, "boot.vmdk")
+    r = create(h, made, "--property", f"RawDrive={disk}", "--property", "Partitions=1", "--property-file", "BootSector=boot")
+    check(r.rc == 0, repr(r))
+    with open(os.path.join(h.top, "boot-pt.vmdk"), "rb") as f, open(boot, "rb") as g:
+        same(f.read(440), g.read(440))
+    bad = os.path.join(h.top, "bad.vmdk")
+    for words, text in ((("--property", "RawDrive=nothing"), "nothing"),
+                        ((), "The property 'RawDrive' has to name the host's disk"),
+                        (("--property", f"RawDrive={disk}", "--property", "Partitions=1,x"), "'1,x' is no list of partitions such as 1,5"),
+                        (("--property", f"RawDrive={disk}", "--property", "Partitions=7"), "has no partition 7"),
+                        (("--property", f"RawDrive={disk}", "--property", "Relative=1"), "are only for an image of partitions")):
+        r = create(h, bad, *words)
+        check(r.rc == 1 and text in r.err and not os.path.exists(bad) and "bad.vmdk" not in h.ok("list", "hdds"), f"{words}: {r}")
+    r = h("createmedium", "disk", "--filename", bad, "--size", "1", "--property", "a=b")
+    same((r.rc, r.err), (1, "VBoxManage: error: Only images of the variant RawDisk are made with properties\n"))
+    r = h("createmedium", "disk", "--filename", bad, "--variant", "RawDisk", "--property", f"RawDrive={disk}")
+    check(r.rc == 1 and "Only images of the format VMDK can stand for a disk of the host" in r.err, repr(r))
+
+
+main(words, uuids, conversions, partitions, raw_disks, raw_media)

@@ -6,7 +6,7 @@ import re
 import subprocess
 
 from golden import UUID, com_error, same, syntax_error
-from manage import BIN, check, main
+from manage import BIN, ROOT, check, main
 
 
 def nat_networks(h):
@@ -114,4 +114,25 @@ def host_lists(h):
     check(os.path.exists(os.path.join(h.config, "VirtualBox.xml")), "settings")
 
 
-main(nat_networks, dhcp_servers, host_only_networks, host_only_interfaces, host_lists)
+def cpu_profiles(h):
+    """What is listed is what a machine can be given: the names of vmm/cpum, each of which starts."""
+    lines = h.ok("list", "cpu-profiles").splitlines()
+    found = [re.fullmatch(r"#(\d): (.*) \[(x86|AMD64)\]", line) for line in lines]
+    check(lines and all(found), repr(lines))
+    with open(os.path.join(ROOT, "src", "vmm", "cpum", "profiles.def"), encoding="utf-8") as f:
+        same([m[2] for m in found], re.findall(r'^P\("([^"]+)"', f.read(), re.M))
+    same(h.ok("list", "cpu-profiles", "--long", "--sorted").splitlines()[:4],
+         ["CPU Profile #00:", "  Architecture: AMD64", "  Name:         AMD EPYC", "  Full Name:    AMD EPYC"])
+    h.ok("createvm", "--name", "m", "--register")
+    h.ok("modifyvm", "m", "--memory", "32", "--vram", "8")
+    for m in found:
+        h.ok("modifyvm", "m", "--cpu-profile", m[2])
+        h.ok("startvm", "m", "--type", "headless")
+        same(h.info("m")["cpu-profile"], m[2])
+        h.ok("controlvm", "m", "poweroff")
+    h.ok("modifyvm", "m", "--cpu-profile", "Zilog Z80")
+    r = h("startvm", "m", "--type", "headless")
+    check(r.rc == 1 and "Zilog Z80" in r.err, repr(r))
+
+
+main(nat_networks, dhcp_servers, host_only_networks, host_only_interfaces, host_lists, cpu_profiles)

@@ -19,6 +19,9 @@ extern const struct command snapshot_command, modifymedium_command, clonemedium_
     clonevm_command, movevm_command, convertfromraw_command, mediumio_command, internalcommands_command,
     encryptmedium_command, checkmediumpwd_command;
 
+/* createmedium.c */
+/** Says to standard error what an image of a host's disk still needs. */
+void medium_host_disk_hint(void);
 /* medium.c */
 /** "disk", "dvd", "floppy" as DeviceType; NULL: none of them. */
 const char *medium_kind(const char *word);

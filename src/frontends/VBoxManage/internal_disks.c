@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "frontends/VBoxManage/commands.h"
 #include "frontends/VBoxManage/internal.h"
 #include "storage/chain.h"
 #include "storage/copy.h"
@@ -128,23 +129,6 @@ int internal_list_partitions(struct cmd *c, const struct internal *n)
     return RC_OK;
 }
 
-/* "1,5,6"; false: that is none. */
-static bool numbers(const char *text, unsigned ret[PARTITIONS_MAX], unsigned *ret_count)
-{
-    g_auto(GStrv) words = g_strsplit(text, ",", PARTITIONS_MAX + 1);
-    guint64 number;
-
-    *ret_count = g_strv_length(words);
-    if (*ret_count == 0 || *ret_count > PARTITIONS_MAX)
-        return false;
-    for (unsigned k = 0; k < *ret_count; k++) {
-        if (!g_ascii_string_to_unsigned(words[k], 10, 1, PARTITIONS_MAX + 4, &number, NULL))
-            return false;
-        ret[k] = (unsigned)number;
-    }
-    return true;
-}
-
 int internal_create_raw(struct cmd *c, const struct internal *n)
 {
     const char *partitions = n->text[INTERNAL_PARTITIONS];
@@ -161,7 +145,7 @@ int internal_create_raw(struct cmd *c, const struct internal *n)
         return internal_syntax(c, "Mandatory parameter --rawdisk missing");
     if (partitions == NULL && disk.mbr != NULL)
         return internal_syntax(c, "The parameter --mbr is only valid when the parameter -partitions is also present");
-    if (partitions != NULL && !numbers(partitions, wanted, &disk.count))
+    if (partitions != NULL && !partitions_numbers(partitions, wanted, &disk.count))
         return internal_syntax(c, "Invalid value for parameter -partitions");
     disk.partitions = partitions != NULL ? wanted : NULL;
     g_autofree char *device = cmd_absolute(disk.device);
@@ -169,8 +153,7 @@ int internal_create_raw(struct cmd *c, const struct internal *n)
     if (!hostdisk_create(fio_system(), &disk, &error))
         return failed("Cannot create the VMDK of a host disk", error);
     printf("RAW host disk access VMDK file %s created successfully.\n", disk.path);
-    fprintf(stderr, "VBoxManage: info: A machine opens it once you allow that: VBoxManage setextradata <vm> "
-                    "VBoxInternal2/HostDisks 1\n");
+    medium_host_disk_hint();
     return RC_OK;
 }
 

@@ -54,6 +54,19 @@ static const char *extension_device(const char *extension, bool raw)
     return !raw ? "HardDisk" : g_strv_contains(discs, extension) ? "DVD" : "Floppy";
 }
 
+static void print_format_properties(GVariant *format)
+{
+    g_autoptr(GVariant) list = g_variant_lookup_value(format, "Properties", G_VARIANT_TYPE("a(ssss)"));
+
+    printf("' properties=(");
+    for (gsize k = 0; list != NULL && k < g_variant_n_children(list); k++) {
+        const char *name, *description, *type, *usual;
+        g_variant_get_child(list, k, "(&s&s&s&s)", &name, &description, &type, &usual);
+        printf("%s\n  name='%s' desc='%s' type=%s default='%s'", k > 0 ? ", " : "", name, description, type, usual);
+    }
+    printf(")\n");
+}
+
 static int list_backends(struct cmd *c, const struct listing *l)
 {
     GVariant *reply = NULL;
@@ -76,7 +89,7 @@ static int list_backends(struct cmd *c, const struct listing *l)
                dict_str(f, "Name"), (unsigned)dict_int(f, "Capabilities"));
         for (unsigned n = 0; words[n] != NULL; n++)
             printf("%s%s (%s)", n > 0 ? "," : "", words[n], extension_device(words[n], raw));
-        printf("' properties=()\n");
+        print_format_properties(f);
     }
     return RC_OK;
 }
@@ -120,7 +133,7 @@ static const struct keyword {
     {"cloudproviders", list_nothing},
     {"cloudprofiles", list_nothing},
     {"cloudnets", list_nothing},
-    {"cpu-profiles", list_nothing},
+    {"cpu-profiles", list_cpu_profiles},
     {"bridgedifs|hostifs", list_bridged},
     {"hostonlyifs", list_host_only},
     {"hostinfo", list_host},

@@ -18,6 +18,7 @@ int list_groups(struct cmd *c, const struct listing *l);
 /* list_host.c */
 int list_system(struct cmd *c, const struct listing *l);
 int list_host(struct cmd *c, const struct listing *l);
+int list_cpu_profiles(struct cmd *c, const struct listing *l);
 
 /* list_devices.c */
 int list_cpuids(struct cmd *c, const struct listing *l);

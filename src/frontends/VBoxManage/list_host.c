@@ -138,3 +138,37 @@ int list_host(struct cmd *c, const struct listing *l)
            dict_str(d, "OSVersion"));
     return RC_OK;
 }
+
+static gint by_name(gconstpointer a, gconstpointer b)
+{
+    return strcmp(dict_str(*(GVariant *const *)a, "Name"), dict_str(*(GVariant *const *)b, "Name"));
+}
+
+int list_cpu_profiles(struct cmd *c, const struct listing *l)
+{
+    g_autoptr(GPtrArray) sorted = g_ptr_array_new_with_free_func((GDestroyNotify)g_variant_unref);
+    GVariant *reply = NULL;
+
+    if (!TRY(c,
+             isystem_properties_get_cpu_profiles(c->client, API_ROOT "/SystemProperties", "Any", "", &reply, &error)))
+        return RC_FAILURE;
+    g_autoptr(GVariant) list = reply;
+    if (c->json) {
+        print_json(list);
+        return RC_OK;
+    }
+    for (gsize k = 0; k < g_variant_n_children(list); k++)
+        g_ptr_array_add(sorted, g_variant_get_child_value(list, k));
+    if (l->sorted)
+        g_ptr_array_sort(sorted, by_name);
+    const int digits = 1 + (sorted->len >= 10) + (sorted->len >= 100);
+    for (guint k = 0; k < sorted->len; k++) {
+        GVariant *p = sorted->pdata[k];
+        if (!l->details)
+            printf("#%0*u: %s [%s]\n", digits, k, dict_str(p, "Name"), dict_str(p, "Architecture"));
+        else
+            printf("CPU Profile #%02u:\n  Architecture: %s\n  Name:         %s\n  Full Name:    %s\n", k,
+                   dict_str(p, "Architecture"), dict_str(p, "Name"), dict_str(p, "FullName"));
+    }
+    return RC_OK;
+}

@@ -169,6 +169,8 @@ static bool write_descriptor(struct builder *b, GError **error)
     struct vmdk_descriptor d = {.cid = g_random_int() & INT32_MAX, .parent_cid = VMDK_NO_PARENT};
 
     vd_uuid_random(d.ids.image);
+    if (b->args->uuid != NULL)
+        memcpy(d.ids.image, b->args->uuid, VD_UUID_BYTES);
     vd_uuid_random(d.ids.modify);
     g_autofree char *text = vmdk_descriptor_build(b->args->partitions != NULL ? "partitionedDevice" : "fullDevice",
                                                   b->lines->str, b->disk->size_bytes, &d);

@@ -10,6 +10,10 @@
 bool medium_set_place(struct medium *m, const char *path, GError **error);
 bool medium_save_properties(struct medium *m, GError **error);
 
+/* ---- medium_raw.c ---- */
+/** CreateBaseStorage() of the variant VmdkRawDisk. */
+bool medium_create_raw(struct bus_call *call, GVariant **ret, GError **error);
+
 /* ---- medium_remote.c ---- */
 /** Asks the target for its state and size, on a thread; the medium has the answer some time later. */
 void medium_look(struct medium *m);

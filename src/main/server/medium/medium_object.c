@@ -372,6 +372,8 @@ static bool create_base(struct bus_call *call, GVariant **ret, GError **error)
     bool fixed;
 
     g_variant_get(call->args, "(t^a&s)", &bytes, &variant);
+    if (g_strv_contains(variant, "VmdkRawDisk"))
+        return medium_create_raw(call, ret, error);
     if (!medium_variant(variant, &fixed, &layout, error))
         return false;
     if (m->state != MediumState_NotCreated)

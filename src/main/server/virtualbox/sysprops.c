@@ -161,6 +161,36 @@ static bool get_max_adapters(struct bus_call *call, GVariant **ret, GError **err
     return true;
 }
 
+static bool get_profiles(struct bus_call *call, GVariant **ret, GError **error)
+{
+    static const char *const profiles[][2] = {
+#define PROFILE(name, architecture) {name, architecture},
+#include "main/server/virtualbox/cpu_profiles.def"
+#undef PROFILE
+    };
+    const char *architecture, *pattern;
+    GVariantBuilder b;
+
+    g_variant_get(call->args, "(&s&s)", &architecture, &pattern);
+    const bool any = *architecture == '\0' || g_ascii_strcasecmp(architecture, "Any") == 0;
+    if (!any && g_ascii_strcasecmp(architecture, "x86") != 0 && g_ascii_strcasecmp(architecture, "AMD64") != 0)
+        return api_fail(error, E_INVALIDARG, "Invalid CPUArchitecture: '%s'", architecture);
+    g_variant_builder_init(&b, G_VARIANT_TYPE("aa{sv}"));
+    for (unsigned k = 0; k < G_N_ELEMENTS(profiles); k++) {
+        GVariantDict d;
+        if ((!any && g_ascii_strcasecmp(profiles[k][1], architecture) != 0) ||
+            (*pattern != '\0' && !g_pattern_match_simple(pattern, profiles[k][0])))
+            continue;
+        g_variant_dict_init(&d, NULL);
+        g_variant_dict_insert(&d, "Name", "s", profiles[k][0]);
+        g_variant_dict_insert(&d, "FullName", "s", profiles[k][0]);
+        g_variant_dict_insert(&d, "Architecture", "s", profiles[k][1]);
+        g_variant_builder_add_value(&b, g_variant_dict_end(&d));
+    }
+    *ret = g_variant_new("(aa{sv})", &b);
+    return true;
+}
+
 /* MediumFormatCapabilities */
 enum {
     CAN_UUID = 0x01,
@@ -170,9 +200,42 @@ enum {
     CAN_DIFF = 0x10,
     CAN_ASYNC = 0x20,
     CAN_FILE = 0x40,
+    HAS_PROPERTIES = 0x80,
+    IS_TCP = 0x100,
     CAN_DISCARD = 0x400
 };
 #define CAN_ALL (CAN_UUID | CAN_FIXED | CAN_DYNAMIC | CAN_DIFF | CAN_ASYNC | CAN_FILE | CAN_DISCARD)
+
+struct format_property {
+    const char *name, *description, *type, *usual;
+};
+static const struct format_property vmdk_properties[] = {
+    {"RawDrive", "Disk of the host", "string", ""},
+    {"Partitions", "Partitions of it", "string", ""},
+    {"BootSector", "File with the boot code", "string", ""},
+    {"Relative", "Partitions by their own device names", "int", "0"},
+    {0},
+};
+static const struct format_property iscsi_properties[] = {
+    {"TargetName", "Target", "string", ""},
+    {"InitiatorName", "Name of this end", "string", ""},
+    {"LUN", "Logical unit", "int", "0"},
+    {"TargetAddress", "Host and port of the target", "string", ""},
+    {"InitiatorUsername", "User", "string", ""},
+    {"InitiatorSecret", "Secret of the user", "bytes", ""},
+    {"HostIPStack", "Through the host's network", "int", "1"},
+    {0},
+};
+
+static GVariant *format_properties(const struct format_property *all)
+{
+    GVariantBuilder b;
+
+    g_variant_builder_init(&b, G_VARIANT_TYPE("a(ssss)"));
+    for (; all != NULL && all->name != NULL; all++)
+        g_variant_builder_add(&b, "(ssss)", all->name, all->description, all->type, all->usual);
+    return g_variant_builder_end(&b);
+}
 
 static bool get_formats(struct bus_call *call, GVariant **ret, GError **error)
 {
@@ -180,15 +243,18 @@ static bool get_formats(struct bus_call *call, GVariant **ret, GError **error)
         const char *id;
         uint32_t can;
         const char *extensions[6];
-    } formats[] = {{"VDI", CAN_ALL, {"vdi", NULL}},
-                   {"VMDK", CAN_ALL | CAN_SPLIT, {"vmdk", NULL}},
-                   {"VHD", CAN_ALL & ~(uint32_t)CAN_DISCARD, {"vhd", NULL}},
-                   {"Parallels", CAN_FILE | CAN_ASYNC, {"hdd", NULL}},
-                   {"DMG", CAN_FILE, {"dmg", NULL}},
-                   {"QED", CAN_FILE | CAN_ASYNC, {"qed", NULL}},
-                   {"QCOW", CAN_FILE | CAN_ASYNC, {"qcow", "qcow2", NULL}},
-                   {"VHDX", CAN_FILE | CAN_ASYNC, {"vhdx", NULL}},
-                   {"RAW", CAN_FIXED | CAN_ASYNC | CAN_FILE | CAN_DISCARD, {"iso", "cdr", "img", "ima", "flp", NULL}}};
+        const struct format_property *properties;
+    } formats[] = {
+        {"VDI", CAN_ALL, {"vdi", NULL}, NULL},
+        {"VMDK", CAN_ALL | CAN_SPLIT | HAS_PROPERTIES, {"vmdk", NULL}, vmdk_properties},
+        {"VHD", CAN_ALL & ~(uint32_t)CAN_DISCARD, {"vhd", NULL}, NULL},
+        {"Parallels", CAN_FILE | CAN_ASYNC, {"hdd", NULL}, NULL},
+        {"DMG", CAN_FILE, {"dmg", NULL}, NULL},
+        {"QED", CAN_FILE | CAN_ASYNC, {"qed", NULL}, NULL},
+        {"QCOW", CAN_FILE | CAN_ASYNC, {"qcow", "qcow2", NULL}, NULL},
+        {"VHDX", CAN_FILE | CAN_ASYNC, {"vhdx", NULL}, NULL},
+        {"RAW", CAN_FIXED | CAN_ASYNC | CAN_FILE | CAN_DISCARD, {"iso", "cdr", "img", "ima", "flp", NULL}, NULL},
+        {"iSCSI", CAN_ASYNC | IS_TCP | HAS_PROPERTIES, {NULL}, iscsi_properties}};
     GVariantBuilder b;
 
     (void)call, (void)error;
@@ -200,6 +266,7 @@ static bool get_formats(struct bus_call *call, GVariant **ret, GError **error)
         g_variant_dict_insert(&d, "Name", "s", formats[k].id);
         g_variant_dict_insert(&d, "Capabilities", "u", formats[k].can);
         g_variant_dict_insert(&d, "Extensions", "^as", formats[k].extensions);
+        g_variant_dict_insert_value(&d, "Properties", format_properties(formats[k].properties));
         g_variant_builder_add_value(&b, g_variant_dict_end(&d));
     }
     *ret = g_variant_new("(aa{sv})", &b);
@@ -219,6 +286,7 @@ static bool get_formats(struct bus_call *call, GVariant **ret, GError **error)
     }
 static const struct bus_method methods[] = {{"Describe", describe},
                                             {"GetMaxNetworkAdapters", get_max_adapters},
+                                            {"GetCPUProfiles", get_profiles},
                                             {"GetMediumFormats", get_formats},
                                             {NULL, NULL}};
 static const struct bus_property properties[] = {
