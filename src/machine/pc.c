@@ -256,12 +256,14 @@ static void add_fw_cfg(struct cfgm_node *config, const struct pc_settings *s, un
     cfgm_set_integer(config, "Acpi", s->acpi);
     cfgm_set_string(config, "BootOrder", order);
     set_uuid(config, s->uuid);
+    cfgm_set_aside(config, "UUID"); /* the guest has read it */
 }
 
 static void add_flash(struct cfgm_node *config, const struct pc_settings *s, unsigned n)
 {
     (void)n;
     cfgm_set_string(config, "NvramPath", s->nvram_path);
+    cfgm_set_aside(config, "NvramPath");
 }
 
 /* ---- the board ---- */
@@ -325,6 +327,8 @@ struct cfgm_node *pc_build(const struct pc_settings *s)
 
     cfgm_set_string(root, "Name", s->name);
     cfgm_set_string(root, "UUID", s->uuid);
+    cfgm_set_aside(root, "Name"); /* a state may go to another machine that is made alike */
+    cfgm_set_aside(root, "UUID");
     cfgm_set_integer(root, "NumCPUs", s->cpus);
     cfgm_set_integer(root, "RamSize", s->ram_mib * MIB);
     cfgm_set_integer(root, "UTCOffset", (uint64_t)s->time_offset_ms);

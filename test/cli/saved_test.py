@@ -166,7 +166,7 @@ def other_machine(h, m):
     h.ok("discardstate", "n")
     h.ok("adoptstate", "n", copy)
     n.path = copy
-    n.refused("belongs to another", "another machine")
+    n.refused("made with another disk", "another machine")
     return 1
 
 

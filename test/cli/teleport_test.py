@@ -184,4 +184,5 @@ def kills(h):
         print("# " + "\n# ".join(told))
 
 
-main(moves, refused, kills)
+if __name__ == "__main__":
+    main(moves, refused, kills)

@@ -43,7 +43,7 @@ static void fill(struct pc_settings *pc, const struct console *c)
 
     *pc = (struct pc_settings){
         .name = c->settings->name,
-        .uuid = c->settings->uuid,
+        .uuid = s->uuid != NULL ? s->uuid : c->settings->uuid,
         .cpus = s->cpu.count,
         .ram_mib = s->ram_mib,
         .vram_mib = s->vram_mib,

@@ -66,6 +66,8 @@ bool cfgm_validate(const struct cfgm_node *node, const struct cfgm_key *keys, co
 /** cfgm_dump() - the tree from @node down in the shape of VirtualBox's log, one call of @line per line; the lines of
  * asterisks round it are the log's. */
 void cfgm_dump(struct cfgm_node *node, void (*line)(void *user, const char *text), void *user);
+/** cfgm_set_aside() - the value is no part of the digest: a state saved with it can be loaded with another. */
+void cfgm_set_aside(struct cfgm_node *node, const char *key);
 /** cfgm_digest() - SHA-256 over names and values from @node down, in hex; equal trees give equal digests. g_free. */
 char *cfgm_digest(struct cfgm_node *node);
 

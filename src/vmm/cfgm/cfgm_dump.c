@@ -14,6 +14,7 @@
 struct sink {
     void (*line)(void *user, const char *text);
     void *user;
+    bool digest; /* what is aside is left out */
 };
 
 static void append_grouped(GString *s, uint64_t val)
@@ -85,6 +86,8 @@ static void dump_node(struct cfgm_node *node, unsigned level, const struct sink 
     for (unsigned i = 0; i < node->values->len; i++) {
         const struct cfgm_value *v = g_ptr_array_index(node->values, i);
 
+        if (sink->digest && v->aside)
+            continue;
         name_width = MAX(name_width, (int)strlen(v->name));
         type_width = MAX(type_width, widths[v->type]);
     }
@@ -92,6 +95,8 @@ static void dump_node(struct cfgm_node *node, unsigned level, const struct sink 
         const struct cfgm_value *v = g_ptr_array_index(node->values, i);
         g_autoptr(GString) s = g_string_new(NULL);
 
+        if (sink->digest && v->aside)
+            continue;
         g_string_append_printf(s, "  %-*s ", name_width, v->name);
         append_value(s, v, type_width);
         sink->line(sink->user, s->str);
@@ -103,12 +108,22 @@ static void dump_node(struct cfgm_node *node, unsigned level, const struct sink 
 
 void cfgm_dump(struct cfgm_node *node, void (*line)(void *user, const char *text), void *user)
 {
-    const struct sink sink = {line, user};
+    const struct sink sink = {line, user, .digest = false};
     unsigned level = 0;
 
     for (const struct cfgm_node *up = node->parent; up; up = up->parent)
         level++;
     dump_node(node, level, &sink);
+}
+
+void cfgm_set_aside(struct cfgm_node *node, const char *key)
+{
+    for (unsigned i = 0; i < node->values->len; i++) {
+        struct cfgm_value *v = g_ptr_array_index(node->values, i);
+
+        if (!strcmp(v->name, key))
+            v->aside = true;
+    }
 }
 
 static void digest_line(void *user, const char *text)
@@ -120,7 +135,7 @@ static void digest_line(void *user, const char *text)
 char *cfgm_digest(struct cfgm_node *node)
 {
     g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
-    const struct sink sink = {digest_line, sum};
+    const struct sink sink = {digest_line, sum, .digest = true};
 
     dump_node(node, 0, &sink);
     return g_strdup(g_checksum_get_string(sum));

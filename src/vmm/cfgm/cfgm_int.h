@@ -7,6 +7,7 @@
 struct cfgm_value {
     char *name;
     enum cfgm_type type;
+    bool aside; /* not digested */
     uint64_t integer;
     void *data; /* STRING: zero-terminated; BYTES */
     size_t bytes;
