@@ -194,34 +194,55 @@ static void test_round_trip(void)
     fio_crash_free(disk);
 }
 
-/* Power fails, or the disk is full, at every call: the old state or the new one is there. */
-static void test_faults(void)
+/* B3: the next state is written with call @at failing; power fails then. Returns whether there was such a call. */
+static bool write_failing(unsigned at, int err, unsigned kind, const uint8_t *memory, uint64_t cuts)
 {
-    for (unsigned at = 1;; at++) {
-        struct fio_crash *disk = fio_crash_new();
-        struct fio_fault fault;
-        g_autoptr(GError) error = NULL;
-        bool ok;
+    struct fio_crash *disk = fio_crash_new();
+    g_autofree uint8_t *back = memory ? g_malloc(MEMORY_PAGES * PAGE) : NULL;
+    g_autoptr(GBytes) unfinished = NULL;
+    struct fio_fault fault;
+    g_autoptr(GError) error = NULL;
+    bool ok;
 
-        g_assert_true(write_state(fio_crash_io(disk), CONFIG, NULL, 1, NULL));
-        fio_fault_init(&fault, fio_crash_io(disk));
-        fault.fail_at = at;
-        fault.err = ENOSPC;
-        fault.short_write = at % 2;
-        fault.for_ever = at % 3 == 0;
-        ok = write_state(&fault.io, CONFIG, NULL, 2, &error);
-        g_assert_true(ok == !error);
-        for (uint64_t seed = 0; seed < 8; seed++) {
-            struct fio_crash *after = fio_crash_replay(disk, seed);
-            const int mark = read_state(fio_crash_io(after), CONFIG, NULL, NULL);
+    g_assert_true(write_state(fio_crash_io(disk), CONFIG, memory, 1, NULL));
+    fio_fault_init(&fault, fio_crash_io(disk));
+    fault.fail_at = at;
+    fault.err = err;
+    fault.for_ever = kind == 1; /* like a kill */
+    fault.short_write = kind == 2;
+    ok = write_state(&fault.io, CONFIG, memory, 2, &error);
+    g_assert_true(ok == !error);
+    unfinished = fio_crash_bytes(disk, "/state.sav.new");
+    g_assert_true(!unfinished || fault.for_ever);
+    for (uint64_t seed = 0; seed < cuts; seed++) {
+        struct fio_crash *after = fio_crash_replay(disk, seed);
+        const int mark = read_state(fio_crash_io(after), CONFIG, back, NULL);
 
-            g_assert_true(mark == 2 || (mark == 1 && !ok));
-            fio_crash_free(after);
-        }
-        fio_crash_free(disk);
-        if (!fault.hit)
-            return;
+        g_assert_true(mark == 2 || (mark == 1 && !ok));
+        fio_crash_free(after);
     }
+    fio_crash_free(disk);
+    return fault.hit;
+}
+
+/* The disk is full or broken at every call, once or for ever: the old state or the new one is there, nothing beside. */
+static void test_faults(gconstpointer with_memory)
+{
+    static const int errs[] = {ENOSPC, EIO, EFBIG, EINTR};
+    const uint64_t cuts = with_memory ? 2 : 8;
+    g_autofree uint8_t *memory = with_memory ? memory_new() : NULL;
+    unsigned calls = 0;
+
+    for (unsigned which = 0; which < 3 * G_N_ELEMENTS(errs); which++) {
+        unsigned at = 1;
+
+        if (with_memory && which % 5 && !g_test_slow())
+            continue;
+        while (write_failing(at, errs[which / 3], which % 3, memory, cuts))
+            at++;
+        calls += at;
+    }
+    g_test_message("%u failing calls, %u states a power cut leaves there", calls, calls * (unsigned)cuts);
 }
 
 /* ---- hostile files ---- */
@@ -270,6 +291,39 @@ static void test_every_flip(void)
         }
     for (gsize cut = 0; cut < size; cut++)
         g_assert_cmpint(read_bytes(good, cut, NULL), ==, -1);
+    g_test_message("%zu bits, %zu cuts", 8 * size, size);
+    fio_crash_free(disk);
+}
+
+/* B1, a state of more than 1 MiB: bits anywhere, edits of some bytes, the end missing; with -m slow 100,000 and 20,000.
+ */
+static void test_random_damage(void)
+{
+    const unsigned flips = g_test_slow() ? 100000 : 400, edits = g_test_slow() ? 20000 : 100;
+    struct fio_crash *disk = fio_crash_new();
+    g_autofree uint8_t *memory = memory_new(), *bad = NULL;
+    g_autoptr(GBytes) file = NULL;
+    const uint8_t *good;
+    gsize size, cuts = 0;
+
+    g_assert_true(write_state(fio_crash_io(disk), CONFIG, memory, 1, NULL));
+    file = fio_crash_bytes(disk, "/state.sav");
+    good = g_bytes_get_data(file, &size);
+    g_assert_cmpuint(size, >, 1u << 20);
+    bad = g_memdup2(good, size);
+    for (unsigned i = 0; i < flips + edits; i++) {
+        const gsize at = (guint32)g_test_rand_int() % (size - 16),
+                    bytes = i < flips ? 1 : 2 + (guint32)g_test_rand_int() % 15;
+
+        for (gsize n = 0; n < bytes; n++)
+            bad[at + n] ^= (uint8_t)(i < flips ? 1u << (i % 8) : 1 + (guint32)g_test_rand_int() % 255);
+        g_assert_cmpint(read_bytes(bad, size, NULL), ==, -1);
+        memcpy(bad + at, good + at, bytes);
+    }
+    for (gsize cut = 0; cut < size; cut += PAGE, cuts++)
+        g_assert_cmpint(read_bytes(good, cut, NULL), ==, -1);
+    g_assert_cmpint(read_bytes(bad, size, NULL), ==, 1);
+    g_test_message("%u flips, %u edits, %zu cuts", flips, edits, cuts);
     fio_crash_free(disk);
 }
 
@@ -516,8 +570,10 @@ int main(int argc, char **argv)
     g_test_add_func("/ssm/crc32c", test_crc);
     g_test_add_func("/ssm/crc32c/long", test_crc_long);
     g_test_add_func("/ssm/round-trip", test_round_trip);
-    g_test_add_func("/ssm/faults", test_faults);
+    g_test_add_data_func("/ssm/faults", NULL, test_faults);
+    g_test_add_data_func("/ssm/faults/memory", GINT_TO_POINTER(1), test_faults);
     g_test_add_func("/ssm/every-flip", test_every_flip);
+    g_test_add_func("/ssm/random-damage", test_random_damage);
     g_test_add_func("/ssm/fixed-hostile", test_fixed_hostile);
     g_test_add_func("/ssm/memory-units", test_memory_units);
     g_test_add_func("/ssm/pack", test_pack);
