@@ -1,8 +1,9 @@
 /*
  * call.c - near calls, returns and indirect jumps.
  *
- * A call is a host call that leaves a pair, a return finds it there (pairs.c). What an indirect jump leads to is looked
- * up: the page in X, the block in the page. Segmented code compares a target with CS's limit before anything changes.
+ * A call is a host call that leaves a pair, a return finds it there (pairs.c). An indirect jump expects the target it
+ * had last (link.c); what another leads to is looked up: the page in X, the block in the page. Segmented code compares
+ * a target with CS's limit before anything changes.
  */
 #include "vmm/rem/jump_int.h"
 
@@ -33,11 +34,47 @@ static void drop(struct rem_tr *t)
     e_here8(e, first);
 }
 
+/*
+ * The jump to the target that is expected. What is patched stands at fixed distances: REM_LINK_*.
+ *     lea rcx, [X word + r14 * 4 - place]   jrcxz 1f   jmp others   1: lea r14, [r14 - offset]   mov [pcbase], r14 jmp
+ */
+static void emit_expected(struct rem_tr *t, int32_t pop)
+{
+    struct x86_place place = e_at_index(S, T0, 4, REM_X_NOWHERE);
+    uint32_t link = rem_new_link(t, true);
+    struct emit *e = &t->e;
+    uint8_t *other;
+
+    rem_islands(t, REM_FAR, true);
+    rem_load_x(t);
+    e_align_jump(e, 8 + REM_LINK_OTHER);
+    e_lea(e, true, S, &place);
+    t->r->link[link].imm = rem_off(t->r, e->p);
+    E_BYTES(e, 0xe3, 5, 0xe9, 0, 0, 0, 0); /* jrcxz over the jump; jmp */
+    other = e->p;
+    E_BYTES(e, 0x4d, 0x8d, 0xb6, 0, 0, 0, 0); /* lea r14, [r14 + 0] */
+    e_store(e, &t->r->hot.pcbase, T0);
+    adjust_rsp(t, pop, S);
+    t->r->link[link].rel = rem_off(t->r, e_jmp(e));
+    t->r->link[link].indirect = true;
+    rem_stub_add(t, (struct rem_stub){.kind = STUB_EXPECT, .from = other, .site = t->site, .link = link});
+}
+
+/* It is one whose target may well be the same next time; the interpreter can run it, for it to be found out. */
+static bool expects(const struct rem_tr *t)
+{
+    enum rem_kind kind = rem_kind(t);
+
+    return (kind == REM_JMP_TO || kind == REM_CALL_TO) && !t->segmented && t->r->lockstep == NULL;
+}
+
 void rem_emit_to_t0(struct rem_tr *t, int32_t pop, bool drop_pair)
 {
     struct emit *e = &t->e;
-    struct x86_place entry = e_at_index(S, T0, 4, 0), none = e_at(S, (int32_t)rem_address(t->r, t->r->none));
+    struct x86_place entry = e_at_index(S, T0, 4, -REM_X_ODD), none = e_at(S, (int32_t)rem_address(t->r, t->r->none));
 
+    if (expects(t))
+        emit_expected(t, pop);
     rem_islands(t, 110, true);
     if (drop_pair)
         drop(t);

@@ -6,8 +6,8 @@
  * page up in X and the block up in the page.
  *
  * The X word is chosen so that word + address * 4 is the place of the entry: a non-canonical address, which X would
- * find the entry of another one for, gives a place no host address can be, and faults (fault.c). No page's entries
- * begin at a multiple of 16 KiB, so that an empty X entry never looks like one.
+ * find the entry of another one for, gives a place no host address can be, and faults (fault.c). Words are odd, so that
+ * an empty X entry never looks like one.
  *
  * Segmented code: RIP and linear address differ by CS's base. A target inside the page is in CS if it is among the
  * bytes the block was translated for; any other target is cut to the operand size and compared with CS's limit, before
@@ -37,8 +37,7 @@ static void leave(struct rem_tr *t, uint32_t link)
     e_jmp_to(e, t->r->code.rw + t->r->exit);
 }
 
-/* @poll: a jump that could be part of a loop without another question. */
-static uint32_t new_link(struct rem_tr *t, bool poll)
+uint32_t rem_new_link(struct rem_tr *t, bool poll)
 {
     if (t->r->links == t->r->end.links) {
         t->failed = true;
@@ -56,7 +55,7 @@ void rem_aim_within(struct rem_tr *t, uint8_t *from, unsigned off, bool poll)
         e_aim(from, t->r->code.rw + t->polled);
         return;
     }
-    uint32_t link = new_link(t, poll);
+    uint32_t link = rem_new_link(t, poll);
     t->r->link[link].rel = rem_off(t->r, from);
     rem_stub_add(t, (struct rem_stub){.kind = STUB_LINK, .from = from, .link = link, .off = (uint16_t)off});
 }
@@ -84,8 +83,8 @@ void rem_add_base(struct rem_tr *t, const uint64_t *base, int32_t more)
 static void across_segmented(struct rem_tr *t, int64_t target, bool poll)
 {
     int32_t off = (int32_t)(target & PAGE_MASK);
-    struct x86_place place = e_at_index(S, T0, 4, INT32_MAX);
-    uint32_t link = new_link(t, poll);
+    struct x86_place place = e_at_index(S, T0, 4, REM_X_NOWHERE);
+    uint32_t link = rem_new_link(t, poll);
     struct emit *e = &t->e;
     uint8_t *hit;
 
@@ -113,9 +112,8 @@ static void jump_across(struct rem_tr *t, int64_t target, bool poll)
     }
     struct emit *e = &t->e;
     int64_t delta = target & ~(int64_t)PAGE_MASK;
-    struct x86_place page = e_at(T0, (int32_t)delta),
-                     place = e_at_index(S, T0, 4, INT32_MAX); /* room for the page's address, negated */
-    uint32_t link = new_link(t, poll);
+    struct x86_place page = e_at(T0, (int32_t)delta), place = e_at_index(S, T0, 4, REM_X_NOWHERE);
+    uint32_t link = rem_new_link(t, poll);
     uint8_t *hit;
 
     rem_islands(t, REM_FAR, true);
@@ -133,8 +131,7 @@ static void jump_across(struct rem_tr *t, int64_t target, bool poll)
 
 void rem_emit_second_page(struct rem_tr *t, const struct rem_page *second)
 {
-    struct x86_place page = e_at(T0, CSAM_PAGE_BYTES),
-                     difference = e_at_index(S, T0, 4, -(int32_t)(uint32_t)(uintptr_t)second->entry);
+    struct x86_place page = e_at(T0, CSAM_PAGE_BYTES), difference = e_at_index(S, T0, 4, rem_x_place(second, 0));
     struct emit *e = &t->e;
     uint8_t *same;
 

@@ -28,6 +28,8 @@ void rem_load_x(struct rem_tr *t);
 void rem_rip_into_t0(struct rem_tr *t, int64_t off);
 /** T0 += what lies between RIP and linear address, or less that, and @more. S is lost. */
 void rem_add_base(struct rem_tr *t, const uint64_t *base, int32_t more);
+/** A link of the block; @poll: of a jump that could be part of a loop without another question. */
+uint32_t rem_new_link(struct rem_tr *t, bool poll);
 /** Aims the jump or call that ends at @from at @off in the page. */
 void rem_aim_within(struct rem_tr *t, uint8_t *from, unsigned off, bool poll);
 /** False, and the translation fails: a constant cannot hold it. */

@@ -250,7 +250,7 @@ static uint32_t code_by_x(struct rem *r, uint64_t gla)
 
     if (word == 0 || !cpum_canonical(gla))
         return 0;
-    host = *(const uint32_t *)(uintptr_t)(word + gla * 4);
+    host = *(const uint32_t *)(uintptr_t)(word - REM_X_ODD + gla * 4);
     if (host == 0)
         return 0;
     run_in_page(r, gla);
@@ -280,6 +280,15 @@ uint64_t rem_elsewhere(struct rem *r)
     if (r->pairs_epoch != r->flat->x_epoch)
         rem_pairs_forget(r);
     return (uint64_t)(uintptr_t)(r->code.rx + host);
+}
+
+void rem_link_here(struct rem *r, uint32_t link)
+{
+    struct rem_block *b;
+    uint64_t gpa;
+
+    if (code_gpa(r->c, &gpa) && (b = code_for(r, gpa, false)) != NULL)
+        rem_link_to(r, link, b);
 }
 
 static void put_masks(struct rem *r)

@@ -50,6 +50,7 @@ enum rem_room { REM_ROOM_READ, REM_ROOM_WRITE, REM_ROOMS };
 #define REM_NO_LINK         0u
 #define REM_INDIRECT        UINT32_MAX  /* in hot.link: left by an indirect jump */
 #define REM_SITE_FPU        0x80000000u /* in hot.site: vector or x87 registers wanted */
+#define REM_SITE_LINK       0x40000000u /* in hot.site: behind it stands a link, which wants to know where it leads */
 
 /** Reached by translated code through absolute addresses. */
 struct rem_hot {
@@ -139,15 +140,21 @@ struct rem_op {
     uint8_t op[IEM_OP_BYTES] __attribute__((aligned(64)));
 };
 
-/** A direct jump that may be patched. */
+/** A jump that may be patched: a direct one, or the target an indirect one expects. */
 struct rem_link {
     uint32_t rel;  /* end of the jump */
-    uint32_t imm;  /* end of the page's address; 0: target in the same page */
-    uint32_t stub; /* where the jump leads while it is not patched; with imm: nowhere, the address matches nothing */
+    uint32_t imm;  /* end of the place that is expected; 0: target in the same page */
+    uint32_t stub; /* where the jump leads while it is not patched; a direct one with imm: nowhere, no place is right */
     uint32_t next; /* link to the same block */
     struct rem_block *to; /* it leads to now; NULL: its stub */
     bool vec, poll;       /* vector registers are the guest's here; force flags must be asked for */
+    bool indirect;
+    uint8_t aimed; /* so often, if indirect, since its stub was last put back */
 };
+/* Of an indirect one, distances from imm: ends of the jump for other targets, and of the target's offset in its page.
+ */
+#define REM_LINK_OTHER  7u
+#define REM_LINK_OFFSET 14u
 
 /** CS as far as translated code depends on it. */
 struct rem_code_segment {
@@ -236,11 +243,21 @@ void rem_invalidate(struct rem *r, struct rem_block *b);
 void rem_drop_stale(struct rem_page *p);
 /** Blocks with a site that shall have another form are translated anew. */
 void rem_rewrite(struct rem *r);
-/** The word of the X table for a page seen at @gla: entry + gla * 4 is the place for an address. */
+/**
+ * The word of the X table for a page seen at @gla: word + gla * 4 is the place for an address, + REM_X_ODD, so that an
+ * empty entry never looks like a page's.
+ */
+#define REM_X_ODD 1
 static inline uint64_t rem_x_word(const struct rem_page *page, uint64_t gla)
 {
-    return (uint64_t)(uintptr_t)page->entry - ((gla & ~(uint64_t)(CSAM_PAGE_BYTES - 1)) << 2);
+    return (uint64_t)(uintptr_t)page->entry - ((gla & ~(uint64_t)(CSAM_PAGE_BYTES - 1)) << 2) + REM_X_ODD;
 }
+/** What word + gla * 4 is added to for 0 at byte @off of @page; what gives 0 nowhere. */
+static inline int32_t rem_x_place(const struct rem_page *page, unsigned off)
+{
+    return -(int32_t)(uint32_t)(uintptr_t)(page->entry + off) - REM_X_ODD;
+}
+#define REM_X_NOWHERE (INT32_MAX - 1)
 
 /* ---- arena.c: room for translations ---- */
 /** @arenas: of code; tables for them. False: no memory. */
@@ -278,10 +295,13 @@ uint64_t rem_next_gla(const struct rem *r);
 /* ---- translate.c ---- */
 /** Translates the run at @off of @page, whose RIP is ctx.rip. NULL: it cannot be (cold, or full is set). */
 struct rem_block *rem_translate(struct rem *r, struct rem_page *page, unsigned off);
+/* ---- link.c ---- */
 /** Aims a link at a block. */
 void rem_link_to(struct rem *r, uint32_t link, struct rem_block *to);
 /** ... at nothing again. */
 void rem_unlink(struct rem *r, uint32_t link);
+/** The indirect jump of a link has come to ctx.rip by the interpreter: next time by itself, if that is translated. */
+void rem_link_here(struct rem *r, uint32_t link);
 
 /* ---- entry.c: code between C and translated code ---- */
 void rem_trampolines(struct rem *r);
@@ -430,7 +450,7 @@ struct rem_groups {
 
 /** Code out of line, at the end of the block. */
 struct rem_stub {
-    enum { STUB_SLOW, STUB_FPU, STUB_LINK, STUB_ACROSS, STUB_TO_T0, STUB_COPY } kind;
+    enum { STUB_SLOW, STUB_FPU, STUB_LINK, STUB_ACROSS, STUB_TO_T0, STUB_EXPECT, STUB_COPY } kind;
     uint8_t *from; /* end of the jump that leads here */
     uint32_t site, link;
     uint16_t off;

@@ -250,7 +250,7 @@ static uint64_t run_on(struct rem *r, struct rem_site *s, bool vectors)
 
 static uint64_t slow(struct rem *r)
 {
-    struct rem_site *s = &r->site[r->hot.site & ~REM_SITE_FPU];
+    struct rem_site *s = &r->site[r->hot.site & ~(REM_SITE_FPU | REM_SITE_LINK)];
     bool vectors, unit = r->hot.site & REM_SITE_FPU, misaligned = s->flags & REM_S_MISALIGNED;
 
     r->stats.slow++;
@@ -269,16 +269,30 @@ static uint64_t slow(struct rem *r)
     return run_on(r, s, vectors);
 }
 
+/* Behind the call of a stub stands the site's number, and perhaps a link's. */
+static uint32_t called_by(struct rem *r)
+{
+    uint32_t numbers[2] = {r->hot.site, REM_NO_LINK};
+
+    if (r->hot.from != 0)
+        memcpy(numbers, (const void *)(uintptr_t)r->hot.from, sizeof numbers);
+    r->hot.from = 0;
+    r->hot.site = numbers[0];
+    return numbers[0] & REM_SITE_LINK ? numbers[1] : REM_NO_LINK;
+}
+
 uint64_t rem_slow(struct rem *r)
 {
+    uint32_t link;
     uint64_t host;
 
     rem_clock_stop(r);
-    if (r->hot.from != 0)
-        memcpy(&r->hot.site, (const void *)(uintptr_t)r->hot.from, sizeof r->hot.site);
-    r->hot.from = 0;
-    if (r->hot.access == 0 || !rem_device(r, &host))
+    link = called_by(r);
+    if (r->hot.access == 0 || !rem_device(r, &host)) {
         host = slow(r);
+        if (host != 0 && link != REM_NO_LINK)
+            rem_link_here(r, link);
+    }
     rem_clock_start(r);
     return host;
 }

@@ -177,6 +177,11 @@ void rem_emit_stub(struct rem_tr *t, const struct rem_stub *s)
         t->r->link[s->link].stub = rem_off(t->r, t->e.p);
         rem_emit_out(t, t->r->link_at, s->link, s->off);
         break;
+    case STUB_EXPECT:
+        t->r->link[s->link].stub = rem_off(t->r, t->e.p);
+        rem_emit_slow_stub(t, s->site | REM_SITE_LINK);
+        e32(&t->e, s->link);
+        break;
     case STUB_ACROSS:
         t->n = s->n;
         rem_emit_across(t, s->target);
