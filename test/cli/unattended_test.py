@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """unattended_test.py - unattended installation: discs are recognised, Debian's answers are what debconf takes, those of the others what
 their languages allow, and the disc that is made boots and differs from the original by a few files. (The installation itself is not run here.) Discs are made by xorriso."""
+import base64
 import json
 import os
 import re
@@ -181,4 +182,55 @@ def live(h):
     check(r.rc == 1 and "has no kernel of the installer (autoinstall)" in r.err, repr(r))
 
 
-main(words, detect, refused, install, kickstart, autoyast, autoinstall, live)
+def base64_of(text):
+    return base64.b64encode(text.encode("utf-16-le")).decode()
+
+
+def answers_of(h, name, *words):
+    """What Windows' setup finds on the floppy, read by mtools; the disc is the one that was given."""
+    disc = iso(h, "CENA_X64FREV_EN-US_DV5", "sources/boot.wim", "sources/install.wim")
+    h.ok("unattended", "install", name, "--iso", disc, *ASKED, *words)
+    info = h.info(name)
+    same((info["IDE-1-0"], info["boot1"], info["boot2"]), (disc, "disk", "dvd"))
+    floppy = info["Floppy-0-0"]
+    same(os.path.basename(floppy), f"Unattended-{info['UUID']}-aux-floppy.img")
+    listing = subprocess.run(["mdir", "-b", "-i", floppy, "::"], check=True, capture_output=True, text=True).stdout
+    same(listing, "::/autounattend.xml\n")
+    text = subprocess.run(["mtype", "-i", floppy, "::/autounattend.xml"], check=True, capture_output=True).stdout.decode()
+    check("s3cret" not in text and "@@" not in text, text)
+    return text, ElementTree.fromstring(text)
+
+
+NS = "{urn:schemas-microsoft-com:unattend}"
+
+
+def windows(h):
+    h.ok("createvm", "--name", "w", "--register", "--default", "--ostype", "Windows10_64")
+    h.ok("modifyvm", "w", "--firmware", "bios")
+    text, tree = answers_of(h, "w", "--time-zone", "Europe/Vienna", "--locale", "de_AT", "--language", "en-US", "--image-index", "6",
+                            "--hostname", "a-very-long-host-name.test", "--key", "AAAAA-BBBBB")
+    same([s.get("pass") for s in tree], ["windowsPE", "specialize", "oobeSystem"])
+    same({c.get("processorArchitecture") for c in tree.iter(NS + "component")}, {"amd64"})
+    one = lambda path: [e.text for e in tree.findall(".//" + "/".join(NS + p for p in path.split("/")))]
+    for path, wanted in (("ComputerName", ["a-very-long-hos"]), ("TimeZone", ["W. Europe Standard Time"]), ("MetaData/Value", ["6"]),
+                         ("InstallTo/PartitionID", ["1"]), ("ProductKey/Key", ["AAAAA-BBBBB"]), ("SetupUILanguage/UILanguage", ["en-US"]),
+                         ("InputLocale", ["de-AT", "de-AT"]), ("LocalAccount/Name", ["jo"]), ("LocalAccount/DisplayName", ['Jo "Q" <x> & \\']),
+                         ("LocalAccount/Password/Value", [base64_of("s3cretPassword")]), ("AutoLogon/Password/Value", [base64_of("s3cretPassword")]),
+                         ("AdministratorPassword/Value", [base64_of("s3cretAdministratorPassword")]),
+                         ("SynchronousCommand/CommandLine", ['cmd.exe /c echo "a & b" > /c']), ("CreatePartition/Type", ["Primary"])):
+        same((path, one(path)), (path, wanted))
+    check("LabConfig" not in text, "what only Windows 11 needs")
+    h.ok("modifyvm", "w", "--firmware", "efi", "--ostype", "Windows10")
+    text, tree = answers_of(h, "w")  # again, over the first
+    same({c.get("processorArchitecture") for c in tree.iter(NS + "component")}, {"x86"})
+    same(one("CreatePartition/Type") + one("InstallTo/PartitionID") + one("TimeZone"), ["EFI", "MSR", "Primary", "3", "UTC"])
+    check("ProductKey" not in text, text)
+    disc = os.path.join(h.top, "CENA_X64FREV_EN-US_DV5.iso")
+    for option, value in (("--key", "A B"), ("--language", "english"), ("--image-index", "1000")):
+        r = h("unattended", "install", "w", "--iso", disc, option, value)
+        check(r.rc == 1 and f"Invalid value for {option}: " in r.err, f"{option} {value!r}: {r}")
+    r = h("unattended", "install", "w", "--iso", disc, "--time-zone", "Mars/Base")
+    check(r.rc == 1 and "Windows' name of the time zone 'Mars/Base' is not known" in r.err, repr(r))
+
+
+main(words, detect, refused, install, kickstart, autoyast, autoinstall, live, windows)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "frontends/VBoxManage/commands.h"
+#include "frontends/VBoxManage/unattended/floppy.h"
 #include "frontends/VBoxManage/unattended/unattended.h"
 
 enum {
@@ -141,7 +142,13 @@ static bool take_values(const struct request *r, GVariant *machine, struct unatt
     v->hostname = g_strdup(text_of(r, HOSTNAME, host));
     v->proxy = g_strdup(text_of(r, PROXY, ""));
     v->packages = g_strdup(text_of(r, PACKAGES, ""));
-    v->post_command = g_strdup(text_of(r, POST_COMMAND, "true"));
+    v->post_command = g_strdup(text_of(r, POST_COMMAND, strcmp(r->system->installer, "windows") == 0 ? "rem" : "true"));
+    v->product_key = g_strdup(text_of(r, KEY, ""));
+    v->language = g_strdup(text_of(r, LANGUAGE, ""));
+    v->image_index = g_strdup(text_of(r, IMAGE_INDEX, "1"));
+    v->efi = strcmp(dict_str(machine, "FirmwareType"), "BIOS") != 0;
+    v->is_64_bit = g_str_has_suffix(dict_str(machine, "OSTypeId"), "_64");
+    v->windows_11 = g_str_has_prefix(r->system->type, "Windows11");
     v->kernel_parameters = g_strdup(text_of(r, KERNEL, ""));
     v->clock_utc = dict_bool(machine, "RTCUseUTC");
     if (unattended_values_check(v, &error))
@@ -190,28 +197,49 @@ static void print_values(const struct request *r, const struct unattended_values
 
 /* ---- install: the machine ---- */
 
-/* The machine's first drive for discs. */
-static GVariant *dvd_drive(GVariant *machine)
+/* The machine's first drive of a kind. */
+static GVariant *first_drive(GVariant *machine, const char *kind)
 {
     g_autoptr(GVariant) all = dict_list(machine, "MediumAttachments");
 
     for (gsize k = 0; k < g_variant_n_children(all); k++) {
         GVariant *one = g_variant_get_child_value(all, k);
-        if (strcmp(dict_str(one, "Type"), "DVD") == 0)
+        if (strcmp(dict_str(one, "Type"), kind) == 0)
             return one;
         g_variant_unref(one);
     }
     return NULL;
 }
 
-static bool insert_disc(struct cmd *c, const char *machine, GVariant *drive, const char *disc)
+/* The drive, made with its controller where there is none. */
+static bool insert_floppy(struct cmd *c, GVariant *machine, const char *medium)
 {
-    g_autofree char *medium = cmd_open_medium(c, disc, "DVD", true);
+    static const char name[] = "Floppy";
+    g_autoptr(GVariant) drive = first_drive(machine, "Floppy");
+    char *made = NULL;
 
-    if (medium == NULL || !cmd_lock(c, machine))
+    if (drive != NULL)
+        return TRY(c, imachine_mount_medium(c->client, c->session_machine, dict_str(drive, "Controller"),
+                                            (guint32)dict_int(drive, "Port"), (guint32)dict_int(drive, "Device"),
+                                            medium, true, &error));
+    bool ok = TRY(c, imachine_add_storage_controller(c->client, c->session_machine, name, "Floppy", &made, &error)) &&
+              TRY(c, imachine_attach_device(c->client, c->session_machine, name, 0, 0, "Floppy", medium, &error));
+    g_free(made);
+    return ok;
+}
+
+/* @floppy: NULL or an image. */
+static bool insert_media(struct cmd *c, const char *machine, GVariant *m, const char *disc, const char *floppy)
+{
+    g_autoptr(GVariant) drive = first_drive(m, "DVD");
+    g_autofree char *medium = cmd_open_medium(c, disc, "DVD", true);
+    g_autofree char *small = medium != NULL && floppy != NULL ? cmd_open_medium(c, floppy, "Floppy", true) : NULL;
+
+    if (medium == NULL || (floppy != NULL && small == NULL) || !cmd_lock(c, machine))
         return false;
     const char *copy = c->session_machine;
-    return TRY(c,
+    return (small == NULL || insert_floppy(c, m, small)) &&
+           TRY(c,
                imachine_mount_medium(c->client, copy, dict_str(drive, "Controller"), (guint32)dict_int(drive, "Port"),
                                      (guint32)dict_int(drive, "Device"), medium, true, &error)) &&
            TRY(c, imachine_set_boot_order(c->client, copy, 1, "HardDisk", &error)) &&
@@ -227,14 +255,26 @@ static char *make_script(const struct request *r, const struct unattended_values
     return unattended_script(unattended_installer_find(r->system->installer), template, v, error);
 }
 
+static bool make_image(const struct unattended_installer *i, const struct request *r, const char *image,
+                       const char *script, const struct unattended_values *v, GError **error)
+{
+    const struct floppy_file answers = {.name = "autounattend.xml", .alias = "AUTOUN~1XML", .text = script};
+
+    if (!i->floppy)
+        return unattended_disc(i, r->iso, image, script, v->kernel_parameters, error);
+    g_unlink(image); /* of an earlier call */
+    return floppy_write(image, &answers, 1, error);
+}
+
 static int prepare(struct cmd *c, const struct request *r, const char *machine, GVariant *m,
                    const struct unattended_values *v)
 {
-    g_autoptr(GVariant) drive = dvd_drive(m);
+    const struct unattended_installer *i = unattended_installer_find(r->system->installer);
+    g_autoptr(GVariant) drive = first_drive(m, "DVD");
     g_autofree char *folder = g_path_get_dirname(dict_str(m, "SettingsFilePath"));
     g_autofree char *usual = g_strdup_printf("%s/Unattended-%s-", folder, dict_str(m, "Id"));
     const char *base = text_of(r, BASE, usual), *type = r->text[START];
-    g_autofree char *disc = g_strconcat(base, "aux-iso.iso", NULL);
+    g_autofree char *image = g_strconcat(base, i->floppy ? "aux-floppy.img" : "aux-iso.iso", NULL);
     GError *error = NULL;
 
     print_values(r, v, base);
@@ -243,15 +283,15 @@ static int prepare(struct cmd *c, const struct request *r, const char *machine, 
     g_autofree char *script = make_script(r, v, &error);
     bool ok = script != NULL;
     if (ok && r->text[DRY_RUN] == NULL)
-        ok = unattended_disc(unattended_installer_find(r->system->installer), r->iso, disc, script,
-                             v->kernel_parameters, &error);
+        ok = make_image(i, r, image, script, v, &error);
     if (!ok) {
         cmd_error("%s", error->message);
         g_error_free(error);
         return RC_FAILURE;
     }
-    if (r->text[DRY_RUN] == NULL && !insert_disc(c, machine, drive, disc)) {
-        g_unlink(disc);
+    if (r->text[DRY_RUN] == NULL &&
+        !insert_media(c, machine, m, i->floppy ? r->iso : image, i->floppy ? image : NULL)) {
+        g_unlink(image);
         return RC_FAILURE;
     }
     printf("VBoxManage: info: VM '%s' (%s) is ready to be started (e.g. VBoxManage startvm).\n", dict_str(m, "Name"),

@@ -31,11 +31,18 @@ static const struct unattended_system systems[] = {
     {"freebsd.org", "FreeBSD_64", "", NULL},
     {"openbsd.org", "OpenBSD_64", "", NULL},
     {"netbsd.org", "NetBSD_64", "", NULL},
-    {"microsoft.com/win/11", "Windows11_64", "11", NULL},
-    {"microsoft.com/win/10", "Windows10_64", "10", NULL},
-    {"microsoft.com/win/7", "Windows7_64", "7", NULL},
+    {"microsoft.com/win/11", "Windows11_64", "11", "windows"},
+    {"microsoft.com/win/10", "Windows10_64", "10", "windows"},
+    {"microsoft.com/win/8.1", "Windows81_64", "8.1", "windows"},
+    {"microsoft.com/win/8", "Windows8_64", "8", "windows"},
+    {"microsoft.com/win/7", "Windows7_64", "7", "windows"},
+    {"microsoft.com/win/vista", "WindowsVista_64", "Vista", "windows"},
     {"microsoft.com/win/xp", "WindowsXP", "XP", NULL},
-    {"microsoft.com/win/2k19", "Windows2019_64", "2019", NULL},
+    {"microsoft.com/win/2k22", "Windows2022_64", "2022", "windows"},
+    {"microsoft.com/win/2k19", "Windows2019_64", "2019", "windows"},
+    {"microsoft.com/win/2k16", "Windows2016_64", "2016", "windows"},
+    {"microsoft.com/win/2k12", "Windows2012_64", "2012", "windows"},
+    {"microsoft.com/win/2k8", "Windows2008_64", "2008", "windows"},
 };
 
 /* "http://debian.org/debian/12"; g_free. NULL: osinfo-detect is not there or does not know. */
@@ -60,7 +67,9 @@ static char *by_label(const char *iso)
     } names[] = {{"Debian ", "debian.org/debian"},        {"Ubuntu ", "ubuntu.com/ubuntu"},
                  {"Ubuntu-Server ", "ubuntu.com/ubuntu"}, {"Fedora-WS-Live", "fedoraproject.org/fedora-live"},
                  {"Fedora-", "fedoraproject.org/fedora"}, {"CentOS ", "centos.org"},
-                 {"openSUSE-", "opensuse.org"},           {"ARCH_", "archlinux.org"}};
+                 {"openSUSE-", "opensuse.org"},           {"ARCH_", "archlinux.org"},
+                 {"CENA_X", "microsoft.com/win/10"},      {"CCCOMA_X", "microsoft.com/win/10"},
+                 {"CPBA_X", "microsoft.com/win/11"},      {"CPRA_X", "microsoft.com/win/11"}};
     char label[LABEL_BYTES + 1] = {0};
     FILE *f = fopen(iso, "re");
     bool ok = f != NULL && fseek(f, LABEL_AT, SEEK_SET) == 0 && fread(label, 1, LABEL_BYTES, f) == LABEL_BYTES;

@@ -4,7 +4,7 @@
  * Source: Debian GNU/Linux Installation Guide, 5.3 and appendix B (preseeding). Anaconda boot options and the kickstart
  * syntax reference of pykickstart. AutoYaST Guide: "The AutoYaST boot process", "The profile". Ubuntu autoinstall
  * reference, and cloud-init's NoCloud data source.
- * Left out: Windows (its discs are UDF, which is not written here), live discs.
+ * Windows: windows.c. Left out: live discs.
  */
 #include <string.h>
 
@@ -154,6 +154,11 @@ static const struct unattended_installer installers[] = {
      .kernels = {{"/casper/vmlinuz", "/casper/initrd"}},
      .isolinux = "/isolinux/isolinux.cfg",
      .grub = "/boot/grub/grub.cfg"},
+    {.name = "windows",
+     .script = unattended_windows_script,
+     .escape = ESCAPE_XML,
+     .floppy = true,
+     .fill = unattended_windows_fill},
 };
 
 const struct unattended_installer *unattended_installer_find(const char *name)

@@ -17,9 +17,10 @@
 
 void unattended_values_fini(struct unattended_values *v)
 {
-    char **const texts[] = {&v->user,   &v->password, &v->admin_password, &v->full_name,
-                            &v->locale, &v->country,  &v->time_zone,      &v->hostname,
-                            &v->proxy,  &v->packages, &v->post_command,   &v->kernel_parameters};
+    char **const texts[] = {&v->user,        &v->password, &v->admin_password, &v->full_name,
+                            &v->locale,      &v->country,  &v->time_zone,      &v->hostname,
+                            &v->proxy,       &v->packages, &v->post_command,   &v->kernel_parameters,
+                            &v->product_key, &v->language, &v->image_index};
 
     for (unsigned k = 0; k < G_N_ELEMENTS(texts); k++)
         g_clear_pointer(texts[k], g_free);
@@ -44,6 +45,9 @@ bool unattended_values_check(const struct unattended_values *v, GError **error)
          "^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$"},
         {"proxy", v->proxy, "^[^\\x00-\\x20\\x7f]*$"},
         {"post-install-command", v->post_command, any},
+        {"key", v->product_key, "^[A-Za-z0-9-]*$"},
+        {"language", v->language, "^([a-z]{2,3}(-[A-Z]{2})?)?$"},
+        {"image-index", v->image_index, "^[0-9]{1,3}$"},
         {"extra-install-kernel-parameters", v->kernel_parameters, "^[^\\x00-\\x1f\\x7f{}\\\\'\"]*$"},
     };
 
@@ -162,8 +166,11 @@ char *unattended_script(const struct unattended_installer *i, const char *templa
 {
     g_autoptr(GHashTable) values = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 
-    if (fill(values, i->escape, v))
-        return replace(template != NULL ? template : i->script, values, error);
-    g_set_error(error, UNATTENDED_ERROR, 0, "The passwords could not be hashed");
-    return NULL;
+    if (!fill(values, i->escape, v)) {
+        g_set_error(error, UNATTENDED_ERROR, 0, "The passwords could not be hashed");
+        return NULL;
+    }
+    if (i->fill != NULL && !i->fill(values, v, error))
+        return NULL;
+    return replace(template != NULL ? template : i->script, values, error);
 }
