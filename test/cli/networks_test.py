@@ -57,6 +57,9 @@ def dhcp_servers(h):
                  ":          MAC 08:00:27:00:00:01\n", "        42/hex: 0a\n", "Individual Config:    MAC 08:00:27:00:00:02\n    Fixed Address:"
                  "    10.9.0.7\n"):
         check(text in lab, f"{text!r} is not in\n{lab}")
+    h.ok("dhcpserver", "modify", "--network=lab", "--group=g", "--excl-vendor", "x", "--zap-conditions")
+    lab = h.ok("list", "dhcpservers")[len(first):]
+    check("Group:                g\n" in lab and "MAC 08:00:27:00:00:01\n" not in lab and "vendor" not in lab.lower(), lab)
     h.ok("dhcpserver", "modify", "--network=lab", "--del-opt", "3", "--unforce-opt", "6", "--group=g", "--remove-config", "--disable")
     lab = h.ok("list", "dhcpservers")[len(first):]
     check("3/normal" not in lab and "Groups:               None\n" in lab and "Enabled:        No\n" in lab, lab)

@@ -35,6 +35,7 @@ enum {
     DEFAULT_LEASE,
     MAX_LEASE,
     FIXED,
+    ZAP_CONDITIONS,
     CONDITION /* and the eighteen behind it */
 };
 #define CONDITION_ROW(n, include, exclude, del, arg)                                                                   \
@@ -69,6 +70,7 @@ static const struct option options[] = {
     {DEFAULT_LEASE, "--default-lease-time", OPTION_U32, false, "seconds", "Lease time"},
     {MAX_LEASE, "--max-lease-time", OPTION_U32, false, "seconds", "Lease time"},
     {FIXED, "--fixed-address", OPTION_TEXT, false, "address", "Of a network card"},
+    {ZAP_CONDITIONS, "--zap-conditions", OPTION_NONE, false, NULL, "All conditions of the group are removed"},
     CONDITION_ROW(0, "--incl-mac", "--excl-mac", "--del-mac", "address"),
     CONDITION_ROW(1, "--incl-mac-wild", "--excl-mac-wild", "--del-mac-wild", "pattern"),
     CONDITION_ROW(2, "--incl-vendor", "--excl-vendor", "--del-vendor", "string"),
@@ -184,6 +186,9 @@ static bool carry_out(struct cmd *c, const char *object, struct scope *s, const 
     case MAX_LEASE: return set_lease(c, object, s, 2, step->number);
     case FIXED:
         return TRY(c, idhcp_server_set_fixed_address(c->client, object, s->kind, s->name, s->slot, step->text, &error));
+    case ZAP_CONDITIONS:
+        return TRY(
+            c, idhcp_server_set_condition(c->client, object, s->kind, s->name, s->slot, false, 0, "", false, &error));
     default: return set_condition(c, object, s, (unsigned)(step->id - CONDITION), step->text);
     }
 }

@@ -248,7 +248,7 @@ bool dhcp_set_fixed_address(struct bus_call *call, GVariant **ret, GError **erro
     return dhcp_changed(call, error);
 }
 
-/* @on false: the condition is removed. */
+/* @on false: the condition is removed; without a value, all are. */
 bool dhcp_set_condition(struct bus_call *call, GVariant **ret, GError **error)
 {
     struct scope scope;
@@ -258,7 +258,8 @@ bool dhcp_set_condition(struct bus_call *call, GVariant **ret, GError **error)
 
     (void)ret;
     g_variant_get(call->args, "(ssubu&sb)", NULL, NULL, NULL, &inclusive, &type, &val, &on);
-    if (type > 5 || *val == '\0')
+    const bool all = !on && *val == '\0';
+    if (type > 5 || (*val == '\0' && !all))
         return api_fail(error, E_INVALIDARG, "Invalid condition '%s' of type %u", val, type);
     if (!find_scope(call, true, &scope, error))
         return false;
@@ -267,7 +268,7 @@ bool dhcp_set_condition(struct bus_call *call, GVariant **ret, GError **error)
     GPtrArray *list = scope.group->conditions;
     for (unsigned k = list->len; k-- > 0;) {
         const struct settings_dhcp_condition *c = list->pdata[k];
-        if (c->type == type && strcmp(c->value, val) == 0)
+        if (all || (c->type == type && strcmp(c->value, val) == 0))
             g_ptr_array_remove_index(list, k);
     }
     if (on) {
