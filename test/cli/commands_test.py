@@ -74,6 +74,21 @@ def create_and_list(h):
     r = h("createvm", "--name", "x", "--ostype", "Nonsense")
     same((r.rc, r.out, r.err), (1, "", "VBoxManage: error: Unknown or invalid guest OS type given.\n"))
     syntax_error(h("createvm"), "Parameter --name is required")
+    syntax_error(h("createvm", "--name", "y", "--cipher", "AES-256"), "Parameters --cipher, --password-id and --password are required together")
+    with open(os.path.join(h.top, "pw"), "w", encoding="ascii") as f:
+        f.write("canary-81\n")
+    encrypted = ("createvm", "--name", "y", "--cipher", "AES-256", "--password-id", "mine", "--password")
+    com_error(h(*encrypted, "pw"), "The settings of 'y' cannot be encrypted: no extension pack with a cryptographic module is usable; encrypt its disks "
+              "with encryptmedium", "VBOX_E_NOT_SUPPORTED (0x80bb0009)", "VirtualBoxWrap", "IVirtualBox")
+    r = h(*encrypted, "none")
+    same((r.rc, r.err), (1, "VBoxManage: error: Could not read a password from 'none'\n"))
+    sealed = os.path.join(h.top, "sealed.vbox")
+    with open(sealed, "w", encoding="ascii") as f:
+        f.write('<?xml version="1.0"?>\n<VirtualBox xmlns="http://www.virtualbox.org/" version="1.19-linux">\n'
+                '  <MachineEncrypted uuid="{5a3b1f9e-0d5c-4c7e-9a53-6a1c1d2e3f40}" keyId="mine" keyStore="AAAA">AAAA</MachineEncrypted>\n</VirtualBox>\n')
+    for words in ((), ("--password", "pw")):
+        r = h("registervm", sealed, *words)
+        check(r.rc == 1 and "The machine's settings are encrypted; decrypt them first" in r.err and "canary" not in r.err, repr(r))
     syntax_error(h("createvm", "--frob"), "Unknown option: --frob")
     check(os.path.exists(f"{h.vms}/A b/A b.vbox") and not os.path.exists(f"{h.vms}/x"), "files")
     same([m["Name"] for m in json.loads(h.ok("list", "vms", "--json"))], ["A b"])

@@ -98,7 +98,7 @@ static char *make_target(struct cmd *c, const struct clone *n, const char *name,
     char *machine = NULL;
 
     if (!TRY(c, ivirtual_box_create_machine(c->client, API_PATH, "", name, (const char *const *)groups, os, base,
-                                            n->uuid != NULL ? n->uuid : "", &machine, &error)))
+                                            n->uuid != NULL ? n->uuid : "", "", "", "", &machine, &error)))
         return NULL;
     return machine;
 }

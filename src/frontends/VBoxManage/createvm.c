@@ -5,7 +5,7 @@
 
 #include "frontends/VBoxManage/commands.h"
 
-enum { NAME = 1, OSTYPE, GROUPS, UUID, BASE, REGISTER, DEFAULT, ARCH };
+enum { NAME = 1, OSTYPE, GROUPS, UUID, BASE, REGISTER, DEFAULT, ARCH, CIPHER, PASSWORD_ID, PASSWORD };
 
 static const struct option create_options[] = {
     {NAME, "--name|-n", OPTION_TEXT, false, "name", "Name of the machine"},
@@ -16,11 +16,14 @@ static const struct option create_options[] = {
     {REGISTER, "--register|-r", OPTION_NONE, false, NULL, "Register it"},
     {DEFAULT, "--default|-d", OPTION_NONE, false, NULL, "With the usual hardware of that guest type"},
     {ARCH, "--platform-architecture", OPTION_TEXT, false, "x86", "Only x86"},
+    {CIPHER, "--cipher|-c", OPTION_TEXT, false, "cipher", "Of encrypted settings; needs an extension pack"},
+    {PASSWORD_ID, "--password-id|-i", OPTION_TEXT, false, "id", "Name of their password"},
+    {PASSWORD, "--password|-w", OPTION_TEXT, false, "file", "Holds their password; - is standard input"},
     {0},
 };
 
 struct creation {
-    const char *name, *os, *groups, *uuid, *base;
+    const char *name, *os, *groups, *uuid, *base, *cipher, *password_id, *password_file;
     bool registered, usual;
 };
 
@@ -37,6 +40,9 @@ static int parse_creation(struct cmd *c, struct creation *n)
         case BASE: n->base = v.text; break;
         case REGISTER: n->registered = true; break;
         case DEFAULT: n->usual = true; break;
+        case CIPHER: n->cipher = v.text; break;
+        case PASSWORD_ID: n->password_id = v.text; break;
+        case PASSWORD: n->password_file = v.text; break;
         case ARCH:
             if (strcmp(v.text, "x86") != 0)
                 return cmd_syntax(c, "Invalid platform architecture '%s': only x86", v.text);
@@ -45,7 +51,12 @@ static int parse_creation(struct cmd *c, struct creation *n)
         default: return RC_SYNTAX;
         }
     }
-    return n->name != NULL ? RC_OK : cmd_syntax(c, "Parameter --name is required");
+    if (n->name == NULL)
+        return cmd_syntax(c, "Parameter --name is required");
+    const bool any = n->cipher != NULL || n->password_id != NULL || n->password_file != NULL;
+    const bool all = n->cipher != NULL && n->password_id != NULL && n->password_file != NULL;
+    return any == all ? RC_OK
+                      : cmd_syntax(c, "Parameters --cipher, --password-id and --password are required together");
 }
 
 static bool os_type_known(struct cmd *c, const char *os)
@@ -87,10 +98,15 @@ static int createvm(struct cmd *c)
         return RC_FAILURE;
     g_auto(GStrv) groups = g_strsplit(n.groups != NULL ? n.groups : "", ",", -1);
     g_autofree char *base = n.base != NULL ? cmd_absolute(n.base) : g_strdup("");
+    g_autofree char *password =
+        n.password_file != NULL ? cmd_read_password(n.password_file, "Enter the password:") : g_strdup("");
     char *machine = NULL;
+    if (password == NULL)
+        return RC_FAILURE;
     if (!TRY(c, ivirtual_box_create_machine(c->client, API_PATH, "", n.name, (const char *const *)groups,
-                                            n.os != NULL ? n.os : "", base, n.uuid != NULL ? n.uuid : "", &machine,
-                                            &error)))
+                                            n.os != NULL ? n.os : "", base, n.uuid != NULL ? n.uuid : "",
+                                            n.cipher != NULL ? n.cipher : "",
+                                            n.password_id != NULL ? n.password_id : "", password, &machine, &error)))
         return RC_FAILURE;
     g_autofree char *object = machine;
     if (n.usual && !add_usual(c, object))
@@ -108,37 +124,48 @@ static int createvm(struct cmd *c)
 
 const struct command createvm_command = {
     "createvm", "Create a new virtual machine",
-    (const char *const[]){"<--name=name> [--basefolder=basefolder] [--default] [--groups=group-ID[,...]] "
-                          "[--ostype=ostype] [--register] [--uuid=uuid]",
-                          NULL},
+    (const char *const[]){
+        "<--name=name> [--basefolder=basefolder] [--default] [--groups=group-ID[,...]] "
+        "[--ostype=ostype] [--register] [--uuid=uuid] [--cipher=cipher] [--password-id=id] [--password=file]",
+        NULL},
     create_options, createvm};
 
 /* ---- registervm ---- */
 
+enum { OF_SETTINGS = 1 };
+static const struct option register_options[] = {
+    {OF_SETTINGS, "--password|-p", OPTION_TEXT, false, "file", "Holds the password of encrypted settings"},
+    {0},
+};
+
 static int registervm(struct cmd *c)
 {
     struct value v;
-    const char *file = NULL;
+    const char *file = NULL, *password_file = NULL;
     char *machine = NULL;
 
     for (int id; (id = cmd_next(c, &v)) != CMD_END;) {
-        if (id != CMD_WORD)
+        if (id == CMD_ERROR)
             return RC_SYNTAX;
-        if (file != NULL)
+        if (id == CMD_WORD && file != NULL)
             return cmd_syntax(c, "Too many parameters");
-        file = v.text;
+        *(id == CMD_WORD ? &file : &password_file) = v.text;
     }
     if (file == NULL)
         return cmd_syntax(c, "Not enough parameters");
     g_autofree char *path = cmd_absolute(file);
-    if (cmd_client(c) == NULL || !TRY(c, ivirtual_box_open_machine(c->client, API_PATH, path, &machine, &error)))
+    g_autofree char *password =
+        password_file != NULL ? cmd_read_password(password_file, "Enter the password:") : g_strdup("");
+    if (password == NULL || cmd_client(c) == NULL ||
+        !TRY(c, ivirtual_box_open_machine(c->client, API_PATH, path, password, &machine, &error)))
         return RC_FAILURE;
     g_autofree char *object = machine;
     return TRY(c, ivirtual_box_register_machine(c->client, API_PATH, object, &error)) ? RC_OK : RC_FAILURE;
 }
 
 const struct command registervm_command = {"registervm", "Register a virtual machine",
-                                           (const char *const[]){"<filename>", NULL}, NULL, registervm};
+                                           (const char *const[]){"<filename> [--password=file]", NULL},
+                                           register_options, registervm};
 
 /* ---- unregistervm ---- */
 

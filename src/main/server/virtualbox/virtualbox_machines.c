@@ -98,10 +98,16 @@ bool virtualbox_create_machine(struct bus_call *call, GVariant **ret, GError **e
 {
     struct service *s = call->object;
     g_autofree const char **groups = NULL;
-    const char *file, *name, *os, *base, *wanted;
+    const char *file, *name, *os, *base, *wanted, *cipher, *key, *password;
     char id[API_UUID_SIZE];
 
-    g_variant_get(call->args, "(&s&s^a&s&s&s&s)", &file, &name, &groups, &os, &base, &wanted);
+    g_variant_get(call->args, "(&s&s^a&s&s&s&s&s&s&s)", &file, &name, &groups, &os, &base, &wanted, &cipher, &key,
+                  &password);
+    if (*cipher != '\0' || *key != '\0' || *password != '\0')
+        return api_fail(error, VBOX_E_NOT_SUPPORTED,
+                        "The settings of '%s' cannot be encrypted: no extension pack with a cryptographic module is "
+                        "usable; encrypt its disks with encryptmedium",
+                        name);
     const struct guest_type *type = guest_type_find(*os != '\0' ? os : "Other");
     if (*name == '\0')
         return api_fail(error, E_INVALIDARG, "A machine needs a name");
@@ -136,7 +142,7 @@ bool virtualbox_open_machine(struct bus_call *call, GVariant **ret, GError **err
     const char *path;
     char id[API_UUID_SIZE];
 
-    g_variant_get(call->args, "(&s)", &path);
+    g_variant_get(call->args, "(&s&s)", &path, NULL); /* nothing is encrypted that could be read */
     if (!g_path_is_absolute(path))
         return api_fail(error, VBOX_E_FILE_ERROR, "The settings file's path '%s' is not absolute", path);
     struct settings_machine *settings = settings_machine_load(fio_system(), path, error);
