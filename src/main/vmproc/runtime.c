@@ -92,13 +92,18 @@ static GVariant *power_down(struct runtime *r, GVariant *args, GError **error)
     return NULL;
 }
 
+/* A machine whose state cannot be saved runs on. */
 static GVariant *save_state(struct runtime *r, GVariant *args, GError **error)
 {
+    const bool ran = strcmp(console_state(r->console), "Running") == 0;
     const char *path;
 
     g_variant_get(args, "(&s)", &path);
-    if (runtime_must_live(r, error) && !console_save(r->console, path, error))
-        api_wrap(error, VBOX_E_FILE_ERROR);
+    if (!runtime_must_live(r, error) || console_save(r->console, path, error))
+        return NULL;
+    api_wrap(error, VBOX_E_FILE_ERROR);
+    if (ran)
+        console_resume(r->console);
     return NULL;
 }
 

@@ -83,7 +83,6 @@ struct saving {
     struct machine *machine;
     struct progress *progress;
     char *path;
-    int state_before;
 };
 
 /* What a process has left that died while it saved; or the state, which nothing names. */
@@ -109,7 +108,7 @@ static void state_written(void *user, GVariant *ret, GError *error)
     }
     if (error != NULL || m->vm == NULL) {
         if (m->vm != NULL)
-            machine_state_set(m, MachineState_Paused);
+            machine_state_set(m, m->vm_state == MachineState_Running ? MachineState_Running : MachineState_Paused);
         forget_state(s->path);
         if (error == NULL)
             api_fail(&error, VBOX_E_VM_ERROR, "The machine '%s' ended while its state was saved", machine_name(m));
