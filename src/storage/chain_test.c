@@ -234,6 +234,7 @@ static void test_wrong_parents(const void *subject)
 static void test_resize(const void *subject)
 {
     static const uint64_t sizes[] = {SIZE + 512, 4u << 20, 64u << 20, 300u << 20, 64u << 20, SIZE};
+    const bool shrinks = strcmp(((const struct subject *)subject)->format, "VMDK") != 0;
     g_autoptr(GRand) rand = g_rand_new_with_seed(3);
 
     for (int depth = 1; depth <= 2; depth++) {
@@ -254,6 +255,12 @@ static void test_resize(const void *subject)
 
             vd = open_up_to(&k, k.levels, 0);
             play(vd, model, rand, 30);
+            if (!shrinks && sizes[i] < vd_size_bytes(vd)) {
+                g_assert_false(vd_resize(vd, sizes[i], &error));
+                g_assert_error(error, STATUS_ERROR, VERR_NOT_SUPPORTED);
+                vd_close(vd);
+                break;
+            }
             g_assert_true(vd_resize(vd, sizes[i], &error));
             g_assert_no_error(error);
             g_assert_cmpuint(vd_size_bytes(vd), ==, sizes[i]);
@@ -411,6 +418,7 @@ int main(int argc, char **argv)
     }
     g_test_add_data_func("/chain/VDI/resize", &subjects[0], test_resize);
     g_test_add_data_func("/chain/VHD/resize", &subjects[4], test_resize);
+    g_test_add_data_func("/chain/VMDK/resize", &subjects[3], test_resize);
     g_test_add_func("/chain/shrink-refused", test_shrink_refused);
     g_test_add_func("/chain/compact", test_compact);
     return g_test_run();

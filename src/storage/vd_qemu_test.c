@@ -406,6 +406,50 @@ static void test_second_writer(void)
     place_free(p);
 }
 
+/* Sizes and compacting of a VMDK, in one file and with a flat one: QEMU finds nothing wrong with the result. */
+static void test_vmdk_whole(void)
+{
+    for (int fixed = 0; fixed < 2; fixed++) {
+        struct place *p = place_new();
+        g_autofree char *path = g_build_filename(p->dir, "whole.vmdk", NULL);
+        const struct vd_create args = {.format = "VMDK", .path = path, .size_bytes = 5 * MIB, .fixed = fixed != 0};
+        g_autofree uint8_t *buf = g_malloc(MIB);
+        g_autoptr(GError) error = NULL;
+        struct vd *vd;
+
+        g_assert_true(vd_create(fio_system(), &args, &error));
+        for (unsigned round = 0; round < 3; round++) {
+            vd = vd_open(fio_system(), "VMDK", path, 0, &error);
+            g_assert_no_error(error);
+            memset(buf, 0x31 + (int)round, MIB);
+            g_assert_cmpint(vd_write(vd, round * 2 * MIB + 4096, buf, MIB), ==, 0);
+            memset(buf, 0, MIB / 2);
+            g_assert_cmpint(vd_write(vd, round * 2 * MIB, buf, MIB / 2), ==, 0);
+            g_assert_true(vd_resize(vd, (40 + 100 * round) * MIB + 512, &error));
+            g_assert_no_error(error);
+            g_assert_true(vd_compact(vd, NULL, &error));
+            g_assert_no_error(error);
+            g_assert_true(vd_resize(vd, vd_size_bytes(vd) + MIB, &error)); /* right behind what was cut */
+            g_assert_cmpint(vd_write(vd, vd_size_bytes(vd) - 512, buf + MIB - 512, 512), ==, 0);
+            g_assert_false(vd_resize(vd, MIB, &error));
+            g_assert_error(error, STATUS_ERROR, VERR_NOT_SUPPORTED);
+            g_clear_error(&error);
+            vd_close(vd);
+            if (!fixed)
+                g_assert_cmpint(run("qemu-img check -f vmdk %s", path), ==, 0);
+            g_assert_cmpint(run("qemu-img convert -f vmdk -O raw %s %s", path, p->back), ==, 0);
+            vd = vd_open(fio_system(), "VMDK", path, 0, &error);
+            g_assert_no_error(error);
+            compare_with_raw(vd, p->back);
+            vd_close(vd);
+        }
+        g_unlink(path);
+        g_autofree char *flat = g_build_filename(p->dir, "whole-flat.vmdk", NULL);
+        g_unlink(flat);
+        place_free(p);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -425,6 +469,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vd-qemu/dmg", test_dmg);
     g_test_add_func("/vd-qemu/children", test_children);
     g_test_add_func("/vd-qemu/created", test_created);
+    g_test_add_func("/vd-qemu/vmdk-whole", test_vmdk_whole);
     g_test_add_func("/vd-qemu/second-writer", test_second_writer);
     return g_test_run();
 }

@@ -116,6 +116,28 @@ int vmdk_sparse_commit(struct vd *vd, struct vmdk_extent *e);
 int vmdk_sparse_check(struct vd *vd, struct vmdk_extent *e, struct vd_report *report);
 int vmdk_grain_entry(struct vmdk_extent *e, uint64_t grain, uint32_t *ret);
 
+/** vmdk_grain_put() - changes a grain's table entry, in both copies. */
+int vmdk_grain_put(struct vd *vd, struct vmdk_extent *e, uint64_t grain, uint32_t entry);
+int vmdk_extent_sync(struct vd *vd, const struct vmdk_extent *e);
+#define VMDK_ZERO_ENTRY 1u
+
+/* ---- vmdk.c, vmdk_open.c, vmdk_parent.c, vmdk_resize.c, vmdk_compact.c: what the format's record names ---- */
+
+int vmdk_flush(struct vd *vd);
+bool vmdk_open(struct vd *vd, uint64_t file_bytes, GError **error);
+void vmdk_close(struct vd *vd);
+int vmdk_lock(struct vd *vd, enum fio_lock kind);
+bool vmdk_probe(const uint8_t head[VD_PROBE_BYTES], const uint8_t tail[VD_SECTOR_BYTES]);
+const char *vmdk_parent_fault(struct vd *vd, struct vd *parent);
+bool vmdk_set_parent(struct vd *vd, struct vd *parent, GError **error);
+bool vmdk_resize(struct vd *vd, uint64_t size_bytes, GError **error);
+bool vmdk_compact(struct vd *vd, const struct vd_progress *progress, GError **error);
+/** vmdk_take_descriptor() - reads the descriptor again, which was changed. */
+bool vmdk_take_descriptor(struct vd *vd, GError **error);
+/** vmdk_put_descriptor() - a new one at the end of the file, and the size and directories of @h, in one step. */
+int vmdk_put_descriptor(struct vd *vd, const struct vmdk_descriptor *d, uint64_t size_bytes,
+                        const struct vmdk_header *h);
+
 /* ---- vmdk_stream.c ---- */
 
 /** vmdk_grain_read() - part of a compressed grain. */

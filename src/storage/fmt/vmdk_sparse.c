@@ -16,7 +16,6 @@
 #define CACHED_TABLES 4096 /* 8 MiB */
 #define COMMIT_GRAINS 1024
 #define CHUNK_BYTES   (64u << 10)
-#define ZERO_ENTRY    1u
 
 /* ---- opening ---- */
 
@@ -120,7 +119,7 @@ int vmdk_grain_entry(struct vmdk_extent *e, uint64_t grain, uint32_t *ret)
     if (rc)
         return rc;
     *ret = table ? le32(table + 4 * (grain % e->h.gt_entries)) : 0;
-    if (*ret == 0 || (*ret == ZERO_ENTRY && (e->h.flags & VMDK_FLAG_ZERO_GRAIN)))
+    if (*ret == 0 || (*ret == VMDK_ZERO_ENTRY && (e->h.flags & VMDK_FLAG_ZERO_GRAIN)))
         return 0;
     if (*ret * 512ull < e->h.overhead_bytes && !(e->h.flags & VMDK_FLAG_COMPRESSED))
         return VERR_VD_IMAGE_CORRUPTED; /* inv 1 */
@@ -129,7 +128,7 @@ int vmdk_grain_entry(struct vmdk_extent *e, uint64_t grain, uint32_t *ret)
 
 static enum vd_extent_kind kind_of(uint32_t entry)
 {
-    return entry == 0 ? VD_FREE : entry == ZERO_ENTRY ? VD_ZERO : VD_DATA;
+    return entry == 0 ? VD_FREE : entry == VMDK_ZERO_ENTRY ? VD_ZERO : VD_DATA;
 }
 
 int vmdk_sparse_map(struct vd *vd, struct vmdk_extent *e, uint64_t off_bytes, uint64_t bytes, struct vd_extent *ret)
@@ -157,7 +156,16 @@ int vmdk_sparse_map(struct vd *vd, struct vmdk_extent *e, uint64_t off_bytes, ui
 
 /* ---- writing ---- */
 
-static int put_entry(struct vd *vd, struct vmdk_extent *e, uint64_t grain, uint32_t entry)
+int vmdk_extent_sync(struct vd *vd, const struct vmdk_extent *e)
+{
+    if (!e->own_fd)
+        return vd_sync(vd);
+    if (vd->sync_failed == 0)
+        vd->sync_failed = fio_sync(vd->io, e->fd);
+    return vd->sync_failed;
+}
+
+int vmdk_grain_put(struct vd *vd, struct vmdk_extent *e, uint64_t grain, uint32_t entry)
 {
     struct vmdk *v = vd->priv;
     uint64_t at, index = 4 * (grain % e->h.gt_entries);
@@ -209,7 +217,7 @@ static int fill_grain(struct vd *vd, struct vmdk_extent *e, uint64_t off, const 
     else if (rc == 0 && off + bytes < e->h.grain_bytes)
         rc = fio_truncate(vd->io, e->fd, end);
     if (rc == 0 && stale && !vd->diff)
-        rc = e->own_fd ? fio_sync(vd->io, e->fd) : vd_sync(vd);
+        rc = vmdk_extent_sync(vd, e);
     if (rc == 0)
         e->end_bytes = end;
     return rc;
@@ -227,7 +235,7 @@ static int alloc_grain(struct vd *vd, struct vmdk_extent *e, uint64_t grain, uin
     rc = fill_grain(vd, e, off, buf, bytes);
     if (rc)
         return rc;
-    rc = put_entry(vd, e, grain, (uint32_t)(at / 512));
+    rc = vmdk_grain_put(vd, e, grain, (uint32_t)(at / 512));
     if (rc)
         vd_downgrade(vd, "a grain table entry could not be written");
     else if (v->uncommitted >= COMMIT_GRAINS)
@@ -247,10 +255,10 @@ static int write_grain(struct vd *vd, struct vmdk_extent *e, uint64_t grain, uin
         return fio_write(vd->io, e->fd, buf, bytes, entry * 512ull + off);
     if (!vd_all_zero(buf, bytes))
         return alloc_grain(vd, e, grain, off, buf, bytes);
-    if (!vd->diff || entry == ZERO_ENTRY)
+    if (!vd->diff || entry == VMDK_ZERO_ENTRY)
         return 0;
     if (e->h.flags & VMDK_FLAG_ZERO_GRAIN)
-        return put_entry(vd, e, grain, ZERO_ENTRY);
+        return vmdk_grain_put(vd, e, grain, VMDK_ZERO_ENTRY);
     return alloc_grain(vd, e, grain, off, buf, bytes);
 }
 
@@ -283,7 +291,7 @@ int vmdk_sparse_discard(struct vd *vd, struct vmdk_extent *e, uint64_t off_bytes
         rc = vmdk_grain_entry(e, g, &entry);
         if (rc || kind_of(entry) != VD_DATA)
             continue;
-        rc = put_entry(vd, e, g, can_zero ? ZERO_ENTRY : 0);
+        rc = vmdk_grain_put(vd, e, g, can_zero ? VMDK_ZERO_ENTRY : 0);
         if (rc == 0)
             rc = fio_punch(vd->io, e->fd, entry * 512ull, e->h.grain_bytes);
         if (rc == VERR_NOT_SUPPORTED)
