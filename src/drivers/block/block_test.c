@@ -366,6 +366,66 @@ static void test_room_again(void)
     world_fini(&w);
 }
 
+#define FILLS     100u
+#define NEW_BYTES 4096u
+
+static void resume_when_told(struct world *w, int host_errors)
+{
+    g_mutex_lock(&w->lock);
+    while (w->host_errors < host_errors)
+        g_cond_wait(&w->changed, &w->lock);
+    g_mutex_unlock(&w->lock);
+    w->fault.fail_at = 0; /* there is room again */
+    block_resume(w->b);
+}
+
+/* A9: the host's disk is full at every new block, at another of its calls each time; one event, no error, no byte lost.
+ */
+static void test_fills(void)
+{
+    const struct vd_create args = {
+        .format = "VDI", .path = "/fills", .size_bytes = FILLS * NEW_BYTES, .block_bytes = NEW_BYTES};
+    struct block_up up = {.complete = complete, .host_error = host_error};
+    uint8_t out[NEW_BYTES], in[NEW_BYTES];
+    struct world w;
+
+    world_init(&w);
+    block_free(w.b);
+    vd_close(w.vd);
+    g_assert_true(vd_create(fio_crash_io(w.disk), &args, NULL));
+    w.vd = vd_open(&w.fault.io, "VDI", "/fills", 0, NULL);
+    up.ctx = &w;
+    w.b = block_new(w.vd, &up, NULL);
+    w.wait = true;
+    for (unsigned i = 0; i < FILLS; i++) {
+        struct pdm_block_req req = {.op = PDM_BLOCK_WRITE,
+                                    .offset_bytes = (uint64_t)i * 37 % FILLS * NEW_BYTES,
+                                    .buf = out,
+                                    .bytes = NEW_BYTES};
+
+        memset(out, (int)(i + 1), sizeof(out));
+        w.fault.err = ENOSPC;
+        w.fault.for_ever = true;
+        w.fault.fail_at = w.fault.calls + 1 + i % 2;
+        w.b->submit(w.b, &req);
+        resume_when_told(&w, (int)i + 1);
+        g_mutex_lock(&w.lock);
+        while (w.done == 0)
+            g_cond_wait(&w.changed, &w.lock);
+        w.done = 0;
+        g_mutex_unlock(&w.lock);
+        g_assert_cmpint(req.status, ==, 0);
+        g_assert_cmpint(w.host_errors, ==, (int)i + 1);
+    }
+    for (unsigned i = 0; i < FILLS; i++) {
+        memset(out, (int)(i + 1), sizeof(out));
+        g_assert_cmpint(vd_read(w.vd, (uint64_t)i * 37 % FILLS * NEW_BYTES, in, sizeof(in)), ==, 0);
+        g_assert_cmpmem(in, sizeof(in), out, sizeof(out));
+    }
+    g_test_message("%u times full", FILLS);
+    world_fini(&w);
+}
+
 static void unlock(void *ctx)
 {
     struct world *w = ctx;
@@ -529,6 +589,7 @@ int main(int argc, char **argv)
     g_test_add_func("/block/errors", test_errors);
     g_test_add_func("/block/disk-full", test_disk_full);
     g_test_add_func("/block/room-again", test_room_again);
+    g_test_add_func("/block/fills", test_fills);
     g_test_add_func("/block/locked", test_locked);
     g_test_add_func("/block/background", test_background);
     g_test_add_func("/block/background-waits", test_background_waits);
