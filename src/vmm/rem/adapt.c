@@ -85,7 +85,7 @@ static void expired(void *user, const struct patm_site *site)
     const struct rem_page *page = rem_page_find(r, site->gpa - off, site->key);
 
     for (const struct rem_block *b = page != NULL ? page->blocks : NULL; b != NULL; b = b->next)
-        if (b->whole == NULL && off >= b->off && off < b->to)
+        if (!b->rest && off >= b->off && off < b->to)
             rem_translate_anew(r, (uint32_t)(b - r->block));
 }
 

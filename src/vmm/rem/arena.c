@@ -92,7 +92,7 @@ static void forget_blocks(struct rem *r, uint32_t first, uint32_t end)
 {
     for (uint32_t n = first; n < end; n++) {
         struct rem_block *b = &r->block[n];
-        if (b->whole == NULL && !b->stale) {
+        if (!b->rest && !b->stale) {
             rem_invalidate(r, b);
             r->stats.evicted++;
         }
@@ -113,7 +113,7 @@ static void strip(struct rem *r, struct rem_block *to, uint32_t first, uint32_t 
         struct rem_link *link = &r->link[*at];
         if (*at >= first && *at < end) {
             *at = link->next;
-            link->to = NULL;
+            link->to = 0;
         } else {
             at = &link->next;
         }
@@ -139,8 +139,8 @@ static void forget(struct rem *r, uint32_t arena)
         return;
     forget_blocks(r, from.blocks, to.blocks);
     for (uint32_t n = from.links; n < to.links; n++)
-        if (r->link[n].to != NULL)
-            strip(r, r->link[n].to, from.links, to.links);
+        if (r->link[n].to != 0)
+            strip(r, &r->block[r->link[n].to - 1], from.links, to.links);
     forget_ops(r, from.sites, to.sites);
     rem_pairs_forget(r);
     r->stats.evictions++;

@@ -49,26 +49,27 @@ static void forget_op(struct rem *r, const struct rem_block *b, unsigned off)
 bool rem_patch_constants(struct rem *r, struct rem_block *b, const uint8_t *now)
 {
     const unsigned bytes = b->to - b->off;
+    const uint8_t *was = r->bytes + b->bytes;
     uint8_t merged[CSAM_RUN_BYTES] __attribute__((uninitialized)); /* the old ones, and what is patched */
 
-    if (b->whole != NULL || (uint32_t)b->page->key != r->c->mode.key)
+    if (b->rest || (uint32_t)b->page->key != r->c->mode.key)
         return false;
-    memcpy(merged, b->bytes, bytes);
+    memcpy(merged, was, bytes);
     for (uint32_t n = b->site; n < b->site_end; n++) {
         const struct rem_site *s = &r->site[n];
         unsigned at = s->off - b->off;
         if (n + 1 < b->site_end && r->site[n + 1].off == s->off) /* an instruction's last site knows */
             continue;
-        if (at + s->len > bytes || memcmp(b->bytes + at, now + at, s->len) == 0)
+        if (at + s->len > bytes || memcmp(was + at, now + at, s->len) == 0)
             continue;
-        if (!patch_site(r, n, b->bytes + at, now + at))
+        if (!patch_site(r, n, was + at, now + at))
             return false;
         memcpy(merged + at, now + at, s->len);
         forget_op(r, b, s->off);
     }
     if (memcmp(merged, now, bytes) != 0)
         return false;
-    memcpy(r->bytes + (b->bytes - r->bytes), now, bytes);
+    memcpy(r->bytes + b->bytes, now, bytes);
     r->stats.constants++;
     return true;
 }

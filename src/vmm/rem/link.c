@@ -23,13 +23,13 @@ static void aim(struct rem *r, uint32_t end, uint32_t host)
 /* Takes the link out of the list of the block it leads to. */
 static void forget_link(struct rem *r, uint32_t number)
 {
-    uint32_t *at = &r->link[number].to->links;
+    uint32_t *at = &r->block[r->link[number].to - 1].links;
 
     while (*at != REM_NO_LINK && *at != number)
         at = &r->link[*at].next;
     if (*at == number)
         *at = r->link[number].next;
-    r->link[number].to = NULL;
+    r->link[number].to = 0;
 }
 
 static void expect(struct rem *r, struct rem_link *link, const struct rem_block *to)
@@ -43,9 +43,9 @@ void rem_link_to(struct rem *r, uint32_t number, struct rem_block *to)
 {
     struct rem_link *link = &r->link[number];
 
-    if (link->rel == 0 || link->to == to)
+    if (link->rel == 0 || link->to == rem_number(r, to) + 1)
         return;
-    if (link->to != NULL)
+    if (link->to != 0)
         forget_link(r, number);
     if (link->indirect)
         expect(r, link, to);
@@ -54,7 +54,7 @@ void rem_link_to(struct rem *r, uint32_t number, struct rem_block *to)
     aim(r, link->rel, to->vec && !link->vec ? to->host : link->poll ? to->polled : to->body);
     link->next = to->links;
     to->links = number;
-    link->to = to;
+    link->to = rem_number(r, to) + 1;
     r->stats.links++;
     rem_serialize();
 }
@@ -71,5 +71,5 @@ void rem_unlink(struct rem *r, uint32_t number)
     } else if (link->stub != 0) {
         aim(r, link->rel, link->stub);
     }
-    link->to = NULL;
+    link->to = 0;
 }

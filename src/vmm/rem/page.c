@@ -110,7 +110,7 @@ void rem_block_keep(struct rem *r, struct rem_block *b)
     b->next = b->page->blocks;
     b->page->blocks = b;
     b->page->grown = true;
-    if (b->whole != NULL)
+    if (b->rest)
         return;
     b->hash_next = *slot;
     *slot = (uint32_t)(b - r->block) + 1;
@@ -141,7 +141,7 @@ static bool unchanged(struct rem *r, struct rem_block *b)
     if (pgm_code_watch(r->c->mmu.pgm, b->page->gpa + b->off, bytes, &generation) == NULL)
         return false;
     pgm_phys_read(r->c->mmu.pgm, b->page->gpa + b->off, now, bytes);
-    return memcmp(now, b->bytes, bytes) == 0 || rem_patch_constants(r, b, now);
+    return memcmp(now, r->bytes + b->bytes, bytes) == 0 || rem_patch_constants(r, b, now);
 }
 
 static void close_entry(struct rem *r, const struct rem_block *b, uint32_t host)
@@ -167,10 +167,11 @@ void rem_drop_stale(struct rem_page *p)
 void rem_invalidate(struct rem *r, struct rem_block *b)
 {
     b->stale = true;
-    if (b->whole != NULL) {
-        if (!b->whole->stale) {
-            rem_invalidate(r, b->whole);
-            rem_drop_stale(b->whole->page);
+    if (b->rest) {
+        struct rem_block *whole = b + 1;
+        if (!whole->stale) {
+            rem_invalidate(r, whole);
+            rem_drop_stale(whole->page);
         }
         return;
     }

@@ -174,10 +174,10 @@ static uint32_t host_bytes(const struct rem *r, uint32_t number)
     const struct rem_fill *f = &r->filled[number / REM_ARENA_BLOCKS];
     uint32_t next = number + 1, end;
 
-    if (next < f->blocks && r->block[next].whole != NULL)
+    if (next < f->blocks && r->block[next].rest)
         next++;
     end = next < f->blocks ? r->block[next].leave : f->used;
-    return r->block[number].whole == NULL && end > r->block[number].leave ? end - r->block[number].leave : 0;
+    return !r->block[number].rest && end > r->block[number].leave ? end - r->block[number].leave : 0;
 }
 
 void rem_perf_line(struct rem *r, uint32_t number)

@@ -97,7 +97,7 @@ struct rem_page {
 struct rem_block {
     struct rem_block *next; /* of the page */
     struct rem_page *page;
-    const uint8_t *bytes;    /* guest code it was made from: [off, to) */
+    uint32_t bytes;          /* in rem.bytes: guest code it was made from, [off, to) */
     uint32_t leave, host;    /* the way out; the entry, which asks for everything */
     uint32_t polled, body;   /* the same without asking for vector registers; without asking anything */
     uint32_t links;          /* that lead here */
@@ -106,9 +106,9 @@ struct rem_block {
     uint32_t runs;           /* in lockstep: how often it was entered */
     uint64_t rip;            /* when it was translated */
     uint16_t off, to;
-    struct rem_block *whole; /* this is the second page's part of an instruction that lies in two; NULL: a block */
     bool stale, vec;
     bool copies; /* of its stretches */
+    bool rest;   /* the second page's part of an instruction that lies in two, of which the next block is the whole */
 };
 #define REM_PROLOGUE_BYTES 15u /* in front of the entry: pcbase from T0 */
 
@@ -146,8 +146,8 @@ struct rem_link {
     uint32_t imm;  /* end of the place that is expected; 0: target in the same page */
     uint32_t stub; /* where the jump leads while it is not patched; a direct one with imm: nowhere, no place is right */
     uint32_t next; /* link to the same block */
-    struct rem_block *to; /* it leads to now; NULL: its stub */
-    bool vec, poll;       /* vector registers are the guest's here; force flags must be asked for */
+    uint32_t to;   /* block it leads to now, + 1; 0: its stub */
+    bool vec, poll; /* vector registers are the guest's here; force flags must be asked for */
     bool indirect;
     uint8_t aimed; /* so often, if indirect, since its stub was last put back */
 };
@@ -216,6 +216,10 @@ struct rem {
     struct rem_lockstep *lockstep;                       /* NULL: not in lockstep */
 };
 
+static inline uint32_t rem_number(const struct rem *r, const struct rem_block *b)
+{
+    return (uint32_t)(b - r->block);
+}
 /** Where code runs: below 4 GiB. */
 static inline uint32_t rem_address(const struct rem *r, uint32_t host)
 {

@@ -27,7 +27,7 @@ const struct iem_op *rem_op_make(struct rem *r, struct rem_site *s)
     struct rem_op *o = &r->ops[number % REM_OPS];
 
     o->site = 0;
-    if (!iem_op_make(r->c, b->bytes + (s->off - b->off), s->len, o->op))
+    if (!iem_op_make(r->c, r->bytes + b->bytes + (s->off - b->off), s->len, o->op))
         return NULL;
     o->site = number + 1;
     return (const struct iem_op *)(const void *)o->op;

@@ -257,7 +257,7 @@ static void emit_run(struct rem_tr *t, const struct csam_run *run, const struct 
 /* ---- the whole ---- */
 
 /* Enters a block in the tables; @first: bytes of it that lie in its page. */
-static struct rem_block *keep(struct rem_tr *t, const uint8_t *bytes, unsigned first)
+static struct rem_block *keep(struct rem_tr *t, uint32_t bytes, unsigned first)
 {
     struct rem *r = t->r;
     struct rem_block *b = &r->block[r->blocks++];
@@ -280,23 +280,23 @@ static struct rem_block *keep(struct rem_tr *t, const uint8_t *bytes, unsigned f
 }
 
 /* The part in the second page: in front of the block, which follows, because blocks are found by their host code. */
-static void keep_rest(struct rem_tr *t, struct rem_page *second, const uint8_t *bytes)
+static void keep_rest(struct rem_tr *t, struct rem_page *second, uint32_t bytes)
 {
     struct rem *r = t->r;
     struct rem_block *b = &r->block[r->blocks++];
 
     *b = (struct rem_block){
-        .page = second, .bytes = bytes, .host = t->host, .whole = b + 1, .to = (uint16_t)(r->run.to - CSAM_PAGE_BYTES)};
+        .page = second, .bytes = bytes, .host = t->host, .rest = true, .to = (uint16_t)(r->run.to - CSAM_PAGE_BYTES)};
     rem_block_keep(r, b);
 }
 
 static struct rem_block *keep_all(struct rem_tr *t, struct rem_page *second, const uint8_t *code)
 {
     struct rem *r = t->r;
-    uint8_t *bytes = r->bytes + r->bytes_used;
+    uint32_t bytes = r->bytes_used;
     unsigned all = r->run.to - r->run.from, first = second != NULL ? CSAM_PAGE_BYTES - r->run.from : all;
 
-    memcpy(bytes, code, all);
+    memcpy(r->bytes + bytes, code, all);
     r->bytes_used += all;
     if (second != NULL)
         keep_rest(t, second, bytes + first);
