@@ -5,16 +5,16 @@
  * mapped for the first time f. c and f are measured when the machine starts. s is not known for a given program: it is
  * 3 and more for compilers and interpreters, less than 2 for simple loops. A program is let in while its traps would
  * cost less than ENTER_PERCENT of its time, and sent out when they cost more than LEAVE_PERCENT. Where they cost enough
- * that a small s would matter (DOUBT_PERCENT) it is measured which side gets on faster: what stops the program - system
- * calls and page faults - does so as often on either side, so the processor time from one trap to the next tells.
+ * that a small s would matter (DOUBT_PERCENT) and are for new pages it is measured which side gets on faster: a program
+ * touches as many new pages on either side, so the processor time from one to the next tells.
  *
  * Outside, a trap is each time the run loop asks: it does so after every way through the guest's kernel. The thread's
  * own processor time counts, which neither a sleeping guest nor a busy host lets pass, as far as no other address space
  * asked in between. Inside, the time it computes is the processor time of the jail, less its part of the traps.
  *
  * Whoever is sent out because outside seemed faster is looked at there for one window: if it is not, it comes back at
- * once, else after a pause that doubles. A program that begins to use memory pays for its pages once: it waits outside
- * while it touches page after page and does little with them, but its pauses do not get longer.
+ * once, else after a pause. Pauses double for those whose traps are too many; a program that begins to use memory pays
+ * for its pages once: it waits outside while it touches page after page and does little with them.
  */
 #include "vmm/raw/raw_int.h"
 
@@ -24,13 +24,15 @@
 #define PAE_SHIFT        5u /* roots of PAE are not pages */
 #define ENTER_WINDOW_NS  (5 * MS)
 #define LEAVE_WINDOW_NS  (4 * MS)
-#define LEAVE_TRAPS      128u /* or so many traps */
-#define ENTER_PERCENT    40u  /* of the time, as much as traps may cost to come in ... */
-#define LEAVE_PERCENT    60u  /* ... and to stay */
-#define DOUBT_PERCENT    15u  /* less than this is right in any case */
-#define GAPS_MIN         16u  /* traps in a window that tell how fast it gets on */
-#define HASTE_MAX        24u  /* pages touched one after the other, with less than one costs in between */
-#define BAD_WINDOWS      3u   /* filling pages alone: so many windows */
+#define LEAVE_TRAPS      256u             /* or so many traps */
+#define ENTER_PERCENT    40u              /* of the time, as much as traps may cost to come in ... */
+#define LEAVE_PERCENT    60u              /* ... and to stay ... */
+#define FILL_PERCENT     80u              /* ... with those for new pages */
+#define DOUBT_PERCENT    15u              /* less than this is right in any case */
+#define GAPS_MIN         16u              /* traps in a window that tell how fast it gets on */
+#define NO_GAP           (UINT64_MAX / 8) /* outside: other things than new pages stopped it */
+#define HASTE_MAX        24u              /* pages touched one after the other, with nearly nothing in between */
+#define BAD_WINDOWS      3u               /* filling pages alone: so many windows */
 #define BACK_OFF_NS      (20 * MS)
 #define BACK_OFF_DOUBLES 7u
 
@@ -59,7 +61,7 @@ static struct raw_policy *policy_of(struct raw *r, uint64_t root)
     struct raw_policy *p = &r->policy[(root >> PGM_PAGE_SHIFT ^ root >> PAE_SHIFT) & (RAW_POLICIES - 1)];
 
     if (p->root != root)
-        *p = (struct raw_policy){.root = root};
+        *p = (struct raw_policy){.root = root, .faults_at = r->c->stat_xcpts};
     return p;
 }
 
@@ -75,6 +77,8 @@ static void begin_outside(const struct raw *r, struct raw_policy *p)
 static void let_in(struct raw *r, struct raw_policy *p)
 {
     p->in = true;
+    p->compares = false;
+    p->not_before_ns = 0;
     p->jail = NULL;
     p->bad = p->haste = 0;
     r->stats.admitted++;
@@ -92,18 +96,16 @@ static void count_outside(struct raw *r, struct raw_policy *p)
     r->last_asked = p;
 }
 
-/* Its traps would cost little: page faults are those for which a page would have to be mapped. */
+/* Its traps would cost little. */
 static bool seems_worth(const struct raw *r, const struct raw_policy *p)
 {
-    const uint64_t fills = MIN(r->c->stat_xcpts - p->faults_at, p->asks);
-
-    return (p->asks * r->cost_ns + fills * r->map_ns) * 100 < p->busy_ns * ENTER_PERCENT;
+    return p->asks * r->cost_ns * 100 < p->busy_ns * ENTER_PERCENT;
 }
 
 /* @a is clearly more than @b. */
 static bool clearly_more(uint64_t a, uint64_t b)
 {
-    return a * 8 > b * 9;
+    return a * 4 > b * 5;
 }
 
 /* Nobody counts until it is over. */
@@ -115,10 +117,30 @@ static void pause_outside(struct raw *r, struct raw_policy *p, uint64_t now, boo
         p->back_off = MIN(p->back_off + 1, BACK_OFF_DOUBLES);
 }
 
+/* What stopped it were nearly all page faults. Code that is not translated yet asks far more often. */
+static bool mostly(uint64_t faults, uint64_t all)
+{
+    return faults * 4 >= all * 3 && faults * 4 <= all * 5;
+}
+
 /* The window after it was sent out for being slower inside. */
 static bool was_wrong(const struct raw_policy *p)
 {
     return p->asks < GAPS_MIN || clearly_more(p->gap_outside_ns, p->gap_inside_ns);
+}
+
+static void end_outside(struct raw *r, struct raw_policy *p, uint64_t now)
+{
+    if (mostly(r->c->stat_xcpts - p->faults_at, p->asks))
+        p->gap_outside_ns = p->busy_ns / p->asks;
+    else
+        p->gap_outside_ns = p->compares ? NO_GAP : 0;
+    if (p->compares ? was_wrong(p) : seems_worth(r, p))
+        let_in(r, p);
+    else if (p->compares)
+        pause_outside(r, p, now, false);
+    p->compares = false;
+    begin_outside(r, p);
 }
 
 bool raw_policy_enter(struct raw *r, uint64_t root)
@@ -134,18 +156,14 @@ bool raw_policy_enter(struct raw *r, uint64_t root)
         return true;
     }
     now = r->times->now_ns();
-    if (now < p->not_before_ns && !p->compares)
-        return false;
+    if (p->not_before_ns != 0) {
+        if (now >= p->not_before_ns)
+            let_in(r, p);
+        return p->in;
+    }
     count_outside(r, p);
-    if (p->busy_ns < ENTER_WINDOW_NS)
-        return false;
-    p->gap_outside_ns = p->busy_ns / p->asks;
-    if (p->compares ? was_wrong(p) : seems_worth(r, p))
-        let_in(r, p);
-    else if (p->compares)
-        pause_outside(r, p, now, true);
-    p->compares = false;
-    begin_outside(r, p);
+    if (p->busy_ns >= ENTER_WINDOW_NS)
+        end_outside(r, p, now);
     return p->in;
 }
 
@@ -184,16 +202,16 @@ static bool too_dear(const struct raw *r, uint64_t traps, uint64_t fills, uint64
     return costs * (100 - percent) > useful * percent;
 }
 
-/* It is not worth much if at all, and gets on slower than it did outside. */
+/* It is not worth much if at all, and gets on slower than it did outside, or has not been looked at there. */
 static bool slower(const struct raw *r, struct raw_policy *p, uint64_t computed_ns)
 {
     const uint32_t stops = p->traps + p->fills;
 
-    if (stops < GAPS_MIN || !p->alone || p->gap_outside_ns == 0 ||
+    if (stops < GAPS_MIN || !mostly(p->fills, stops) || !p->alone ||
         !too_dear(r, p->traps, p->fills, computed_ns, DOUBT_PERCENT))
         return false;
     p->gap_inside_ns = (computed_ns + r->times->spent_ns() - p->spent_ns) / stops;
-    return clearly_more(p->gap_inside_ns, p->gap_outside_ns);
+    return p->gap_outside_ns == 0 || clearly_more(p->gap_inside_ns, p->gap_outside_ns);
 }
 
 bool raw_policy_stay(struct raw *r, uint64_t root, const struct jail *j, uint64_t ran_ns)
@@ -214,7 +232,7 @@ bool raw_policy_stay(struct raw *r, uint64_t root, const struct jail *j, uint64_
     used = r->times->used_ns(j);
     computed = used - p->used_ns;
     ways_bad = too_dear(r, p->traps, 0, computed, LEAVE_PERCENT);
-    all_bad = too_dear(r, p->traps, p->fills, computed, LEAVE_PERCENT);
+    all_bad = too_dear(r, p->traps, p->fills, computed, FILL_PERCENT);
     p->bad = all_bad ? p->bad + 1 : 0;
     if (ways_bad || p->bad >= BAD_WINDOWS || slower(r, p, computed)) {
         send_out(r, p, ways_bad ? WAYS : p->bad >= BAD_WINDOWS ? PAGES : SLOWER);
@@ -236,7 +254,7 @@ bool raw_policy_filled(struct raw *r, uint64_t root)
         p->traps--;
         p->fills++;
     }
-    p->haste = p->ran_ns < r->cost_ns + r->map_ns ? p->haste + 1 : 0;
+    p->haste = p->ran_ns < r->cost_ns * 3 / 4 ? p->haste + 1 : 0;
     if (p->haste < HASTE_MAX)
         return true;
     send_out(r, p, PAGES);

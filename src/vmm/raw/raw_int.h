@@ -66,7 +66,7 @@ struct raw_policy {
     uint64_t used_ns, spent_ns, inside_ns; /* ... its beginning, and how long it has run since, by the clock */
     uint64_t ran_ns;                       /* the last time */
     uint32_t traps, fills, bad, haste;
-    uint64_t gap_outside_ns, gap_inside_ns; /* processor time from one trap to the next, in the last window */
+    uint64_t gap_outside_ns, gap_inside_ns; /* processor time from one new page to the next, lately; 0: unknown */
     uint64_t not_before_ns;
     unsigned back_off;
 };
