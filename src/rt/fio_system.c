@@ -173,6 +173,9 @@ static int sys_lock(void *ctx, int fd, enum fio_lock kind)
     if (kind == FIO_LOCK_NONE)
         return unlock_all(fd);
     rc = lock_byte(fd, exclusive ? F_WRLCK : F_RDLCK, OWN_LOCK_BYTE);
+    if (!exclusive) /* what an exclusive lock of before had of it */
+        for (int perm = QEMU_PERM_WRITE; rc == 0 && perm <= QEMU_PERM_SIZE; perm++)
+            rc = lock_byte(fd, F_UNLCK, QEMU_USES + perm);
     for (size_t i = 0; rc == 0 && i < n_ours; i++)
         rc = lock_byte(fd, F_RDLCK, ours[i]);
     for (size_t i = 0; rc == 0 && i < n_theirs; i++)

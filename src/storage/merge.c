@@ -10,6 +10,8 @@
  *
  * Invariant 1: the target's modification UUID does not change (VD_KEEP_MODIFY): to its children it is the same disk.
  * Invariant 2: no link is changed before the target is flushed.
+ * Invariant 3: when it is over, however it ended, the images below the disk's last one are only read again, and locked
+ * as such.
  */
 #include "storage/merge.h"
 
@@ -344,16 +346,30 @@ unsigned vd_merge_permille(const struct vd_merge *m)
     return (unsigned)((double)m->at * 1000 / (double)m->size_bytes);
 }
 
-void vd_merge_cancel(struct vd_merge *m)
+/* ---- finishing ---- */
+
+/* Images that were written while they were merged into are only read from now on, and others may read them (inv 3). */
+static void only_read(struct vd *disk)
 {
-    if (!m)
-        return;
-    m->disk->merge = NULL;
-    g_free(m->buf);
-    g_free(m);
+    for (struct vd *vd = disk->parent; vd; vd = vd->parent)
+        if (!vd->read_only && image_flush(vd) == 0 && image_lock(vd, FIO_LOCK_SHARED) == 0) {
+            vd->read_only = true;
+            vd->flags |= VD_READ_ONLY;
+        }
 }
 
-/* ---- finishing ---- */
+static void end(struct vd_merge *m)
+{
+    m->disk->merge = NULL;
+    only_read(m->disk);
+    drop(m);
+}
+
+void vd_merge_cancel(struct vd_merge *m)
+{
+    if (m)
+        end(m);
+}
 
 /* Closes the images from @first down to, not including, @end. */
 static void close_run(struct vd *first, struct vd *end)
@@ -419,8 +435,7 @@ bool vd_merge_finish(struct vd_merge *m, GError **error)
         if (disk->parent)
             chain_reindex(disk);
     }
-    g_free(m->buf);
-    g_free(m);
+    end(m);
     return ok;
 }
 

@@ -6,7 +6,10 @@
 #include "storage/merge.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+
+#include <glib/gstdio.h>
 
 #include "rt/fio_shim.h"
 #include "rt/status.h"
@@ -291,6 +294,55 @@ static void *guest(void *arg)
     return NULL;
 }
 
+static int lock_of_another(const char *path)
+{
+    int fd, rc = fio_open(fio_system(), path, O_RDONLY, 0, &fd);
+
+    g_assert_cmpint(rc, ==, 0);
+    rc = fio_lock(fio_system(), fd, FIO_LOCK_SHARED);
+    fio_close(fio_system(), fd);
+    return rc;
+}
+
+/* What is below the last image may be read by others when a merge is over, whether it was completed or given up. */
+static void test_locks(const void *subject)
+{
+    g_autofree char *folder = g_dir_make_tmp("merge-XXXXXX", NULL);
+    const struct subject *s = subject;
+    struct vd_link links[LEVELS];
+    g_autoptr(GError) error = NULL;
+    struct vd *vd;
+
+    for (unsigned i = 0; i < LEVELS; i++) {
+        struct vd_create args = {.format = s->format,
+                                 .path = g_strdup_printf("%s%s", folder, paths[i]),
+                                 .size_bytes = LEDGER_BYTES,
+                                 .block_bytes = s->block_bytes};
+
+        links[i] = (struct vd_link){s->format, args.path};
+        args.parent = i ? vd_open_chain(fio_system(), links, i, 0, &error) : NULL;
+        g_assert_true(vd_create(fio_system(), &args, &error));
+        vd_close(args.parent);
+    }
+    vd = vd_open_chain(fio_system(), links, LEVELS, 0, &error);
+    g_assert_no_error(error);
+    vd_merge_cancel(vd_merge_start(vd, 1, 0, &error));
+    g_assert_no_error(error);
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < LEVELS; i++)
+            if (i != 1 || round == 0) /* it is no longer of the chain */
+                g_assert_cmpint(lock_of_another(links[i].path), ==, i < LEVELS - 1 ? 0 : VERR_SHARING_VIOLATION);
+        if (round == 0)
+            g_assert_true(vd_merge_run(vd, 1, 0, NULL, &error));
+    }
+    vd_close(vd);
+    for (unsigned i = 0; i < LEVELS; i++) {
+        g_unlink(links[i].path);
+        g_free((char *)links[i].path);
+    }
+    g_rmdir(folder);
+}
+
 /* A guest on another thread, and all images merged away under it. */
 static void test_threads(const void *subject)
 {
@@ -339,11 +391,8 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(const void *subject);
-    } tests[] = {{"ways", test_ways},
-                 {"crashes", test_crashes},
-                 {"faults", test_faults},
-                 {"refused", test_refused},
-                 {"threads", test_threads}};
+    } tests[] = {{"ways", test_ways},       {"crashes", test_crashes}, {"faults", test_faults},
+                 {"refused", test_refused}, {"locks", test_locks},     {"threads", test_threads}};
 
     g_test_init(&argc, &argv, NULL);
     for (size_t s = 0; s < G_N_ELEMENTS(subjects); s++)
