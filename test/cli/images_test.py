@@ -109,8 +109,17 @@ def changes(h):
     check(r.rc == 1 and "Property 'a/b' does not exist" in r.err and "VBOX_E_OBJECT_NOT_FOUND" in r.err, repr(r))
     r = h("modifymedium", disk)
     check(r.rc == 2 and r.err.startswith("VBoxManage: error: No operation specified\n"), repr(r))
-    h.ok("modifymedium", os.path.join(h.top, "x.vhd"), "--compact")
-    r = h("modifymedium", os.path.join(h.top, "x.vmdk"), "--compact")
+    for name in ("x.vhd", "x.vmdk"):
+        h.ok("modifymedium", os.path.join(h.top, name), "--compact")
+    vmdk = os.path.join(h.top, "x.vmdk")
+    tool("write", "1", "20", "65536", f"VMDK:{vmdk}")
+    h.ok("modifymedium", vmdk, "--resize", "8")
+    h.ok("modifymedium", vmdk, "--compact")
+    check("Capacity:       8 MBytes\n" in h.ok("showmediuminfo", vmdk), "the VMDK was not resized")
+    h.ok("clonemedium", vmdk, os.path.join(h.top, "x.raw"), "--format", "RAW")
+    with open(os.path.join(h.top, "x.raw"), "rb") as f:
+        check(any(f.read(4 << 20)) and not any(f.read()), "the VMDK's contents after resizing and compacting")
+    r = h("modifymedium", os.path.join(h.top, "x.raw"), "--compact")
     check(r.rc == 1 and "VBOX_E_NOT_SUPPORTED" in r.err, repr(r))
 
 

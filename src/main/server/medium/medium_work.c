@@ -262,10 +262,11 @@ static bool run_compact(struct work *w, GError **error)
 
 bool medium_compact(struct bus_call *call, GVariant **ret, GError **error)
 {
+    static const char *const formats[] = {"VDI", "VHD", "VMDK", NULL};
     struct medium *m = call->object;
+    g_autofree char *format = g_ascii_strup(m->format, -1);
 
-    if (m->kind == DEVICE_HARD_DISK && g_ascii_strcasecmp(m->format, "VDI") != 0 &&
-        g_ascii_strcasecmp(m->format, "VHD") != 0)
+    if (m->kind == DEVICE_HARD_DISK && !g_strv_contains(formats, format))
         return api_fail(error, VBOX_E_NOT_SUPPORTED,
                         "Compact medium operation for the format '%s' is not available; clone it instead", m->format);
     if (!medium_may_change(m, error))
