@@ -1,7 +1,7 @@
 /*
  * adapt.c - sites are caught, get another form, and their first one back: between translated code and PATM's memory.
  */
-#include "vmm/rem/rem_int.h"
+#include "vmm/rem/translate_int.h"
 
 #include <time.h>
 

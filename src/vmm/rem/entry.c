@@ -13,7 +13,7 @@
  * Vector registers are stored whenever they are the guest's; they are loaded only where translated code goes on in the
  * middle of a block (hot.vec_reload) - a block that wants them asks.
  */
-#include "vmm/rem/rem_int.h"
+#include "vmm/rem/translate_int.h"
 
 #include <stddef.h>
 

@@ -7,7 +7,7 @@
  * cannot stand beside a REX prefix: their register's two low bytes change places around the instruction; CH's do so in
  * the copy.
  */
-#include "vmm/rem/rem_int.h"
+#include "vmm/rem/translate_int.h"
 
 #define JCC_BYTES 6u
 

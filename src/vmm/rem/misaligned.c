@@ -6,7 +6,7 @@
  * Left out: that a misaligned store inside a cache line is seen whole by other processors (x86 promises it on some
  * processors only); LOCKed instructions, which the interpreter runs.
  */
-#include "vmm/rem/rem_int.h"
+#include "vmm/rem/translate_int.h"
 
 #define VECTOR_BYTES 16u
 #define XMM15        15u

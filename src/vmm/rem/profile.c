@@ -15,7 +15,7 @@
 #include <x86intrin.h>
 
 #include "rt/status.h"
-#include "vmm/rem/rem_int.h"
+#include "vmm/rem/translate_int.h"
 #include "vmm/stam/stam.h"
 
 #define LISTED 24u

@@ -4,7 +4,7 @@
 #ifndef VMM_REM_SEGMENT_H
 #define VMM_REM_SEGMENT_H
 
-#include "vmm/rem/rem_int.h"
+#include "vmm/rem/translate_int.h"
 
 /* ---- in C: segment.c ---- */
 

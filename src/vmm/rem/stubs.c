@@ -7,7 +7,7 @@
  *
  * Invariant 1: every pending miss (rem_tr.miss) can still be reached when the next @upcoming bytes have been emitted.
  */
-#include "vmm/rem/rem_int.h"
+#include "vmm/rem/translate_int.h"
 
 void rem_stub_add(struct rem_tr *t, struct rem_stub s)
 {
