@@ -168,9 +168,8 @@ static void test_saved(void)
     }
     bench_pset(&b, 0, PX_SACT, 7);
     bench_pset(&b, 0, PX_CI, 7);
-    g_assert_true(rig_save_load(b.r, &error));
-    g_assert_cmphex(bench_pget(&b, 0, PX_SACT), ==, 7); /* one step was made of each, there are two */
-    rig_media_hold(b.disk, false);
+    g_assert_cmphex(bench_pget(&b, 0, PX_SACT), ==, 7);
+    g_assert_true(rig_save_load(b.r, &error)); /* one step was made of each, there are two */
     bench_settle(&b, 0);
     g_assert_cmphex(bench_pget(&b, 0, PX_SACT), ==, 0);
     for (unsigned slot = 0; slot < 3; slot++)
