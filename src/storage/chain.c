@@ -261,16 +261,6 @@ int chain_write(struct vd *vd, uint64_t off_bytes, const uint8_t *buf, size_t by
 
 /* ---- opening ---- */
 
-static const char *uuid_fault(struct vd *vd, struct vd *parent)
-{
-    if (!parent->has_uuid || memcmp(vd->ids.parent, parent->ids.image, VD_UUID_BYTES) != 0)
-        return "its parent has another UUID";
-    if (!vd_all_zero(vd->ids.parent_modify, VD_UUID_BYTES) &&
-        memcmp(vd->ids.parent_modify, parent->ids.modify, VD_UUID_BYTES) != 0)
-        return "its parent was changed after it was made; its contents fit no longer";
-    return NULL;
-}
-
 static bool join(struct vd *vd, struct vd *parent, GError **error)
 {
     const char *fault;
@@ -278,7 +268,7 @@ static bool join(struct vd *vd, struct vd *parent, GError **error)
     if (!vd->diff)
         return vd_refuse(vd->path, VERR_VD_UUID_MISMATCH, error, "it is complete in itself and has no parent '%s'",
                          parent->path);
-    fault = vd->format->parent_fault ? vd->format->parent_fault(vd, parent) : uuid_fault(vd, parent);
+    fault = vd->format->parent_fault ? vd->format->parent_fault(vd, parent) : image_uuid_fault(vd, parent);
     if (fault)
         return vd_refuse(vd->path, VERR_VD_UUID_MISMATCH, error, "it cannot be opened on '%s': %s", parent->path,
                          fault);

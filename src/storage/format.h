@@ -112,6 +112,8 @@ int image_write(struct vd *vd, uint64_t off_bytes, const uint8_t *buf, size_t by
 int image_flush(struct vd *vd);
 struct vd *image_open(const struct fio *io, const char *format, const char *path, unsigned flags, GError **error);
 void image_close(struct vd *vd);
+/** Why @parent is not the one @vd remembers by its UUIDs; NULL: it is. */
+const char *image_uuid_fault(struct vd *vd, struct vd *parent);
 int image_lock(struct vd *vd, enum fio_lock kind);
 /** vd_write_plain() - vd_write() below the encryption; the range was checked. */
 int vd_write_plain(struct vd *vd, uint64_t off_bytes, const uint8_t *buf, size_t bytes);

@@ -90,3 +90,13 @@ int vd_extent_plain(struct vd_extent *ret, uint64_t bytes, enum vd_extent_kind k
     *ret = (struct vd_extent){.kind = kind, .bytes = bytes, .fd = -1};
     return 0;
 }
+
+const char *image_uuid_fault(struct vd *vd, struct vd *parent)
+{
+    if (!parent->has_uuid || memcmp(vd->ids.parent, parent->ids.image, VD_UUID_BYTES) != 0)
+        return "its parent has another UUID";
+    if (!vd_all_zero(vd->ids.parent_modify, VD_UUID_BYTES) &&
+        memcmp(vd->ids.parent_modify, parent->ids.modify, VD_UUID_BYTES) != 0)
+        return "its parent was changed after it was made; its contents fit no longer";
+    return NULL;
+}

@@ -14,14 +14,8 @@ const char *vmdk_parent_fault(struct vd *vd, struct vd *parent)
 {
     struct vmdk *v = vd->priv;
 
-    if (!vd_all_zero(vd->ids.parent, VD_UUID_BYTES)) {
-        if (!parent->has_uuid || memcmp(vd->ids.parent, parent->ids.image, VD_UUID_BYTES) != 0)
-            return "its parent has another UUID";
-        if (!vd_all_zero(vd->ids.parent_modify, VD_UUID_BYTES) &&
-            memcmp(vd->ids.parent_modify, parent->ids.modify, VD_UUID_BYTES) != 0)
-            return "its parent was changed after it was made; its contents fit no longer";
-        return NULL;
-    }
+    if (!vd_all_zero(vd->ids.parent, VD_UUID_BYTES))
+        return image_uuid_fault(vd, parent);
     if (parent->format != vd->format)
         return "it has no UUID of its parent to compare";
     return v->d.parent_cid == ((struct vmdk *)parent->priv)->d.cid
