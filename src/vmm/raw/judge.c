@@ -23,12 +23,10 @@
 
 #include "vmm/csam/sweep.h"
 
-#define IN_PAGE    ((uint64_t)PGM_PAGE_BYTES - 1)
-#define TURNS_FREE 4u /* a page that becomes new code more often belongs to the recompiler, for a while ... */
-#define TURNS_MAX  12u
-#define TURN_MS    10u /* ... that doubles */
-#define VECTOR_OF  4u
-#define VECTOR_80  0x80u
+#define IN_PAGE   ((uint64_t)PGM_PAGE_BYTES - 1)
+#define TURNS_MAX 16u /* a page that becomes new code more often belongs to the recompiler */
+#define VECTOR_OF 4u
+#define VECTOR_80 0x80u
 
 /* Marked or not, this one may run. */
 static bool known_good(const struct raw *r, const struct x86_insn *i)
@@ -226,22 +224,12 @@ bool raw_judged_fit(const struct raw *r, uint64_t gpa)
     return verdict(r, judgement_of(r, gpa), gpa) == RAW_FIT;
 }
 
-/* Its code has changed again and again, lately. */
-static bool restless(const struct raw *r, const struct raw_judgement *e)
-{
-    return r->will != RAW_WHENEVER_POSSIBLE && e->turns > TURNS_FREE &&
-           r->times->now_ns() < e->judged_ns + (TURN_MS * UINT64_C(1000000) << (e->turns - TURNS_FREE));
-}
-
 bool raw_judged_unfit(const struct raw *r, uint64_t gpa)
 {
     const struct raw_judgement *e = judgement_of(r, gpa);
 
-    switch (verdict(r, e, gpa)) {
-    case RAW_UNFIT: return true;
-    case RAW_FIT: return false;
-    default: return e->gpa == name_of(r, gpa) && restless(r, e);
-    }
+    return verdict(r, e, gpa) == RAW_UNFIT ||
+           (r->will != RAW_WHENEVER_POSSIBLE && e->gpa == name_of(r, gpa) && e->turns >= TURNS_MAX);
 }
 
 bool raw_judge(struct raw *r, uint64_t gla, uint64_t entry, uint64_t gpa, _Atomic uint32_t **ret_gen,
@@ -257,13 +245,12 @@ bool raw_judge(struct raw *r, uint64_t gla, uint64_t entry, uint64_t gpa, _Atomi
     if (known == RAW_UNKNOWN) {
         uint8_t turns = e->gpa == name_of(r, gpa) ? (uint8_t)MIN(e->turns + 1u, TURNS_MAX) : 0;
 
-        *e = (struct raw_judgement){.turns = turns, .judged_ns = r->times->now_ns()};
+        *e = (struct raw_judgement){.turns = turns};
         e->gen = pgm_code_watch(r->c->mmu.pgm, gpa, PGM_PAGE_BYTES, &e->seen); /* inv 2: before reading */
         if (e->gen == NULL)
             return false;
         e->gpa = name_of(r, gpa);
         e->verdict = sweep(r, gla, entry, gpa) ? RAW_FIT : RAW_UNFIT;
-        r->stats.judged_ns += r->times->now_ns() - e->judged_ns;
         r->stats.judged++;
         r->stats.refused += e->verdict == RAW_UNFIT;
     }

@@ -271,23 +271,12 @@ static enum iem_fast_result round_trip(struct raw *r, struct raw_space *s)
         return cpum_wanted(c) ? IEM_FAST_JUMP : IEM_FAST_COLD;
     }
     filled = r->stats.filled;
-    stays = raw_policy_stay(r, s->root, s->jail, ran_ns); /* first: an exception does not come back */
+    stays = raw_policy_stay(r, s, ran_ns); /* first: an exception does not come back */
     if (!handle(r, s, &t))
         stays = false;
     if (r->stats.filled != filled && !raw_policy_filled(r, s->root))
         stays = false;
     return stays ? IEM_FAST_COLD : IEM_FAST_CARE;
-}
-
-/* The guest's kernel has most likely made the page that was missing. Return: the jail may go on. */
-static bool fill_pending(struct raw *r, struct raw_space *s)
-{
-    const uint64_t filled = r->stats.filled;
-
-    if (r->pending_root == s->root)
-        raw_space_fill(r, s, r->pending_gla);
-    r->pending_root = UINT64_MAX;
-    return r->stats.filled == filled || raw_policy_filled(r, s->root);
 }
 
 static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
@@ -302,8 +291,9 @@ static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
     if (stub_in_the_way(r, s))
         return IEM_FAST_COLD;
     iem_fpu_home(c);
-    if (!fill_pending(r, s))
-        return IEM_FAST_COLD;
+    if (r->pending_root == s->root) /* the guest's kernel has most likely made the page that was missing */
+        raw_space_fill(r, s, r->pending_gla);
+    r->pending_root = UINT64_MAX;
     for (;;) {
         enum iem_fast_result result;
 
@@ -323,23 +313,14 @@ static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
 
 /* ---- beginning and end ---- */
 
-/* What a trap and a mapping cost, at least. */
 static void measure(struct raw *r)
 {
-    const struct jail_map there = {RAW_LOWEST, PGM_PAGE_BYTES, 0, JAIL_READ}, gone = {RAW_LOWEST, PGM_PAGE_BYTES, 0, 0};
     struct jail *j = r->space[0].jail;
     struct jail_trap t;
 
-    r->cost_ns = r->map_ns = UINT32_MAX;
+    r->cost_ns = UINT64_MAX;
     for (unsigned n = 0; n < TRIES; n++) {
         uint64_t since = raw_now_ns();
-
-        if (jail_map(j, &there, 1) != 1)
-            return;
-        r->map_ns = MIN(r->map_ns, raw_now_ns() - since);
-        if (jail_map(j, &gone, 1) != 1)
-            return;
-        since = raw_now_ns();
 
         jail_regs(j)->rip = jail_stub(j); /* a system call: refused */
         if (jail_run(j, false, &t) != JAIL_TRAP || !jail_xstate_get(j))
@@ -374,7 +355,6 @@ bool raw_init(struct vcpu *c, enum raw_will will, GError **error)
     r = g_new0(struct raw, 1);
     r->c = c;
     r->will = will;
-    r->times = &raw_host_times;
     r->pending_root = UINT64_MAX;
     raw_judge_init(r);
     r->ram = pgm_ram_hva(c->mmu.pgm, &r->ram_bytes);
@@ -485,13 +465,11 @@ void raw_register(struct vcpu *c, struct stam *stam)
         {"Pages/Compared", "times", "All pages of a jail compared with the guest's page tables", &s->revalidated},
         {"Pages/Cleared", "times", "A jail emptied", &s->cleared},
         {"Code/Judged", "pages", "Read for instructions that would show the host", &s->judged},
-        {"Code/JudgedTime", "ns", "Spent with it", &s->judged_ns},
         {"Code/Refused", "pages", "With such instructions", &s->refused},
         {"Strange", "times", "Selectors nobody gave it: #GP", &s->strange},
         {"Admitted", "times", "An address space began to run natively", &s->admitted},
         {"Expelled", "times", "One trapped too often", &s->expelled},
         {"Cost", "ns", "One way in and out, measured at the start", &c->raw->cost_ns},
-        {"MapCost", "ns", "One page mapped, likewise", &c->raw->map_ns},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)

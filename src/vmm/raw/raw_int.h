@@ -47,7 +47,6 @@ enum raw_verdict { RAW_UNKNOWN, RAW_FIT, RAW_UNFIT };
 struct raw_judgement {
     uint64_t gpa; /* page | kind of code */
     _Atomic uint32_t *gen;
-    uint64_t judged_ns; /* when */
     uint32_t seen;
     uint8_t verdict; /* enum raw_verdict */
     uint8_t turns;   /* how often its code became other code */
@@ -56,28 +55,16 @@ struct raw_judgement {
 /* What one address space has shown. */
 struct raw_policy {
     uint64_t root;
-    bool in;
-    bool alone;    /* inside: nobody else's program ran in the present window */
-    bool compares; /* outside: since inside seemed slower; the present window shows whether it is */
-    /* outside: of the thread's processor time, in the present window; how often it was asked, exceptions before */
-    uint64_t busy_ns, last_ns, faults_at;
+    uint64_t busy_ns, last_ns; /* outside: of the thread's processor time, in the present window */
     uint32_t asks;
-    const struct jail *jail;               /* inside: of the present window; what it and the thread had used at ... */
-    uint64_t used_ns, spent_ns, inside_ns; /* ... its beginning, and how long it has run since, by the clock */
-    uint64_t ran_ns;                       /* the last time */
+    bool in;
+    const struct jail *jail;     /* inside: of the present window; what it had used at its beginning ... */
+    uint64_t used_ns, inside_ns; /* ... and how long it has run since, by the clock */
+    uint64_t ran_ns;             /* the last time */
     uint32_t traps, fills, bad, haste;
-    uint64_t gap_outside_ns, gap_inside_ns; /* processor time from one new page to the next, lately; 0: unknown */
     uint64_t not_before_ns;
     unsigned back_off;
 };
-
-/* Where policy.c has its times from. */
-struct raw_times {
-    uint64_t (*now_ns)(void);
-    uint64_t (*spent_ns)(void); /* processor time of this thread ... */
-    uint64_t (*used_ns)(const struct jail *j);
-};
-extern const struct raw_times raw_host_times;
 
 struct raw {
     struct vcpu *c;
@@ -92,8 +79,7 @@ struct raw {
     struct raw_space *away;             /* the jail that holds the vCPU's x87 and vector registers */
     uint64_t pending_gla, pending_root; /* a page whose absence became the guest's exception; root UINT64_MAX: none */
     bool lost;
-    uint64_t cost_ns, map_ns; /* of one way out and in; and of a page that has to be mapped, in addition */
-    const struct raw_times *times;
+    uint64_t cost_ns;
     uint16_t based_selector; /* jail_based_selector() */
     struct {
         uint64_t xcr0;
@@ -152,8 +138,8 @@ uint64_t raw_now_ns(void);
 /** Asked outside: shall the present address space run natively now? */
 bool raw_policy_enter(struct raw *r, uint64_t root);
 /** Told inside, at each stop, after @ran_ns by the clock. Return: false: it does not pay any more. */
-bool raw_policy_stay(struct raw *r, uint64_t root, const struct jail *j, uint64_t ran_ns);
-/** The last stop was for a page that is mapped now. Return: likewise. */
+bool raw_policy_stay(struct raw *r, const struct raw_space *s, uint64_t ran_ns);
+/** The stop was for a page that is mapped now. Return: likewise. */
 bool raw_policy_filled(struct raw *r, uint64_t root);
 
 /**
