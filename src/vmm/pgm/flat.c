@@ -51,6 +51,11 @@ void flat_free(struct flat *f)
     g_free(f);
 }
 
+static uint64_t index_in(unsigned t, uint64_t gla)
+{
+    return t == FLAT_X ? flat_x_index(gla) : flat_index(gla);
+}
+
 /* ---- which table pages are in use ---- */
 
 static unsigned page_slot(uint64_t page)
@@ -221,34 +226,36 @@ void flat_set_x(struct flat *f, struct flat_set *s, const struct pgm_mmu *m, uin
     const struct pgm_tlb_entry *e = &m->tlb[s->idx][(gla >> PGM_PAGE_SHIFT) & (PGM_TLB_ENTRIES - 1)];
     const uint64_t page = gla & ~(uint64_t)(PGM_PAGE_BYTES - 1);
 
-    put(f, s, FLAT_X, flat_index(gla), word, e->gla == page && e->global_gen == m->global_gen);
+    put(f, s, FLAT_X, flat_x_index(gla), word, e->gla == page && e->global_gen == m->global_gen);
 }
 
 /* ---- killing ---- */
 
 void flat_kill(struct flat *f, uint64_t gla)
 {
-    uint64_t idx = flat_index(gla);
-
     f->stat_kills++;
     for (unsigned n = 0; n < f->sets; n++)
-        for (unsigned t = 0; t < FLAT_TABLES; t++)
+        for (unsigned t = 0; t < FLAT_TABLES; t++) {
+            const uint64_t idx = index_in(t, gla);
             if (page_in_use(&f->set[n], t, TABLE_PAGE(idx))) {
                 f->x_epoch += t == FLAT_X && f->set[n].table[t][idx] != 0;
                 f->set[n].table[t][idx] = 0;
             }
+        }
 }
 
 void flat_kill_large(struct flat *f, uint64_t gla, uint64_t bytes)
 {
-    uint64_t first = TABLE_PAGE(flat_index(gla)), count = bytes >> PGM_PAGE_SHIFT >> 9;
+    const uint64_t count = bytes >> PGM_PAGE_SHIFT >> 9;
 
     f->x_epoch++;
     for (unsigned n = 0; n < f->sets; n++)
-        for (unsigned t = 0; t < FLAT_TABLES; t++)
+        for (unsigned t = 0; t < FLAT_TABLES; t++) {
+            const uint64_t first = TABLE_PAGE(index_in(t, gla));
             for (uint64_t page = first; page < first + count; page++)
                 if (page_in_use(&f->set[n], t, page))
                     memset(&f->set[n].table[t][page * PER_TABLE_PAGE], 0, PER_TABLE_PAGE * 8);
+        }
 }
 
 void flat_kill_all(struct flat *f)

@@ -8,6 +8,8 @@
  *
  * The index takes bits 12 to 47 of the address and nothing else, so no address leaves the table. A non-canonical
  * address finds the entry of another one; adding gives a host address that is non-canonical too and faults.
+ * X words are added to four times the address, which loses bits 62 and 63; so the index of X takes these in the place
+ * of 46 and 47. Two canonical addresses that differ in bit 46 alone share an entry of X, whose word tells them apart.
  *
  * A supervisor's set serves all address spaces: what it holds of global pages stays over generations, the rest is taken
  * out when the generation changes. A user's set belongs to one generation.
@@ -25,6 +27,7 @@
 #define FLAT_TABLE_BYTES (UINT64_C(1) << 39)
 #define FLAT_HEAD_BYTES  4096u /* in front of R, the user's: what translated code wants in reach of the table */
 #define FLAT_INDEX_MASK  UINT64_C(0x0000fffffffff000)
+#define FLAT_X_MASK      UINT64_C(0xc0003ffffffff000)
 #define FLAT_SETS_MAX    8u
 #define FLAT_LOG         8192u /* entries remembered one by one; more of them are wiped by table page */
 #define FLAT_LOCAL       1024u
@@ -90,9 +93,15 @@ static inline uint64_t flat_index(uint64_t gla)
     return (gla & FLAT_INDEX_MASK) >> PGM_PAGE_SHIFT;
 }
 
+static inline uint64_t flat_x_index(uint64_t gla)
+{
+    return (gla & FLAT_X_MASK & FLAT_INDEX_MASK) >> PGM_PAGE_SHIFT | gla >> 62 << 34;
+}
+
+/** The word may be another address's: above. */
 static inline uint64_t flat_x(const struct flat_set *s, uint64_t gla)
 {
-    return s->table[FLAT_X][flat_index(gla)];
+    return s->table[FLAT_X][flat_x_index(gla)];
 }
 
 #endif

@@ -21,7 +21,7 @@ static uint64_t gla_of(unsigned space, unsigned page)
 
 static bool exists(const struct flat_set *s, uint64_t gla)
 {
-    uintptr_t at = (uintptr_t)&s->table[FLAT_X][flat_index(gla)] & ~(uintptr_t)(PGM_PAGE_BYTES - 1);
+    uintptr_t at = (uintptr_t)&s->table[FLAT_X][flat_x_index(gla)] & ~(uintptr_t)(PGM_PAGE_BYTES - 1);
     unsigned char there;
 
     g_assert_cmpint(mincore((void *)at, PGM_PAGE_BYTES, &there), ==, 0);

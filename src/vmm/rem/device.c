@@ -122,7 +122,7 @@ static bool set_ac(struct rem *r, bool on)
     struct vcpu *c = r->c;
     const enum pgm_index idx = on || !(c->ctx.cr4 & CPUM_CR4_SMAP) ? PGM_IDX_KERNEL_AC : PGM_IDX_KERNEL;
     struct flat_set *s = r->last[idx];
-    const uint64_t word = flat_x(r->set, r->hot.pcbase);
+    const uint64_t word = rem_x_of(r->set, r->hot.pcbase);
 
     if (idx != c->mode.idx) {
         if (s == NULL || s->gen != c->mmu.gen || r->set->gen != c->mmu.gen || s->idx != idx || s->key != c->mode.key ||

@@ -5,9 +5,10 @@
  * time that the linear page still leads to the page the target block belongs to (X table). An indirect jump looks the
  * page up in X and the block up in the page.
  *
- * The X word is chosen so that word + address * 4 is the place of the entry: a non-canonical address, which X would
- * find the entry of another one for, gives a place no host address can be, and faults (fault.c). Words are odd, so that
- * an empty X entry never looks like one.
+ * The X word is chosen so that word + address * 4 is the place of the entry. Bits 12 to 45, 62 and 63 of the address
+ * are X's index, all others but 62 and 63 are in the sum: any other address that finds the entry, as a non-canonical
+ * one may, gives a place no host address can be, and faults (fault.c). Words are odd, so that an empty X entry never
+ * looks like one.
  *
  * Segmented code: RIP and linear address differ by CS's base. A target inside the page is in CS if it is among the
  * bytes the block was translated for; any other target is cut to the operand size and compared with CS's limit, before
@@ -19,7 +20,7 @@
 
 void rem_load_x(struct rem_tr *t)
 {
-    struct x86_place entry = e_at_index(RB, S, 8, 0), page = e_at(RB, REM_MASK_PAGE);
+    struct x86_place entry = e_at_index(RB, S, 8, 0), page = e_at(RB, REM_MASK_X);
     struct emit *e = &t->e;
 
     e_pext_at(e, S, T0, &page);

@@ -149,15 +149,73 @@ static void test_empty(void)
     isa_free(t);
 }
 
-/* #GP is the call's own: nothing has been pushed. */
+/* What makes an address non-canonical, whatever of it the tables look at. */
+static const uint64_t wrong[] = {
+    UINT64_C(1) << 47,  UINT64_C(1) << 48, UINT64_C(1) << 50, UINT64_C(1) << 61,
+    UINT64_C(1) << 62,  UINT64_C(1) << 63, UINT64_C(3) << 62, UINT64_C(0x7fff) << 47,
+    UINT64_C(-1) << 48, UINT64_C(5) << 61, UINT64_C(3) << 46, UINT64_C(1) << 62 | UINT64_C(1) << 46,
+};
+
+/* #GP is the call's own: nothing has been pushed. The call expects its target, or has stopped to. */
 static void test_not_canonical(void)
 {
+    static unsigned (*const orders[])(unsigned k) = {always, in_turn};
+
+    for (unsigned k = 0; k < G_N_ELEMENTS(orders); k++) {
+        struct isa *t = fresh();
+        for (unsigned n = 0; n < G_N_ELEMENTS(wrong); n++) {
+            run(t, orders[k], values);
+            run(t, orders[k], values);
+            g_assert_cmpint(call_first(t, function(2) ^ wrong[n]), ==, 13);
+            g_assert_cmphex(isa_frame(t, 1), ==, t->code);
+            *reg(t, X86_RSP) = t->stack;
+        }
+        isa_free(t);
+    }
+}
+
+/* The same of JMP and of RET: here: lea rdx, [here]; push rax; ret or jmp rax. It comes back by jmp rdx. */
+static void test_not_canonical_jumps(void)
+{
+    static const uint8_t jump[] = {0x48, 0x8d, 0x15, 0x02, 0, 0, 0, 0xff, 0xe0}, back[] = {0xff, 0xe2};
+    static const uint8_t ret[] = {0x48, 0x8d, 0x15, 0x02, 0, 0, 0, 0x50, 0xc3};
     struct isa *t = fresh();
 
+    pgm_phys_write(t->pgm, function(0), back, sizeof back);
+    for (unsigned k = 0; k < 2; k++)
+        for (unsigned n = 0; n < G_N_ELEMENTS(wrong); n++) {
+            const uint8_t *code = k == 0 ? jump : ret;
+            *reg(t, X86_RAX) = function(0);
+            for (unsigned times = 0; times < 4; times++)
+                g_assert_cmpint(isa_run(t, code, sizeof jump), ==, ISA_DONE);
+            *reg(t, X86_RAX) = function(0) ^ wrong[n];
+            g_assert_cmpint(isa_go(t), ==, 13);
+            g_assert_cmphex(isa_frame(t, 1), ==, t->code + (k == 0 ? 7 : 8));
+            *reg(t, X86_RSP) = t->stack;
+        }
+    isa_free(t);
+}
+
+/* Addresses that differ in bit 46 alone share an entry of X: the same page at both, or another one. */
+static void test_bit_46(void)
+{
+    const uint64_t other = UINT64_C(1) << 46;
+    struct isa *t = fresh();
+    uint64_t *pml4 = (uint64_t *)(void *)(t->ram + t->c->ctx.cr3);
+
+    pml4[other >> 39] = pml4[0];
+    for (unsigned n = 0; n < 8; n++) {
+        run(t, always, values);
+        g_assert_cmpint(call_first(t, function(2) ^ other), ==, ISA_DONE);
+        g_assert_cmpuint(*reg(t, X86_RAX), ==, 3);
+        g_assert_cmpint(call_first(t, function(4)), ==, ISA_DONE);
+        g_assert_cmpuint(*reg(t, X86_RAX), ==, 5);
+    }
+    pml4[other >> 39] = 0;
+    pgm_mmu_flush(&t->c->mmu, true);
     run(t, always, values);
-    run(t, always, values);
-    g_assert_cmpint(call_first(t, function(2) | UINT64_C(1) << 50), ==, 13);
-    g_assert_cmphex(isa_frame(t, 1), ==, t->code);
+    g_assert_cmpint(call_first(t, function(2) ^ other), ==, 14);
+    g_assert_cmphex(t->c->ctx.cr2, ==, function(2) ^ other);
     isa_free(t);
 }
 
@@ -168,5 +226,7 @@ int main(int argc, char **argv)
     g_test_add_func("/rem/link/changes", test_changes);
     g_test_add_func("/rem/link/empty", test_empty);
     g_test_add_func("/rem/link/not-canonical", test_not_canonical);
+    g_test_add_func("/rem/link/not-canonical-jumps", test_not_canonical_jumps);
+    g_test_add_func("/rem/link/bit-46", test_bit_46);
     return g_test_run();
 }

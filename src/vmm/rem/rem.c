@@ -245,7 +245,7 @@ static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
 /* Where X leads; 0: nowhere. */
 static uint32_t code_by_x(struct rem *r, uint64_t gla)
 {
-    uint64_t word = flat_x(r->set, gla);
+    uint64_t word = rem_x_of(r->set, gla);
     uint32_t host;
 
     if (word == 0 || !cpum_canonical(gla))
@@ -299,6 +299,7 @@ static void put_masks(struct rem *r)
         base[REM_MASK_OFF / 8] = (int64_t)PAGE_MASK;
         base[REM_MASK_4K / 8] = CSAM_PAGE_BYTES;
         base[REM_MASK_SIGN / 8] = INT64_MIN;
+        base[REM_MASK_X / 8] = (int64_t)FLAT_X_MASK;
         for (unsigned bits = REM_CHUNK_MIN; bits <= REM_CHUNK_MAX; bits++)
             base[REM_MASK_CHUNK / 8 - (int)(bits - REM_CHUNK_MIN)] =
                 (int64_t)(PAGE_MASK & ~((UINT64_C(1) << bits) - 1));

@@ -27,7 +27,14 @@
 
 enum { S = X86_RCX, T0 = X86_R14, RB = X86_R15, HOST_RSP = X86_R13, HOST_RCX = X86_R12 };
 /* Masks in front of R, distance from RB. */
-enum { REM_MASK_PAGE = -8, REM_MASK_OFF = -16, REM_MASK_4K = -24, REM_MASK_SIGN = -32, REM_MASK_CHUNK = -40 };
+enum {
+    REM_MASK_PAGE = -8,
+    REM_MASK_OFF = -16,
+    REM_MASK_4K = -24,
+    REM_MASK_SIGN = -32,
+    REM_MASK_X = -40,
+    REM_MASK_CHUNK = -48
+};
 #define REM_CHUNK_MIN 3u /* REM_MASK_CHUNK - 8 * n: the number of the 2^(n + 3)-byte chunk in its page */
 #define REM_CHUNK_MAX 8u
 /* Accesses that a segment may have room for: segment.c. */
@@ -255,6 +262,13 @@ void rem_rewrite(struct rem *r);
 static inline uint64_t rem_x_word(const struct rem_page *page, uint64_t gla)
 {
     return (uint64_t)(uintptr_t)page->entry - ((gla & ~(uint64_t)(CSAM_PAGE_BYTES - 1)) << 2) + REM_X_ODD;
+}
+/** The word X has for the page at @gla; 0: none, or one of another address (flat.h). */
+static inline uint64_t rem_x_of(const struct flat_set *s, uint64_t gla)
+{
+    uint64_t word = flat_x(s, gla);
+
+    return word - REM_X_ODD + gla * 4 <= INT32_MAX ? word : 0;
 }
 /** What word + gla * 4 is added to for 0 at byte @off of @page; what gives 0 nowhere. */
 static inline int32_t rem_x_place(const struct rem_page *page, unsigned off)

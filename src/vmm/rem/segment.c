@@ -98,7 +98,7 @@ void rem_follow_segments(struct rem *r)
 
 static void drop_x(struct rem *r, uint64_t gla)
 {
-    uint64_t *word = &r->set->table[FLAT_X][flat_index(gla)];
+    uint64_t *word = &r->set->table[FLAT_X][flat_x_index(gla)];
 
     r->flat->x_epoch += *word != 0;
     *word = 0;

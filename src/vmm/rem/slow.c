@@ -94,7 +94,7 @@ static bool nothing_wanted(struct rem *r, const struct rem_site *s, const struct
         return false;
     return !r->block[s->block].stale && c->ctx.rip == rem_rip(r, s->off + s->len) && follows(op) && same_world(r) &&
            r->rewrites == 0 && !r->full && cpum_quiet(c) && iem_op_quiet(c) &&
-           flat_x(r->set, rem_gla_of(c, r->hot.pcbase)) != 0;
+           rem_x_of(r->set, rem_gla_of(c, r->hot.pcbase)) != 0;
 }
 
 /* A unit's registers are wanted: vector registers are simply loaded, x87 registers come with the first instruction. */
