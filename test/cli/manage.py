@@ -125,5 +125,7 @@ def main(*tests):
         except (Failure, subprocess.TimeoutExpired) as failure:
             bad += 1
             print(f"not ok {number} - {test.__name__}")
-            print("\n".join("# " + line for line in str(failure).splitlines()), flush=True)
+            told = "\n".join("# " + line for line in str(failure).splitlines())
+            print(told, flush=True)
+            print(told, file=sys.stderr, flush=True)  # meson shows a failed test's standard error
     sys.exit(1 if bad else 0)
