@@ -1,17 +1,20 @@
 /*
  * policy.c - when raw mode pays.
  *
- * In translated code a program runs s times slower than natively; natively each trap costs c more. So raw mode wins
- * while traps * c < (s - 1) * the time it computes. c is measured when the machine starts. s is not known for a given
- * program, but is 3 and more for compilers and interpreters: they win until traps take two thirds of their time. A
- * program is let in while its traps would cost less than ENTER_PERCENT of its time, and sent out when they cost more
- * than LEAVE_PERCENT.
+ * In translated code a program runs s times slower than natively; natively each trap costs c more, and each page that
+ * has to be mapped m. So raw mode wins while what it costs is less than (s - 1) * the time it computes. c and m are
+ * measured when the machine starts. s is not known for a given program, but is 3 and more for compilers and
+ * interpreters: they win until traps take two thirds of their time. A program is let in while its traps would cost less
+ * than ENTER_PERCENT of its time, and sent out when they cost more than LEAVE_PERCENT.
  *
- * Outside, a trap is each time the run loop asks: it does so after every way through the guest's kernel. The thread's
- * own processor time counts, which neither a sleeping guest nor a busy host lets pass, as far as no other address space
- * asked in between. Inside, the time it computes is the processor time of the jail, less its part of the traps. Pages
- * that are mapped for the first time are counted apart: they cost more (FILL_COSTS), but a program that begins to use
- * memory pays for it once; while it touches page after page and does little with them, it waits outside.
+ * Outside, a trap is each time the run loop asks: it does so after every way through the guest's kernel. If that was
+ * for an exception, it most likely made a page, which would have to be mapped. The thread's own processor time counts,
+ * which neither a sleeping guest nor a busy host lets pass, as far as no other address space asked in between.
+ *
+ * Inside, costs are measured: what the thread spends from the way in (raw_policy_visit) to the way out, and half as
+ * much in the jail, which has less to do for each trap. What is left of the jail's time is the program's. Pages that
+ * the program had before it came, and new code, are paid for once: if the costs are too high without them it is sent
+ * out at once, and longer each time; if only with them, after BAD_WINDOWS.
  */
 #include "vmm/raw/raw_int.h"
 
@@ -21,9 +24,9 @@
 #define PAE_SHIFT        5u /* roots of PAE are not pages */
 #define ENTER_WINDOW_NS  (5 * MS)
 #define LEAVE_WINDOW_NS  (4 * MS)
+#define SHORT_NS         UINT64_C(30000)
 #define ENTER_PERCENT    40u /* of the time, as much as traps may cost to come in ... */
 #define LEAVE_PERCENT    60u /* ... and to stay */
-#define FILL_COSTS       3u  /* of a trap: another to have the page mapped, and what the host does for it */
 #define HASTE_COSTS      3u  /* a program that computes less between two of them is better off outside ... */
 #define HASTE_MAX        24u /* ... if it does so often */
 #define BAD_WINDOWS      3u  /* filling pages alone: so many windows */
@@ -43,6 +46,24 @@ uint64_t raw_now_ns(void)
     return clock_ns(CLOCK_MONOTONIC);
 }
 
+/* The time stamp counter: asked so often that a clock would be felt. */
+static uint64_t counter_ns(const struct raw *r)
+{
+    return (uint64_t)((unsigned __int128)__builtin_ia32_rdtsc() * r->tick_ns >> 32);
+}
+
+void raw_policy_calibrate(struct raw *r, uint64_t ticks, uint64_t ns)
+{
+    r->tick_ns = (uint64_t)(((unsigned __int128)ns << 32) / MAX(ticks, 1));
+}
+
+static uint64_t thread_spent_ns(void)
+{
+    return clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+const struct raw_times raw_host_times = {counter_ns, thread_spent_ns, jail_used_ns};
+
 static struct raw_policy *policy_of(struct raw *r, uint64_t root)
 {
     struct raw_policy *p = &r->policy[(root >> PGM_PAGE_SHIFT ^ root >> PAE_SHIFT) & (RAW_POLICIES - 1)];
@@ -52,100 +73,161 @@ static struct raw_policy *policy_of(struct raw *r, uint64_t root)
     return p;
 }
 
-static void begin_window(struct raw_policy *p)
+/* ---- outside ---- */
+
+static void begin_outside(const struct raw *r, struct raw_policy *p)
 {
     p->busy_ns = 0;
     p->asks = 0;
+    p->faults_at = r->c->stat_xcpts;
 }
 
 static void let_in(struct raw *r, struct raw_policy *p)
 {
     p->in = true;
-    p->inside_ns = 0;
     p->jail = NULL;
-    p->traps = p->fills = p->bad = p->haste = 0;
+    p->bad = p->haste = 0;
     r->stats.admitted++;
 }
 
-/* @for_good: the program's ways, not its beginning, are the reason. */
-static void send_out(struct raw *r, struct raw_policy *p, uint64_t now, bool for_good)
+/*
+ * The thread's processor time since anybody was asked the last time. Most of the time that was just now, and nothing
+ * else can have run meanwhile.
+ */
+static uint64_t busy_since(struct raw *r, uint64_t now)
 {
-    p->in = false;
-    p->not_before_ns = now + (BACK_OFF_NS << p->back_off);
-    if (for_good)
-        p->back_off = MIN(p->back_off + 1, BACK_OFF_DOUBLES);
-    begin_window(p);
-    r->stats.expelled++;
+    const uint64_t passed = now - r->asked_ns;
+    uint64_t spent, known;
+
+    r->asked_ns = now;
+    if (passed < SHORT_NS) {
+        r->short_ns += passed;
+        return passed;
+    }
+    spent = r->times->spent_ns();
+    known = r->spent_ns + r->short_ns;
+    r->spent_ns = spent;
+    r->short_ns = 0;
+    return spent > known ? MIN(spent - known, passed) : 0;
+}
+
+static void count_outside(struct raw *r, struct raw_policy *p, uint64_t now)
+{
+    const uint64_t busy = busy_since(r, now);
+
+    if (r->last_asked == p)
+        p->busy_ns += busy;
+    p->asks++;
+    r->last_asked = p;
+}
+
+static bool seems_worth(const struct raw *r, const struct raw_policy *p)
+{
+    const uint64_t pages = MIN(r->c->stat_xcpts - p->faults_at, p->asks);
+
+    return (p->asks * r->cost_ns + pages * r->map_ns) * 100 < p->busy_ns * ENTER_PERCENT;
 }
 
 bool raw_policy_enter(struct raw *r, uint64_t root)
 {
     struct raw_policy *p = policy_of(r, root);
-    uint64_t now = raw_now_ns(), spent;
+    uint64_t now;
 
-    if (r->will == RAW_WHENEVER_POSSIBLE)
+    if (r->will == RAW_WHENEVER_POSSIBLE || p->in)
         return true;
-    if (p->in || now < p->not_before_ns)
-        return p->in;
-    spent = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-    if (r->last_asked == p)
-        p->busy_ns += spent - p->last_ns;
-    p->last_ns = spent;
-    r->last_asked = p;
-    p->asks++;
+    now = r->times->now_ns(r);
+    if (now < p->not_before_ns)
+        return false;
+    count_outside(r, p, now);
     if (p->busy_ns < ENTER_WINDOW_NS)
         return false;
-    if (p->asks * r->cost_ns * 100 < p->busy_ns * ENTER_PERCENT)
+    if (seems_worth(r, p))
         let_in(r, p);
-    else
-        begin_window(p);
+    begin_outside(r, p);
     return p->in;
 }
 
+/* ---- inside ---- */
+
+/* @for_good: the program's ways, not its beginning, are the reason. */
+static void send_out(struct raw *r, struct raw_policy *p, bool for_good)
+{
+    p->in = false;
+    p->not_before_ns = r->times->now_ns(r) + (BACK_OFF_NS << p->back_off);
+    if (for_good)
+        p->back_off = MIN(p->back_off + 1, BACK_OFF_DOUBLES);
+    begin_outside(r, p);
+    r->last_asked = NULL; /* what the thread has spent since does not count */
+    r->stats.expelled++;
+}
+
+void raw_policy_visit(struct raw *r, uint64_t root)
+{
+    if (r->will == RAW_WHENEVER_POSSIBLE)
+        return;
+    r->visits = policy_of(r, root);
+    r->since_ns = r->times->spent_ns();
+}
+
+void raw_policy_visited(struct raw *r)
+{
+    if (r->visits != NULL)
+        r->visits->spent_ns += r->times->spent_ns() - r->since_ns;
+    r->visits = NULL;
+}
+
 /* The window begins: in a jail that has used @used_ns so far. */
-static void begin_inside(struct raw_policy *p, const struct jail *j, uint64_t used_ns)
+static void begin_inside(struct raw *r, struct raw_policy *p, const struct jail *j, uint64_t used_ns)
 {
     p->jail = j;
     p->used_ns = used_ns;
-    p->inside_ns = 0;
+    p->judged_ns = r->stats.judged_ns;
+    p->inside_ns = p->spent_ns = 0;
     p->traps = p->fills = 0;
+    r->since_ns = r->times->spent_ns();
 }
 
-/* Traps cost more than they may. @computed_ns: of the jail; half of what a trap costs is in there. */
-static bool too_dear(const struct raw *r, uint64_t traps, uint64_t fills, uint64_t computed_ns)
+static bool too_dear(uint64_t costs_ns, uint64_t computed_ns)
 {
-    const uint64_t costs = (traps + fills * FILL_COSTS) * r->cost_ns, inside = (traps + fills * 2) * r->cost_ns / 2;
-    const uint64_t useful = computed_ns > inside ? computed_ns - inside : 0;
-
-    return costs * (100 - LEAVE_PERCENT) > useful * LEAVE_PERCENT;
+    return costs_ns * (100 - LEAVE_PERCENT) > computed_ns * LEAVE_PERCENT;
 }
 
-bool raw_policy_stay(struct raw *r, const struct raw_space *s, uint64_t ran_ns)
+/* At the end of a window. Return: it may stay. */
+static bool look_back(struct raw *r, struct raw_policy *p, uint64_t used_ns)
 {
-    struct raw_policy *p = policy_of(r, s->root);
-    uint64_t used;
-    bool traps_bad, all_bad;
+    const uint64_t spent = p->spent_ns + r->times->spent_ns() - r->since_ns, used = used_ns - p->used_ns;
+    const uint64_t computed = used > spent / 2 ? used - spent / 2 : 0, costs = spent + spent / 2;
+    const uint64_t once = p->fills * (r->cost_ns + r->map_ns) + r->stats.judged_ns - p->judged_ns;
+    const bool ways_bad = too_dear(costs > once ? costs - once : 0, computed), all_bad = too_dear(costs, computed);
 
-    if (r->will == RAW_WHENEVER_POSSIBLE)
-        return true;
-    if (p->jail != s->jail)
-        begin_inside(p, s->jail, jail_used_ns(s->jail));
-    p->traps++;
-    p->ran_ns = ran_ns;
-    p->inside_ns += ran_ns;
-    if (p->inside_ns < LEAVE_WINDOW_NS)
-        return true;
-    used = jail_used_ns(s->jail);
-    traps_bad = too_dear(r, p->traps, 0, used - p->used_ns);
-    all_bad = too_dear(r, p->traps, p->fills, used - p->used_ns);
     p->bad = all_bad ? p->bad + 1 : 0;
-    if (traps_bad || p->bad >= BAD_WINDOWS) {
-        send_out(r, p, raw_now_ns(), traps_bad);
+    if (ways_bad || p->bad >= BAD_WINDOWS) {
+        send_out(r, p, ways_bad);
         return false;
     }
     if (!all_bad && p->back_off > 0)
         p->back_off--;
-    begin_inside(p, s->jail, used);
+    return true;
+}
+
+bool raw_policy_stay(struct raw *r, uint64_t root, const struct jail *j, uint64_t ran_ns)
+{
+    struct raw_policy *p = policy_of(r, root);
+    uint64_t used;
+
+    if (r->will == RAW_WHENEVER_POSSIBLE)
+        return true;
+    if (p->jail != j)
+        begin_inside(r, p, j, r->times->used_ns(j));
+    p->traps++;
+    p->ran_ns = ran_ns;
+    p->inside_ns += ran_ns;
+    if (p->inside_ns + p->traps * r->cost_ns < LEAVE_WINDOW_NS)
+        return true;
+    used = r->times->used_ns(j);
+    if (!look_back(r, p, used))
+        return false;
+    begin_inside(r, p, j, used);
     return true;
 }
 
@@ -155,14 +237,11 @@ bool raw_policy_filled(struct raw *r, uint64_t root)
 
     if (r->will == RAW_WHENEVER_POSSIBLE)
         return true;
-    if (p->traps > 0) {
-        p->traps--;
-        p->fills++;
-    }
+    p->fills++;
     p->haste = p->ran_ns < r->cost_ns * HASTE_COSTS ? p->haste + 1 : 0;
     if (p->haste < HASTE_MAX)
         return true;
     p->haste = 0;
-    send_out(r, p, raw_now_ns(), false);
+    send_out(r, p, false);
     return false;
 }

@@ -15,16 +15,11 @@
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/mman.h>
 
-#include "rt/status.h"
 #include "vmm/pgm/pgm.h"
-#include "vmm/stam/stam.h"
 #include "vmm/trpm/trpm.h"
 
-#define HEAT      16u /* executions in the interpreter before a block asks, if there is no recompiler */
 #define IN_PAGE   ((uint64_t)PGM_PAGE_BYTES - 1)
-#define TRIES     64u   /* round trips measured */
 #define DR6_STEP  0x40u /* run.c: pending_db */
 #define VSYSCALL  UINT64_C(0xffffffffff600000)
 #define SIG_BYTES 2u /* SYSCALL, SYSENTER, INT n */
@@ -64,6 +59,12 @@ static void come_home(struct vcpu *c)
         raw_take_vectors(c, s->jail);
     else
         lose(r);
+}
+
+void raw_unwound(struct vcpu *c)
+{
+    come_home(c);
+    raw_policy_visited(c->raw);
 }
 
 /* ---- traps ---- */
@@ -244,6 +245,7 @@ static enum iem_fast_result leave(struct raw *r, enum iem_fast_result result)
 {
     atomic_store(&r->running, NULL);
     come_home(r->c);
+    raw_policy_visited(r);
     return result;
 }
 
@@ -271,7 +273,7 @@ static enum iem_fast_result round_trip(struct raw *r, struct raw_space *s)
         return cpum_wanted(c) ? IEM_FAST_JUMP : IEM_FAST_COLD;
     }
     filled = r->stats.filled;
-    stays = raw_policy_stay(r, s, ran_ns); /* first: an exception does not come back */
+    stays = raw_policy_stay(r, s->root, s->jail, ran_ns); /* first: an exception does not come back */
     if (!handle(r, s, &t))
         stays = false;
     if (r->stats.filled != filled && !raw_policy_filled(r, s->root))
@@ -279,7 +281,7 @@ static enum iem_fast_result round_trip(struct raw *r, struct raw_space *s)
     return stays ? IEM_FAST_COLD : IEM_FAST_CARE;
 }
 
-static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
+enum iem_fast_result raw_run(struct vcpu *c, uint64_t gpa)
 {
     struct raw *r = c->raw;
     struct raw_space *s;
@@ -290,6 +292,7 @@ static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
     s = raw_space_get(r);
     if (stub_in_the_way(r, s))
         return IEM_FAST_COLD;
+    raw_policy_visit(r, s->root);
     iem_fpu_home(c);
     if (r->pending_root == s->root) /* the guest's kernel has most likely made the page that was missing */
         raw_space_fill(r, s, r->pending_gla);
@@ -299,7 +302,7 @@ static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
 
         if (!raw_space_ready(r, s)) {
             lose(r);
-            return IEM_FAST_CARE;
+            return leave(r, IEM_FAST_CARE);
         }
         atomic_store(&r->running, s->jail);
         if (ff_get(&c->ff) != 0) /* set before, or there will be a kick */
@@ -309,169 +312,4 @@ static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
         if (result != IEM_FAST_COLD)
             return leave(r, result);
     }
-}
-
-/* ---- beginning and end ---- */
-
-static void measure(struct raw *r)
-{
-    struct jail *j = r->space[0].jail;
-    struct jail_trap t;
-
-    r->cost_ns = UINT64_MAX;
-    for (unsigned n = 0; n < TRIES; n++) {
-        uint64_t since = raw_now_ns();
-
-        jail_regs(j)->rip = jail_stub(j); /* a system call: refused */
-        if (jail_run(j, false, &t) != JAIL_TRAP || !jail_xstate_get(j))
-            return;
-        r->cost_ns = MIN(r->cost_ns, raw_now_ns() - since);
-    }
-}
-
-static bool make_spaces(struct raw *r, GError **error)
-{
-    for (unsigned n = 0; n < RAW_SPACES; n++) {
-        struct raw_space *s = &r->space[n];
-
-        s->root = UINT64_MAX;
-        s->jail = jail_new(pgm_ram_fd(r->c->mmu.pgm), error);
-        if (s->jail == NULL)
-            return false;
-    }
-    r->based_selector = jail_based_selector(r->space[0].jail);
-    r->host.cpuid_traps = jail_cpuid_traps(r->space[0].jail);
-    return true;
-}
-
-bool raw_init(struct vcpu *c, enum raw_will will, GError **error)
-{
-    struct raw *r;
-
-    if (!__builtin_cpu_supports("avx")) {
-        g_set_error(error, STATUS_ERROR, VERR_NOT_SUPPORTED, "CPU %u: raw mode needs a host with XSAVE and AVX", c->id);
-        return false;
-    }
-    r = g_new0(struct raw, 1);
-    r->c = c;
-    r->will = will;
-    r->pending_root = UINT64_MAX;
-    raw_judge_init(r);
-    r->ram = pgm_ram_hva(c->mmu.pgm, &r->ram_bytes);
-    r->space = g_new0(struct raw_space, RAW_SPACES);
-    c->raw = r;
-    if (!make_spaces(r, error)) {
-        raw_fini(c);
-        return false;
-    }
-    measure(r);
-    raw_space_listen(r);
-    iem_set_native(c, run, come_home, will == RAW_WHENEVER_POSSIBLE ? 0 : HEAT);
-    return true;
-}
-
-void raw_fini(struct vcpu *c)
-{
-    struct raw *r = c->raw;
-
-    if (r == NULL)
-        return;
-    if (c->iem != NULL)
-        iem_set_native(c, NULL, NULL, 0);
-    c->mmu.shadow = NULL;
-    for (unsigned n = 0; n < RAW_SPACES; n++)
-        jail_free(r->space[n].jail);
-    g_free(r->space);
-    g_free(r);
-    c->raw = NULL;
-}
-
-void raw_flush(struct vcpu *c)
-{
-    struct raw *r = c->raw;
-
-    if (r == NULL)
-        return;
-    for (unsigned n = 0; n < RAW_SPACES; n++)
-        r->space[n].root = UINT64_MAX; /* cleared when it gets an address space */
-    memset(r->judgement, 0, sizeof r->judgement);
-    memset(r->policy, 0, sizeof r->policy);
-}
-
-void raw_kick(struct vcpu *c)
-{
-    struct jail *j = c->raw != NULL ? atomic_load(&c->raw->running) : NULL;
-
-    if (j != NULL)
-        jail_kick(j);
-}
-
-void raw_code_changed(struct vcpu *c)
-{
-    if (c->raw != NULL)
-        atomic_fetch_add(&c->raw->changes, 1);
-}
-
-const char *raw_lost(const struct vcpu *c)
-{
-    return c->raw != NULL && c->raw->lost ? "a process with the guest's registers (raw mode) was killed" : NULL;
-}
-
-unsigned raw_threads(const struct vcpu *c, pid_t *ret, unsigned max)
-{
-    unsigned count = 0;
-
-    for (unsigned n = 0; c->raw != NULL && n < RAW_SPACES && count + 2 <= max; n++) {
-        ret[count++] = jail_pid(c->raw->space[n].jail);
-        ret[count++] = jail_thread(c->raw->space[n].jail);
-    }
-    return count;
-}
-
-const char *raw_missing(const struct vcpu *c)
-{
-    return c->raw != NULL ? jail_missing(c->raw->space[0].jail) : "";
-}
-
-uint64_t raw_cost_ns(const struct vcpu *c)
-{
-    return c->raw != NULL ? c->raw->cost_ns : 0;
-}
-
-const struct raw_stats *raw_stats(const struct vcpu *c)
-{
-    static const struct raw_stats none;
-
-    return c->raw != NULL ? &c->raw->stats : &none;
-}
-
-void raw_register(struct vcpu *c, struct stam *stam)
-{
-    if (c->raw == NULL)
-        return;
-    const struct raw_stats *s = &c->raw->stats;
-    const struct {
-        const char *name, *unit, *desc;
-        const uint64_t *value;
-    } rows[] = {
-        {"Enters", "times", "The jail ran", &s->enters},
-        {"Syscalls", "times", "Stopped by a system call", &s->syscalls},
-        {"Faults", "times", "Stopped by a page fault", &s->faults},
-        {"Exceptions", "times", "Stopped by another exception", &s->exceptions},
-        {"Kicks", "times", "Stopped from outside", &s->kicks},
-        {"Pages/Filled", "pages", "Mapped because they were touched", &s->filled},
-        {"Pages/Prefilled", "pages", "Mapped beside one that was touched", &s->prefilled},
-        {"Pages/Dropped", "pages", "Unmapped one by one", &s->dropped},
-        {"Pages/Compared", "times", "All pages of a jail compared with the guest's page tables", &s->revalidated},
-        {"Pages/Cleared", "times", "A jail emptied", &s->cleared},
-        {"Code/Judged", "pages", "Read for instructions that would show the host", &s->judged},
-        {"Code/Refused", "pages", "With such instructions", &s->refused},
-        {"Strange", "times", "Selectors nobody gave it: #GP", &s->strange},
-        {"Admitted", "times", "An address space began to run natively", &s->admitted},
-        {"Expelled", "times", "One trapped too often", &s->expelled},
-        {"Cost", "ns", "One way in and out, measured at the start", &c->raw->cost_ns},
-    };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
-        stam_addf(stam, STAM_COUNTER, rows[i].value, rows[i].unit, rows[i].desc, "/RAW/CPU%u/%s", c->id, rows[i].name);
 }

@@ -41,7 +41,7 @@ uint64_t raw_cost_ns(const struct vcpu *c);
 
 struct raw_stats {
     uint64_t enters, syscalls, faults, exceptions, kicks, filled, prefilled, dropped, revalidated, cleared, judged,
-        refused, strange, admitted, expelled;
+        judged_ns, refused, strange, admitted, expelled;
 };
 const struct raw_stats *raw_stats(const struct vcpu *c);
 struct stam;

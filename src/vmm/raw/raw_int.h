@@ -1,6 +1,6 @@
 /*
- * raw_int.h - inside raw mode: raw.c (asked by the run loop, traps), state.c (registers), space.c (which pages a jail
- * has), judge.c (which code may run natively), policy.c (whether it pays).
+ * raw_int.h - inside raw mode: raw.c (asked by the run loop, traps), begin.c (beginning and end), state.c (registers),
+ * space.c (which pages a jail has), judge.c (which code may run natively), policy.c (whether it pays).
  *
  * Invariant 1: a jail maps a guest page only as the TLB could hold it: A is set on the whole way, D for writing, PGM
  *   allows direct access. Whatever the guest does to its page tables and TLB takes effect before the jail runs again.
@@ -55,16 +55,26 @@ struct raw_judgement {
 /* What one address space has shown. */
 struct raw_policy {
     uint64_t root;
-    uint64_t busy_ns, last_ns; /* outside: of the thread's processor time, in the present window */
-    uint32_t asks;
     bool in;
-    const struct jail *jail;     /* inside: of the present window; what it had used at its beginning ... */
-    uint64_t used_ns, inside_ns; /* ... and how long it has run since, by the clock */
-    uint64_t ran_ns;             /* the last time */
+    /* outside: of the thread's processor time, in the present window; how often it was asked, exceptions before */
+    uint64_t busy_ns, faults_at;
+    uint32_t asks;
+    const struct jail *jail;      /* inside: of the present window; what at its beginning ... */
+    uint64_t used_ns, judged_ns;  /* ... it had used, and judging had taken; since then ... */
+    uint64_t spent_ns, inside_ns; /* ... the thread has worked for it, and it has run, by the clock */
+    uint64_t ran_ns;              /* the last time */
     uint32_t traps, fills, bad, haste;
     uint64_t not_before_ns;
     unsigned back_off;
 };
+
+/* Where policy.c has its times from. */
+struct raw_times {
+    uint64_t (*now_ns)(const struct raw *r);
+    uint64_t (*spent_ns)(void); /* processor time of this thread ... */
+    uint64_t (*used_ns)(const struct jail *j);
+};
+extern const struct raw_times raw_host_times;
 
 struct raw {
     struct vcpu *c;
@@ -79,7 +89,9 @@ struct raw {
     struct raw_space *away;             /* the jail that holds the vCPU's x87 and vector registers */
     uint64_t pending_gla, pending_root; /* a page whose absence became the guest's exception; root UINT64_MAX: none */
     bool lost;
-    uint64_t cost_ns;
+    uint64_t cost_ns, map_ns; /* of one way out and in; of a page that has to be mapped, in addition */
+    uint64_t tick_ns;         /* of the time stamp counter, 32.32 */
+    const struct raw_times *times;
     uint16_t based_selector; /* jail_based_selector() */
     struct {
         uint64_t xcr0;
@@ -89,7 +101,16 @@ struct raw {
     uint8_t op[IEM_OP_BYTES] __attribute__((aligned(16)));
     struct raw_judgement judgement[RAW_JUDGEMENTS];
     struct raw_policy policy[RAW_POLICIES], *last_asked;
+    uint64_t asked_ns, spent_ns, short_ns; /* when; the thread's processor time then, without short_ns */
+    struct raw_policy *visits;             /* whose jail the thread works for, or NULL ... */
+    uint64_t since_ns;                     /* ... its processor time at the beginning */
 };
+
+/* ---- raw.c ---- */
+/** Asked by the run loop (iem_fast_fn). */
+enum iem_fast_result raw_run(struct vcpu *c, uint64_t gpa);
+/** An instruction the interpreter ran for the jail left with an exception. */
+void raw_unwound(struct vcpu *c);
 
 /* ---- state.c ---- */
 /** The vCPU is in a state in which the host CPU in ring 3 behaves as the guest's. */
@@ -135,11 +156,16 @@ bool raw_judged_unfit(const struct raw *r, uint64_t gpa);
 
 /* ---- policy.c ---- */
 uint64_t raw_now_ns(void);
+/** @ticks of the time stamp counter took @ns. */
+void raw_policy_calibrate(struct raw *r, uint64_t ticks, uint64_t ns);
 /** Asked outside: shall the present address space run natively now? */
 bool raw_policy_enter(struct raw *r, uint64_t root);
-/** Told inside, at each stop, after @ran_ns by the clock. Return: false: it does not pay any more. */
-bool raw_policy_stay(struct raw *r, const struct raw_space *s, uint64_t ran_ns);
-/** The stop was for a page that is mapped now. Return: likewise. */
+/** The thread begins to work for a jail, and has ended. */
+void raw_policy_visit(struct raw *r, uint64_t root);
+void raw_policy_visited(struct raw *r);
+/** Told inside, at each stop of @j, after @ran_ns by the clock. Return: false: it does not pay any more. */
+bool raw_policy_stay(struct raw *r, uint64_t root, const struct jail *j, uint64_t ran_ns);
+/** The stop was for a page the guest had already, which is mapped now. Return: likewise. */
 bool raw_policy_filled(struct raw *r, uint64_t root);
 
 /**
