@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
 """live_test.py - controlvm on a running machine: what changes at once, what a missing part says, exit codes."""
+import os
+import stat
+
 from golden import com_error, same, syntax_error
 from manage import check, main
 
@@ -63,4 +66,20 @@ def unavailable_parts(h):
     h.ok("controlvm", "m", "poweroff")
 
 
-main(settings_change, missing_parts, unavailable_parts)
+def picture_to_no_file(h):
+    """A picture goes through a link, to a pipe; neither is replaced by a file."""
+    link, pipe = os.path.join(h.top, "link"), os.path.join(h.top, "pipe")
+    os.mkfifo(pipe)
+    os.symlink(pipe, link)
+    start(h)
+    with h.popen("controlvm", "m", "screenshotpng", link) as run:
+        with open(pipe, "rb") as f:
+            check(f.read().startswith(b"\x89PNG\r\n"), "no picture")
+        check(run.wait(30) == 0, run.stderr.read())
+    check(os.path.islink(link) and stat.S_ISFIFO(os.stat(link).st_mode), "the link, or the pipe, has become a file")
+    r = h("controlvm", "m", "screenshotpng", h.top)
+    check(r.rc == 1 and r.err.endswith(": Is a directory\n"), r)
+    h.ok("controlvm", "m", "poweroff")
+
+
+main(settings_change, missing_parts, unavailable_parts, picture_to_no_file)

@@ -2,7 +2,10 @@
  * controlvm.c - controlvm: power, screen and keyboard of a running machine. One row per verb; the other verbs are in
  * controlvm_more.c.
  */
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "frontends/VBoxManage/commands.h"
 #include "frontends/VBoxManage/controlvm.h"
@@ -67,6 +70,22 @@ static int do_sleep_button(struct cmd *c, const struct target *t)
 
 /* ---- screen ---- */
 
+/* A file is replaced whole; what is no file (/dev/stdout, a pipe) is written to. */
+static bool write_file(const char *path, const char *bytes, gsize size)
+{
+    struct stat st;
+
+    if (lstat(path, &st) != 0 || S_ISREG(st.st_mode)) {
+        g_autoptr(GError) failed = NULL;
+        return g_file_set_contents(path, bytes, (gssize)size, &failed) ||
+               cmd_error("Cannot create file '%s': %s", path, failed->message) == RC_OK;
+    }
+    FILE *f = fopen(path, "wbe");
+    bool ok = f != NULL && fwrite(bytes, 1, size, f) == size;
+    ok = f != NULL && fclose(f) == 0 && ok;
+    return ok || cmd_error("Cannot write to '%s': %s", path, g_strerror(errno)) == RC_OK;
+}
+
 static int do_screenshot(struct cmd *c, const struct target *t)
 {
     const char *file = cmd_word(c);
@@ -79,12 +98,7 @@ static int do_screenshot(struct cmd *c, const struct target *t)
     g_autoptr(GVariant) picture = reply;
     gsize size;
     const char *bytes = g_variant_get_fixed_array(picture, &size, 1);
-    GError *failed = NULL;
-    if (g_file_set_contents(file, bytes, (gssize)size, &failed))
-        return RC_OK;
-    int rc = cmd_error("Cannot create file '%s': %s", file, failed->message);
-    g_error_free(failed);
-    return rc;
+    return write_file(file, bytes, size) ? RC_OK : RC_FAILURE;
 }
 
 /* ---- keyboard ---- */
