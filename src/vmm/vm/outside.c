@@ -105,7 +105,7 @@ static void tsc_set(void *user, unsigned cpu, uint64_t val)
 
 static void triple_fault(void *user, unsigned cpu)
 {
-    (void)user; /* the vCPU's thread reports it when it leaves the engine: run.c */
+    (void)user; /* the vCPU's thread reports it when it leaves the engine: gate.c */
     (void)cpu;
 }
 

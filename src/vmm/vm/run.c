@@ -1,13 +1,7 @@
 /*
- * run.c - the machine's threads: one per vCPU behind a gate, and the control thread that carries out requests.
- *
- *   guest thread:   wait at the gate -> em_run() -> why did it come back? -> ask the control thread if needed -> gate
- *   control thread: take a request -> close the gate, wait for all to park -> act -> open the gate
- *
- * A device that asks for reset or power-off (on a vCPU thread, holding its lock) only closes the gate and queues.
+ * run.c - the control thread: it takes a request, closes the gate behind which the vCPUs run (gate.c), waits for all to
+ * park, acts, and opens the gate.
  */
-#include <time.h>
-
 #include "rt/log.h"
 #include "vmm/em/em.h"
 #include "vmm/iem/iem.h"
@@ -53,101 +47,6 @@ static void set_end(struct vm *vm, enum vm_end end, const char *text)
     g_mutex_unlock(&vm->state_lock);
 }
 
-/* ---- the gate ---- */
-
-void vm_close_gate(struct vm *vm)
-{
-    g_mutex_lock(&vm->gate_lock);
-    vm->gate_open = false;
-    g_mutex_unlock(&vm->gate_lock);
-    for (unsigned k = 0; k < vm->cpus; k++)
-        em_post(vm->cpu[k], FF_REQUEST);
-}
-
-static void stop_cpus(struct vm *vm)
-{
-    vm_close_gate(vm);
-    g_mutex_lock(&vm->gate_lock);
-    while (vm->parked < vm->cpus)
-        g_cond_wait(&vm->parked_cond, &vm->gate_lock);
-    g_mutex_unlock(&vm->gate_lock);
-}
-
-static void start_cpus(struct vm *vm)
-{
-    g_mutex_lock(&vm->gate_lock);
-    vm->gate_open = true;
-    g_cond_broadcast(&vm->gate_cond);
-    g_mutex_unlock(&vm->gate_lock);
-}
-
-static uint64_t thread_time_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-/* Returns false when the machine ends. */
-static bool pass_gate(struct vm *vm, struct vcpu *c)
-{
-    g_mutex_lock(&vm->gate_lock);
-    vm->spent_ns[c->id] = thread_time_ns();
-    vm->parked++;
-    g_cond_signal(&vm->parked_cond);
-    while (!vm->gate_open && !vm->quit)
-        g_cond_wait(&vm->gate_cond, &vm->gate_lock);
-    vm->parked--;
-    ff_clear(&c->ff, FF_REQUEST);
-    bool go = !vm->quit;
-    g_mutex_unlock(&vm->gate_lock);
-    return go;
-}
-
-/* Here, because the jails belong to this thread. Without them the machine runs all the same. */
-static void raw_mode_new(struct vm *vm, struct vcpu *c)
-{
-    const uint64_t want = cfgm_integer(vm->root, "RawMode", 0);
-    g_autoptr(GError) error = NULL;
-
-    if (want == 0)
-        return;
-    if (!raw_init(c, want == 2 ? RAW_WHENEVER_POSSIBLE : RAW_WHEN_IT_PAYS, &error))
-        log_rel("RAW: CPU%u: off: %s", c->id, error->message);
-    else
-        log_rel("RAW: CPU%u: user code runs natively where it pays; in and out take %u ns%s%s", c->id,
-                (unsigned)raw_cost_ns(c), raw_missing(c)[0] != '\0' ? "; missing: " : "", raw_missing(c));
-}
-
-static gpointer cpu_thread(gpointer user)
-{
-    struct vcpu *c = user;
-    struct vm *vm = c->vm;
-
-    vm_set_current(c);
-    raw_mode_new(vm, c);
-    while (pass_gate(vm, c)) {
-        switch (em_run(c)) {
-        case EM_EXIT_REQUEST: break;
-        case EM_EXIT_SHUTDOWN:
-            vm_close_gate(vm);
-            vm_ask(vm, REQ_TRIPLE_FAULT, c->id, true, "triple fault");
-            break;
-        case EM_EXIT_BREAK:
-            vm_close_gate(vm);
-            vm_ask(vm, REQ_BREAK, c->id, true, NULL);
-            break;
-        case EM_EXIT_FATAL:
-            pdm_abandon(); /* or powering off would wait for them for ever */
-            vm_close_gate(vm);
-            vm_ask(vm, REQ_GURU, c->id, false, em_fatal_text(c));
-            break;
-        }
-    }
-    return NULL;
-}
-
 /* ---- requests ---- */
 
 static void free_request(void *p)
@@ -189,7 +88,7 @@ static void do_pause(struct vm *vm)
     if (vm_state_get(vm) != VM_RUNNING)
         return;
     vm_set_state(vm, VM_SUSPENDING);
-    stop_cpus(vm);
+    vm_stop_cpus(vm);
     tm_pause(vm->tm);
     pdm_suspend(vm->pdm);
     vm_set_state(vm, VM_SUSPENDED);
@@ -203,7 +102,7 @@ static void do_reset(struct vm *vm, const char *why)
         return;
     log_rel("VM: reset: %s", why);
     vm_set_state(vm, VM_RESETTING);
-    stop_cpus(vm);
+    vm_stop_cpus(vm);
     for (unsigned k = 0; k < vm->cpus; k++) {
         cpum_reset(vm->cpu[k], k == 0);
         cpum_mode_update(vm->cpu[k]);
@@ -217,7 +116,7 @@ static void do_reset(struct vm *vm, const char *why)
     pdm_reset(vm->pdm);
     vm_set_state(vm, before);
     if (before == VM_RUNNING)
-        start_cpus(vm);
+        vm_start_cpus(vm);
 }
 
 /* The interpreter's speed over the machine's life; nobody counts what other engines run. All vCPUs are parked. */
@@ -242,7 +141,7 @@ static void do_power_off(struct vm *vm, const struct vm_request *r)
         return;
     set_end(vm, r->by_guest ? VM_END_GUEST_OFF : VM_END_HOST_OFF, r->text);
     vm_set_state(vm, VM_POWERING_OFF);
-    stop_cpus(vm);
+    vm_stop_cpus(vm);
     tm_pause(vm->tm);
     log_speed(vm);
     pdm_power_off(vm->pdm);
@@ -256,7 +155,7 @@ static void do_guru(struct vm *vm, unsigned cpu, const char *why)
 
     if (vm_state_get(vm) != VM_RUNNING)
         return;
-    stop_cpus(vm);
+    vm_stop_cpus(vm);
     tm_pause(vm->tm);
     vm_guru_report(vm, cpu, why, report);
     log_rel_text(report->str);
@@ -275,7 +174,7 @@ static void do_resume(struct vm *vm)
     if (vm->fill_why != NULL)
         do_guru(vm, 0, vm->fill_why);
     else
-        start_cpus(vm);
+        vm_start_cpus(vm);
 }
 
 /* RAM of a saved state is all there, or (@why) never will be. */
@@ -339,13 +238,13 @@ static void do_look(struct vm *vm, const struct vm_request *r)
         return;
     }
     if (state == VM_RUNNING) {
-        stop_cpus(vm);
+        vm_stop_cpus(vm);
         tm_pause(vm->tm);
     }
     r->look(vm, r->user, r->error);
     if (state == VM_RUNNING) {
         tm_resume(vm->tm);
-        start_cpus(vm);
+        vm_start_cpus(vm);
     }
 }
 
@@ -358,7 +257,7 @@ static void carry_out(struct vm *vm, const struct vm_request *r)
         vm_set_state(vm, VM_POWERING_ON);
         tm_resume(vm->tm);
         vm_set_state(vm, VM_RUNNING);
-        start_cpus(vm);
+        vm_start_cpus(vm);
         break;
     case REQ_PAUSE: do_pause(vm); break;
     case REQ_RESUME: do_resume(vm); break;
@@ -402,17 +301,9 @@ static gpointer control_thread(gpointer user)
 
 bool vm_run_start(struct vm *vm)
 {
-    em_rescue_init();
     vm->requests = g_async_queue_new_full(free_request);
     vm->control = g_thread_new("control", control_thread, vm);
-    for (unsigned k = 0; k < vm->cpus; k++) {
-        g_autofree char *name = g_strdup_printf("EMT-%u", k);
-        vm->emt[k] = g_thread_new(name, cpu_thread, vm->cpu[k]);
-    }
-    g_mutex_lock(&vm->gate_lock); /* what they make for themselves is made: the process may be confined */
-    while (vm->parked < vm->cpus)
-        g_cond_wait(&vm->parked_cond, &vm->gate_lock);
-    g_mutex_unlock(&vm->gate_lock);
+    vm_cpus_start(vm);
     return true;
 }
 
@@ -423,14 +314,7 @@ void vm_run_stop(struct vm *vm)
     vm_wait(vm, vm_ask(vm, REQ_POWER_OFF, 0, false, "powered off"));
     vm_ask(vm, REQ_QUIT, 0, false, NULL);
     g_thread_join(vm->control);
-    g_mutex_lock(&vm->gate_lock);
-    vm->quit = true;
-    g_cond_broadcast(&vm->gate_cond);
-    g_mutex_unlock(&vm->gate_lock);
-    for (unsigned k = 0; k < vm->cpus; k++)
-        em_post(vm->cpu[k], FF_REQUEST);
-    for (unsigned k = 0; k < vm->cpus; k++)
-        g_thread_join(vm->emt[k]);
+    vm_cpus_end(vm);
     vm->control = NULL;
 }
 

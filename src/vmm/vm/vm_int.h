@@ -1,5 +1,6 @@
 /*
- * vm_int.h - the machine's insides, for this folder: vm.c builds, run.c runs, outside.c joins CPUs and devices.
+ * vm_int.h - the machine's insides, for this folder: vm.c builds, gate.c and run.c run it, outside.c joins CPUs and
+ * devices.
  *
  * Invariant 1: vCPU threads execute only while gate_open; whoever changes what they use closes it and waits until all
  *              are parked (vm_stop_cpus).
@@ -84,15 +85,22 @@ struct vm {
     int perf_map; /* 0 = none */
 };
 
+/* gate.c */
+/** The vCPUs' threads; they have parked when this returns. */
+void vm_cpus_start(struct vm *vm);
+void vm_cpus_end(struct vm *vm);
+/** From a vCPU or device thread: no vCPU starts another instruction stretch until the request just asked is done. */
+void vm_close_gate(struct vm *vm);
+/** Closes the gate and waits until all have parked. */
+void vm_stop_cpus(struct vm *vm);
+void vm_start_cpus(struct vm *vm);
+
 /* run.c */
 bool vm_run_start(struct vm *vm);
 void vm_run_stop(struct vm *vm);
 void vm_set_state(struct vm *vm, enum vm_state to);
 uint64_t vm_ask(struct vm *vm, enum vm_request_kind kind, unsigned cpu, bool by_guest, const char *text);
 void vm_wait(struct vm *vm, uint64_t number);
-/** From a vCPU or device thread: no vCPU starts another instruction stretch until the request just asked is done. */
-void vm_close_gate(struct vm *vm);
-
 /** vm_look() - @look on the control thread while no vCPU executes; false: it or the machine's state refused. */
 bool vm_look(struct vm *vm, void (*look)(struct vm *vm, void *user, GError **error), void *user, GError **error);
 
