@@ -52,6 +52,8 @@ def check_state(h, name):
     end = time.monotonic() + 1
     while (state := h.info(name)["VMState"]) not in AT_REST and not h.pids("VBoxHeadless"):
         check(time.monotonic() < end, f"{name} is {state} without a process")
+    if name == "m" and state in AT_REST:
+        check(not h.pids("VBoxHeadless"), f"{name} is {state}, and its process runs")
 
 
 def consistent(h):

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """service_test.py - VBoxSVC's life: started once, ended when idle, and what is left when processes are killed."""
 import os
+import re
 import signal
 import subprocess
 import time
@@ -95,6 +96,117 @@ def machine_killed(h):
     check(h.info("m")["VMState"] == "poweroff", "not off")
 
 
+def runtime_path(h, pattern):
+    found = [os.path.join(d, f) for d, _, fs in os.walk(h.run_dir) for f in fs if re.fullmatch(pattern, f)]
+    return found[0] if found else None
+
+
+def kill_service(h):
+    os.kill(h.pids("VBoxSVC")[0], signal.SIGKILL)
+    h.wait_gone("VBoxSVC", 5)
+
+
+def stopped_start(h):
+    """A machine's process that stands still before it can be spoken to, and the client that waits for it; the service is gone."""
+    for _ in range(100):
+        client = h.popen("startvm", "m", "--type", "headless")
+        end = time.monotonic() + 60
+        while not (vm := h.pids("VBoxHeadless")):
+            check(time.monotonic() < end, "nothing was started")
+        os.kill(vm[0], signal.SIGSTOP)
+        early = runtime_path(h, "vm-.*.sock") is None
+        if early:
+            kill_service(h)
+        else:
+            os.kill(vm[0], signal.SIGCONT)
+        client.communicate(timeout=60)
+        if early:
+            return vm[0]
+        h.ok("controlvm", "m", "poweroff")
+    check(False, "the process listened before it could be stopped, a hundred times")
+    return 0
+
+
+def killed_while_starting(h):
+    """The service dies while it starts a machine: the next one waits for the process, whatever becomes of it."""
+    machine(h)
+    h.ok("controlvm", "m", "poweroff")
+    vm = stopped_start(h)
+    check(h.info("m")["VMState"] == "starting", f"{h.info('m')['VMState']} while its process starts")
+    r = h("modifyvm", "m", "--memory", "48")
+    check(r.rc == 1 and "already locked" in r.err, f"changed while it starts: {r}")
+    r = h("controlvm", "m", "pause")
+    check(r.rc == 1 and r.err.startswith("VBoxManage: error: "), f"paused while it starts: {r}")
+    os.kill(vm, signal.SIGCONT)
+    h.wait_state("m", "running", 60)
+    h.ok("controlvm", "m", "poweroff")
+    check(h.info("m")["VMState"] == "poweroff" and h.pids("VBoxHeadless") == [], "not off")
+    vm = stopped_start(h)
+    h.info("m")
+    os.kill(vm, signal.SIGKILL)
+    h.wait_state("m", "aborted", 60)
+    vm = stopped_start(h)
+    obstacle = runtime_path(h, "vm-.*.lock")[:-4] + "sock"
+    os.mkdir(obstacle)
+    os.kill(vm, signal.SIGCONT)  # cannot start, and nobody hears why
+    h.wait_gone("VBoxHeadless", 60)
+    os.rmdir(obstacle)
+    check(h.info("m")["VMState"] == "poweroff", f"a machine that never ran is {h.info('m')['VMState']}")
+
+
+def ask_process(h, method, *args):
+    """A call on the socket of the machine's process, by somebody who then goes away."""
+    path = runtime_path(h, "vm-.*.sock")
+    node = os.path.basename(path)[3:-5].replace("-", "_")
+    command = ["gdbus", "call", "--address", f"unix:path={path}", "--dest", "org.virtualbox", "--object-path", f"/org/virtualbox/console/{node}",
+               "--timeout", "60", "--method", f"org.virtualbox.{method}", *args]
+    run = subprocess.run(command, env=h.env, capture_output=True, text=True, timeout=90, check=False)
+    check(run.returncode == 0, f"{method}: {run.stdout}{run.stderr}")
+
+
+def gone(path, seconds):
+    end = time.monotonic() + seconds
+    while os.path.exists(path):
+        check(time.monotonic() < end, f"{path} is still there")
+        time.sleep(0.05)
+
+
+def killed_while_saving(h):
+    """Whoever asked for the state goes away: the machine goes on as it was, unless the settings name the state already."""
+    machine(h)
+    folder = os.path.join(h.vms, "m", "Snapshots")
+    state, vbox, vm = os.path.join(folder, "x.sav"), os.path.join(h.vms, "m", "m.vbox"), h.pids("VBoxHeadless")[0]
+    os.makedirs(folder, exist_ok=True)
+    ask_process(h, "IConsole.SaveState", state)
+    gone(state, 60)
+    h.wait_state("m", "running", 60)
+    h.ok("controlvm", "m", "pause")
+    ask_process(h, "IConsole.SaveState", state)
+    gone(state, 60)
+    check(h.info("m")["VMState"] == "paused", "a paused machine runs")
+    h.ok("controlvm", "m", "resume")
+    os.kill(vm, signal.SIGSTOP)
+    client = h.popen("controlvm", "m", "savestate")
+    h.wait_state("m", "saving", 60)
+    kill_service(h)
+    client.communicate(timeout=60)
+    os.kill(vm, signal.SIGCONT)
+    h.wait_state("m", "running", 60)
+    check([f for f in os.listdir(folder) if ".sav" in f] == [], f"left: {os.listdir(folder)}")
+    kill_service(h)
+    with open(vbox, encoding="utf-8") as f:
+        text = f.read()
+    with open(vbox, "w", encoding="utf-8") as f:
+        f.write(text.replace("<Machine ", '<Machine stateFile="Snapshots/x.sav" ', 1))
+    ask_process(h, "IConsole.SaveState", state)
+    h.wait_gone("VBoxHeadless", 60)
+    info = h.info("m")
+    check(info["VMState"] == "saved" and info["VMStateFile"] == state, f"{info['VMState']}")
+    h.ok("startvm", "m", "--type", "headless")
+    h.wait_state("m", "running", 60)
+    gone(state, 60)
+
+
 def common_tools(h):
     """busctl and gdbus find their way on the private socket."""
     machine(h)
@@ -108,4 +220,4 @@ def common_tools(h):
         check(run.returncode == 0 and "'m'" in run.stdout.replace('"', "'"), f"{command[0]}: {run.stdout}{run.stderr}")
 
 
-main(start_race, stale_files, no_inherited_descriptors, service_killed, machine_killed, common_tools)
+main(start_race, stale_files, no_inherited_descriptors, service_killed, machine_killed, killed_while_starting, killed_while_saving, common_tools)

@@ -144,6 +144,12 @@ static int report_end(struct headless *h)
     }
 }
 
+/* In good order: the machine was powered off, or never ran. */
+static bool note_end(const struct options *o)
+{
+    return o->runtime_lock < 0 || write(o->runtime_lock, RUNTIME_END, strlen(RUNTIME_END)) > 0;
+}
+
 static void start_runtime(struct headless *h, int listen_fd)
 {
     struct runtime *runtime = runtime_new(listen_fd, h->console, h->loop);
@@ -196,7 +202,7 @@ static int run(struct headless *h, const struct options *o, GError **error)
     struct runtime *runtime = h->runtime;
     if (runtime != NULL)
         runtime_state(runtime, "PoweredOff", "");
-    if (o->runtime_lock >= 0 && rc == 0 && write(o->runtime_lock, RUNTIME_END, strlen(RUNTIME_END)) < 0)
+    if (rc == 0 && !note_end(o))
         rc = 1;
     console_free(h->console); /* nothing tells the runtime any more */
     runtime_free(runtime);
@@ -272,6 +278,8 @@ int main(int argc, char **argv)
     }
     if (error != NULL) {
         fprintf(stderr, "VBoxHeadless: error: %s\n", error->message);
+        if (!note_end(&o))
+            rc = 1;
         say(o.ready_fd, error->message);
     }
     g_free(o.runtime_socket);

@@ -67,6 +67,7 @@ struct machine {
     struct session *writer; /* write lock */
     bool launching;
     bool busy;         /* a snapshot is being taken, deleted, restored: settings and process are not to be touched */
+    bool saving;       /* a client has asked for its state */
     struct vmproc *vm; /* its process, NULL: none */
     int vm_state;      /* MachineState_ the process told last */
     char *session_name;

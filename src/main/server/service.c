@@ -132,8 +132,8 @@ struct service *service_new(const struct service_config *config, GError **error)
         service_free(s);
         return NULL;
     }
-    s->bus = bus_new(&bus);
     vmproc_adopt_all(s);
+    s->bus = bus_new(&bus);
     for (unsigned k = 0; k < s->machines->len; k++)
         if (((const struct machine *)s->machines->pdata[k])->vm == NULL)
             pending_recover(s->machines->pdata[k]);

@@ -4,7 +4,6 @@
 #include "main/vmproc/console.h"
 
 #include <errno.h>
-#include <glib/gstdio.h>
 #include <string.h>
 
 #include "devices/registry.h"
@@ -215,6 +214,7 @@ void console_free(struct console *c)
     g_free(c->log_folder);
     g_free(c->nvram_path);
     g_free(c->snapshot_folder);
+    g_free(c->saved_path);
     g_free(c);
 }
 
@@ -268,6 +268,7 @@ void console_pause(struct console *c)
 
 void console_resume(struct console *c)
 {
+    g_clear_pointer(&c->saved_path, g_free);
     g_atomic_int_set(&c->host_paused, 0);
     media_resume(c->media);
     vm_resume(c->vm);
@@ -305,65 +306,6 @@ void console_reset(struct console *c)
 bool console_power_button(struct console *c, bool sleep)
 {
     return pdm_press_power_button(vm_pdm(c->vm), sleep);
-}
-
-bool console_save(struct console *c, const char *path, GError **error)
-{
-    return vm_save(c->vm, path, error);
-}
-
-/* ---- snapshots ---- */
-
-bool console_snapshot(struct console *c, const char *path, const struct media_new *images, unsigned count,
-                      GError **error)
-{
-    if (c->snapshot_open) {
-        g_set_error(error, CONSOLE_ERROR, 0, "A snapshot of '%s' is being taken already", c->settings->name);
-        return false;
-    }
-    c->resume_after = vm_state_get(c->vm) == VM_RUNNING;
-    bool ok = vm_save(c->vm, path, error) && media_push(c->media, images, count, error);
-    c->snapshot_open = ok;
-    if (ok)
-        return true;
-    g_unlink(path);
-    if (c->resume_after)
-        console_resume(c);
-    return false;
-}
-
-void console_snapshot_end(struct console *c, bool keep)
-{
-    if (!c->snapshot_open)
-        return;
-    c->snapshot_open = false;
-    media_settle(c->media, keep);
-    if (c->resume_after)
-        console_resume(c);
-}
-
-static bool attached(const struct settings_machine *s, const char *image)
-{
-    for (unsigned k = 0; k < s->hardware.controllers->len; k++) {
-        const struct settings_controller *one = s->hardware.controllers->pdata[k];
-        for (unsigned n = 0; n < one->attachments->len; n++)
-            if (g_strcmp0(((const struct settings_attachment *)one->attachments->pdata[n])->image_uuid, image) == 0)
-                return true;
-    }
-    return false;
-}
-
-void console_snapshot_orphaned(struct console *c)
-{
-    if (!c->snapshot_open)
-        return;
-    g_autoptr(GError) error = NULL;
-    struct settings_machine *now = settings_machine_load(fio_system(), c->settings->file.path, &error);
-    g_autofree char *image = media_pushed(c->media);
-    bool keep = now != NULL && image != NULL && attached(now, image);
-    log_rel("Console: the service went away while a snapshot was taken; it is %s", keep ? "there" : "taken back");
-    settings_machine_free(now);
-    console_snapshot_end(c, keep);
 }
 
 bool console_change_medium(struct console *c, const struct media_change *change, GError **error)

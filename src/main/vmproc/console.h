@@ -54,8 +54,12 @@ void console_reset(struct console *c);
 void console_power_off(struct console *c);
 /** @sleep: the sleep button. false: the machine has no such button. */
 bool console_power_button(struct console *c, bool sleep);
-/** console_save() - the state goes to @path; the machine is paused then. */
+/** console_save() - the state goes to @path; the machine is paused then. false: it is as it was. */
 bool console_save(struct console *c, const char *path, GError **error);
+/** console_save_end() - @keep: the state is the machine's, which is off now; false: nothing has happened. */
+void console_save_end(struct console *c, bool keep);
+/** console_save_orphaned() - who asked for it is gone: the settings file says whether the state is the machine's. */
+void console_save_orphaned(struct console *c);
 /**
  * console_snapshot() - stops the machine, saves its state to @path and puts new images on its disks; until
  * console_snapshot_end() it stands still, then it runs again if it ran before. @keep false: nothing has happened.

@@ -1,5 +1,5 @@
-/* console_int.h - the console's insides: console.c builds and runs the machine, console_board.c says what it is made
- * of, console_screen.c what it shows, console_teleport.c moves it. */
+/* console_int.h - the console's insides: console.c builds and runs the machine, console_save.c saves it,
+ * console_board.c says what it is made of, console_screen.c what it shows, console_teleport.c moves it. */
 #ifndef MAIN_VMPROC_CONSOLE_INT_H
 #define MAIN_VMPROC_CONSOLE_INT_H
 
@@ -31,8 +31,9 @@ struct console {
     char *log_folder, *nvram_path, *snapshot_folder;
     int host_paused;    /* atomic: stopped for the host's sake, goes on by itself */
     bool snapshot_open; /* between console_snapshot() and console_snapshot_end() */
-    bool resume_after;
-    int move; /* atomic; enum move_phase */
+    bool resume_after;  /* of either */
+    char *saved_path;   /* between console_save() and console_save_end() */
+    int move;           /* atomic; enum move_phase */
     struct teleport_in *in;
     struct teleport_out *out;
     GError *move_error; /* why it did not go; from its thread to the loop's */

@@ -29,7 +29,9 @@ struct runtime {
     GMutex lock;
     const char *state; /* a MachineState's name; under the lock */
     gint64 started_ns;
-    struct bus_peer *snapshot_peer; /* who asked for a snapshot last; the bus's thread */
+    char *saved; /* the state that was written, not yet known to be kept; under the lock */
+    /* who asked last for a snapshot, and for the state to be saved; the bus's thread */
+    struct bus_peer *snapshot_peer, *save_peer;
 };
 
 /* A call on its way to the loop's thread. */
@@ -61,6 +63,14 @@ bool runtime_must_live(struct runtime *r, GError **error)
            api_fail(error, VBOX_E_INVALID_VM_STATE, "Invalid machine state: %s (must be Running or Paused)", is);
 }
 
+static void set_saved(struct runtime *r, const char *path)
+{
+    g_mutex_lock(&r->lock);
+    g_free(r->saved);
+    r->saved = g_strdup(path);
+    g_mutex_unlock(&r->lock);
+}
+
 static GVariant *pause_machine(struct runtime *r, GVariant *args, GError **error)
 {
     (void)args;
@@ -72,8 +82,10 @@ static GVariant *pause_machine(struct runtime *r, GVariant *args, GError **error
 static GVariant *resume_machine(struct runtime *r, GVariant *args, GError **error)
 {
     (void)args;
-    if (must_be(r, "Paused", error))
+    if (must_be(r, "Paused", error)) {
         console_resume(r->console);
+        set_saved(r, NULL);
+    }
     return NULL;
 }
 
@@ -92,18 +104,28 @@ static GVariant *power_down(struct runtime *r, GVariant *args, GError **error)
     return NULL;
 }
 
-/* A machine whose state cannot be saved runs on. */
 static GVariant *save_state(struct runtime *r, GVariant *args, GError **error)
 {
-    const bool ran = strcmp(console_state(r->console), "Running") == 0;
     const char *path;
 
     g_variant_get(args, "(&s)", &path);
-    if (!runtime_must_live(r, error) || console_save(r->console, path, error))
+    if (!runtime_must_live(r, error))
         return NULL;
-    api_wrap(error, VBOX_E_FILE_ERROR);
-    if (ran)
-        console_resume(r->console);
+    if (console_save(r->console, path, error))
+        set_saved(r, path);
+    else
+        api_wrap(error, VBOX_E_FILE_ERROR);
+    return NULL;
+}
+
+static GVariant *save_end(struct runtime *r, GVariant *args, GError **error)
+{
+    gboolean keep;
+
+    (void)error;
+    g_variant_get(args, "(b)", &keep);
+    console_save_end(r->console, keep);
+    set_saved(r, NULL);
     return NULL;
 }
 
@@ -274,6 +296,7 @@ static const struct command {
     {"IMachineDebugger", "ModifyLogFlags", debug_log_flags},
     {"IMachineDebugger", "ModifyLogDestinations", debug_log_destinations},
     {"IMachineDebugger", "GetLogSettings", debug_log_settings},
+    {"IInternalSessionControl", "EndSave", save_end},
     {"IInternalSessionControl", "TakeSnapshot", storage_snapshot},
     {"IInternalSessionControl", "EndSnapshot", storage_snapshot_end},
     {"IInternalSessionControl", "StartMerge", storage_merge},
@@ -352,8 +375,11 @@ static bool on_any(struct bus_call *call, GVariant **ret, GError **error)
     (void)ret;
     q->runtime = r;
     q->invocation = call->invocation;
-    if (strcmp(g_dbus_method_invocation_get_method_name(call->invocation), "TakeSnapshot") == 0)
+    const char *method = g_dbus_method_invocation_get_method_name(call->invocation);
+    if (strcmp(method, "TakeSnapshot") == 0)
         r->snapshot_peer = call->peer;
+    if (strcmp(method, "SaveState") == 0)
+        r->save_peer = call->peer;
     call->later = loop_post(r->loop, carry_out, q);
     if (call->later)
         return true;
@@ -395,17 +421,25 @@ static GVariant *get_start(const struct bus_call *call, const struct bus_propert
     return g_variant_new_uint64((guint64)((const struct runtime *)call->object)->started_ns);
 }
 
+static GVariant *get_saved(const struct bus_call *call, const struct bus_property *row)
+{
+    struct runtime *r = call->object;
+
+    (void)row;
+    g_mutex_lock(&r->lock);
+    GVariant *saved = g_variant_new_string(r->saved != NULL ? r->saved : "");
+    g_mutex_unlock(&r->lock);
+    return saved;
+}
+
 static const struct bus_property control_properties[] = {{"MachineId", get_id, NULL, NULL},
                                                          {"State", get_state, NULL, NULL},
+                                                         {"SavedState", get_saved, NULL, NULL},
                                                          {"StartTime", get_start, NULL, NULL},
                                                          {NULL, NULL, NULL, NULL}};
-static const struct bus_method control_methods[] = {{"TakeSnapshot", on_any},
-                                                    {"EndSnapshot", on_any},
-                                                    {"StartMerge", on_any},
-                                                    {"GetMergeState", on_any},
-                                                    {"EndMerge", on_any},
-                                                    {"ChangeMedium", on_any},
-                                                    {NULL, NULL}};
+static const struct bus_method control_methods[] = {
+    {"EndSave", on_any},       {"TakeSnapshot", on_any}, {"EndSnapshot", on_any},  {"StartMerge", on_any},
+    {"GetMergeState", on_any}, {"EndMerge", on_any},     {"ChangeMedium", on_any}, {NULL, NULL}};
 static const struct bus_interface control = {.info = (GDBusInterfaceInfo *)&api_iinternal_session_control_interface,
                                              .methods = control_methods,
                                              .properties = control_properties};
@@ -426,14 +460,24 @@ static void snapshot_orphaned(void *user)
     console_snapshot_orphaned(((struct runtime *)user)->console);
 }
 
+static void save_orphaned(void *user)
+{
+    struct runtime *r = user;
+
+    console_save_orphaned(r->console);
+    set_saved(r, NULL);
+}
+
 static void peer_gone(void *user, struct bus_peer *peer)
 {
     struct runtime *r = user;
 
-    if (r->snapshot_peer != peer)
-        return;
-    r->snapshot_peer = NULL;
-    loop_post(r->loop, snapshot_orphaned, r);
+    if (r->snapshot_peer == peer)
+        loop_post(r->loop, snapshot_orphaned, r);
+    if (r->save_peer == peer)
+        loop_post(r->loop, save_orphaned, r);
+    r->snapshot_peer = r->snapshot_peer == peer ? NULL : r->snapshot_peer;
+    r->save_peer = r->save_peer == peer ? NULL : r->save_peer;
 }
 
 static gboolean quit_main(void *user)
@@ -545,6 +589,7 @@ void runtime_free(struct runtime *r)
     g_main_loop_unref(r->main);
     g_main_context_unref(r->context);
     g_mutex_clear(&r->lock);
+    g_free(r->saved);
     g_free(r->node);
     g_free(r->path);
     g_free(r);

@@ -83,6 +83,7 @@ struct saving {
     struct machine *machine;
     struct progress *progress;
     char *path;
+    GError *why; /* the state is not kept */
 };
 
 /* What a process has left that died while it saved; or the state, which nothing names. */
@@ -94,30 +95,50 @@ static void forget_state(const char *path)
     g_unlink(path);
 }
 
+static void saving_failed(struct saving *s, GError *error)
+{
+    struct machine *m = s->machine;
+
+    m->saving = false;
+    if (m->vm != NULL)
+        machine_state_set(m, m->vm_state == MachineState_Running ? MachineState_Running : MachineState_Paused);
+    forget_state(s->path);
+    if (error == NULL)
+        api_fail(&error, VBOX_E_VM_ERROR, "The machine '%s' ended while its state was saved", machine_name(m));
+    progress_end(s->progress, error);
+    g_free(s->path);
+    g_free(s);
+}
+
+static void undone(void *user, GVariant *ret, GError *error)
+{
+    struct saving *s = user;
+
+    g_clear_pointer(&ret, g_variant_unref);
+    g_clear_error(&error);
+    saving_failed(s, g_steal_pointer(&s->why));
+}
+
 static void state_written(void *user, GVariant *ret, GError *error)
 {
     struct saving *s = user;
     struct machine *m = s->machine;
 
     g_clear_pointer(&ret, g_variant_unref);
-    if (error == NULL && m->vm != NULL) {
-        g_free(m->settings->state_file);
-        m->settings->state_file = machine_relative(m->settings, s->path);
-        if (!machine_save(m, &error))
-            g_clear_pointer(&m->settings->state_file, g_free);
-    }
     if (error != NULL || m->vm == NULL) {
-        if (m->vm != NULL)
-            machine_state_set(m, m->vm_state == MachineState_Running ? MachineState_Running : MachineState_Paused);
-        forget_state(s->path);
-        if (error == NULL)
-            api_fail(&error, VBOX_E_VM_ERROR, "The machine '%s' ended while its state was saved", machine_name(m));
-        progress_end(s->progress, error);
-    } else {
-        vmproc_expect_saved(m->vm);
-        vmproc_when_gone(m->vm, ended, s->progress);
-        vmproc_call(m->vm, API_PREFIX "IConsole", "PowerDown", NULL, NULL, NULL);
+        saving_failed(s, error);
+        return;
     }
+    g_free(m->settings->state_file);
+    m->settings->state_file = machine_relative(m->settings, s->path);
+    if (!machine_save(m, &s->why)) {
+        g_clear_pointer(&m->settings->state_file, g_free);
+        vmproc_call(m->vm, API_PREFIX "IInternalSessionControl", "EndSave", g_variant_new("(b)", FALSE), undone, s);
+        return;
+    }
+    vmproc_expect_saved(m->vm);
+    vmproc_when_gone(m->vm, ended, s->progress);
+    vmproc_call(m->vm, API_PREFIX "IInternalSessionControl", "EndSave", g_variant_new("(b)", TRUE), NULL, NULL);
     g_free(s->path);
     g_free(s);
 }
@@ -136,6 +157,7 @@ bool machine_save_state(struct bus_call *call, GVariant **ret, GError **error)
     s->machine = m;
     s->path = machine_new_state_path(m->settings);
     s->progress = progress_new(p->service, call->peer, "Saving the execution state of the virtual machine");
+    m->saving = true;
     machine_state_set(m, MachineState_Saving);
     vmproc_call(m->vm, API_PREFIX "IConsole", "SaveState", g_variant_new("(s)", s->path), state_written, s);
     *ret = progress_reply(s->progress);

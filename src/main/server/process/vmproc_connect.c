@@ -1,15 +1,14 @@
 /*
  * vmproc_connect.c - speaking with a machine's process: two steps to a connection, then its state changes.
  *
- * Given up when the process ends or does not answer in time.
+ * A process that was started here and does not answer in time is killed. One that was found is tried again as long as
+ * it lives: it may be starting still, or stand still.
  */
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
 
 #include "main/server/process/vmproc_int.h"
-
-static void connected(struct vmproc *vm, GError *error);
 
 /* ---- while it runs ---- */
 
@@ -22,7 +21,7 @@ static void take_state(struct vmproc *vm, const char *name)
         machine_state_set(m, MachineState_Stopping); /* until the process is gone */
         return;
     }
-    bool ours = m->state == MachineState_Saving || m->state == MachineState_Stopping || m->busy;
+    bool ours = m->saving || m->state == MachineState_Stopping || m->busy;
     if (state >= 0)
         m->vm_state = state;
     if (state >= 0 && !ours)
@@ -48,6 +47,7 @@ static void on_signal(GDBusConnection *connection, const char *sender, const cha
 /* ---- connecting: two steps, given up when the process ends or does not answer in time ---- */
 
 #define CONNECT_MS 20000u
+#define AGAIN_MS   100u
 
 struct attempt {
     struct vmproc *vm; /* NULL: gone meanwhile */
@@ -82,9 +82,12 @@ static void got_state(GObject *source, GAsyncResult *result, void *user)
     g_autoptr(GVariant) state = NULL;
 
     if (reply != NULL && a->vm != NULL) {
-        g_variant_get(reply, "(v)", &state);
-        if (g_variant_is_of_type(state, G_VARIANT_TYPE_STRING))
-            take_state(a->vm, g_variant_get_string(state, NULL));
+        const char *word = "", *saved = "";
+        g_variant_get(reply, "(@a{sv})", &state);
+        g_variant_lookup(state, "State", "&s", &word);
+        g_variant_lookup(state, "SavedState", "&s", &saved);
+        a->vm->saved = g_strdup(saved);
+        take_state(a->vm, word);
     }
     attempt_end(a, error);
 }
@@ -107,8 +110,8 @@ static void got_connection(GObject *source, GAsyncResult *result, void *user)
     vm->subscription =
         g_dbus_connection_signal_subscribe(connection, NULL, API_PREFIX "IInternalSessionControl", NULL, vm->node, NULL,
                                            G_DBUS_SIGNAL_FLAGS_NONE, on_signal, vm, NULL);
-    g_dbus_connection_call(connection, NULL, vm->node, "org.freedesktop.DBus.Properties", "Get",
-                           g_variant_new("(ss)", API_PREFIX "IInternalSessionControl", "State"), G_VARIANT_TYPE("(v)"),
+    g_dbus_connection_call(connection, NULL, vm->node, "org.freedesktop.DBus.Properties", "GetAll",
+                           g_variant_new("(s)", API_PREFIX "IInternalSessionControl"), G_VARIANT_TYPE("(a{sv})"),
                            G_DBUS_CALL_FLAGS_NONE, G_MAXINT, a->cancel, got_state, a);
 }
 
@@ -166,21 +169,48 @@ static void started(struct machine *m)
     }
 }
 
+/* The service that asked for the state noted it and went away before the process could end. */
+static bool saved_already(struct vmproc *vm)
+{
+    const struct settings_machine *s = vm->machine->settings;
+    g_autofree char *noted =
+        s != NULL && s->state_file != NULL ? g_canonicalize_filename(s->state_file, s->file.folder) : NULL;
+
+    if (g_strcmp0(noted, vm->saved) != 0)
+        return false;
+    machine_state_set(vm->machine, MachineState_Saving);
+    vmproc_call(vm, API_PREFIX "IInternalSessionControl", "EndSave", g_variant_new("(b)", TRUE), NULL, NULL);
+    return true;
+}
+
+/* ---- found again ---- */
+
+static gboolean again(void *user)
+{
+    struct vmproc *vm = user;
+
+    vm->again_source = 0;
+    if (vmproc_lock_held(vm->machine))
+        vmproc_connect(vm);
+    else
+        vmproc_died_unseen(vm);
+    return G_SOURCE_REMOVE;
+}
+
 static void refused(struct vmproc *vm, GError *error)
 {
-    struct machine *m = vm->machine;
-
     if (vm->child) { /* process_gone() settles the rest */
         kill(vm->pid, SIGKILL);
         vmproc_end_start(vm, error);
         return;
     }
-    g_warning("The process of '%s' does not answer: %s", machine_name(m), error->message);
     g_error_free(error);
-    m->vm = NULL;
-    m->state = machine_state_at_rest(m);
-    vmproc_free(vm);
-    service_idle_check(m->service);
+    if (vm->connection != NULL) {
+        g_dbus_connection_signal_unsubscribe(vm->connection, vm->subscription);
+        g_dbus_connection_close(vm->connection, NULL, NULL, NULL);
+        g_clear_object(&vm->connection);
+    }
+    vm->again_source = g_timeout_add(AGAIN_MS, again, vm);
 }
 
 /* Who listens at the other end; only the accepting side of a D-Bus connection is told by the protocol. */
@@ -204,7 +234,8 @@ static void connected(struct vmproc *vm, GError *error)
         refused(vm, error);
         return;
     }
-    started(m); /* who launched it may have been killed before it could note that */
+    if (!saved_already(vm))
+        started(m); /* who launched it may have been killed before it could note that */
     if (m->state == MachineState_Starting || m->state == MachineState_Restoring)
         machine_state_set(m, MachineState_Running);
     service_emit(m->service, "SessionStateChanged", g_variant_new("(ss)", m->id, "Locked"));

@@ -24,6 +24,8 @@ struct vmproc {
     struct attempt *attempt; /* connecting */
     GDBusConnection *connection;
     guint subscription;
+    guint again_source;
+    char *saved; /* the state it had written and waited with when it was found */
     bool expect_saved;
     char *node;   /* its object path */
     GArray *gone; /* struct gone_call */
@@ -37,6 +39,10 @@ void vmproc_remove_files(const struct machine *m);
 /** A process that ended in good order wrote that into its lock file; its last message may still be on the way. */
 bool vmproc_ended_well(const struct machine *m);
 bool vmproc_watch(struct vmproc *vm, GError **error);
+/** A process lives that has the machine. */
+bool vmproc_lock_held(const struct machine *m);
+/** It is gone, and nobody has seen how: its lock file says. Frees @vm. */
+void vmproc_died_unseen(struct vmproc *vm);
 /** The start's progress ends; @error is taken. */
 void vmproc_end_start(struct vmproc *vm, GError *error);
 

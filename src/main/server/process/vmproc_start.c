@@ -136,39 +136,46 @@ bool vmproc_launch(struct machine *m, struct progress *progress, const char *fro
 
 /* ---- adoption ---- */
 
+#define FOUND_MS 1000u /* who comes first waits at most so long until the machines' processes have been heard */
+
 static void adopt(struct machine *m)
 {
     m->vm = vmproc_new(m, -1);
-    m->state = MachineState_Running; /* until it says otherwise */
+    m->state = MachineState_Starting; /* until it says otherwise */
+    m->launching = true;
     m->session_name = g_strdup("headless");
     vmproc_connect(m->vm);
 }
 
-static void died_unseen(struct machine *m)
+static bool all_heard(const struct service *s)
 {
-    g_autoptr(GError) error = NULL;
+    for (unsigned k = 0; k < s->machines->len; k++)
+        if (((const struct machine *)s->machines->pdata[k])->launching)
+            return false;
+    return true;
+}
 
-    m->settings->aborted = !vmproc_ended_well(m);
-    m->settings->last_state_change_s = g_get_real_time() / G_USEC_PER_SEC;
-    if (!machine_save(m, &error))
-        g_warning("%s", error->message);
-    m->state = machine_state_at_rest(m);
-    vmproc_remove_files(m);
+static gboolean too_late(void *user)
+{
+    *(bool *)user = true;
+    return G_SOURCE_REMOVE;
 }
 
 void vmproc_adopt_all(struct service *s)
 {
+    bool late = false;
+
     for (unsigned k = 0; k < s->machines->len; k++) {
         struct machine *m = s->machines->pdata[k];
         g_autofree char *path = vmproc_runtime_path(m, "lock");
-        int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0)
-            continue;
-        bool alive = flock(fd, LOCK_EX | LOCK_NB) != 0;
-        if (alive)
+        if (vmproc_lock_held(m))
             adopt(m);
-        else if (m->settings != NULL)
-            died_unseen(m);
-        close(fd);
+        else if (m->settings != NULL && g_file_test(path, G_FILE_TEST_EXISTS))
+            vmproc_died_unseen(vmproc_new(m, -1));
     }
+    guint timer = g_timeout_add(FOUND_MS, too_late, &late);
+    while (!late && !all_heard(s))
+        g_main_context_iteration(NULL, TRUE);
+    if (!late)
+        g_source_remove(timer);
 }

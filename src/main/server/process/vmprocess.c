@@ -10,8 +10,10 @@
  * Invariant 1: a machine's state is settled (settings saved, vm == NULL) before anybody hears that the process is gone.
  */
 #include <gio/gunixfdlist.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <errno.h>
@@ -51,6 +53,8 @@ void vmproc_free(struct vmproc *vm)
         g_source_remove(vm->pid_source);
     if (vm->ready_source != 0)
         g_source_remove(vm->ready_source);
+    if (vm->again_source != 0)
+        g_source_remove(vm->again_source);
     if (vm->pid_fd >= 0)
         close(vm->pid_fd);
     if (vm->ready_fd >= 0)
@@ -65,6 +69,7 @@ void vmproc_free(struct vmproc *vm)
     if (vm->line != NULL)
         g_string_free(vm->line, TRUE);
     g_array_unref(vm->gone);
+    g_free(vm->saved);
     g_free(vm->node);
     g_free(vm);
 }
@@ -101,7 +106,7 @@ static void settle(struct machine *m, bool clean)
             g_warning("%s", error->message);
     }
     m->vm = NULL;
-    m->launching = false;
+    m->launching = m->saving = false;
     g_clear_pointer(&m->session_name, g_free);
     machine_state_set(m, machine_state_at_rest(m));
 }
@@ -114,6 +119,18 @@ void vmproc_remove_files(const struct machine *m)
         g_autofree char *path = vmproc_runtime_path(m, suffixes[k]);
         g_unlink(path);
     }
+}
+
+bool vmproc_lock_held(const struct machine *m)
+{
+    g_autofree char *path = vmproc_runtime_path(m, "lock");
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd < 0)
+        return false;
+    bool held = flock(fd, LOCK_EX | LOCK_NB) != 0;
+    close(fd);
+    return held;
 }
 
 /* A process that ended in good order wrote that into its lock file; its last message may still be on the way. */
@@ -134,6 +151,17 @@ void vmproc_end_start(struct vmproc *vm, GError *error)
         progress_end(start, error);
     else
         g_clear_error(&error);
+}
+
+void vmproc_died_unseen(struct vmproc *vm)
+{
+    struct machine *m = vm->machine;
+
+    settle(m, vmproc_ended_well(m));
+    vmproc_remove_files(m);
+    vmproc_free(vm);
+    pending_recover(m);
+    service_idle_check(m->service);
 }
 
 static gboolean process_gone(int fd, GIOCondition condition, void *user)
