@@ -336,6 +336,7 @@ struct cfgm_node *pc_build(const struct pc_settings *s)
     cfgm_set_integer(root, "EnableLongMode", s->long_mode);
     cfgm_set_integer(root, "TripleFaultReset", s->triple_fault_reset);
     cfgm_set_integer(root, "RawMode", s->raw_mode);
+    cfgm_set_aside(root, "RawMode"); /* how it runs, not what the guest sees */
     if (s->cpu_profile != NULL)
         cfgm_set_string(root, "CpuProfile", s->cpu_profile);
     for (unsigned row = 0; row < G_N_ELEMENTS(devices); row++)
