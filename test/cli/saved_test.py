@@ -87,6 +87,14 @@ class Saved:
         check(self.state() == "saved" and (sha(self.path), sha(self.disk)) == before, f"{what}: the state was not kept: {self.state()}")
         self.h.wait_gone("VBoxHeadless", 10)
 
+    def put_aside(self):
+        """The state without the machine: what it is made of does not change while it is saved."""
+        kept = os.path.join(self.h.top, self.name + ".sav")
+        shutil.copy(self.path, kept + "-new")
+        self.h.ok("discardstate", self.name)
+        os.replace(kept + "-new", kept)
+        self.path = kept
+
     def goes_on(self):
         self.start()
         check(self.find() is None, "the state is still there")
@@ -139,9 +147,13 @@ def changed(h):
         ("high precision timer", ("modifyvm", "m", "--hpet", "on"), ("modifyvm", "m", "--hpet", "off")),
     )
     for what, do, undo in cases:
+        m.put_aside()
         h.ok(*do)
+        h.ok("adoptstate", "m", m.path)
         m.refused("belongs to another configuration|made with another disk", what)
+        m.put_aside()
         h.ok(*undo)
+        h.ok("adoptstate", "m", m.path)
     with open(m.path, "rb") as f:
         good = f.read()
     versions = (("a newer format", newer_format(good), "format 3; this program reads format 2"),

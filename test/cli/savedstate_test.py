@@ -58,6 +58,7 @@ def adopted(h):
     disk, state, count = saved(h)
     with Home() as o:
         machine(o, "b", disk)
+        o.ok("setextradata", "b", "VBoxInternal/RawMode", "off")  # how it runs is nothing the guest sees
         same(o.ok("adoptstate", "b", state), "")
         info = o.info("b")
         same((info["VMState"], info["VMStateFile"]), ("saved", state))
@@ -103,6 +104,43 @@ def refused(h):
         o.ok("controlvm", "b", "poweroff")
 
 
+def not_mutable(r):
+    check(r.rc == 1 and r.err.startswith("VBoxManage: error: The machine is not mutable (state is Saved)\n"
+                                         "VBoxManage: error: Details: code VBOX_E_INVALID_VM_STATE (0x80bb0002), "), repr(r))
+
+
+def kept(h):
+    """What the state was made with does not change under it; the rest does, as VirtualBox has it."""
+    disk, filters = disk_of(h), ("usbfilter", "add", "0", "--target", "a", "--name", "f", "--vendorid", "1234")
+    machine(h, "a", disk, "--nic2", "nat")
+    h.ok("startvm", "a", "--type", "headless")
+    h.ok("controlvm", "a", "savestate")
+    with open(os.path.join(h.vms, "a", "a.vbox"), encoding="utf-8") as f:
+        before = f.read()
+    for words in (("--memory", "128"), ("--cpus", "2"), ("--ostype", "Debian_64"), ("--firmware", "efi"), ("--boot1", "dvd"), ("--vram", "9"), ("--pae", "off"),
+                  ("--clipboard-mode", "bidirectional"), ("--nic1", "nat"), ("--nic2", "bridged"), ("--mac-address2", "080027000001"), ("--uart2", "0x2f8", "3"), ("--cpu-execution-cap", "50"),
+                  ("--snapshot-folder", "default"), ("--hardware-uuid", "00112233-4455-6677-8899-aabbccddeeff"), ("--tracing-enabled", "on")):
+        not_mutable(h("modifyvm", "a", *words))
+    attach = ("storageattach", "a", "--storagectl", "IDE", "--port", "0", "--device", "0")
+    for words in ((*attach, "--medium", "none"), ("storagectl", "a", "--name", "SATA", "--add", "sata"), ("storagectl", "a", "--name", "IDE", "--remove"),
+                  ("sharedfolder", "add", "a", "--name", "s", "--hostpath", "/tmp")):
+        not_mutable(h(*words))
+    with open(os.path.join(h.vms, "a", "a.vbox"), encoding="utf-8") as f:
+        same(f.read(), before)
+    for words in (("--description", "d"), ("--groups", "/g"), ("--bridge-adapter2", "eth0"), ("--cable-connected2", "off"), ("--nic-promisc2", "allow-all"),
+                  ("--vrde", "on"), ("--vrde-port", "5001"), ("--vrde-auth-type", "external"), ("--teleporter-port", "6000"), ("--uart-mode1", "disconnected"),
+                  ("--autostart-enabled", "on"), ("--default-frontend", "headless"), ("--recording", "on"), ("--audio-in", "on"), ("--natpf2", "r,tcp,,22,,22")):
+        h.ok("modifyvm", "a", *words)
+    h.ok(*filters)
+    h.ok("setextradata", "a", "k", "v")
+    h.ok("guestproperty", "set", "a", "/k", "v")
+    h.ok("bandwidthctl", "a", "add", "g", "--type", "network", "--limit", "1M")
+    h.ok("modifyvm", "a", "--name", "other")
+    same(h.info("other")["VMState"], "saved")
+    h.ok("startvm", "other", "--type", "headless")
+    h.ok("controlvm", "other", "poweroff")
+
+
 def words(h):
     h.ok("createvm", "--name", "m", "--register")
     syntax_error(h("discardstate"), "Incorrect number of parameters")
@@ -122,4 +160,4 @@ def words(h):
 
 
 if __name__ == "__main__":
-    main(words, adopted, refused)
+    main(words, kept, adopted, refused)

@@ -101,7 +101,7 @@ bool field_set(struct bus_call *call, const struct bus_property *row, GVariant *
     }
     if (f->kind == FIELD_STR && !is_valid(f, g_variant_get_string(val, NULL), error))
         return false;
-    if (!(f->live ? part_change_live : part_change)(part, error))
+    if (!part_change(part, f->when, error))
         return false;
     char *at = (char *)part->base + f->offset;
     switch (f->kind) {

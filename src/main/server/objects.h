@@ -164,10 +164,12 @@ void session_machine_gone(struct machine *m);
 /* ---- part.c ---- */
 /** The machine part of a node; @ret_rest: what stands behind "_", or NULL. NULL when there is none for this peer. */
 struct part *part_find(struct service *s, struct bus_peer *peer, const char *node, const char **ret_rest);
+/* When settings may change, beside at rest without a saved state. */
+#define PART_SAVED 1u
+#define PART_LIVE  2u /* while the machine runs, by a shared session */
+#define PART_ANY   (PART_SAVED | PART_LIVE)
 /** May the part's settings be changed now? Marks the session modified. */
-bool part_change(struct part *p, GError **error);
-/** The same for what may also change while the machine runs. */
-bool part_change_live(struct part *p, GError **error);
+bool part_change(struct part *p, unsigned when, GError **error);
 /** After it: what is global or live is saved now; on failure it is as it was. */
 bool part_changed(struct part *p, GError **error);
 /** "/org/virtualbox/KIND/MACHINE[_REST]" for the same machine or session copy. g_free */
@@ -185,7 +187,7 @@ struct field {
     const char *unit;
     const char *empty;               /* FIELD_STR: what NULL reads as; set to it or "", it becomes NULL */
     bool (*valid)(const char *text); /* FIELD_STR: NULL: any; not asked about "" */
-    bool live;                       /* may change while the machine runs */
+    unsigned when;                   /* PART_SAVED, PART_LIVE: it may change then, too */
 };
 GVariant *field_get(const struct bus_call *call, const struct bus_property *row);
 bool field_set(struct bus_call *call, const struct bus_property *row, GVariant *val, GError **error);
@@ -200,7 +202,7 @@ int field_api_to_word(const char *type, const char *const *words, const char *na
             __VA_ARGS__                                                                                                \
         }                                                                                                              \
     }
-/* Behind the last argument more members may follow: .live = true */
+/* Behind the last argument more members may follow: .when = PART_ANY */
 #define FIELD_B(name, s, member, ...) FIELD_ROW(name, .kind = FIELD_BOOL, .offset = offsetof(s, member), ##__VA_ARGS__)
 #define FIELD_T(name, s, member, default_, ...)                                                                        \
     FIELD_ROW(name, .kind = FIELD_STR, .offset = offsetof(s, member), .empty = (default_), ##__VA_ARGS__)

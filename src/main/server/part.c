@@ -66,22 +66,22 @@ bool part_changed(struct part *p, GError **error)
     return !p->live || save_live(p->machine, error);
 }
 
-bool part_change_live(struct part *p, GError **error)
+/* A saved state fits the machine as it was. */
+static bool state_allows(const struct machine *m, unsigned when)
 {
-    return p->live || part_change(p, error);
+    bool saved = m->state == MachineState_Saved || m->state == MachineState_AbortedSaved;
+
+    return !m->busy && (!saved || (when & PART_SAVED) != 0);
 }
 
-bool part_change(struct part *p, GError **error)
+bool part_change(struct part *p, unsigned when, GError **error)
 {
-    if (p->machine == NULL)
+    if (p->machine == NULL || (p->live && (when & PART_LIVE) != 0))
         return true;
     if (p->s == NULL)
         return api_fail(error, E_ACCESSDENIED, "The machine '%s' is inaccessible: %s", p->machine->path,
                         p->machine->access_error);
-    if (p->machine->busy)
-        return api_fail(error, VBOX_E_INVALID_VM_STATE, "The machine is not mutable (state is %s)",
-                        api_enum_name("MachineState", p->machine->state));
-    if (p->session == NULL && p->machine->registered)
+    if (p->machine->registered && (p->session == NULL || !state_allows(p->machine, when)))
         return api_fail(error, VBOX_E_INVALID_VM_STATE, "The machine is not mutable (state is %s)",
                         api_enum_name("MachineState", p->machine->state));
     if (p->session != NULL && p->session->type != SessionType_WriteLock)

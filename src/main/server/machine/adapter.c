@@ -38,7 +38,7 @@ static bool set_mac(struct bus_call *call, const struct bus_property *row, GVari
                         text);
     if (*text != '\0' && (g_ascii_xdigit_value(text[1]) & 1) != 0)
         return api_fail(error, E_INVALIDARG, "Invalid MAC address '%s': it is a multicast address", text);
-    if (!part_change(p, error))
+    if (!part_change(p, 0, error))
         return false;
     g_free(a->mac);
     a->mac = *text != '\0' ? g_ascii_strup(text, -1) : new_mac();
@@ -80,21 +80,21 @@ static const struct bus_property adapter_properties[] = {
     {"Enabled", field_get, set_enabled, &(const struct field){.kind = FIELD_BOOL, .offset = offsetof(A, enabled)}},
     FIELD_E("AdapterType", A, type, nic_type, "NetworkAdapterType"),
     {"MACAddress", field_get, set_mac, &(const struct field){.kind = FIELD_STR, .offset = offsetof(A, mac)}},
-    FIELD_B("CableConnected", A, cable, .live = true),
+    FIELD_B("CableConnected", A, cable, .when = PART_ANY),
     FIELD_U("LineSpeed", A, speed_kbps, 0, 0, "", ""),
-    FIELD_E("PromiscModePolicy", A, promisc, promisc, "NetworkAdapterPromiscModePolicy", .live = true),
-    FIELD_B("TraceEnabled", A, trace, .live = true),
-    FIELD_T("TraceFile", A, trace_file, NULL, .live = true),
+    FIELD_E("PromiscModePolicy", A, promisc, promisc, "NetworkAdapterPromiscModePolicy", .when = PART_ANY),
+    FIELD_B("TraceEnabled", A, trace, .when = PART_ANY),
+    FIELD_T("TraceFile", A, trace_file, NULL, .when = PART_ANY),
     FIELD_U("BootPriority", A, boot_priority, 0, 0, "", ""),
-    FIELD_T("BandwidthGroup", A, bandwidth_group, NULL),
-    FIELD_E("AttachmentType", A, attachment, attach, "NetworkAttachmentType", .live = true),
-    FIELD_T("BridgedInterface", A, bridged_if, NULL, .live = true),
-    FIELD_T("HostOnlyInterface", A, host_only_if, NULL, .live = true),
-    FIELD_T("HostOnlyNetwork", A, host_only_network, NULL, .live = true),
-    FIELD_T("InternalNetwork", A, internal_network, "intnet", .live = true),
-    FIELD_T("NATNetwork", A, nat_network, NULL, .live = true),
-    FIELD_T("CloudNetwork", A, cloud_network, NULL),
-    FIELD_T("GenericDriver", A, generic_driver, NULL, .live = true),
+    FIELD_T("BandwidthGroup", A, bandwidth_group, NULL, .when = PART_SAVED),
+    FIELD_E("AttachmentType", A, attachment, attach, "NetworkAttachmentType", .when = PART_ANY),
+    FIELD_T("BridgedInterface", A, bridged_if, NULL, .when = PART_ANY),
+    FIELD_T("HostOnlyInterface", A, host_only_if, NULL, .when = PART_ANY),
+    FIELD_T("HostOnlyNetwork", A, host_only_network, NULL, .when = PART_ANY),
+    FIELD_T("InternalNetwork", A, internal_network, "intnet", .when = PART_ANY),
+    FIELD_T("NATNetwork", A, nat_network, NULL, .when = PART_ANY),
+    FIELD_T("CloudNetwork", A, cloud_network, NULL, .when = PART_ANY),
+    FIELD_T("GenericDriver", A, generic_driver, NULL, .when = PART_ANY),
     {NULL, NULL, NULL, NULL},
 };
 const struct bus_interface adapter_interface = {.info = (GDBusInterfaceInfo *)&api_inetwork_adapter_interface,
@@ -109,10 +109,10 @@ static const struct bus_property serial_properties[] = {
     FIELD_B("Enabled", S, enabled),
     FIELD_U("IOBase", S, io_base, 0, 0xffff, "I/O base", ""),
     FIELD_U("IRQ", S, irq, 0, 255, "IRQ", ""),
-    FIELD_E("HostMode", S, mode, uart_mode, "PortMode", .live = true),
-    FIELD_B("Server", S, server, .live = true),
-    FIELD_T("Path", S, path, NULL, .live = true),
-    FIELD_E("UartType", S, type, uart_type, "UartType"),
+    FIELD_E("HostMode", S, mode, uart_mode, "PortMode", .when = PART_ANY),
+    FIELD_B("Server", S, server, .when = PART_ANY),
+    FIELD_T("Path", S, path, NULL, .when = PART_ANY),
+    FIELD_E("UartType", S, type, uart_type, "UartType", .when = PART_SAVED),
     {NULL, NULL, NULL, NULL},
 };
 const struct bus_interface serial_interface = {.info = (GDBusInterfaceInfo *)&api_iserial_port_interface,
@@ -124,7 +124,7 @@ static const struct bus_property parallel_properties[] = {
     FIELD_B("Enabled", L, enabled),
     FIELD_U("IOBase", L, io_base, 0, 0xffff, "I/O base", ""),
     FIELD_U("IRQ", L, irq, 0, 255, "IRQ", ""),
-    FIELD_T("Path", L, path, NULL, .live = true),
+    FIELD_T("Path", L, path, NULL, .when = PART_ANY),
     {NULL, NULL, NULL, NULL},
 };
 const struct bus_interface parallel_interface = {.info = (GDBusInterfaceInfo *)&api_iparallel_port_interface,

@@ -56,7 +56,7 @@ bool storage_add_controller(struct bus_call *call, GVariant **ret, GError **erro
         return api_fail(error, E_INVALIDARG, "Invalid storage bus '%s'", bus);
     if (*name == '\0' || strlen(name) > 255)
         return api_fail(error, E_INVALIDARG, "Invalid storage controller name '%s'", name);
-    if (!part_change(p, error))
+    if (!part_change(p, 0, error))
         return false;
     if (controller_find(p->s, name) != NULL)
         return api_fail(error, VBOX_E_OBJECT_IN_USE, "Storage controller named '%s' already exists", name);
@@ -83,7 +83,7 @@ bool storage_remove_controller(struct bus_call *call, GVariant **ret, GError **e
     (void)ret;
     g_variant_get(call->args, "(&s)", &name);
     struct settings_controller *c = controller_or_fail(p, name, error);
-    if (c == NULL || !part_change(p, error))
+    if (c == NULL || !part_change(p, 0, error))
         return false;
     g_ptr_array_remove(p->s->hardware.controllers, c);
     return true;
@@ -256,7 +256,7 @@ bool storage_attach(struct bus_call *call, GVariant **ret, GError **error)
                         name);
     bool plug = p->live && kind == DEVICE_HARD_DISK;
     if (!medium_of_kind(p, path, (enum settings_device)kind, &m, error) || (m != NULL && !may_attach(p, m, error)) ||
-        (plug ? !plug_live(p, &at, m, error) : !part_change(p, error)))
+        (plug ? !plug_live(p, &at, m, error) : !part_change(p, 0, error)))
         return false;
     if (m != NULL && medium_needs_diff(m) && (m = medium_implicit_diff(m, p->s, error)) == NULL)
         return false;
@@ -290,7 +290,7 @@ bool storage_detach(struct bus_call *call, GVariant **ret, GError **error)
     if (at.attachment == NULL)
         return nothing_there(&at, error);
     bool unplug = p->live && at.attachment->kind == DEVICE_HARD_DISK;
-    if (unplug ? !plug_live(p, &at, NULL, error) : !part_change(p, error))
+    if (unplug ? !plug_live(p, &at, NULL, error) : !part_change(p, 0, error))
         return false;
     g_ptr_array_remove(at.controller->attachments, at.attachment);
     if (unplug && !part_changed(p, error))
@@ -313,7 +313,7 @@ bool storage_mount(struct bus_call *call, GVariant **ret, GError **error)
         return false;
     if (at.attachment == NULL || at.attachment->kind == DEVICE_HARD_DISK)
         return nothing_there(&at, error);
-    if (!medium_of_kind(p, path, at.attachment->kind, &m, error) || !part_change_live(p, error) ||
+    if (!medium_of_kind(p, path, at.attachment->kind, &m, error) || !part_change(p, PART_LIVE, error) ||
         (p->live && !mount_live(p, &at, at.attachment->kind, m, force, error)))
         return false;
     put_medium(p, at.attachment, m);
@@ -345,7 +345,7 @@ bool storage_flags(struct bus_call *call, GVariant **ret, GError **error)
     if (p->live && g_variant_n_children(dict) == 1 && g_variant_lookup(dict, "HotPluggable", "b", &on) &&
         at.attachment->hotpluggable == on)
         return true; /* as it is: a disk that came while the machine runs */
-    if (!part_change(p, error))
+    if (!part_change(p, 0, error))
         return false;
     for (unsigned k = 0; k < G_N_ELEMENTS(flags); k++)
         if (g_variant_lookup(dict, flags[k].name, "b", &on))

@@ -27,7 +27,7 @@ static bool set_audio_driver(struct bus_call *call, const struct bus_property *r
     (void)row;
     if (!usual && index < 0)
         return api_fail(error, E_INVALIDARG, "Invalid AudioDriverType: '%s'", name);
-    if (!part_change(p, error))
+    if (!part_change(p, PART_SAVED, error))
         return false;
     p->s->hardware.audio.use_default = usual;
     if (!usual)
@@ -57,7 +57,7 @@ static bool set_audio_codec(struct bus_call *call, const struct bus_property *ro
     (void)row;
     if (index < 0)
         return api_fail(error, E_INVALIDARG, "Invalid AudioCodecType: '%s'", g_variant_get_string(val, NULL));
-    if (!part_change(p, error))
+    if (!part_change(p, 0, error))
         return false;
     p->s->hardware.audio.codec = (enum settings_audio_codec)index;
     return true;
@@ -65,8 +65,8 @@ static bool set_audio_codec(struct bus_call *call, const struct bus_property *ro
 
 static const struct bus_property properties[] = {
     FIELD_B("Enabled", M, HW(audio.enabled)),
-    FIELD_B("EnabledIn", M, HW(audio.in), .live = true),
-    FIELD_B("EnabledOut", M, HW(audio.out), .live = true),
+    FIELD_B("EnabledIn", M, HW(audio.in), .when = PART_ANY),
+    FIELD_B("EnabledOut", M, HW(audio.out), .when = PART_ANY),
     FIELD_E("AudioController", M, HW(audio.controller), audio_controller, "AudioControllerType"),
     {"AudioCodec", get_audio_codec, set_audio_codec, NULL},
     {"AudioDriver", get_audio_driver, set_audio_driver, NULL},

@@ -20,7 +20,7 @@ static bool create(struct bus_call *call, GVariant **ret, GError **error)
     if (kind < 0 || limit < 0 || *name == '\0')
         return api_fail(error, E_INVALIDARG, "Invalid bandwidth group '%s' of type '%s' with limit %" G_GINT64_FORMAT,
                         name, type, limit);
-    if (!part_change(p, error))
+    if (!part_change(p, PART_SAVED, error))
         return false;
     if (LIST_FIND(p->s->hardware.bandwidth_groups, settings_bandwidth_group, name) != G_MAXUINT)
         return list_taken("Bandwidth group", name, error);
@@ -59,7 +59,7 @@ static bool drop(struct bus_call *call, GVariant **ret, GError **error)
     g_variant_get(call->args, "(&s)", &name);
     if (p->s != NULL && users(p->s, name) > 0)
         return api_fail(error, VBOX_E_OBJECT_IN_USE, "The bandwidth group '%s' is still in use", name);
-    return list_remove_named(call, LIST, "bandwidth group", error);
+    return list_remove_named(call, LIST, PART_SAVED, "bandwidth group", error);
 }
 
 static char *group_path(const struct part *p, const G *g)

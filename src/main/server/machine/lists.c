@@ -27,13 +27,13 @@ static GPtrArray *list_at(const struct part *p, size_t list_offset)
     return *(GPtrArray **)((char *)p->s + list_offset);
 }
 
-bool list_remove_named(struct bus_call *call, size_t list_offset, const char *what, GError **error)
+bool list_remove_named(struct bus_call *call, size_t list_offset, unsigned when, const char *what, GError **error)
 {
     struct part *p = call->object;
     const char *name;
 
     g_variant_get(call->args, "(&s)", &name);
-    if (!part_change(p, error))
+    if (!part_change(p, when, error))
         return false;
     GPtrArray *list = list_at(p, list_offset);
     guint n = LIST_FIND(list, settings_property, name);

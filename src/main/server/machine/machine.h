@@ -71,7 +71,7 @@ bool machine_move_to(struct bus_call *call, GVariant **ret, GError **error);
 bool list_taken(const char *what, const char *name, GError **error);
 bool list_missing(const char *what, const char *name, GError **error);
 /** Removes the item called by the call's only argument. */
-bool list_remove_named(struct bus_call *call, size_t list_offset, const char *what, GError **error);
+bool list_remove_named(struct bus_call *call, size_t list_offset, unsigned when, const char *what, GError **error);
 /** What a class's find answers for MACHINE_NAME: the part is the item. */
 struct part *list_item(struct service *s, struct bus_peer *peer, const char *node, size_t list_offset);
 GVariant *list_describe(struct part *p, const struct bus_interface *interface, const GPtrArray *list);

@@ -34,7 +34,7 @@ static bool set_name(struct bus_call *call, const struct bus_property *row, GVar
     const struct machine *other = machine_find_name(p->service, name);
     if (other != NULL && other != p->machine)
         return api_fail(error, VBOX_E_OBJECT_IN_USE, "A machine named '%s' already exists", name);
-    if (!part_change(p, error))
+    if (!part_change(p, PART_SAVED, error))
         return false;
     g_free(p->s->name);
     p->s->name = g_strdup(name);
@@ -77,7 +77,7 @@ static bool set_groups(struct bus_call *call, const struct bus_property *row, GV
     g_autofree const char **names = g_variant_get_strv(val, NULL);
 
     (void)row;
-    return part_change(p, error) && machine_set_groups(p->s, names, error);
+    return part_change(p, PART_SAVED, error) && machine_set_groups(p->s, names, error);
 }
 
 static bool set_os_type(struct bus_call *call, const struct bus_property *row, GVariant *val, GError **error)
@@ -105,7 +105,7 @@ static bool set_long_mode(struct bus_call *call, const struct bus_property *row,
     struct part *p = call->object;
 
     (void)row;
-    if (!part_change(p, error))
+    if (!part_change(p, 0, error))
         return false;
     p->s->hardware.cpu.long_mode = g_variant_get_boolean(val) ? LONG_MODE_ON : LONG_MODE_OFF;
     return true;
@@ -124,7 +124,7 @@ static bool set_clock(struct bus_call *call, const struct bus_property *row, GVa
     struct part *p = call->object;
 
     (void)row;
-    if (!part_change(p, error))
+    if (!part_change(p, 0, error))
         return false;
     p->s->hardware.clock = g_variant_get_boolean(val) ? CLOCK_UTC : CLOCK_LOCAL;
     return true;
@@ -165,7 +165,7 @@ static bool set_hardware_uuid(struct bus_call *call, const struct bus_property *
     (void)row;
     if (*text != '\0' && !api_uuid_parse(text, id))
         return api_fail(error, E_INVALIDARG, "Invalid UUID '%s'", text);
-    if (!part_change(p, error))
+    if (!part_change(p, 0, error))
         return false;
     g_free(p->s->hardware.uuid);
     p->s->hardware.uuid = *text != '\0' ? g_strdup_printf("{%s}", id) : NULL;
@@ -270,18 +270,18 @@ static GVariant *get_own(const struct bus_call *call, const struct bus_property 
 
 const struct bus_property machine_properties[] = {
     {"Name", get_name, set_name, NULL},
-    FIELD_T("Description", M, description, NULL),
+    FIELD_T("Description", M, description, NULL, .when = PART_ANY),
     OWN("Id", IS_ID),
     {"Groups", get_groups, set_groups, NULL},
     {"OSTypeId", field_get, set_os_type, &(const struct field){.kind = FIELD_STR, .offset = offsetof(M, os_type)}},
     {"HardwareUUID", get_hardware_uuid, set_hardware_uuid, NULL},
     FIELD_U("CPUCount", M, HW(cpu.count), 1, 64, "virtual CPU count", ""),
     FIELD_B("CPUHotPlugEnabled", M, HW(cpu.hotplug)),
-    FIELD_U("CPUExecutionCap", M, HW(cpu.execution_cap), 1, 100, "CPU execution cap", "%", .live = true),
+    FIELD_U("CPUExecutionCap", M, HW(cpu.execution_cap), 1, 100, "CPU execution cap", "%", .when = PART_LIVE),
     FIELD_U("CPUIDPortabilityLevel", M, HW(cpu.portability_level), 0, 3, "CPUID portability level", ""),
     FIELD_T("CPUProfile", M, HW(cpu.profile), "host"),
     FIELD_U("MemorySize", M, HW(ram_mib), 4, 2097152, "RAM size", " MB"),
-    FIELD_U("MemoryBalloonSize", M, HW(balloon_mib), 0, 2097152, "memory balloon size", " MB", .live = true),
+    FIELD_U("MemoryBalloonSize", M, HW(balloon_mib), 0, 2097152, "memory balloon size", " MB", .when = PART_LIVE),
     FIELD_B("PageFusionEnabled", M, HW(page_fusion)),
     FIELD_E("GraphicsControllerType", M, HW(graphics), graphics, "GraphicsControllerType"),
     FIELD_U("VRAMSize", M, HW(vram_mib), 0, 256, "VRAM size", " MB"),
@@ -333,35 +333,35 @@ const struct bus_property machine_properties[] = {
     FIELD_B("HWVirtExVirtVmsaveVmload", M, HW(cpu.vmsave_vmload)),
     {"SnapshotFolder", get_snapshot_folder, field_set,
      &(const struct field){.kind = FIELD_STR, .offset = offsetof(M, snapshot_folder)}},
-    FIELD_E("ClipboardMode", M, HW(clipboard), sharing, "ClipboardMode", .live = true),
-    FIELD_B("ClipboardFileTransfersEnabled", M, HW(clipboard_files), .live = true),
-    FIELD_E("DnDMode", M, HW(drag_and_drop), sharing, "DnDMode", .live = true),
+    FIELD_E("ClipboardMode", M, HW(clipboard), sharing, "ClipboardMode", .when = PART_LIVE),
+    FIELD_B("ClipboardFileTransfersEnabled", M, HW(clipboard_files), .when = PART_LIVE),
+    FIELD_E("DnDMode", M, HW(drag_and_drop), sharing, "DnDMode", .when = PART_LIVE),
     FIELD_B("TeleporterEnabled", M, teleporter.enabled),
-    FIELD_U("TeleporterPort", M, teleporter.port, 0, 65535, "teleporter port", ""),
-    FIELD_T("TeleporterAddress", M, teleporter.address, NULL),
+    FIELD_U("TeleporterPort", M, teleporter.port, 0, 65535, "teleporter port", "", .when = PART_SAVED),
+    FIELD_T("TeleporterAddress", M, teleporter.address, NULL, .when = PART_SAVED),
     FIELD_B("TracingEnabled", M, debugging.tracing),
     FIELD_T("TracingConfig", M, debugging.tracing_config, NULL),
     FIELD_B("AllowTracingToAccessVM", M, debugging.tracing_vm_access),
-    FIELD_B("AutostartEnabled", M, autostart.enabled, .live = true),
-    FIELD_U("AutostartDelay", M, autostart.delay_s, 0, 0, "", "", .live = true),
-    FIELD_E("AutostopType", M, autostart.autostop, autostop, "AutostopType"),
-    FIELD_T("DefaultFrontend", M, HW(frontend), NULL),
-    FIELD_E("VMProcessPriority", M, priority, priority, "VMProcPriority", .live = true),
+    FIELD_B("AutostartEnabled", M, autostart.enabled, .when = PART_ANY),
+    FIELD_U("AutostartDelay", M, autostart.delay_s, 0, 0, "", "", .when = PART_ANY),
+    FIELD_E("AutostopType", M, autostart.autostop, autostop, "AutostopType", .when = PART_ANY),
+    FIELD_T("DefaultFrontend", M, HW(frontend), NULL, .when = PART_SAVED),
+    FIELD_E("VMProcessPriority", M, priority, priority, "VMProcPriority", .when = PART_ANY),
     FIELD_B("IOCacheEnabled", M, HW(io_cache)),
     FIELD_U("IOCacheSize", M, HW(io_cache_mib), 0, 0, "", ""),
-    FIELD_T("IconData", M, icon, NULL),
+    FIELD_T("IconData", M, icon, NULL, .when = PART_SAVED),
     FIELD_B("SMBIOSUuidLittleEndian", M, HW(firmware.smbios_uuid_le)),
     FIELD_B("AutoSerialNumGen", M, HW(firmware.auto_serial)),
     FIELD_E("TPMType", M, HW(tpm), tpm, "TpmType"),
     FIELD_T("TPMLocation", M, HW(tpm_location), NULL),
-    FIELD_T("TeleporterPassword", M, teleporter.password, NULL),
-    FIELD_B("EmulatedUSBCardReaderEnabled", M, HW(card_reader)),
+    FIELD_T("TeleporterPassword", M, teleporter.password, NULL, .when = PART_SAVED),
+    FIELD_B("EmulatedUSBCardReaderEnabled", M, HW(card_reader), .when = PART_SAVED),
     FIELD_E("VMExecutionEngine", M, engine, engine, "VMExecutionEngine"),
-    FIELD_E("GuestDebugProvider", M, debugging.provider, debug_provider, "GuestDebugProvider"),
-    FIELD_E("GuestDebugIoProvider", M, debugging.io, debug_io, "GuestDebugIoProvider"),
-    FIELD_T("GuestDebugAddress", M, debugging.address, NULL),
-    FIELD_U("GuestDebugPort", M, debugging.port, 0, 65535, "debugger port", ""),
-    FIELD_B("RecordingEnabled", M, recording.enabled, .live = true),
+    FIELD_E("GuestDebugProvider", M, debugging.provider, debug_provider, "GuestDebugProvider", .when = PART_ANY),
+    FIELD_E("GuestDebugIoProvider", M, debugging.io, debug_io, "GuestDebugIoProvider", .when = PART_ANY),
+    FIELD_T("GuestDebugAddress", M, debugging.address, NULL, .when = PART_ANY),
+    FIELD_U("GuestDebugPort", M, debugging.port, 0, 65535, "debugger port", "", .when = PART_ANY),
+    FIELD_B("RecordingEnabled", M, recording.enabled, .when = PART_ANY),
     OWN("SettingsFilePath", IS_FILE),
     OWN("LogFolder", IS_LOGS),
     OWN("SettingsModified", IS_MODIFIED),

@@ -147,7 +147,7 @@ bool machine_move_to(struct bus_call *call, GVariant **ret, GError **error)
     g_variant_get(call->args, "(&s&s)", &base, &type);
     if (g_ascii_strcasecmp(type, "basic") != 0)
         return api_fail(error, E_INVALIDARG, "Invalid type of move '%s' (must be basic)", type);
-    if (!part_change(p, error))
+    if (!part_change(p, PART_SAVED, error))
         return false;
     if (m->vm != NULL || p->session == NULL)
         return api_fail(error, VBOX_E_INVALID_VM_STATE, "The machine '%s' cannot be moved now", machine_name(m));
@@ -209,7 +209,7 @@ bool machine_save_settings(struct bus_call *call, GVariant **ret, GError **error
 
     (void)ret;
     if (p->session == NULL) {
-        if (!part_change(p, error))
+        if (!part_change(p, PART_SAVED, error))
             return false;
         g_autofree char *folder = g_path_get_dirname(m->path);
         g_mkdir_with_parents(folder, 0700);

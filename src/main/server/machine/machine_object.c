@@ -77,7 +77,7 @@ static bool set_boot_order(struct bus_call *call, GVariant **ret, GError **error
         return false;
     if (d < 0)
         return api_fail(error, E_INVALIDARG, "Invalid boot device: '%s'", type);
-    if (!part_change(p, error))
+    if (!part_change(p, 0, error))
         return false;
     p->s->hardware.boot_order[position - 1] = (enum settings_device)d;
     return true;

@@ -27,7 +27,7 @@ bool machine_set_cpuid(struct bus_call *call, GVariant **ret, GError **error)
 
     (void)ret;
     g_variant_get(call->args, "(uuuuuu)", &leaf, &subleaf, &eax, &ebx, &ecx, &edx);
-    if (!part_change(p, error))
+    if (!part_change(p, 0, error))
         return false;
     GPtrArray *list = p->s->hardware.cpu.leaves;
     drop_leaf(list, leaf, subleaf);
@@ -47,7 +47,7 @@ bool machine_remove_cpuid(struct bus_call *call, GVariant **ret, GError **error)
 
     (void)ret;
     g_variant_get(call->args, "(uu)", &leaf, &subleaf);
-    if (!part_change(p, error))
+    if (!part_change(p, 0, error))
         return false;
     drop_leaf(p->s->hardware.cpu.leaves, leaf, subleaf);
     return true;
@@ -58,7 +58,7 @@ bool machine_remove_cpuids(struct bus_call *call, GVariant **ret, GError **error
     struct part *p = call->object;
 
     (void)ret;
-    if (!part_change(p, error))
+    if (!part_change(p, 0, error))
         return false;
     g_ptr_array_set_size(p->s->hardware.cpu.leaves, 0);
     return true;
@@ -91,7 +91,7 @@ static bool may_plug(struct part *p, guint32 cpu, GError **error)
     if (p->machine->vm != NULL)
         return api_fail(error, VBOX_E_NOT_SUPPORTED, "CPUs of the running machine '%s' cannot come and go",
                         machine_name(p->machine));
-    if (!part_change(p, error))
+    if (!part_change(p, 0, error))
         return false;
     if (!p->s->hardware.cpu.hotplug)
         return api_fail(error, VBOX_E_INVALID_VM_STATE, "CPU hotplug is not enabled for '%s'",
@@ -154,7 +154,7 @@ bool machine_attach_pci(struct bus_call *call, GVariant **ret, GError **error)
 
     (void)ret;
     g_variant_get(call->args, "(uu&s)", &host, &guest, &name);
-    if (!part_change(p, error))
+    if (!part_change(p, 0, error))
         return false;
     GPtrArray *list = p->s->hardware.pci_devices;
     if (pci_at(list, host) != G_MAXUINT)
@@ -177,7 +177,7 @@ bool machine_detach_pci(struct bus_call *call, GVariant **ret, GError **error)
 
     (void)ret;
     g_variant_get(call->args, "(u)", &host);
-    if (!part_change(p, error))
+    if (!part_change(p, 0, error))
         return false;
     guint n = pci_at(p->s->hardware.pci_devices, host);
     if (n == G_MAXUINT)
@@ -274,7 +274,7 @@ bool machine_set_recording(struct bus_call *call, GVariant **ret, GError **error
     g_variant_get(call->args, "(u&s&s)", &id, &option, &val);
     if (id >= SCREENS_MAX)
         return api_fail(error, E_INVALIDARG, "Invalid screen: %u (must be below %u)", id, SCREENS_MAX);
-    if (!part_change_live(p, error))
+    if (!part_change(p, PART_ANY, error))
         return false;
     if (!set_screen(screen_of(p->s->recording.screens, id), option, val))
         return api_fail(error, E_INVALIDARG, "Invalid recording option '%s' or value '%s'", option, val);

@@ -20,7 +20,7 @@ static bool add(struct bus_call *call, GVariant **ret, GError **error)
     if (proto < 0)
         return api_fail(error, E_INVALIDARG, "Invalid protocol '%s' (must be TCP or UDP)", protocol);
     struct settings_adapter *a = p->base;
-    if (!part_change_live(p, error))
+    if (!part_change(p, PART_ANY, error))
         return false;
     g_autofree char *made = g_strdup_printf("%s%u-%s-%u", field_word_to_api("NATProtocol", settings_proto_names[proto]),
                                             host_port, guest_ip, guest_port);
@@ -54,7 +54,7 @@ static bool drop(struct bus_call *call, GVariant **ret, GError **error)
     (void)ret;
     g_variant_get(call->args, "(&s)", &name);
     struct settings_adapter *a = p->base;
-    if (!part_change_live(p, error))
+    if (!part_change(p, PART_ANY, error))
         return false;
     guint n = LIST_FIND(a->nat.forwards, settings_forward, name);
     if (n == G_MAXUINT)

@@ -9,7 +9,7 @@ bool part_property_set(struct bus_call *call, GPtrArray *list, GError **error)
     const char *key, *val;
 
     g_variant_get(call->args, "(&s&s)", &key, &val);
-    if (!part_change_live(p, error))
+    if (!part_change(p, PART_ANY, error))
         return false;
     settings_property_set(list, key, val);
     return part_changed(p, error);

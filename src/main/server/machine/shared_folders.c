@@ -35,7 +35,7 @@ bool list_add_folder(struct bus_call *call, GVariant **ret, GError **error)
     struct part *p = call->object;
 
     (void)ret;
-    return part_change(p, error) && add_folder(p->s->hardware.shared_folders, call->args, error);
+    return part_change(p, 0, error) && add_folder(p->s->hardware.shared_folders, call->args, error);
 }
 
 static bool must_run(const struct machine *m, GError **error)
@@ -75,7 +75,7 @@ bool list_remove_transient_folder(struct bus_call *call, GVariant **ret, GError 
 bool list_remove_folder(struct bus_call *call, GVariant **ret, GError **error)
 {
     (void)ret;
-    return list_remove_named(call, LIST, "shared folder", error);
+    return list_remove_named(call, LIST, 0, "shared folder", error);
 }
 
 /* ---- ISharedFolder ---- */

@@ -18,7 +18,7 @@ bool list_add_usb(struct bus_call *call, GVariant **ret, GError **error)
     int kind = field_api_to_word("USBControllerType", settings_usb_type_names, type);
     if (kind < 0)
         return api_fail(error, E_INVALIDARG, "Invalid USB controller type '%s'", type);
-    if (!part_change(p, error))
+    if (!part_change(p, 0, error))
         return false;
     if (LIST_FIND(p->s->hardware.usb_controllers, settings_usb_controller, name) != G_MAXUINT)
         return list_taken("USB controller", name, error);
@@ -33,7 +33,7 @@ bool list_add_usb(struct bus_call *call, GVariant **ret, GError **error)
 bool list_remove_usb(struct bus_call *call, GVariant **ret, GError **error)
 {
     (void)ret;
-    return list_remove_named(call, LIST, "USB controller", error);
+    return list_remove_named(call, LIST, 0, "USB controller", error);
 }
 
 bool list_rename_usb(struct bus_call *call, GVariant **ret, GError **error)
@@ -43,7 +43,7 @@ bool list_rename_usb(struct bus_call *call, GVariant **ret, GError **error)
 
     (void)ret;
     g_variant_get(call->args, "(&s&s)", &name, &other);
-    if (!part_change(p, error))
+    if (!part_change(p, 0, error))
         return false;
     GPtrArray *list = p->s->hardware.usb_controllers;
     guint n = LIST_FIND(list, settings_usb_controller, name);

@@ -16,7 +16,7 @@ static bool insert(struct bus_call *call, GVariant **ret, GError **error)
     struct part *p = call->object;
 
     (void)ret;
-    return part_change(p, error) && usb_filters_insert(list_of(p), call->args, false, error);
+    return part_change(p, PART_SAVED, error) && usb_filters_insert(list_of(p), call->args, false, error);
 }
 
 static bool modify(struct bus_call *call, GVariant **ret, GError **error)
@@ -24,7 +24,7 @@ static bool modify(struct bus_call *call, GVariant **ret, GError **error)
     struct part *p = call->object;
 
     (void)ret;
-    return part_change(p, error) && usb_filters_modify(list_of(p), call->args, error);
+    return part_change(p, PART_SAVED, error) && usb_filters_modify(list_of(p), call->args, error);
 }
 
 static bool drop(struct bus_call *call, GVariant **ret, GError **error)
@@ -32,7 +32,7 @@ static bool drop(struct bus_call *call, GVariant **ret, GError **error)
     struct part *p = call->object;
 
     (void)ret;
-    return part_change(p, error) && usb_filters_remove(list_of(p), call->args, error);
+    return part_change(p, PART_SAVED, error) && usb_filters_remove(list_of(p), call->args, error);
 }
 
 static bool get_all(struct bus_call *call, GVariant **ret, GError **error)
@@ -92,7 +92,7 @@ static bool set(struct bus_call *call, const struct bus_property *row, GVariant 
     g_variant_dict_init(&d, NULL);
     g_variant_dict_insert_value(&d, row->name, val);
     g_autoptr(GVariant) values = g_variant_ref_sink(g_variant_dict_end(&d));
-    if (!usb_filter_check(values, error) || !part_change(p, error))
+    if (!usb_filter_check(values, error) || !part_change(p, PART_SAVED, error))
         return false;
     usb_filter_apply(p->base, values);
     return true;

@@ -27,12 +27,12 @@ static bool get(struct bus_call *call, GVariant **ret, GError **error)
 
 static const struct bus_method methods[] = {{"SetVRDEProperty", set}, {"GetVRDEProperty", get}, {NULL, NULL}};
 static const struct bus_property properties[] = {
-    FIELD_B("Enabled", M, HW(vrde.enabled), .live = true),
-    FIELD_E("AuthType", M, HW(vrde.auth), auth, "AuthType"),
-    FIELD_B("AllowMultiConnection", M, HW(vrde.multi_connection)),
-    FIELD_B("ReuseSingleConnection", M, HW(vrde.reuse_connection)),
-    FIELD_T("AuthLibrary", M, HW(vrde.auth_library), NULL),
-    FIELD_T("VRDEExtPack", M, HW(vrde.ext_pack), NULL),
+    FIELD_B("Enabled", M, HW(vrde.enabled), .when = PART_ANY),
+    FIELD_E("AuthType", M, HW(vrde.auth), auth, "AuthType", .when = PART_ANY),
+    FIELD_B("AllowMultiConnection", M, HW(vrde.multi_connection), .when = PART_ANY),
+    FIELD_B("ReuseSingleConnection", M, HW(vrde.reuse_connection), .when = PART_ANY),
+    FIELD_T("AuthLibrary", M, HW(vrde.auth_library), NULL, .when = PART_ANY),
+    FIELD_T("VRDEExtPack", M, HW(vrde.ext_pack), NULL, .when = PART_ANY),
     {NULL, NULL, NULL, NULL},
 };
 const struct bus_interface vrde_interface = {
