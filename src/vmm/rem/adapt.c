@@ -25,11 +25,11 @@ void rem_translate_anew(struct rem *r, uint32_t block)
 /* @always: also a site that is marked already: an instruction may stand in several blocks. */
 static void caught(struct rem *r, const struct rem_site *s, enum patm_kind kind, bool always)
 {
-    struct rem_page *page = r->block[s->block].page;
+    struct rem_page *page = rem_block_of(r, s)->page;
     uint64_t gpa = page->gpa + s->off;
 
     if (patm_catch(r->patm, kind, gpa, page->key, now_ns()) || (always && patm_marked(r->patm, kind, gpa, page->key)))
-        rem_translate_anew(r, s->block);
+        rem_translate_anew(r, rem_number(r, rem_block_of(r, s)));
     page->caught = true;
 }
 
@@ -47,7 +47,7 @@ void rem_caught_device(struct rem *r, const struct rem_site *s)
 
 void rem_caught_apart(struct rem *r, const struct rem_site *s)
 {
-    if (r->lockstep == NULL && !r->block[s->block].copies)
+    if (r->lockstep == NULL && !rem_block_of(r, s)->copies)
         caught(r, s, PATM_APART, true);
 }
 
@@ -58,14 +58,14 @@ void rem_no_form(const struct rem_tr *t, enum patm_kind kind)
 
 void rem_not_device(struct rem *r, const struct rem_site *s)
 {
-    const struct rem_page *page = r->block[s->block].page;
+    const struct rem_page *page = rem_block_of(r, s)->page;
 
     r->stats.not_devices++;
     if (++r->strays < STRAYS_MAX)
         return;
     r->strays = 0;
     patm_release(r->patm, PATM_DEVICE, page->gpa + s->off, page->key);
-    rem_translate_anew(r, s->block);
+    rem_translate_anew(r, rem_number(r, rem_block_of(r, s)));
 }
 
 bool rem_marked_at(const struct rem_tr *t, enum patm_kind kind, unsigned off)

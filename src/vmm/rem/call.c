@@ -41,7 +41,7 @@ static void drop(struct rem_tr *t)
 static void emit_expected(struct rem_tr *t, int32_t pop)
 {
     struct x86_place place = e_at_index(S, T0, 4, REM_X_NOWHERE);
-    uint32_t link = rem_new_link(t, true);
+    uint32_t link = rem_new_link(t, true), imm;
     struct emit *e = &t->e;
     uint8_t *other;
 
@@ -49,13 +49,13 @@ static void emit_expected(struct rem_tr *t, int32_t pop)
     rem_load_x(t);
     e_align_jump(e, 8 + REM_LINK_OTHER);
     e_lea(e, true, S, &place);
-    t->r->link[link].imm = rem_off(t->r, e->p);
+    imm = rem_off(t->r, e->p);
     E_BYTES(e, 0xe3, 5, 0xe9, 0, 0, 0, 0); /* jrcxz over the jump; jmp */
     other = e->p;
     E_BYTES(e, 0x4d, 0x8d, 0xb6, 0, 0, 0, 0); /* lea r14, [r14 + 0] */
     e_store(e, &t->r->hot.pcbase, T0);
     adjust_rsp(t, pop, S);
-    t->r->link[link].rel = rem_off(t->r, e_jmp(e));
+    rem_link_at(t, link, e_jmp(e), imm);
     t->r->link[link].indirect = true;
     rem_stub_add(t, (struct rem_stub){.kind = STUB_EXPECT, .from = other, .site = t->site, .link = link});
 }

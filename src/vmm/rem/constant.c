@@ -27,7 +27,7 @@ static unsigned constant_bytes(struct rem *r, uint32_t site, const uint8_t *old)
 static bool patch_site(struct rem *r, uint32_t number, const uint8_t *old, const uint8_t *now)
 {
     const struct rem_site *s = &r->site[number];
-    uint8_t *end = r->code.rw + s->next;
+    uint8_t *end = r->code.rw + rem_next_of(s);
     unsigned n;
 
     if (!(s->flags & REM_S_CONSTANT) || (n = constant_bytes(r, number, old)) >= s->len ||

@@ -163,13 +163,13 @@ bool rem_device(struct rem *r, uint64_t *ret_host)
         port(r, what);
     else if ((what & 15) >= ACCESS_CLAC ? !set_ac(r, (what & 15) == ACCESS_STAC) : !memory(r, what))
         return false;
-    if (atomic_load_explicit(&c->ff.quiet, memory_order_relaxed) == 0 || r->block[s->block].stale) {
+    if (atomic_load_explicit(&c->ff.quiet, memory_order_relaxed) == 0 || rem_block_of(r, s)->stale) {
         *ret_host = leave_behind(r, s);
         return true;
     }
     if (r->pairs_epoch != r->flat->x_epoch)
         rem_pairs_forget(r);
-    *ret_host = (uint64_t)(uintptr_t)(r->code.rx + s->next);
+    *ret_host = (uint64_t)(uintptr_t)(r->code.rx + rem_next_of(s));
     return true;
 }
 

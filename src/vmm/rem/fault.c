@@ -47,7 +47,8 @@ bool rem_fault(int sig, void *context)
         swap_low_bytes(&regs[low_registers[s->flags >> 2 & 3]]);
     if (s->slow == 0)
         r->hot.site = (uint32_t)(s - r->site);
-    regs[REG_RIP] = (greg_t)(uintptr_t)(r->code.rx + (s->slow != 0 ? s->slow : r->slow));
+    regs[REG_RIP] =
+        (greg_t)(uintptr_t)(r->code.rx + (s->slow > REM_SLOW_ALWAYS ? rem_beside(s->start, s->slow) : r->slow));
     r->stats.faults++;
     return true;
 }

@@ -203,11 +203,9 @@ void rem_group_sites(struct rem_tr *t, uint32_t first)
     if (t->no_groups || end == REM_NO_GROUP)
         return;
     for (uint32_t s = first; s < t->r->sites; s++)
-        t->r->site[s].until = t->r->run.insn[end].off;
+        t->r->site[s].until = (uint32_t)(t->r->run.insn[end].off - t->n->off) & 0x3ffu;
     if (t->groups.leads[k])
-        t->r->site[first].leads = (uint8_t)(!g->write          ? REM_LEADS_READ
-                                            : g->leader_writes ? REM_LEADS_WRITE
-                                                               : REM_LEADS_LATER);
+        t->r->site[first].leads = (!g->write ? REM_LEADS_READ : g->leader_writes ? REM_LEADS_WRITE : REM_LEADS_LATER);
 }
 
 static void emit_copy(struct rem_tr *t, unsigned from, unsigned to)

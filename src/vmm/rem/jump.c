@@ -48,6 +48,14 @@ uint32_t rem_new_link(struct rem_tr *t, bool poll)
     return t->r->links++;
 }
 
+void rem_link_at(struct rem_tr *t, uint32_t link, const uint8_t *end, uint32_t imm)
+{
+    struct rem_link *l = &t->r->link[link];
+
+    l->rel = rem_off(t->r, end);
+    l->imm = imm == 0 ? 0 : (l->rel - imm) & 0x7ff;
+}
+
 void rem_aim_within(struct rem_tr *t, uint8_t *from, unsigned off, bool poll)
 {
     if (t->e.full)
@@ -85,7 +93,7 @@ static void across_segmented(struct rem_tr *t, int64_t target, bool poll)
 {
     int32_t off = (int32_t)(target & PAGE_MASK);
     struct x86_place place = e_at_index(S, T0, 4, REM_X_NOWHERE);
-    uint32_t link = rem_new_link(t, poll);
+    uint32_t link = rem_new_link(t, poll), imm;
     struct emit *e = &t->e;
     uint8_t *hit;
 
@@ -93,14 +101,14 @@ static void across_segmented(struct rem_tr *t, int64_t target, bool poll)
     rem_add_base(t, &t->c->ctx.seg[X86_CS].base, -off);
     rem_load_x(t);
     e_lea(e, true, S, &place);
-    t->r->link[link].imm = rem_off(t->r, e->p);
+    imm = rem_off(t->r, e->p);
     hit = e_jrcxz(e);
     rem_add_base(t, &t->r->hot.minus_cs, off);
     leave(t, link);
     e_here8(e, hit);
     rem_add_base(t, &t->r->hot.minus_cs, 0);
     e_store(e, &t->r->hot.pcbase, T0);
-    t->r->link[link].rel = rem_off(t->r, e_jmp(e));
+    rem_link_at(t, link, e_jmp(e), imm);
 }
 
 static void jump_across(struct rem_tr *t, int64_t target, bool poll)
@@ -114,7 +122,7 @@ static void jump_across(struct rem_tr *t, int64_t target, bool poll)
     struct emit *e = &t->e;
     int64_t delta = target & ~(int64_t)PAGE_MASK;
     struct x86_place page = e_at(T0, (int32_t)delta), place = e_at_index(S, T0, 4, REM_X_NOWHERE);
-    uint32_t link = rem_new_link(t, poll);
+    uint32_t link = rem_new_link(t, poll), imm;
     uint8_t *hit;
 
     rem_islands(t, REM_FAR, true);
@@ -122,12 +130,12 @@ static void jump_across(struct rem_tr *t, int64_t target, bool poll)
     e_lea(e, t->bits64, T0, &page);
     rem_load_x(t);
     e_lea(e, true, S, &place);
-    t->r->link[link].imm = rem_off(t->r, e->p);
+    imm = rem_off(t->r, e->p);
     hit = e_jrcxz(e);
     rem_emit_out(t, t->r->across_at, link, (unsigned)(target & PAGE_MASK));
     e_here8(e, hit);
     e_store(e, &t->r->hot.pcbase, T0);
-    t->r->link[link].rel = rem_off(t->r, e_jmp(e));
+    rem_link_at(t, link, e_jmp(e), imm);
 }
 
 void rem_emit_second_page(struct rem_tr *t, const struct rem_page *second)
@@ -146,7 +154,7 @@ void rem_emit_second_page(struct rem_tr *t, const struct rem_page *second)
     same = e_jrcxz(e);
     rem_stub_add(t, (struct rem_stub){.kind = STUB_SLOW, .from = e_jmp(e), .site = t->site});
     e_here8(e, same);
-    t->r->site[t->site].next = rem_off(t->r, e->p);
+    rem_goes_on_at(t, t->site, e->p);
 }
 
 void rem_emit_across(struct rem_tr *t, int64_t target)

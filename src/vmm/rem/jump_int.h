@@ -30,6 +30,8 @@ void rem_rip_into_t0(struct rem_tr *t, int64_t off);
 void rem_add_base(struct rem_tr *t, const uint64_t *base, int32_t more);
 /** A link of the block; @poll: of a jump that could be part of a loop without another question. */
 uint32_t rem_new_link(struct rem_tr *t, bool poll);
+/** The link's jump ends at @end, the place it expects at @imm, 0: none. */
+void rem_link_at(struct rem_tr *t, uint32_t link, const uint8_t *end, uint32_t imm);
 /** Aims the jump or call that ends at @from at @off in the page. */
 void rem_aim_within(struct rem_tr *t, uint8_t *from, unsigned off, bool poll);
 /** False, and the translation fails: a constant cannot hold it. */

@@ -4,11 +4,9 @@
  * A direct jump inside the page is one host jump. One into another page first compares the place X leads to with the
  * one it expects. An indirect jump does the same with the place of the whole target, so that what it expects holds in
  * every address space; any other target goes by the page's entries (call.c). What it expects is where it came last,
- * the first TRIES times it came elsewhere; after that it sticks to it.
+ * the first REM_LINK_TRIES times it came elsewhere; after that it sticks to it.
  */
 #include "vmm/rem/rem_int.h"
-
-#define TRIES 4u /* a function that is bound at its first call needs two */
 
 static void put32(struct rem *r, uint32_t end, int32_t v)
 {
@@ -18,6 +16,16 @@ static void put32(struct rem *r, uint32_t end, int32_t v)
 static void aim(struct rem *r, uint32_t end, uint32_t host)
 {
     e_aim(r->code.rw + end, r->code.rw + host);
+}
+
+static uint32_t imm_of(const struct rem_link *link)
+{
+    return link->rel - link->imm;
+}
+
+static uint32_t stub_of(const struct rem_link *link)
+{
+    return rem_beside(link->rel, link->stub);
 }
 
 /* Takes the link out of the list of the block it leads to. */
@@ -34,9 +42,13 @@ static void forget_link(struct rem *r, uint32_t number)
 
 static void expect(struct rem *r, struct rem_link *link, const struct rem_block *to)
 {
-    put32(r, link->imm, rem_x_place(to->page, to->off));
-    put32(r, link->imm + REM_LINK_OFFSET, -(int32_t)to->off);
-    aim(r, link->imm + REM_LINK_OTHER, ++link->aimed < TRIES ? link->stub : link->rel);
+    const uint32_t imm = imm_of(link);
+
+    if (link->aimed < REM_LINK_TRIES)
+        link->aimed++;
+    put32(r, imm, rem_x_place(to->page, to->off));
+    put32(r, imm + REM_LINK_OFFSET, -(int32_t)to->off);
+    aim(r, imm + REM_LINK_OTHER, link->aimed < REM_LINK_TRIES ? stub_of(link) : link->rel);
 }
 
 void rem_link_to(struct rem *r, uint32_t number, struct rem_block *to)
@@ -50,11 +62,11 @@ void rem_link_to(struct rem *r, uint32_t number, struct rem_block *to)
     if (link->indirect)
         expect(r, link, to);
     else if (link->imm != 0)
-        put32(r, link->imm, rem_x_place(to->page, 0));
+        put32(r, imm_of(link), rem_x_place(to->page, 0));
     aim(r, link->rel, to->vec && !link->vec ? to->host : link->poll ? to->polled : to->body);
     link->next = to->links;
     to->links = number;
-    link->to = rem_number(r, to) + 1;
+    link->to = (rem_number(r, to) + 1) & 0x1fffff;
     r->stats.links++;
     rem_serialize();
 }
@@ -64,12 +76,12 @@ void rem_unlink(struct rem *r, uint32_t number)
     struct rem_link *link = &r->link[number];
 
     if (link->imm != 0)
-        put32(r, link->imm, REM_X_NOWHERE);
+        put32(r, imm_of(link), REM_X_NOWHERE);
     if (link->indirect) {
         link->aimed = 0;
-        aim(r, link->imm + REM_LINK_OTHER, link->stub);
+        aim(r, imm_of(link) + REM_LINK_OTHER, stub_of(link));
     } else if (link->stub != 0) {
-        aim(r, link->rel, link->stub);
+        aim(r, link->rel, stub_of(link));
     }
     link->to = 0;
 }

@@ -141,7 +141,7 @@ static uint32_t next_insn(const struct rem *r, uint32_t site)
 {
     const struct rem_site *s = &r->site[site];
 
-    for (uint32_t n = site + 1; n < r->block[s->block].site_end; n++)
+    for (uint32_t n = site + 1; n < rem_block_of(r, s)->site_end; n++)
         if (r->site[n].off != s->off)
             return n;
     return UINT32_MAX;
@@ -149,7 +149,7 @@ static uint32_t next_insn(const struct rem *r, uint32_t site)
 
 static bool left_to_interpreter(const struct rem *r, uint32_t site)
 {
-    return r->site[site].slow == r->slow;
+    return r->site[site].slow == REM_SLOW_ALWAYS;
 }
 
 /* A jump to the next instruction: RIP does not tell whether it was taken, and translated code goes different ways. */

@@ -50,6 +50,11 @@ static uint32_t *entries_of(const struct rem *r, unsigned n)
     return (uint32_t *)(void *)(r->entries + (ENTRY_BYTES - over) + n * ENTRY_BYTES + CSAM_PAGE_BYTES);
 }
 
+const struct rem_page *rem_page_by_place(const struct rem *r, uint64_t place)
+{
+    return &r->page_room[(place - (uintptr_t)entries_of(r, 0)) / ENTRY_BYTES];
+}
+
 struct rem_page *rem_page_find(struct rem *r, uint64_t gpa, uint64_t key)
 {
     struct rem_page *p = r->page_hash[hash(gpa)];

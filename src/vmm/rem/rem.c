@@ -245,16 +245,16 @@ static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
 /* Where X leads; 0: nowhere. */
 static uint32_t code_by_x(struct rem *r, uint64_t gla)
 {
-    uint64_t word = rem_x_of(r->set, gla);
-    uint32_t host;
+    const uint64_t word = rem_x_of(r->set, gla);
+    const struct rem_block *b;
 
     if (word == 0 || !cpum_canonical(gla))
         return 0;
-    host = *(const uint32_t *)(uintptr_t)(word - REM_X_ODD + gla * 4);
-    if (host == 0)
+    b = rem_block_at(r, rem_page_by_place(r, word - REM_X_ODD + gla * 4), gla & PAGE_MASK);
+    if (b == NULL)
         return 0;
     run_in_page(r, gla);
-    return host + r->none + REM_PROLOGUE_BYTES;
+    return b->host;
 }
 
 uint64_t rem_elsewhere(struct rem *r)
@@ -272,7 +272,6 @@ uint64_t rem_elsewhere(struct rem *r)
         b = code_gpa(c, &gpa) ? code_for(r, gpa, false) : NULL;
         if (b == NULL)
             return 0;
-        rem_block_publish(r, b);
         host = b->host;
     }
     r->stats.elsewhere++;

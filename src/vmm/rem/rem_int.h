@@ -127,15 +127,24 @@ enum {
     REM_S_DEVICE = 64,   /* asks a device first */
     REM_S_CONSTANT = 128 /* its code ends with the instruction's immediate */
 };
-/** An instruction that may leave translated code. In order of start. */
+/** Numbers and host offsets in an arena alone: what belongs together is in the same one. */
+#define REM_HOST_BITS  21u
+#define REM_BLOCK_BITS 13u
+_Static_assert(REM_ARENA_BYTES == 1u << REM_HOST_BITS && REM_ARENA_BLOCKS == 1u << REM_BLOCK_BITS, "arena");
+/** An instruction that may leave translated code. In order of start. There are very many: 16 bytes. */
 struct rem_site {
-    uint32_t start, slow, next; /* host offsets; slow 0: nothing jumps to its slow path, but a fault leads there */
-    uint32_t block;
-    uint16_t off;
-    uint8_t len, flags;
-    uint16_t until; /* offset of the last instruction of its stretch; 0: is in none */
-    uint8_t leads;  /* enum rem_leads */
+    uint32_t start;                /* host offset; in its arena: */
+    uint32_t slow : REM_HOST_BITS; /* 0: nothing jumps to its slow path, but a fault leads there; or REM_SLOW_ALWAYS */
+    uint32_t flags : 8;
+    uint32_t leads : 2; /* enum rem_leads */
+    uint32_t next : REM_HOST_BITS;
+    uint32_t until : 10; /* how far behind it the last instruction of its stretch is; 0: it is that, or in none */
+    uint32_t block : REM_BLOCK_BITS;
+    uint32_t off : 12;
+    uint32_t len : 4;
 };
+#define REM_SLOW_ALWAYS 1u /* the interpreter runs it: by the trampoline "slow" */
+_Static_assert(sizeof(struct rem_site) == 16 && CSAM_RUN_BYTES < 1u << 10, "rem_site");
 /** In front of the site's instruction a group is probed: for reading; for writing, which the instruction itself does,
  * or a later one. */
 enum rem_leads { REM_LEADS_NOT, REM_LEADS_READ, REM_LEADS_WRITE, REM_LEADS_LATER };
@@ -149,15 +158,18 @@ struct rem_op {
 
 /** A jump that may be patched: a direct one, or the target an indirect one expects. */
 struct rem_link {
-    uint32_t rel;  /* end of the jump */
-    uint32_t imm;  /* end of the place that is expected; 0: target in the same page */
-    uint32_t stub; /* where the jump leads while it is not patched; a direct one with imm: nowhere, no place is right */
-    uint32_t next; /* link to the same block */
-    uint32_t to;   /* block it leads to now, + 1; 0: its stub */
-    bool vec, poll; /* vector registers are the guest's here; force flags must be asked for */
-    bool indirect;
-    uint8_t aimed; /* so often, if indirect, since its stub was last put back */
+    uint32_t rel;                  /* end of the jump */
+    uint32_t next;                 /* link to the same block */
+    uint32_t stub : REM_HOST_BITS; /* where the jump leads while it is not patched, in its arena; a direct one with imm:
+                                      nowhere, no place is right */
+    uint32_t imm : 11;          /* so far in front of rel the place that is expected ends; 0: target in the same page */
+    uint32_t to  : 21;          /* block it leads to now, + 1; 0: its stub */
+    uint32_t vec : 1, poll : 1; /* vector registers are the guest's here; force flags must be asked for */
+    uint32_t indirect : 1;
+    uint32_t aimed    : 3; /* so often, if indirect, since its stub was last put back; at most REM_LINK_TRIES */
 };
+_Static_assert(sizeof(struct rem_link) == 16 && REM_ARENAS_MAX * REM_ARENA_BLOCKS < 1u << 21, "rem_link");
+#define REM_LINK_TRIES 4u /* a function that is bound at its first call needs two */
 /* Of an indirect one, distances from imm: ends of the jump for other targets, and of the target's offset in its page.
  */
 #define REM_LINK_OTHER  7u
@@ -227,6 +239,19 @@ static inline uint32_t rem_number(const struct rem *r, const struct rem_block *b
 {
     return (uint32_t)(b - r->block);
 }
+/** Host offset @in_arena of the arena that @host is in. */
+static inline uint32_t rem_beside(uint32_t host, uint32_t in_arena)
+{
+    return (host & ~(REM_ARENA_BYTES - 1)) | in_arena;
+}
+static inline struct rem_block *rem_block_of(const struct rem *r, const struct rem_site *s)
+{
+    return &r->block[s->start / REM_ARENA_BYTES * REM_ARENA_BLOCKS + s->block];
+}
+static inline uint32_t rem_next_of(const struct rem_site *s)
+{
+    return rem_beside(s->start, s->next);
+}
 /** Where code runs: below 4 GiB. */
 static inline uint32_t rem_address(const struct rem *r, uint32_t host)
 {
@@ -236,7 +261,8 @@ static inline uint32_t rem_address(const struct rem *r, uint32_t host)
 /* ---- page.c: pages, blocks, what becomes of them when code changes ---- */
 struct rem_tr;
 struct rem_page *rem_page_find(struct rem *r, uint64_t gpa, uint64_t key);
-struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint64_t key); /* NULL: full, or not memory */
+const struct rem_page *rem_page_by_place(const struct rem *r, uint64_t place); /* one of its entries */
+struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint64_t key);      /* NULL: full, or not memory */
 struct rem_block *rem_block_at(struct rem *r, const struct rem_page *page, unsigned off); /* NULL: none */
 void rem_block_keep(struct rem *r, struct rem_block *b);
 /** Indirect jumps find it from now on. */

@@ -22,7 +22,7 @@ struct rem_site *rem_site_at(struct rem *r, uint32_t host)
 
 const struct iem_op *rem_op_make(struct rem *r, struct rem_site *s)
 {
-    const struct rem_block *b = &r->block[s->block];
+    const struct rem_block *b = rem_block_of(r, s);
     uint32_t number = (uint32_t)(s - r->site);
     struct rem_op *o = &r->ops[number % REM_OPS];
 
@@ -59,7 +59,7 @@ static uint64_t go_on_at(struct rem *r, uint32_t host)
 /* The second page of an instruction that lies in two has no X entry, or has become another page. */
 static uint64_t second_page(struct rem *r, const struct rem_site *s)
 {
-    const struct rem_block *rest = &r->block[s->block] - 1;
+    const struct rem_block *rest = rem_block_of(r, s) - 1;
     struct rem_page *now = rem_next_page(r, false);
     uint64_t gla = rem_next_gla(r);
 
@@ -67,7 +67,7 @@ static uint64_t second_page(struct rem *r, const struct rem_site *s)
         flat_set_x(r->flat, r->set, &r->c->mmu, gla, rem_x_word(now, gla));
         return go_on_at(r, s->start);
     }
-    rem_translate_anew(r, s->block);
+    rem_translate_anew(r, rem_number(r, rem_block_of(r, s)));
     return stop(r);
 }
 
@@ -92,7 +92,7 @@ static bool nothing_wanted(struct rem *r, const struct rem_site *s, const struct
 
     if ((s->flags & REM_S_VEC) || (vectors && !vectors_usable(c)))
         return false;
-    return !r->block[s->block].stale && c->ctx.rip == rem_rip(r, s->off + s->len) && follows(op) && same_world(r) &&
+    return !rem_block_of(r, s)->stale && c->ctx.rip == rem_rip(r, s->off + s->len) && follows(op) && same_world(r) &&
            r->rewrites == 0 && !r->full && cpum_quiet(c) && iem_op_quiet(c) &&
            rem_x_of(r->set, rem_gla_of(c, r->hot.pcbase)) != 0;
 }
@@ -159,7 +159,7 @@ static struct rem_site *next_in_stretch(struct rem_site *s)
 {
     uint16_t off = s->off;
 
-    if (s->until == 0 || s->until == off)
+    if (s->until == 0)
         return NULL;
     while (s->off == off)
         s++;
@@ -169,11 +169,11 @@ static struct rem_site *next_in_stretch(struct rem_site *s)
 /* Where translated code goes on behind the instruction of @s: behind the last of its sites. */
 static uint32_t behind(const struct rem *r, const struct rem_site *s)
 {
-    const struct rem_site *end = r->site + r->block[s->block].site_end;
+    const struct rem_site *end = r->site + rem_block_of(r, s)->site_end;
 
     while (s + 1 < end && s[1].off == s->off)
         s++;
-    return s->next;
+    return rem_next_of(s);
 }
 
 /* ---- one instruction, or a stretch from it on ---- */
@@ -261,7 +261,7 @@ static uint64_t slow(struct rem *r)
     if (s->flags & REM_S_SECOND)
         return second_page(r, s);
     if (unit && unit_ready(r, s))
-        return go_on_at(r, s->next);
+        return go_on_at(r, rem_next_of(s));
     if (s->leads != REM_LEADS_NOT && !misaligned && !unit && probe_again(r, s))
         return go_on_at(r, s->start);
     vectors = r->hot.vec_reload;

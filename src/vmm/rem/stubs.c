@@ -57,7 +57,7 @@ void rem_emit_out(struct rem_tr *t, uint32_t trampoline, uint32_t link, unsigned
 void rem_emit_opaque(struct rem_tr *t)
 {
     rem_emit_slow_stub(t, t->site);
-    t->r->site[t->site].slow = t->r->slow; /* no fault leads there */
+    t->r->site[t->site].slow = REM_SLOW_ALWAYS; /* no fault leads there */
     t->r->stats.opaque_insns++;
 }
 
@@ -116,7 +116,7 @@ static void put_miss(struct rem_tr *t, const struct rem_miss *m, uint8_t *at)
         return;
     }
     if (m->kind == STUB_SLOW)
-        t->r->site[m->site].slow = rem_off(t->r, at);
+        rem_slow_at(t, m->site, at);
     put_slow_stub(t, at, m->kind == STUB_FPU ? m->site | REM_SITE_FPU : m->site);
 }
 
@@ -170,15 +170,15 @@ void rem_emit_stub(struct rem_tr *t, const struct rem_stub *s)
     e_here(&t->e, s->from);
     switch (s->kind) {
     case STUB_SLOW:
-        t->r->site[s->site].slow = rem_off(t->r, t->e.p);
+        rem_slow_at(t, s->site, t->e.p);
         rem_emit_slow_stub(t, s->site);
         break;
     case STUB_LINK:
-        t->r->link[s->link].stub = rem_off(t->r, t->e.p);
+        rem_stub_at(t, s->link, t->e.p);
         rem_emit_out(t, t->r->link_at, s->link, s->off);
         break;
     case STUB_EXPECT:
-        t->r->link[s->link].stub = rem_off(t->r, t->e.p);
+        rem_stub_at(t, s->link, t->e.p);
         rem_emit_slow_stub(t, s->site | REM_SITE_LINK);
         e32(&t->e, s->link);
         break;

@@ -15,8 +15,11 @@ void rem_site_open(struct rem_tr *t, unsigned flags)
         t->failed = true;
         return;
     }
-    r->site[r->sites] = (struct rem_site){
-        .start = rem_off(r, t->e.p), .block = t->block, .off = t->n->off, .len = t->n->i.len, .flags = (uint8_t)flags};
+    r->site[r->sites] = (struct rem_site){.start = rem_off(r, t->e.p),
+                                          .block = t->block % REM_ARENA_BLOCKS,
+                                          .off = t->n->off & (CSAM_PAGE_BYTES - 1),
+                                          .len = t->n->i.len & 15u,
+                                          .flags = flags & 0xff};
     t->site = r->sites++;
 }
 
@@ -43,7 +46,7 @@ static void emit_vec_slow(struct rem_tr *t)
 {
     rem_site_open(t, REM_S_VEC);
     rem_emit_slow_stub(t, t->site | REM_SITE_FPU);
-    t->r->site[t->site].slow = t->r->slow; /* nothing here faults */
+    t->r->site[t->site].slow = REM_SLOW_ALWAYS; /* nothing here faults */
 }
 
 /*
@@ -67,7 +70,7 @@ static void emit_entry(struct rem_tr *t)
     if (t->vec) {
         e_mem(e, false, 0x0fb6, S, &live); /* movzx ecx, byte [live] */
         jrcxz_back(e, slow);
-        t->r->site[t->site].next = rem_off(t->r, e->p);
+        rem_goes_on_at(t, t->site, e->p);
     }
     t->polled = rem_off(t->r, e->p);
     e_load32(e, S, t->r->lockstep != NULL ? (const void *)&t->r->hot.once : &t->c->ff.quiet);
@@ -93,7 +96,7 @@ static void want_x87(struct rem_tr *t)
 
     e_mem(&t->e, false, 0x0fb6, S, &m); /* movzx ecx, byte [ok] */
     rem_miss(t, STUB_FPU);
-    t->r->site[t->site].next = rem_off(t->r, t->e.p);
+    rem_goes_on_at(t, t->site, t->e.p);
     rem_site_open(t, 0); /* the check's site ends here */
 }
 
@@ -210,7 +213,7 @@ void rem_emit_insn(struct rem_tr *t, unsigned k)
         t->r->sites = first;
     for (uint32_t s = first; s < t->r->sites; s++)
         if (t->r->site[s].next == 0)
-            t->r->site[s].next = rem_off(t->r, t->e.p);
+            rem_goes_on_at(t, s, t->e.p);
     rem_group_sites(t, first);
     if (t->e.end - t->e.p < (ptrdiff_t)MARGIN)
         t->failed = true;

@@ -120,6 +120,19 @@ static inline uint32_t rem_off(const struct rem *r, const uint8_t *rw)
 {
     return (uint32_t)(rw - r->code.rw);
 }
+/** Behind what the site is for; its slow path; the stub of the link: is at @at. */
+static inline void rem_goes_on_at(struct rem_tr *t, uint32_t site, const uint8_t *at)
+{
+    t->r->site[site].next = rem_off(t->r, at) & (REM_ARENA_BYTES - 1);
+}
+static inline void rem_slow_at(struct rem_tr *t, uint32_t site, const uint8_t *at)
+{
+    t->r->site[site].slow = rem_off(t->r, at) & (REM_ARENA_BYTES - 1);
+}
+static inline void rem_stub_at(struct rem_tr *t, uint32_t link, const uint8_t *at)
+{
+    t->r->link[link].stub = rem_off(t->r, at) & (REM_ARENA_BYTES - 1);
+}
 void rem_stub_add(struct rem_tr *t, struct rem_stub s);
 /** Emits jrcxz to the present site's slow path (STUB_SLOW, STUB_FPU) or the present instruction's copy (STUB_COPY). */
 void rem_miss(struct rem_tr *t, unsigned stub);
