@@ -197,11 +197,8 @@ char *cmd_open_medium(struct cmd *c, const char *location, const char *device_ty
     return medium;
 }
 
-bool cmd_console(struct cmd *c, const char *machine, const char *name, char **ret_console)
+bool state_online(const char *state)
 {
-    GError *error = NULL;
-    g_autoptr(GVariant) pid = client_get(c->client, machine, "IMachine", "State", &error);
-
     static const char *const running[] = {"Running",
                                           "Paused",
                                           "Stuck",
@@ -216,11 +213,20 @@ bool cmd_console(struct cmd *c, const char *machine, const char *name, char **re
                                           "TeleportingIn",
                                           "TeleportingPausedVM",
                                           NULL};
+
+    return g_strv_contains(running, state);
+}
+
+bool cmd_console(struct cmd *c, const char *machine, const char *name, char **ret_console)
+{
+    GError *error = NULL;
+    g_autoptr(GVariant) pid = client_get(c->client, machine, "IMachine", "State", &error);
+
     if (pid == NULL) {
         cmd_com_error(c, &error, "COMGETTER(State)", __LINE__, __FILE__);
         return false;
     }
-    if (!g_strv_contains(running, g_variant_get_string(pid, NULL))) {
+    if (!state_online(g_variant_get_string(pid, NULL))) {
         cmd_error("Machine '%s' is not currently running.", name);
         return false;
     }

@@ -40,7 +40,7 @@ int medium_list(struct cmd *c, const char *kind, bool details);
 /** Starts a machine and says so; @environment: "NAME=VALUE", end NULL. */
 bool startvm_start(struct cmd *c, const char *name, const char *type, const char *const *environment);
 /* usbfilter.c */
-void usb_filters_print(GVariant *list, bool global);
+void usb_filters_print(GVariant *list);
 /* sharing.c */
 void bandwidth_print(GVariant *group, unsigned number, bool machine_readable);
 

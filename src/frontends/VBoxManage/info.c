@@ -100,9 +100,14 @@ void info_text(const struct info *i, const char *key, const char *label, const c
     printf("\"\n");
 }
 
+void info_either(const struct info *i, const char *key, const char *label, bool on, const char *yes, const char *no)
+{
+    info_text(i, key, label, i->machine_readable ? on_off(on) : on ? yes : no);
+}
+
 void info_bool(const struct info *i, const char *key, const char *label, bool on)
 {
-    info_text(i, key, label, i->machine_readable ? (on ? "on" : "off") : (on ? "enabled" : "disabled"));
+    info_either(i, key, label, on, "enabled", "disabled");
 }
 
 void info_number(const struct info *i, const char *key, const char *label, gint64 n, const char *unit)
@@ -182,8 +187,19 @@ static void show_groups(const struct info *i)
 
 static void show_cpuid(const struct info *i)
 {
+    g_autoptr(GVariant) list = field_value(i, "CPUIDLeaves", G_VARIANT_TYPE("a(uuuuuu)"));
+    gsize count = list != NULL ? g_variant_n_children(list) : 0;
+
     if (!i->machine_readable)
-        info_text(i, "cpuid", "CPUID overrides", "None");
+        info_text(i, "", "CPUID overrides", count == 0 ? "None" : "Leaf no.      EAX      EBX      ECX      EDX");
+    for (gsize k = 0; k < count; k++) {
+        guint32 leaf, subleaf, eax, ebx, ecx, edx;
+        g_variant_get_child(list, k, "(uuuuuu)", &leaf, &subleaf, &eax, &ebx, &ecx, &edx);
+        if (i->machine_readable)
+            printf("cpuid=%08x,%08x,%08x,%08x,%08x,%08x\n", leaf, subleaf, eax, ebx, ecx, edx);
+        else
+            printf("%-28s %08x/%03x  %08x %08x %08x %08x\n", "", leaf, subleaf, eax, ebx, ecx, edx);
+    }
 }
 
 static void show_boot(const struct info *i)
@@ -379,7 +395,7 @@ int show_machine(struct cmd *c, const char *object, bool machine_readable)
 int show_machine_info(struct cmd *c, GVariant *d, bool machine_readable)
 {
     g_autoptr(GVariantDict) fields = g_variant_dict_new(d);
-    const struct info i = {d, fields, machine_readable};
+    struct info i = {d, fields, machine_readable, false, c};
 
     if (c->json) {
         print_json(d);
@@ -389,6 +405,7 @@ int show_machine_info(struct cmd *c, GVariant *d, bool machine_readable)
         show_inaccessible(&i);
         return RC_OK;
     }
+    i.running = state_online(field_str(&i, "State"));
     for (unsigned k = 0; k < G_N_ELEMENTS(info_rows); k++)
         show_row(&i, &info_rows[k]);
     info_lists(&i);

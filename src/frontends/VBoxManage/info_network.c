@@ -15,7 +15,7 @@ static const struct attachment {
     {"Bridged", "bridged", "bridgeadapter", "BridgedInterface", "Bridged Interface '%s'"},
     {"Internal", "intnet", "intnet", "InternalNetwork", "Internal Network '%s'"},
     {"HostOnly", "hostonly", "hostonlyadapter", "HostOnlyInterface", "Host-only Interface '%s'"},
-    {"Generic", "generic", "generic", "GenericDriver", "Generic '%s'"},
+    {"Generic", "Generic", "generic", "GenericDriver", "Generic '%s'"},
     {"NATNetwork", "natnetwork", "nat-network", "NATNetwork", "NAT Network '%s'"},
     {"HostOnlyNetwork", "hostonlynetwork", "hostonly-network", "HostOnlyNetwork", "Host Only Network '%s'"},
     {"Cloud", "cloudnetwork", "cloud-network", "CloudNetwork", "Cloud Network '%s'"},
@@ -78,18 +78,19 @@ static void show_nat(const struct info *i, GVariant *a, unsigned number)
     show_forwards(i, a, number);
 }
 
-static void show_properties(const struct info *i, GVariant *a, unsigned number)
+/* " { k='v', k='v' }" behind a driver's name; g_free. */
+static char *properties_text(GVariant *a)
 {
     g_autoptr(GVariant) dict = g_variant_lookup_value(a, "GenericProperties", G_VARIANT_TYPE("a{ss}"));
+    GString *text = g_string_new(" { ");
 
     for (gsize k = 0; dict != NULL && k < g_variant_n_children(dict); k++) {
         const char *key, *val;
         g_variant_get_child(dict, k, "{&s&s}", &key, &val);
-        if (i->machine_readable)
-            printf("generic_%u_%s=\"%s\"\n", number, key, val);
-        else
-            printf("NIC %u %-20s %s\n", number, key, val);
+        g_string_append_printf(text, "%s%s='%s'", k > 0 ? ", " : "", key, val);
     }
+    g_string_append(text, " }");
+    return g_string_free(text, FALSE);
 }
 
 static void show_machine_readable(const struct info *i, GVariant *a, unsigned number)
@@ -104,7 +105,6 @@ static void show_machine_readable(const struct info *i, GVariant *a, unsigned nu
            chip(dict_str(a, "AdapterType")), number, (int)dict_int(a, "LineSpeed"));
     if (strcmp(how->word, "nat") == 0)
         show_nat(i, a, number);
-    show_properties(i, a, number);
 }
 
 static const char *promisc(const char *api)
@@ -119,9 +119,10 @@ static void show_human(const struct info *i, GVariant *a, unsigned number)
     const struct attachment *how = attachment_of(a);
     const char *joined = how->property != NULL ? dict_str(a, how->property) : "";
     const char *percent = strstr(how->human, "%s");
-    g_autofree char *where =
-        percent == NULL ? g_strdup(how->human)
-                        : g_strdup_printf("%.*s%s%s", (int)(percent - how->human), how->human, joined, percent + 2);
+    g_autofree char *more = strcmp(how->api, "Generic") == 0 ? properties_text(a) : g_strdup("");
+    g_autofree char *where = percent == NULL ? g_strdup(how->human)
+                                             : g_strdup_printf("%.*s%s%s%s", (int)(percent - how->human), how->human,
+                                                               joined, percent + 2, more);
     const char *file = dict_str(a, "TraceFile"), *group = dict_str(a, "BandwidthGroup");
     char label[16];
 
@@ -136,7 +137,6 @@ static void show_human(const struct info *i, GVariant *a, unsigned number)
            *group != '\0' ? group : "none");
     if (strcmp(how->word, "nat") == 0)
         show_nat(i, a, number);
-    show_properties(i, a, number);
 }
 
 void info_network(const struct info *i)

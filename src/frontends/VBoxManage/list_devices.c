@@ -170,6 +170,6 @@ int list_usb_filters(struct cmd *c, const struct listing *l)
     if (as_json(c, list))
         return RC_OK;
     printf("Global USB Device Filters:\n\n");
-    usb_filters_print(list, true);
+    usb_filters_print(list);
     return RC_OK;
 }

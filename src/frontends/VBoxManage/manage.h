@@ -123,6 +123,8 @@ char *cmd_read_password(const char *file, const char *prompt);
 /** A medium by id or file; g_free. */
 char *cmd_open_medium(struct cmd *c, const char *location, const char *device_type, bool fresh_uuid);
 /** Is the machine's process there? If not, says so. @ret_console: g_free */
+/** A MachineState in which the machine has a process. */
+bool state_online(const char *state);
 bool cmd_console(struct cmd *c, const char *machine, const char *name, char **ret_console);
 
 /* ---- dictionaries ---- */

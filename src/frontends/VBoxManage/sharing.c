@@ -178,28 +178,42 @@ static bool bandwidth_remove(struct cmd *c, const void *what)
     return TRY(c, ibandwidth_control_delete_bandwidth_group(c->client, c->session_machine, b->name, &error));
 }
 
+/* The largest unit that says it exactly. */
+struct rate {
+    gint64 unit;
+    const char *name;
+};
+
+static void print_rate(gint64 amount, const struct rate *units)
+{
+    while (units->unit > 1 && amount % units->unit != 0)
+        units++;
+    printf("%" G_GINT64_FORMAT " %s", amount / units->unit, units->name);
+}
+
 void bandwidth_print(GVariant *group, unsigned number, bool machine_readable)
 {
-    static const struct {
-        gint64 unit;
-        const char *name;
-    } units[] = {{1 << 30, "GiB/s"}, {1 << 20, "MiB/s"}, {1 << 10, "KiB/s"}, {1, "B/s"}};
-    gint64 limit = dict_int(group, "MaxBytesPerSec");
+    static const struct rate bytes[] = {{1 << 30, "GiB/s"}, {1 << 20, "MiB/s"}, {1 << 10, "KiB/s"}, {1, "bytes/s"}};
+    static const struct rate kilobits[] = {{1000000, "Gbps"}, {1000, "Mbps"}, {1, "kbps"}};
+    const gint64 limit = dict_int(group, "MaxBytesPerSec");
+    const char *name = dict_str(group, "Name"), *type = dict_str(group, "Type");
 
     if (machine_readable) {
-        printf("BandwidthGroup%u=%s,%s,%" G_GINT64_FORMAT "\n", number, dict_str(group, "Name"),
-               dict_str(group, "Type"), limit);
+        printf("BandwidthGroup%u=\"%s\",%s,%" G_GINT64_FORMAT "\n", number, name, type, limit);
         return;
     }
-    printf("#%u: Name: '%s', Type: %s, Limit: ", number, dict_str(group, "Name"), dict_str(group, "Type"));
-    unsigned k = 0;
-    while (k + 1 < G_N_ELEMENTS(units) && limit % units[k].unit != 0)
-        k++;
-    if (limit == 0)
+    printf("#%u: Name: '%s', Type: %s, Limit: ", number, name, type);
+    if (limit == 0) {
         printf("none (disabled)\n");
-    else
-        printf("%" G_GINT64_FORMAT " %s (%" G_GINT64_FORMAT " bits/s)\n", limit / units[k].unit, units[k].name,
-               limit * 8);
+        return;
+    }
+    const bool in_bits = strcmp(type, "Network") == 0 && limit % 125 == 0;
+    if (in_bits) {
+        print_rate(limit / 125, kilobits);
+        printf(" (");
+    }
+    print_rate(limit, bytes);
+    printf("%s\n", in_bits ? ")" : "");
 }
 
 static int bandwidth_list(struct cmd *c, const char *name, bool machine_readable)

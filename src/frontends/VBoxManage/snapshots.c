@@ -43,13 +43,13 @@ void show_snapshots(GVariant *machine, bool machine_readable, bool details)
     g_autoptr(GVariant) list = dict_list(machine, "Snapshots");
 
     if (g_variant_n_children(list) > 0 && !machine_readable)
-        printf("Snapshots:\n\n");
+        printf("* Snapshots:\n");
     snapshots_print(machine, machine_readable, details);
 }
 
 void snapshots_print(GVariant *machine, bool machine_readable, bool details)
 {
-    const struct info i = {machine, NULL, machine_readable};
+    const struct info i = {.machine = machine, .machine_readable = machine_readable};
     g_autoptr(GVariant) list = dict_list(machine, "Snapshots");
     gsize count = g_variant_n_children(list);
     g_autoptr(GArray) number = g_array_new(FALSE, TRUE, sizeof(unsigned)); /* of the last child at each depth */

@@ -132,7 +132,7 @@ const struct command usbfilter_command = {
 
 /* ---- shown ---- */
 
-void usb_filters_print(GVariant *list, bool global)
+void usb_filters_print(GVariant *list)
 {
     static const char *const rows[][2] = {
         {"Name:", "Name"},         {"VendorId:", "VendorId"},         {"ProductId:", "ProductId"},
@@ -143,15 +143,9 @@ void usb_filters_print(GVariant *list, bool global)
     for (gsize k = 0; k < g_variant_n_children(list); k++) {
         g_autoptr(GVariant) f = g_variant_get_child_value(list, k);
         printf("Index:            %u\nActive:           %s\n", (unsigned)k, dict_bool(f, "Active") ? "yes" : "no");
-        if (global)
-            printf("Action:           %s\n", dict_str(f, "Action"));
+        printf("Action:           %s\n", dict_str(f, "Action"));
         for (unsigned n = 0; n < G_N_ELEMENTS(rows); n++)
             printf("%-17s %s\n", rows[n][0], dict_str(f, rows[n][1]));
-        if (!global)
-            printf("Remote:           %s\n", dict_str(f, "Remote"));
-        printf("Serial Number:    %s\n", dict_str(f, "SerialNumber"));
-        if (global)
-            printf("Port:             %s\n", dict_str(f, "Port"));
-        printf("\n");
+        printf("Serial Number:    %s\nPort:             %s\n\n", dict_str(f, "SerialNumber"), dict_str(f, "Port"));
     }
 }

@@ -214,7 +214,7 @@ static GVariant *resolution(struct runtime *r, GVariant *args, GError **error)
         api_fail(error, VBOX_E_NOT_SUPPORTED, "The machine has no screen");
         return NULL;
     }
-    return g_variant_new("(uuu)", width, height, 32);
+    return g_variant_new("(uuuiis)", width, height, 32, 0, 0, "Enabled");
 }
 
 static GVariant *screenshot(struct runtime *r, GVariant *args, GError **error)

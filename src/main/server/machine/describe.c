@@ -137,7 +137,8 @@ GVariant *machine_describe(struct part *p)
                                 slots(p, &parallel_interface, (char *)h->lpt, sizeof h->lpt[0], SETTINGS_LPTS));
     g_variant_dict_insert_value(&d, "USBControllers", list_describe(p, &usb_controller_interface, h->usb_controllers));
     g_variant_dict_insert_value(&d, "CPUIDLeaves", machine_describe_cpuids(h->cpu.leaves));
-    g_variant_dict_insert_value(&d, "RecordingScreens", machine_describe_screens(p->s->recording.screens));
+    g_variant_dict_insert_value(&d, "RecordingScreens",
+                                machine_describe_screens(p->s->recording.screens, p->machine->path));
     g_variant_dict_insert_value(&d, "HostPCIDevices", machine_describe_pci(h->pci_devices));
     g_variant_dict_insert_value(&d, "USBDeviceFilters", usb_filters_describe(h->usb_filters, false));
     g_variant_dict_insert_value(&d, "SharedFolders", shared_folders(p));

@@ -42,7 +42,7 @@ bool machine_attach_pci(struct bus_call *call, GVariant **ret, GError **error);
 bool machine_detach_pci(struct bus_call *call, GVariant **ret, GError **error);
 bool machine_set_recording(struct bus_call *call, GVariant **ret, GError **error);
 GVariant *machine_describe_cpuids(const GPtrArray *leaves);
-GVariant *machine_describe_screens(const GPtrArray *screens);
+GVariant *machine_describe_screens(const GPtrArray *screens, const char *settings_path);
 GVariant *machine_describe_pci(const GPtrArray *devices);
 
 /* usb_filters.c */

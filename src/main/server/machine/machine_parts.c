@@ -208,6 +208,7 @@ static struct settings_screen *screen_of(GPtrArray *list, guint32 id)
             return list->pdata[k];
     struct settings_screen *s = settings_screen_new();
     s->id = id;
+    s->enabled = id == 0; /* recording without any screen would make no sense */
     g_ptr_array_add(list, s);
     return s;
 }
@@ -281,26 +282,51 @@ bool machine_set_recording(struct bus_call *call, GVariant **ret, GError **error
     return part_changed(p, error);
 }
 
-GVariant *machine_describe_screens(const GPtrArray *screens)
+/* MACHINE-screenN.webm beside the settings, unless another name was given. */
+static char *recorded_to(const struct settings_screen *s, const char *settings_path)
+{
+    const char *dot = strrchr(settings_path, '.');
+
+    if (s->file != NULL)
+        return g_strdup(s->file);
+    return g_strdup_printf("%.*s-screen%u.webm",
+                           (int)(dot != NULL ? dot - settings_path : (ptrdiff_t)strlen(settings_path)), settings_path,
+                           s->id);
+}
+
+static GVariant *describe_screen(const struct settings_screen *s, const char *settings_path)
+{
+    static const char usual_options[] = "vc_enabled=true,ac_enabled=false,ac_profile=med";
+    g_autofree char *file = recorded_to(s, settings_path);
+    GVariantDict d;
+
+    g_variant_dict_init(&d, NULL);
+    g_variant_dict_insert(&d, "Id", "u", s->id);
+    g_variant_dict_insert(&d, "Enabled", "b", s->enabled);
+    g_variant_dict_insert(&d, "Features", "s", s->features != NULL ? s->features : "");
+    g_variant_dict_insert(&d, "Filename", "s", file);
+    g_variant_dict_insert(&d, "Options", "s", s->options != NULL ? s->options : usual_options);
+    g_variant_dict_insert(&d, "MaxTime", "u", s->max_time_s);
+    g_variant_dict_insert(&d, "MaxFileSize", "u", s->max_size_mib);
+    g_variant_dict_insert(&d, "VideoWidth", "u", s->width);
+    g_variant_dict_insert(&d, "VideoHeight", "u", s->height);
+    g_variant_dict_insert(&d, "VideoRate", "u", s->rate_kbps);
+    g_variant_dict_insert(&d, "VideoFPS", "u", s->fps);
+    return g_variant_dict_end(&d);
+}
+
+GVariant *machine_describe_screens(const GPtrArray *screens, const char *settings_path)
 {
     GVariantBuilder b;
 
     g_variant_builder_init(&b, G_VARIANT_TYPE("aa{sv}"));
-    for (unsigned k = 0; k < screens->len; k++) {
-        const struct settings_screen *s = screens->pdata[k];
-        GVariantDict d;
-        g_variant_dict_init(&d, NULL);
-        g_variant_dict_insert(&d, "Id", "u", s->id);
-        g_variant_dict_insert(&d, "Enabled", "b", s->enabled);
-        g_variant_dict_insert(&d, "Filename", "s", s->file != NULL ? s->file : "");
-        g_variant_dict_insert(&d, "Options", "s", s->options != NULL ? s->options : "");
-        g_variant_dict_insert(&d, "MaxTime", "u", s->max_time_s);
-        g_variant_dict_insert(&d, "MaxFileSize", "u", s->max_size_mib);
-        g_variant_dict_insert(&d, "VideoWidth", "u", s->width);
-        g_variant_dict_insert(&d, "VideoHeight", "u", s->height);
-        g_variant_dict_insert(&d, "VideoRate", "u", s->rate_kbps);
-        g_variant_dict_insert(&d, "VideoFPS", "u", s->fps);
-        g_variant_builder_add_value(&b, g_variant_dict_end(&d));
+    if (screens->len == 0) { /* nothing was said: the first one */
+        struct settings_screen *first = settings_screen_new();
+        first->enabled = true;
+        g_variant_builder_add_value(&b, describe_screen(first, settings_path));
+        settings_screen_free(first);
     }
+    for (unsigned k = 0; k < screens->len; k++)
+        g_variant_builder_add_value(&b, describe_screen(screens->pdata[k], settings_path));
     return g_variant_builder_end(&b);
 }
