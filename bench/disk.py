@@ -16,8 +16,9 @@ UNITS = {True: ("MB/s", "us/MiB"), False: ("requests/s", "us/request")}
 
 
 def commands(folder, controller):
+    cache = "writeback" if os.environ.get("HOST_CACHE", "on") == "on" else "none"
     qemu = ("qemu-system-x86_64 -accel tcg -cpu max -m 256 -display none -no-reboot -serial stdio "
-            f"-drive file={folder}/boot.img,format=raw,if=ide,snapshot=on -drive file={folder}/data.img,format=raw,if=none,id=d,cache=writeback ")
+            f"-drive file={folder}/boot.img,format=raw,if=ide,snapshot=on -drive file={folder}/data.img,format=raw,if=none,id=d,cache={cache} ")
     return {"qemu": (qemu + DEVICES[controller]).split(), "ringbox": ["build/bin/VBoxHeadless", "--startvm", f"{folder}/{controller}.vbox", "--serial-console"]}
 
 

@@ -2,6 +2,7 @@
 # bench/disk.sh [CONTROLLER...] - a raw disk on AHCI, VirtioBlk (or VirtioSCSI, NVMe) in a Debian guest, in QEMU's TCG and in Ringbox in turn, with
 # the same kernel and file: sequential and 4 KiB random rates of bench/disk_rate.c, and what a request costs the host. ROUNDS (default 2) of
 # SECONDS_EACH (default 2) for each figure; FIGURES "read-4k write-4k" are all there is to measure, if only some are wanted.
+# HOST_CACHE=off: past the host's cache, in QEMU too (cache=none).
 set -euo pipefail
 cd "$(dirname "$(realpath "$0")")/.."
 dir=$PWD/build/bench-disk
@@ -15,5 +16,6 @@ tools/guest/mkdisk build/guests/kernel-amd64/root/boot/vmlinuz-* "$dir/initramfs
 dd if=/dev/urandom of="$dir/data.img" bs=1M count=$mib status=none # no holes: only the way of the data is measured
 for c in ${*:-AHCI VirtioBlk}; do
     DISK2=data.img CONTROLLER2=$c tools/guest/mkvbox "$dir/$c.vbox" "$c" boot.img
+    [ "${HOST_CACHE:-on}" = on ] || sed -i '/name="Second"/s/useHostIOCache="true"/useHostIOCache="false"/' "$dir/$c.vbox"
 done
 exec python3 bench/disk.py "$dir" "${ROUNDS:-2}" ${*:-AHCI VirtioBlk}

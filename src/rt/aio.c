@@ -1,8 +1,8 @@
 /*
  * aio.c - see aio.h.
  *
- * Source: io_uring(7), io_uring_register(2) "restrictions". One thread waits for the ring's answers. A read that the
- * ring did not do whole (the end of the file, a signal, an error) is done again the plain way, which finds out why.
+ * Source: io_uring(7), io_uring_register(2) "restrictions". One thread waits for the ring's answers. What the ring
+ * did not do whole (the end of the file, a signal, an error) is done again the plain way, which finds out why.
  * Locks: lock guards the submission side and the count.
  */
 #include "rt/aio.h"
@@ -24,9 +24,12 @@ struct aio {
     unsigned under_way;
 };
 
-static void plain_read(struct aio_op *op)
+static void plain(struct aio_op *op)
 {
-    op->status = fio_read_some(fio_system(), op->fd, op->buf, op->bytes, op->off_bytes);
+    const struct fio *io = op->io ? op->io : fio_system();
+
+    op->status = op->write ? fio_write(io, op->fd, op->buf, op->bytes, op->off_bytes)
+                           : fio_read_some(io, op->fd, op->buf, op->bytes, op->off_bytes);
 }
 
 static void end(struct aio *aio, struct aio_op *op)
@@ -40,13 +43,13 @@ static void end(struct aio *aio, struct aio_op *op)
 
 static void pool_work(gpointer data, gpointer user)
 {
-    plain_read(data);
+    plain(data);
     end(user, data);
 }
 
 /* ---- the ring ---- */
 
-/* Answers until the one without a read: aio_free()'s. */
+/* Answers until the one that is nobody's: aio_free()'s. */
 static gpointer reap(gpointer user)
 {
     struct aio *aio = user;
@@ -65,7 +68,7 @@ static gpointer reap(gpointer user)
             return NULL;
         op->status = 0;
         if (n < 0 || (size_t)n < op->bytes)
-            plain_read(op);
+            plain(op);
         end(aio, op);
     }
 }
@@ -74,6 +77,7 @@ static gpointer reap(gpointer user)
 static bool restrict_ring(const struct io_uring *ring)
 {
     struct io_uring_restriction only[] = {{.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_READ},
+                                          {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_WRITE},
                                           {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_NOP}};
 
     return syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_RESTRICTIONS, only, G_N_ELEMENTS(only)) == 0 &&
@@ -93,12 +97,14 @@ static bool open_ring(struct aio *aio)
     return false;
 }
 
-/* Lock held. There are at most AIO_DEPTH reads, so there is an entry; NULL: the reaper's end. */
+/* Lock held. There are at most AIO_DEPTH, so there is an entry; NULL: the reaper's end. */
 static void put(struct aio *aio, struct aio_op *op)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&aio->ring);
 
-    if (op)
+    if (op && op->write)
+        io_uring_prep_write(sqe, op->fd, op->buf, (unsigned)op->bytes, op->off_bytes);
+    else if (op)
         io_uring_prep_read(sqe, op->fd, op->buf, (unsigned)op->bytes, op->off_bytes);
     else
         io_uring_prep_nop(sqe);
@@ -153,7 +159,7 @@ enum aio_kind aio_kind_of(const struct aio *aio)
     return aio->pool ? AIO_THREADS : AIO_RING;
 }
 
-void aio_read(struct aio *aio, struct aio_op *op)
+void aio_start(struct aio *aio, struct aio_op *op)
 {
     g_mutex_lock(&aio->lock);
     while (aio->under_way == AIO_DEPTH)

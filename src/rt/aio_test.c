@@ -55,7 +55,7 @@ static void start(struct aio *aio, struct aio_op *op, int fd, void *buf, uint64_
 {
     *op = (struct aio_op){
         .fd = fd, .buf = buf, .bytes = BLOCK_BYTES, .off_bytes = off_bytes, .status = 1, .done = done, .ctx = op};
-    aio_read(aio, op);
+    aio_start(aio, op);
 }
 
 /* More than fit at once; the end of the file; a descriptor that cannot be read. */
@@ -87,8 +87,40 @@ static void use(struct aio *aio)
     remove_file();
 }
 
+/* Writes, more than fit at once; a descriptor that cannot be written. */
+static void use_writing(struct aio *aio)
+{
+    g_autofree struct aio_op *ops = g_new0(struct aio_op, BLOCKS + 1);
+    g_autofree uint8_t *bufs = g_malloc(BLOCKS * BLOCK_BYTES), *back = g_malloc(BLOCKS * BLOCK_BYTES);
+
+    make_file();
+    for (unsigned i = 0; i <= BLOCKS; i++) {
+        uint8_t *buf = bufs + i % BLOCKS * BLOCK_BYTES;
+
+        ops[i] = (struct aio_op){.fd = i < BLOCKS ? t.fd : -1,
+                                 .write = true,
+                                 .buf = buf,
+                                 .bytes = BLOCK_BYTES,
+                                 .off_bytes = (uint64_t)(i % BLOCKS) * BLOCK_BYTES,
+                                 .done = done,
+                                 .ctx = &ops[i]};
+        if (i < BLOCKS)
+            memset(buf, (int)(i * 3 + 1), BLOCK_BYTES);
+        aio_start(aio, &ops[i]);
+    }
+    aio_free(aio);
+    g_assert_cmpuint(t.done, ==, BLOCKS + 1);
+    for (unsigned i = 0; i < BLOCKS; i++)
+        g_assert_cmpint(ops[i].status, ==, 0);
+    g_assert_cmpint(ops[BLOCKS].status, ==, status_from_errno(-EBADF));
+    g_assert_cmpint(pread(t.fd, back, BLOCKS * BLOCK_BYTES, 0), ==, BLOCKS * BLOCK_BYTES);
+    g_assert_cmpint(memcmp(back, bufs, BLOCKS * BLOCK_BYTES), ==, 0);
+    remove_file();
+}
+
 static void test_best(void)
 {
+    use_writing(aio_new(AIO_BEST));
     use(aio_new(AIO_BEST));
 }
 
@@ -98,6 +130,7 @@ static void test_threads(void)
 
     g_assert_cmpint(aio_kind_of(aio), ==, AIO_THREADS);
     use(aio);
+    use_writing(aio_new(AIO_THREADS));
 }
 
 /* As in many containers: the call is refused. */

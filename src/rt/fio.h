@@ -28,6 +28,7 @@ enum fio_lock { FIO_LOCK_SHARED, FIO_LOCK_EXCLUSIVE, FIO_LOCK_NONE };
 
 struct fio {
     void *ctx;
+    bool kernel; /* descriptors are the kernel's: whoever has one may read and write the file */
     int (*open)(void *ctx, const char *path, int flags, unsigned mode); /* fd or -errno */
     int (*close)(void *ctx, int fd);
     int64_t (*pread)(void *ctx, int fd, void *buf, size_t bytes, uint64_t off_bytes);

@@ -237,6 +237,7 @@ static int64_t sys_room(void *ctx, int fd)
 const struct fio *fio_system(void)
 {
     static const struct fio system = {
+        .kernel = true,
         .open = sys_open,
         .close = sys_close,
         .pread = sys_pread,

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "rt/fio_direct.h"
 #include "rt/fio_shim.h"
 #include "rt/status.h"
 
@@ -206,6 +207,42 @@ static void test_system_files(void)
     g_assert_nonnull(strstr(error->message, "/nonexistent/dir/file"));
 }
 
+/* Past the host's cache or, for what the kernel refuses there, through it: the bytes are the same. */
+static void test_direct(void)
+{
+    static const struct {
+        size_t memory, bytes; /* how far the memory is from where the kernel wants it */
+        uint64_t at;
+    } rows[] = {{0, 8192, 0}, {24, 8192, 8192}, {0, 512, 16384 + 512}, {3, 100, 20000}, {0, 4, 24576}, {8, 3 << 20, 0}};
+    g_autofree char *path = g_strdup("fio-direct-XXXXXX");
+    uint8_t *memory = g_aligned_alloc(1, (3u << 20) + 4096, 4096);
+    g_autofree uint8_t *got = g_malloc(3u << 20);
+    const struct fio *io = fio_direct(), *plain = fio_system();
+    const int seen = g_mkstemp(path);
+    int fd;
+
+    g_assert_cmpint(fio_open(io, path, O_RDWR, 0, &fd), ==, 0);
+    g_assert_true((fcntl(fd, F_GETFL) & O_DIRECT) || fio_direct_refused() == 1);
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        uint8_t *from = memory + rows[i].memory;
+
+        for (size_t k = 0; k < rows[i].bytes; k++)
+            from[k] = (uint8_t)(k * 7 + i);
+        g_assert_cmpint(fio_write(io, fd, from, rows[i].bytes, rows[i].at), ==, 0);
+        g_assert_cmpint(fio_read(plain, seen, got, rows[i].bytes, rows[i].at), ==, 0);
+        g_assert_cmpmem(got, rows[i].bytes, from, rows[i].bytes);
+        memset(from, 0, rows[i].bytes);
+        g_assert_cmpint(fio_read(io, fd, from, rows[i].bytes, rows[i].at), ==, 0);
+        g_assert_cmpmem(got, rows[i].bytes, from, rows[i].bytes);
+        g_assert_cmpint(fio_read_some(io, fd, from, 8192, (3u << 20) - 100), ==, 0); /* over the end */
+    }
+    g_assert_cmpint(fio_readv_now(io, fd, &(struct iovec){got, 4096}, 1, 0), ==, VERR_TRY_AGAIN);
+    fio_close(io, fd);
+    close(seen);
+    unlink(path);
+    g_aligned_free(memory);
+}
+
 /* Pieces of memory: whole, cut, written by one call or, where there is none for it, in one piece all the same. */
 static void test_pieces(void)
 {
@@ -246,6 +283,7 @@ int main(int argc, char **argv)
     g_test_add_func("/fio/replace", test_replace);
     g_test_add_func("/fio/crash-model", test_crash_model);
     g_test_add_func("/fio/locks", test_locks);
+    g_test_add_func("/fio/direct", test_direct);
     g_test_add_func("/fio/pieces", test_pieces);
     g_test_add_func("/fio/system-files", test_system_files);
     return g_test_run();

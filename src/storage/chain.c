@@ -197,15 +197,14 @@ int chain_read_now(struct vd *vd, uint64_t off_bytes, const struct iovec *iov, u
     return rc;
 }
 
-bool chain_place(struct vd *vd, uint64_t off_bytes, size_t bytes, int *ret_fd, uint64_t *ret_at)
+bool chain_place(struct vd *vd, uint64_t off_bytes, size_t bytes, struct vd_place *ret)
 {
     struct vd_extent e;
     struct vd *owner;
 
     if (!quick(vd) || locate(vd, off_bytes, bytes, &owner, &e) || e.kind != VD_DATA || e.bytes < bytes || e.fd < 0)
         return false;
-    *ret_fd = e.fd;
-    *ret_at = e.at;
+    *ret = (struct vd_place){owner->io, e.fd, e.at};
     return true;
 }
 

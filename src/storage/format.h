@@ -122,7 +122,7 @@ int vd_write_plain(struct vd *vd, uint64_t off_bytes, const uint8_t *buf, size_t
 
 int chain_read(struct vd *vd, uint64_t off_bytes, uint8_t *buf, size_t bytes);
 int chain_read_now(struct vd *vd, uint64_t off_bytes, const struct iovec *iov, unsigned n);
-bool chain_place(struct vd *vd, uint64_t off_bytes, size_t bytes, int *ret_fd, uint64_t *ret_at);
+bool chain_place(struct vd *vd, uint64_t off_bytes, size_t bytes, struct vd_place *ret);
 int chain_write(struct vd *vd, uint64_t off_bytes, const uint8_t *buf, size_t bytes);
 int chain_map(struct vd *vd, uint64_t off_bytes, uint64_t bytes, struct vd_extent *ret);
 /** chain_reindex() - after images were added or removed. */

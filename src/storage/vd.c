@@ -194,10 +194,10 @@ int vd_read_now(struct vd *vd, uint64_t off_bytes, const struct iovec *iov, unsi
     return chain_read_now(vd, off_bytes, iov, n);
 }
 
-bool vd_place(struct vd *vd, uint64_t off_bytes, size_t bytes, int *ret_fd, uint64_t *ret_at)
+bool vd_place(struct vd *vd, uint64_t off_bytes, size_t bytes, struct vd_place *ret)
 {
-    return bytes && in_range(vd, off_bytes, bytes) && !vd->crypt && !vd->locked && vd->io == fio_system() &&
-           chain_place(vd, off_bytes, bytes, ret_fd, ret_at);
+    return bytes && in_range(vd, off_bytes, bytes) && !vd->crypt && !vd->locked &&
+           chain_place(vd, off_bytes, bytes, ret);
 }
 
 int vd_map(struct vd *vd, uint64_t off_bytes, uint64_t bytes, struct vd_extent *ret)
@@ -222,7 +222,7 @@ static int may_change(const struct vd *vd, uint64_t off_bytes, uint64_t bytes)
     return vd->read_only || !vd->format->write ? VERR_VD_IMAGE_READ_ONLY : 0;
 }
 
-int vd_place_over(struct vd *vd, uint64_t off_bytes, size_t bytes, int *ret_fd, uint64_t *ret_at)
+int vd_place_over(struct vd *vd, uint64_t off_bytes, size_t bytes, struct vd_place *ret)
 {
     struct vd_extent e;
 
@@ -230,19 +230,18 @@ int vd_place_over(struct vd *vd, uint64_t off_bytes, size_t bytes, int *ret_fd, 
         image_map(vd, off_bytes, bytes, &e) || e.kind != VD_DATA || e.bytes < bytes || e.fd < 0 ||
         (vd->format->touch && vd->format->touch(vd)))
         return VERR_TRY_AGAIN; /* errors are vd_write()'s */
-    *ret_fd = e.fd;
-    *ret_at = e.at;
+    *ret = (struct vd_place){vd->io, e.fd, e.at};
     return 0;
 }
 
 int vd_write_over(struct vd *vd, uint64_t off_bytes, const struct iovec *iov, unsigned n)
 {
-    uint64_t at = 0;
-    int fd = -1, rc = VERR_TRY_AGAIN;
+    struct vd_place p = {};
+    int rc = VERR_TRY_AGAIN;
 
     if (n <= FIO_PIECES && vd->format->quick_map)
-        rc = vd_place_over(vd, off_bytes, fio_pieces_bytes(iov, n), &fd, &at);
-    return rc ? rc : fio_writev(vd->io, fd, iov, n, at);
+        rc = vd_place_over(vd, off_bytes, fio_pieces_bytes(iov, n), &p);
+    return rc ? rc : fio_writev(p.io, p.fd, iov, n, p.at);
 }
 
 int vd_write(struct vd *vd, uint64_t off_bytes, const void *buf, size_t bytes)

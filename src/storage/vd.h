@@ -53,16 +53,22 @@ int vd_read(struct vd *vd, uint64_t off_bytes, void *buf, size_t bytes);
  * is not, or finding out might wait. Some bytes may have come then.
  */
 int vd_read_now(struct vd *vd, uint64_t off_bytes, const struct iovec *iov, unsigned n);
+/* A piece of one file. */
+struct vd_place {
+    const struct fio *io;
+    int fd;
+    uint64_t at;
+};
 /**
  * vd_place() - where all of the range lies unchanged in one piece of one file, for whoever reads files himself; false =
  * it does not, or finding out might wait. Valid until the disk is discarded from, merged, or gets another last image.
  */
-bool vd_place(struct vd *vd, uint64_t off_bytes, size_t bytes, int *ret_fd, uint64_t *ret_at);
+bool vd_place(struct vd *vd, uint64_t off_bytes, size_t bytes, struct vd_place *ret);
 /**
  * vd_place_over() - where a write of the range goes if it does nothing but overwrite one piece of the last image's
  * file: 0, after what the first write of an opening brings with it. VERR_TRY_AGAIN: vd_write() has more to do.
  */
-int vd_place_over(struct vd *vd, uint64_t off_bytes, size_t bytes, int *ret_fd, uint64_t *ret_at);
+int vd_place_over(struct vd *vd, uint64_t off_bytes, size_t bytes, struct vd_place *ret);
 /**
  * vd_write_over() - writes @n pieces of memory there; VERR_TRY_AGAIN: as above, or finding out might wait; nothing
  * happened. The bytes may change meanwhile: nothing is derived from them.

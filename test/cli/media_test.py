@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""media_test.py - discs and floppies of a running machine: storageattach changes them at once, and they are kept."""
+"""media_test.py - discs and floppies of a running machine: storageattach changes them at once, and they are kept; disks past the host's cache."""
 import os
 
 from manage import check, main
@@ -12,8 +12,8 @@ def image(h, name, kib):
     return path
 
 
-def log_of(h):
-    with open(os.path.join(h.vms, "m", "Logs", "VBox.log"), encoding="utf-8", errors="replace") as log:
+def log_of(h, name="m"):
+    with open(os.path.join(h.vms, name, "Logs", "VBox.log"), encoding="utf-8", errors="replace") as log:
         return log.read()
 
 
@@ -55,4 +55,22 @@ def changes(h):
     check(i["IDE-1-0"] == one and i["Floppy-0-0"] == floppy, "not kept")
 
 
-main(changes)
+def host_cache(h):
+    """--hostiocache off opens the disks' files past the host's cache, and says so if their file system has no such way."""
+    for name in ("m", "m2"):
+        on = name == "m2"
+        disk = os.path.join(h.top, name + ".vdi")
+        h.ok("createvm", "--name", name, "--register")
+        h.ok("modifyvm", name, "--memory", "32", "--vram", "8", "--nic1", "none")
+        h.ok("storagectl", name, "--name", "SATA", "--add", "sata", "--hostiocache", "on" if on else "off")
+        h.ok("createmedium", "--filename", disk, "--size", "8")
+        h.ok("storageattach", name, "--storagectl", "SATA", "--port", "0", "--device", "0", "--type", "hdd", "--medium", disk)
+        h.ok("startvm", name, "--type", "headless")
+        h.wait_state(name, "running", 30)
+        said = [line for line in log_of(h, name).splitlines() if f"'{disk}' goes " in line]
+        check(len(said) == (0 if on else 1), f"--hostiocache {'on' if on else 'off'}: {said}")
+        check(on or "past the host's cache" in said[0] or "has no O_DIRECT" in said[0], str(said))
+        h.ok("controlvm", name, "poweroff")
+
+
+main(changes, host_cache)

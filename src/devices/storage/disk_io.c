@@ -8,13 +8,14 @@
 
 #include <string.h>
 
+#define HOST_PAGE 4096 /* what transfers past the host's cache ask for */
 #define NO_MEDIUM (-1) /* any failure: controllers tell apart only 0 and not 0 */
 
 void disk_pool_init(struct pdm_dev *dev, struct disk_pool *p, unsigned count, void (*pump)(struct pdm_dev *dev))
 {
     *p = (struct disk_pool){.ios = g_new0(struct disk_io, count), .count = count, .pump = pump};
     for (unsigned i = 0; i < count; i++)
-        p->ios[i].buf = g_malloc(DISK_IO_STEP); /* pages the host gives only when touched */
+        p->ios[i].buf = g_aligned_alloc(1, DISK_IO_STEP, HOST_PAGE); /* pages the host gives only when touched */
     pdm_stat(dev, &p->bytes_read, "ReadBytes", "bytes");
     pdm_stat(dev, &p->bytes_written, "WrittenBytes", "bytes");
     pdm_stat(dev, &p->flushes, "Flushes", "times");
@@ -23,7 +24,7 @@ void disk_pool_init(struct pdm_dev *dev, struct disk_pool *p, unsigned count, vo
 void disk_pool_fini(struct disk_pool *p)
 {
     for (unsigned i = 0; i < p->count; i++)
-        g_free(p->ios[i].buf);
+        g_aligned_free(p->ios[i].buf);
     g_free(p->ios);
     *p = (struct disk_pool){};
 }

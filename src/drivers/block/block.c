@@ -4,7 +4,7 @@
  * The default serial number comes from the base image's UUID the way VirtualBox derives it: VB, first and last 32 bits;
  * so it stays the same when snapshots come and go.
  */
-#include "drivers/block/block.h"
+#include "drivers/block/block_int.h"
 
 #include <sys/resource.h>
 
@@ -13,31 +13,8 @@
 
 #define RETRY_US    500000  /* how often a kept request is tried again without being asked */
 #define FAIR_SHARE  4       /* requests between two steps of the background when the guest leaves no pause */
-#define HOST_PAGE   4096u   /* a write of whole ones reads nothing */
 #define STALL_US    20000   /* a write that took longer was made to wait by the host ... */
 #define BACK_OFF_US 1000000 /* ... and so may others for some time */
-
-struct block {
-    struct pdm_block pub; /* first: a struct pdm_block is one of ours */
-    struct vd *vd;
-    struct block_up up;
-    GThread *thread;
-    GMutex use;  /* held by whoever uses vd; taken before lock, or tried */
-    GMutex lock; /* guards everything below */
-    GCond changed;
-    struct pdm_block_req *head, *tail;
-    bool busy, stop, resume;
-    bool at_disk;            /* busy, and the request is not carried out yet */
-    gint64 write_now_us;     /* no write on the caller's thread before that time; guarded by use */
-    unsigned reading;        /* reads that are with aio */
-    void (*call)(void *ctx); /* NULL: none waits */
-    void *call_ctx;
-    /* the driver's thread alone: */
-    enum block_more (*step)(void *ctx);
-    void *step_ctx;
-    gint64 step_us;      /* not before that time */
-    unsigned since_step; /* requests */
-};
 
 /* Host troubles the user can end while the machine waits; names and texts as VirtualBox's. */
 static const struct trouble {
@@ -81,11 +58,11 @@ static int write_now(struct block *b, uint64_t off_bytes, const struct iovec *io
     const size_t bytes = fio_pieces_bytes(iov, n);
     const gint64 start_us = g_get_monotonic_time();
     const long slept = sleeps();
-    uint64_t at;
-    int fd, rc;
+    struct vd_place p;
+    int rc;
 
-    if ((off_bytes | bytes) % HOST_PAGE || start_us < b->write_now_us || !vd_place(b->vd, off_bytes, bytes, &fd, &at) ||
-        at % HOST_PAGE)
+    if (b->up.past_cache || (off_bytes | bytes) % HOST_PAGE || start_us < b->write_now_us ||
+        !vd_place(b->vd, off_bytes, bytes, &p) || p.at % HOST_PAGE) /* a part of a page is read first */
         return VERR_TRY_AGAIN;
     rc = vd_write_over(b->vd, off_bytes, iov, n);
     if (g_get_monotonic_time() - start_us > STALL_US && sleeps() != slept)
@@ -114,71 +91,12 @@ static bool block_now(struct pdm_block *pub, struct pdm_block_req *req)
         return false;
     if (!b->vd)
         req->status = VERR_INVALID_STATE;
+    else if (!write && block_cache_read(b->cache, req->offset_bytes, iov, n))
+        req->status = 0;
     else
         req->status = write ? write_now(b, req->offset_bytes, iov, n) : vd_read_now(b->vd, req->offset_bytes, iov, n);
     g_mutex_unlock(&b->use);
     return req->status == 0;
-}
-
-/* ---- reads beside other requests ---- */
-
-struct late_read {
-    struct aio_op op;
-    struct block *b;
-    struct pdm_block_req *req;
-};
-
-static void late_done(struct aio_op *op)
-{
-    struct late_read *l = op->ctx;
-    struct block *b = l->b;
-
-    l->req->status = op->status;
-    b->up.complete(b->up.ctx, l->req);
-    g_free(l);
-    g_mutex_lock(&b->lock);
-    b->reading--;
-    g_cond_broadcast(&b->changed);
-    g_mutex_unlock(&b->lock);
-}
-
-/* What the host has in memory is quicker read than handed over. False = nothing happened. */
-static bool read_beside(struct block *b, struct pdm_block_req *req)
-{
-    const struct iovec whole = {req->buf, req->bytes};
-    struct late_read *l;
-    bool ready, placed;
-    uint64_t at = 0;
-    int fd = -1;
-
-    if (req->op != PDM_BLOCK_READ || !b->up.aio)
-        return false;
-    g_mutex_lock(&b->use);
-    ready = b->vd && vd_read_now(b->vd, req->offset_bytes, &whole, 1) == 0;
-    placed = !ready && b->vd && vd_place(b->vd, req->offset_bytes, req->bytes, &fd, &at);
-    g_mutex_unlock(&b->use);
-    if (ready) {
-        req->status = 0;
-        b->up.complete(b->up.ctx, req);
-    }
-    if (!placed)
-        return ready;
-    l = g_new(struct late_read, 1);
-    *l = (struct late_read){.b = b, .req = req};
-    l->op =
-        (struct aio_op){.fd = fd, .buf = req->buf, .bytes = req->bytes, .off_bytes = at, .done = late_done, .ctx = l};
-    g_mutex_lock(&b->lock);
-    b->reading++;
-    g_mutex_unlock(&b->lock);
-    aio_read(b->up.aio, &l->op);
-    return true;
-}
-
-/* Before anything that moves data to other places, or ends. Lock held. */
-static void wait_reads(struct block *b)
-{
-    while (b->reading)
-        g_cond_wait(&b->changed, &b->lock);
 }
 
 /* ---- requests ---- */
@@ -200,14 +118,18 @@ static int execute(struct block *b, const struct pdm_block_req *req)
 {
     int rc;
 
-    if (req->op == PDM_BLOCK_DISCARD) {
+    if (req->op == PDM_BLOCK_DISCARD || req->op == PDM_BLOCK_FLUSH) {
         g_mutex_lock(&b->lock);
-        wait_reads(b);
+        late_wait(b);
         g_mutex_unlock(&b->lock);
     }
+    if (req->op == PDM_BLOCK_DISCARD || req->op == PDM_BLOCK_WRITE)
+        block_cache_drop(b->cache, req->offset_bytes, req->bytes);
     g_mutex_lock(&b->use);
     rc = transfer(b, req);
     g_mutex_unlock(&b->use);
+    if (rc == 0 && (req->op == PDM_BLOCK_READ || req->op == PDM_BLOCK_WRITE))
+        block_cache_put(b->cache, req->offset_bytes, req->buf, req->bytes);
     return rc;
 }
 
@@ -218,10 +140,11 @@ static bool take_call(struct block *b)
 
     if (!call)
         return false;
-    wait_reads(b);
+    late_wait(b);
     g_mutex_unlock(&b->lock);
     g_mutex_lock(&b->use);
     call(b->call_ctx);
+    block_cache_drop_all(b->cache); /* it may be another disk now, or a locked one */
     g_mutex_unlock(&b->use);
     g_mutex_lock(&b->lock);
     b->call = NULL;
@@ -283,10 +206,10 @@ static void wait_for_host(struct block *b, struct pdm_block_req *req)
     }
 }
 
-static void work(struct block *b, struct pdm_block_req *req)
+static void work(struct block *b, struct pdm_block_req *req, bool again)
 {
     b->since_step++;
-    if (read_beside(b, req))
+    if (!again && late_start(b, req))
         return;
     req->status = execute(b, req);
     if (req->status)
@@ -304,23 +227,25 @@ static bool take_step(struct block *b)
 
     if (!b->step || b->stop || (b->head && b->since_step < FAIR_SHARE) || g_get_monotonic_time() < b->step_us)
         return false;
-    wait_reads(b);
+    late_wait(b);
     g_mutex_unlock(&b->lock);
     g_mutex_lock(&b->use);
     b->since_step = 0;
     more = b->step(b->step_ctx);
-    if (more == BLOCK_DONE)
+    if (more == BLOCK_DONE) {
         b->step = NULL;
+        block_cache_drop_all(b->cache);
+    }
     b->step_us = more == BLOCK_LATER ? g_get_monotonic_time() + RETRY_US : 0;
     g_mutex_unlock(&b->use);
     g_mutex_lock(&b->lock);
     return true;
 }
 
-/* The next request, or NULL when the driver stops and the queue is empty. */
-static struct pdm_block_req *next(struct block *b)
+/* The next request, or NULL when the driver stops and there is none. *@ret_again: it was tried already. */
+static struct pdm_block_req *next(struct block *b, bool *ret_again)
 {
-    struct pdm_block_req *req;
+    struct pdm_block_req *req, **from;
 
     g_mutex_lock(&b->lock);
     b->busy = b->at_disk = false;
@@ -329,20 +254,22 @@ static struct pdm_block_req *next(struct block *b)
         take_call(b);
         if (take_step(b))
             continue;
-        if (b->head || b->stop)
+        if (b->head || b->again || (b->stop && !b->late))
             break;
         if (!b->call && b->step)
             g_cond_wait_until(&b->changed, &b->lock, b->step_us);
         else if (!b->call)
             g_cond_wait(&b->changed, &b->lock);
     }
-    req = b->head;
+    *ret_again = b->again != NULL;
+    from = *ret_again ? &b->again : &b->head;
+    req = *from;
     if (req) {
-        b->head = req->priv;
-        if (!b->head)
-            b->tail = NULL;
+        *from = req->priv;
         b->busy = b->at_disk = true;
     }
+    if (!b->head)
+        b->tail = NULL;
     g_mutex_unlock(&b->lock);
     return req;
 }
@@ -351,12 +278,10 @@ static void *worker(void *arg)
 {
     struct block *b = arg;
     struct pdm_block_req *req;
+    bool again;
 
-    while ((req = next(b)))
-        work(b, req);
-    g_mutex_lock(&b->lock);
-    wait_reads(b);
-    g_mutex_unlock(&b->lock);
+    while ((req = next(b, &again)))
+        work(b, req, again);
     return NULL;
 }
 
@@ -388,6 +313,8 @@ struct pdm_block *block_new(struct vd *vd, const struct block_up *up, GError **e
                                 .removable = up->removable,
                                 .submit = block_submit,
                                 .now = block_now};
+    if (up->past_cache && !up->shared)
+        b->cache = block_cache_new();
     name_medium(b);
     g_mutex_init(&b->use);
     g_mutex_init(&b->lock);
@@ -415,6 +342,7 @@ void block_free(struct pdm_block *pub)
     g_mutex_clear(&b->use);
     g_mutex_clear(&b->lock);
     g_cond_clear(&b->changed);
+    block_cache_free(b->cache);
     g_free(b);
 }
 
@@ -463,7 +391,7 @@ bool block_idle(struct pdm_block *pub)
     bool idle;
 
     g_mutex_lock(&b->lock);
-    idle = !b->head && !b->busy && !b->reading;
+    idle = !b->head && !b->again && !b->busy && !b->late;
     g_mutex_unlock(&b->lock);
     return idle;
 }

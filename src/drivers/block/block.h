@@ -3,8 +3,9 @@
  *
  * Locks: submit() only appends to the queue. complete() and host_error() are called on the driver's thread with no
  *        lock of the driver held; complete() takes the device's lock and calls req->done().
- * Invariant 1: requests are done in the order they were submitted, so a FLUSH covers everything before it; only reads
- *              may finish later than what follows them. A read done by now() has none before it.
+ * Invariant 1: requests are done in the order they were submitted, so a FLUSH covers everything before it; only reads,
+ *              and writes past the host's cache, may finish later than what follows them and does not meet them. A
+ *              FLUSH waits for those. What is done by now() has none before it.
  * Invariant 2: after block_free() returned no callback comes any more.
  */
 #ifndef DRIVERS_BLOCK_BLOCK_H
@@ -26,7 +27,9 @@ struct block_up {
     bool (*host_error)(void *ctx, const char *id, const char *text);
     /** A kept request was tried again meanwhile and went through: what host_error() told is over. May be NULL. */
     void (*host_well)(void *ctx);
-    struct aio *aio; /* reads of what the host has not in memory go on beside other requests; NULL: one by one */
+    struct aio *aio; /* what has to wait for the disk goes on beside other requests; NULL: one by one */
+    bool past_cache; /* the disk's files are fio_direct.h's: writes wait for the disk, too; reads have cache.h */
+    bool shared;     /* somebody else may write to the disk */
     bool optical;    /* 2048-byte sectors */
     bool removable;
     bool ignore_flush; /* the user's explicit wish: FLUSH says yes without syncing */

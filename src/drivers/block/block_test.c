@@ -1,5 +1,5 @@
 /* block_test.c - order, flush, errors and waiting for the host. The device's side is a list of completions. */
-#include "drivers/block/block.h"
+#include "drivers/block/block_rig.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,26 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "rt/fio_shim.h"
 #include "rt/status.h"
 #include "storage/crypt.h"
-
-#define COUNT 200
-
-struct world {
-    struct fio_crash *disk;
-    struct fio_fault fault;
-    struct vd *vd;
-    struct pdm_block *b;
-    GMutex lock;
-    GCond changed;
-    unsigned done, steps, well;
-    struct pdm_block_req *order[COUNT];
-    int host_errors;
-    const char *trouble; /* what host_error hears; NULL: disk full */
-    bool wait;           /* host_error's answer */
-    size_t unsynced_at_flush;
-};
 
 static void complete(void *ctx, struct pdm_block_req *req)
 {
@@ -40,32 +22,11 @@ static void complete(void *ctx, struct pdm_block_req *req)
     g_mutex_unlock(&w->lock);
 }
 
-static bool host_error(void *ctx, const char *id, const char *text)
-{
-    struct world *w = ctx;
-
-    g_assert_cmpstr(id, ==, w->trouble ? w->trouble : "DrvVD_DISKFULL");
-    g_assert_nonnull(strstr(text, w->trouble ? "DEK" : "disk full"));
-    g_mutex_lock(&w->lock);
-    w->host_errors++;
-    g_cond_broadcast(&w->changed);
-    g_mutex_unlock(&w->lock);
-    return w->wait;
-}
-
-static void host_well(void *ctx)
-{
-    struct world *w = ctx;
-
-    g_mutex_lock(&w->lock);
-    w->well++;
-    g_mutex_unlock(&w->lock);
-}
-
 static void world_init(struct world *w)
 {
     const struct vd_create args = {.format = "VDI", .path = "/d", .size_bytes = 4u << 20};
-    const struct block_up up = {.ctx = w, .complete = complete, .host_error = host_error, .host_well = host_well};
+    const struct block_up up = {
+        .ctx = w, .complete = complete, .host_error = rig_host_error, .host_well = rig_host_well};
 
     memset(w, 0, sizeof(*w));
     g_mutex_init(&w->lock);
@@ -87,14 +48,6 @@ static void world_fini(struct world *w)
     g_cond_clear(&w->changed);
 }
 
-static void wait_done(struct world *w, unsigned n)
-{
-    g_mutex_lock(&w->lock);
-    while (w->done < n)
-        g_cond_wait(&w->changed, &w->lock);
-    g_mutex_unlock(&w->lock);
-}
-
 /* Writes, reads of what was just written, and flushes: in order, and flushed means synced. */
 static void test_order(void)
 {
@@ -111,11 +64,11 @@ static void test_order(void)
         memset(bufs[i], i % 3 == 0 ? (int)(i / 3 + 1) : 0, 512);
         w.b->submit(w.b, &reqs[i]);
         if (i % 3 == 2) {
-            wait_done(&w, i + 1);
+            rig_wait_done(&w, i + 1);
             g_assert_cmpuint(w.unsynced_at_flush, ==, 0);
         }
     }
-    wait_done(&w, COUNT);
+    rig_wait_done(&w, COUNT);
     for (unsigned i = 0; i < COUNT; i++) {
         g_assert_true(w.order[i] == &reqs[i]);
         g_assert_cmpint(reqs[i].status, ==, 0);
@@ -138,7 +91,7 @@ static void test_now(void)
     read.buf = in;
     g_assert_false(w.b->now(w.b, &write));
     w.b->submit(w.b, &write);
-    wait_done(&w, 1);
+    rig_wait_done(&w, 1);
     while (!block_idle(w.b))
         g_thread_yield();
     g_assert_true(w.b->now(w.b, &read));
@@ -164,27 +117,6 @@ static void test_now(void)
     read.offset_bytes = 0;
     g_assert_false(w.b->now(w.b, &read));
     world_fini(&w);
-}
-
-/* ---- files of the host ---- */
-
-#define IMAGE_BYTES (8u << 20)
-
-/* A file the host has not in memory, on a disk; blocks of 4 KiB begin with their number. */
-static char *cold_image(void)
-{
-    g_autofree uint8_t *bytes = g_malloc0(IMAGE_BYTES);
-    char *path = g_strdup("block-test-XXXXXX");
-    int fd = g_mkstemp(path);
-
-    for (uint32_t i = 0; i < IMAGE_BYTES / 4096; i++)
-        memcpy(bytes + 4096 * i, &i, sizeof(i));
-    g_assert_cmpint(fd, >=, 0);
-    g_assert_cmpint(write(fd, bytes, IMAGE_BYTES), ==, IMAGE_BYTES);
-    g_assert_cmpint(fsync(fd), ==, 0);
-    g_assert_cmpint(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), ==, 0);
-    close(fd);
-    return path;
 }
 
 static struct {
@@ -261,7 +193,7 @@ static void test_beside(gconstpointer kind)
     static struct pdm_block_req reqs[COUNT];
     static uint8_t bufs[COUNT][4096];
     const struct block_up up = {.complete = beside_complete, .aio = aio_new((enum aio_kind)GPOINTER_TO_INT(kind))};
-    g_autofree char *path = cold_image();
+    g_autofree char *path = rig_cold_image();
     struct vd *vd = vd_open(fio_system(), "RAW", path, 0, NULL);
     struct pdm_block *b = block_new(vd, &up, NULL);
 
@@ -307,13 +239,13 @@ static void test_errors(void)
     world_init(&w);
     reqs[0] = (struct pdm_block_req){.op = PDM_BLOCK_READ, .offset_bytes = 4u << 20, .buf = buf, .bytes = 512};
     w.b->submit(w.b, &reqs[0]);
-    wait_done(&w, 1);
+    rig_wait_done(&w, 1);
     g_assert_cmpint(reqs[0].status, ==, VERR_OUT_OF_RANGE);
 
     w.fault.fail_at = w.fault.calls + 1;
     reqs[1] = (struct pdm_block_req){.op = PDM_BLOCK_FLUSH};
     w.b->submit(w.b, &reqs[1]);
-    wait_done(&w, 2);
+    rig_wait_done(&w, 2);
     g_assert_cmpint(reqs[1].status, ==, VERR_DEV_IO_ERROR);
     world_fini(&w);
 }
@@ -340,7 +272,7 @@ static void test_disk_full(void)
             g_assert_false(block_idle(w.b));
             block_resume(w.b);
         }
-        wait_done(&w, 1);
+        rig_wait_done(&w, 1);
         g_assert_cmpint(req.status, ==, waits ? 0 : VERR_DISK_FULL);
         world_fini(&w);
     }
@@ -359,7 +291,7 @@ static void test_room_again(void)
     w.fault.err = ENOSPC;
     req.buf = buf;
     w.b->submit(w.b, &req);
-    wait_done(&w, 1);
+    rig_wait_done(&w, 1);
     g_assert_cmpint(req.status, ==, 0);
     g_assert_cmpint(w.host_errors, ==, 1);
     g_assert_cmpuint(w.well, ==, 1);
@@ -385,7 +317,7 @@ static void test_fills(void)
 {
     const struct vd_create args = {
         .format = "VDI", .path = "/fills", .size_bytes = FILLS * NEW_BYTES, .block_bytes = NEW_BYTES};
-    struct block_up up = {.complete = complete, .host_error = host_error};
+    struct block_up up = {.complete = complete, .host_error = rig_host_error};
     uint8_t out[NEW_BYTES], in[NEW_BYTES];
     struct world w;
 
@@ -449,7 +381,7 @@ static void test_locked(void)
     write.buf = out;
     read.buf = in;
     w.b->submit(w.b, &flush);
-    wait_done(&w, 1);
+    rig_wait_done(&w, 1);
     g_assert_cmpint(flush.status, ==, 0);
     w.b->submit(w.b, &write);
     w.b->submit(w.b, &read);
@@ -459,7 +391,7 @@ static void test_locked(void)
     g_mutex_unlock(&w.lock);
     g_assert_cmpuint(w.done, ==, 1);
     block_call(w.b, unlock, &w);
-    wait_done(&w, 3);
+    rig_wait_done(&w, 3);
     g_assert_cmpint(write.status, ==, 0);
     g_assert_cmpint(read.status, ==, 0);
     g_assert_cmpmem(in, sizeof(in), out, sizeof(out));
@@ -513,7 +445,7 @@ static void test_background_waits(void)
         reqs[i] = (struct pdm_block_req){.op = PDM_BLOCK_WRITE, .buf = buf, .bytes = 512};
         w.b->submit(w.b, &reqs[i]);
     }
-    wait_done(&w, COUNT);
+    rig_wait_done(&w, COUNT);
     g_mutex_lock(&w.lock);
     while (w.steps < 3)
         g_cond_wait(&w.changed, &w.lock);
@@ -547,7 +479,7 @@ static void test_background(void)
         reqs[i] = (struct pdm_block_req){.op = PDM_BLOCK_READ, .buf = buf, .bytes = 512};
         w.b->submit(w.b, &reqs[i]);
     }
-    wait_done(&w, COUNT);
+    rig_wait_done(&w, COUNT);
     g_mutex_lock(&w.lock);
     while (w.steps < 20)
         g_cond_wait(&w.changed, &w.lock);

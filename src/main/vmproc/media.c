@@ -11,6 +11,7 @@
 #include "main/settings/medium_path.h"
 #include "main/settings/tree.h"
 #include "main/vmproc/media_int.h"
+#include "rt/fio_direct.h"
 #include "rt/log.h"
 #include "rt/status.h"
 #include "storage/crypt.h"
@@ -34,8 +35,20 @@ static void medium_free(void *p)
 
 /* ---- one medium ---- */
 
+/* A disk's guest has a cache of its own; firmware reads discs and floppies sector by sector. */
+static bool past_cache(enum settings_device kind, const struct media_place *place)
+{
+    return place->past_cache && kind == DEVICE_HARD_DISK;
+}
+
+const struct fio *media_files_of(enum settings_device kind, const struct media_place *place)
+{
+    return past_cache(kind, place) ? fio_direct() : fio_system();
+}
+
 /* What is attached, and the images from its base to it. */
 struct plan {
+    const struct fio *io;
     const struct settings_machine *s;
     const struct settings_attachment *a;
     const struct settings_medium *image, *base;
@@ -153,7 +166,7 @@ static struct vd *open_plan(const struct plan *p, enum media_start start, unsign
     if (start == MEDIA_FRESH && p->image != p->base && p->image->auto_reset && !empty_last(p, error))
         return NULL;
     *ret_flags = (unsigned)flags | (host_disks(p->s) ? VD_RAW_DEVICES : 0u);
-    return vd_open_chain(fio_system(), (const struct vd_link *)(void *)p->links->data, p->links->len, *ret_flags | look,
+    return vd_open_chain(p->io, (const struct vd_link *)(void *)p->links->data, p->links->len, *ret_flags | look,
                          error);
 }
 
@@ -180,16 +193,19 @@ static bool open_image(void *ctx, const struct settings_attachment *a, const str
         return refuse(&p, error, "is attached but not registered in MediaRegistry");
     if (kind != a->kind)
         return refuse(&p, error, "is not of the kind it is attached as");
+    p.io = media_files_of(a->kind, place);
     p.links = g_array_new(FALSE, FALSE, sizeof(struct vd_link));
     g_array_set_clear_func(p.links, clear_link);
     find_chain(&p);
     unsigned flags = 0;
+    const unsigned refused = fio_direct_refused();
     struct vd *vd = open_plan(&p, all->start, &flags, error);
     g_array_unref(p.links);
     if (vd == NULL)
         return false;
     struct medium *m = g_new0(struct medium, 1);
     *m = (struct medium){.all = all, .vd = vd, .place = *place, .kind = a->kind, .flags = flags};
+    m->through_cache = fio_direct_refused() != refused;
     m->discard = a->discard;
     m->non_rotational = a->non_rotational;
     note_key(m, &p);
@@ -255,6 +271,8 @@ bool media_plug(struct medium *m, struct pdm *pdm, GError **error)
                                 .host_error = host_error,
                                 .host_well = host_well,
                                 .aio = m->all->aio,
+                                .past_cache = past_cache(m->kind, &m->place),
+                                .shared = (m->flags & VD_SHAREABLE) != 0,
                                 .optical = m->kind == DEVICE_DVD,
                                 .removable = m->kind != DEVICE_HARD_DISK};
 
@@ -277,15 +295,19 @@ void media_unplug(struct medium *m, struct pdm *pdm)
 }
 
 /* There is no log yet when the media are opened. */
-static void tell(struct vd *vd)
+static void tell(const struct medium *m)
 {
-    struct vd *base = vd;
+    struct vd *vd = m->vd, *base = vd;
     unsigned images = 1;
 
     for (; vd_parent(base) != NULL; base = vd_parent(base))
         images++;
     if (vd_read_only_reason(vd) != NULL)
         log_rel("Media: '%s' is used read-only: %s", vd_path(vd), vd_read_only_reason(vd));
+    if (m->through_cache)
+        log_rel("Media: '%s' goes through the host's cache: its file system has no O_DIRECT", vd_path(vd));
+    else if (past_cache(m->kind, &m->place))
+        log_rel("Media: '%s' goes past the host's cache", vd_path(vd));
     if (images > 1)
         log_rel("Media: '%s' is the last of %u images, the base is '%s'", vd_path(vd), images, vd_path(base));
 }
@@ -296,7 +318,7 @@ bool media_attach(struct media *all, struct pdm *pdm, const struct media_events 
     all->user = user;
     log_rel("Media: reads go through %s", aio_kind_of(all->aio) == AIO_RING ? "io_uring" : "threads");
     for (unsigned k = 0; k < all->list->len; k++)
-        tell(((struct medium *)all->list->pdata[k])->vd);
+        tell(all->list->pdata[k]);
     for (unsigned k = 0; k < all->list->len; k++)
         if (!media_plug(all->list->pdata[k], pdm, error))
             return false;

@@ -65,7 +65,7 @@ struct job {
 static void push(void *ctx)
 {
     struct job *j = ctx;
-    const struct fio *io = fio_system();
+    const struct fio *io = fio_system(); /* what it writes is synced */
     const struct vd_link link = {j->image->format, j->image->path};
     uint8_t uuid[VD_UUID_BYTES];
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "main/vmproc/media_int.h"
+#include "rt/fio_direct.h"
 #include "rt/log.h"
 
 /* A file table's open(): the descriptor that was given, whatever the name. */
@@ -70,14 +71,16 @@ static enum settings_device drive_at(const struct settings_machine *s, const str
 }
 
 static struct medium *open_given_image(struct media *all, const struct media_change *c, enum settings_device kind,
-                                       GError **error)
+                                       const struct media_place *place, GError **error)
 {
     const bool writable = (fcntl(c->fd, F_GETFL) & O_ACCMODE) == O_RDWR;
     struct medium *m = g_new0(struct medium, 1);
 
     m->all = all;
     m->kind = kind;
-    m->given = *fio_system(); /* its functions use no context */
+    m->place = *place;
+    m->given = *media_files_of(kind, place); /* its functions use no context */
+    m->through_cache = media_files_of(kind, place) == fio_direct() && !fio_direct_set(c->fd, true);
     m->given.ctx = m;
     m->given.open = open_given;
     m->given_fd = fcntl(c->fd, F_DUPFD_CLOEXEC, 0);
@@ -138,14 +141,13 @@ bool media_change(struct media *all, struct pdm *pdm, const struct media_change 
                     c->port, c->device, c->controller);
         return false;
     }
-    if (*c->path != '\0' && (m = open_given_image(all, c, kind, error)) == NULL)
+    if (*c->path != '\0' && (m = open_given_image(all, c, kind, &place, error)) == NULL)
         return false;
     take_out(all, pdm, &place);
     log_rel("Media: controller '%s', port %d, device %d: %s", c->controller, c->port, c->device,
             m != NULL ? c->path : "no medium");
     if (m == NULL)
         return true;
-    m->place = place;
     g_ptr_array_add(all->list, m);
     return media_plug(m, pdm, error);
 }

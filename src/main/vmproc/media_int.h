@@ -29,6 +29,7 @@ struct medium {
     struct fio given; /* opens what came as a descriptor */
     int given_fd;
     bool discard, non_rotational;
+    bool through_cache;       /* useHostIOCache="false", but the file system has no other way */
     char *key_store, *key_id; /* encrypted; NULL = it is not */
     unsigned flags;           /* how its last image was opened */
     GArray *links;            /* struct vd_link of a released disk, paths owned; NULL = it is open */
@@ -52,6 +53,8 @@ void media_links_free(struct medium *m);
 struct medium *media_find(struct media *all, const char *uuid, GError **error);
 void media_uuid_bytes(const char *text, uint8_t ret[VD_UUID_BYTES]);
 
+/** media_files_of() - the way to a medium's files: past the host's cache or through it. */
+const struct fio *media_files_of(enum settings_device kind, const struct media_place *place);
 /** media_plug() - makes the medium's driver and joins it to its unit. */
 bool media_plug(struct medium *m, struct pdm *pdm, GError **error);
 void media_unplug(struct medium *m, struct pdm *pdm);

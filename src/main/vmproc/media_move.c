@@ -115,8 +115,8 @@ static void take(void *ctx)
 {
     struct move *v = ctx;
     struct medium *m = v->m;
-    struct vd *vd =
-        vd_open_chain(fio_system(), (const struct vd_link *)(void *)m->links->data, m->links->len, m->flags, v->error);
+    struct vd *vd = vd_open_chain(media_files_of(m->kind, &m->place), (const struct vd_link *)(void *)m->links->data,
+                                  m->links->len, m->flags, v->error);
 
     if (vd != NULL && vd_size_bytes(vd) != m->block->size_bytes) {
         g_set_error(v->error, MEDIA_ERROR, 0, "The disk '%s' has another size now", vd_path(vd));

@@ -64,7 +64,7 @@ static unsigned lun_of(const struct kind *k, unsigned port, unsigned device)
 static struct media_place place_of(const struct kind *k, const struct settings_controller *c, unsigned port,
                                    unsigned device)
 {
-    struct media_place place = {.device = k->device, .lun = lun_of(k, port, device)};
+    struct media_place place = {.device = k->device, .lun = lun_of(k, port, device), .past_cache = !c->host_io_cache};
 
     if (!(k->fits & APART))
         return place;

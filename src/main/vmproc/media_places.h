@@ -12,6 +12,7 @@
 struct media_place {
     const char *device; /* the controller's device name */
     unsigned instance, lun;
+    bool past_cache; /* useHostIOCache="false" */
 };
 
 /** What is called for each attachment with an image; false ends the walk with its error. */
