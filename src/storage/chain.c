@@ -166,9 +166,9 @@ int chain_read(struct vd *vd, uint64_t off_bytes, uint8_t *buf, size_t bytes)
 }
 
 /* Whether looking up where data lies reads no file, in any image. */
-static bool quick(const struct vd *vd)
+static bool quick(struct vd *vd, uint64_t off_bytes, uint64_t bytes)
 {
-    while (vd && vd->format->quick_map)
+    while (vd && bytes && vd->format->quick && vd->format->quick(vd, off_bytes, bytes))
         vd = vd->parent;
     return !vd;
 }
@@ -177,7 +177,7 @@ int chain_read_now(struct vd *vd, uint64_t off_bytes, const struct iovec *iov, u
 {
     const size_t bytes = fio_pieces_bytes(iov, n);
     struct iovec part[FIO_PIECES];
-    int rc = quick(vd) ? 0 : VERR_TRY_AGAIN;
+    int rc = quick(vd, off_bytes, bytes) ? 0 : VERR_TRY_AGAIN;
 
     for (size_t done = 0; rc == 0 && done < bytes;) {
         struct vd *owner;
@@ -202,7 +202,8 @@ bool chain_place(struct vd *vd, uint64_t off_bytes, size_t bytes, struct vd_plac
     struct vd_extent e;
     struct vd *owner;
 
-    if (!quick(vd) || locate(vd, off_bytes, bytes, &owner, &e) || e.kind != VD_DATA || e.bytes < bytes || e.fd < 0)
+    if (!quick(vd, off_bytes, bytes) || locate(vd, off_bytes, bytes, &owner, &e) || e.kind != VD_DATA ||
+        e.bytes < bytes || e.fd < 0)
         return false;
     *ret = (struct vd_place){owner->io, e.fd, e.at};
     return true;

@@ -15,7 +15,6 @@
 struct vd_format {
     bool read_only; /* never opened for writing */
     bool remote;    /* "path" is no file: open() connects */
-    bool quick_map; /* map() reads no file */
     bool (*probe)(const uint8_t head[VD_PROBE_BYTES], const uint8_t tail[VD_SECTOR_BYTES]); /* zero-padded */
     /**
      * Reads the header; sets size_bytes, unit_bytes, diff, ids, has_uuid, hint, priv; may downgrade.
@@ -25,6 +24,9 @@ struct vd_format {
     void (*close)(struct vd *vd); /* also after a failed open */
     /* Ranges are inside the disk, not empty; write and discard come only when not read-only. */
     int (*map)(struct vd *vd, uint64_t off_bytes, uint64_t bytes, struct vd_extent *ret);
+    /** Whether map() and read() of the range need no table that is not in memory, and all data lies as it is in files.
+     *  NULL = never. */
+    bool (*quick)(struct vd *vd, uint64_t off_bytes, uint64_t bytes);
     /** Like map() of data, but finds holes, too, at more cost; for copying. NULL = there are none. */
     int (*holes)(struct vd *vd, uint64_t off_bytes, uint64_t bytes, struct vd_extent *ret);
     int (*read)(struct vd *vd, uint64_t off_bytes, uint8_t *buf, size_t bytes);
@@ -100,6 +102,8 @@ void vd_report_add(struct vd_report *r, uint64_t *counter, const char *fmt, ...)
 void vd_remove_new(const struct fio *io, const struct vd_create *args);
 /** vd_keep_going() - tells @progress (may be NULL) how far; false = cancelled. */
 bool vd_keep_going(const struct vd_progress *progress, uint64_t done, uint64_t all);
+/** vd_always_quick() - for formats whose tables are all in memory. */
+bool vd_always_quick(struct vd *vd, uint64_t off_bytes, uint64_t bytes);
 /** vd_extent_data(), vd_extent_plain() - fill an extent: in @fd at @at, or a kind without a place. Return 0. */
 int vd_extent_data(struct vd_extent *ret, uint64_t bytes, int fd, uint64_t at);
 int vd_extent_plain(struct vd_extent *ret, uint64_t bytes, enum vd_extent_kind kind);

@@ -99,6 +99,11 @@ int tcache_get(struct tcache *t, uint64_t at, uint8_t **ret)
     return fetch(t, at, true, ret);
 }
 
+bool tcache_has(struct tcache *t, uint64_t at)
+{
+    return (t->last && t->last->at == at) || g_hash_table_contains(t->index, &at);
+}
+
 int tcache_new_table(struct tcache *t, uint64_t at, uint8_t **ret)
 {
     return fetch(t, at, false, ret);

@@ -19,6 +19,8 @@ struct tcache *tcache_new(const struct fio *io, int fd, uint32_t table_bytes, un
 void tcache_free(struct tcache *t);
 /** tcache_get() - the table at file offset @at, good until the next call; what lies beyond the file's end is zeros. */
 int tcache_get(struct tcache *t, uint64_t at, uint8_t **ret);
+/** tcache_has() - tcache_get() of it reads no file. */
+bool tcache_has(struct tcache *t, uint64_t at);
 /** tcache_new_table() - like tcache_get() of a table of zeros, without reading the file. */
 int tcache_new_table(struct tcache *t, uint64_t at, uint8_t **ret);
 /** tcache_dirty() - the table at @at, just got, was changed in memory only. */

@@ -236,11 +236,12 @@ int vd_place_over(struct vd *vd, uint64_t off_bytes, size_t bytes, struct vd_pla
 
 int vd_write_over(struct vd *vd, uint64_t off_bytes, const struct iovec *iov, unsigned n)
 {
+    const size_t bytes = fio_pieces_bytes(iov, n);
     struct vd_place p = {};
     int rc = VERR_TRY_AGAIN;
 
-    if (n <= FIO_PIECES && vd->format->quick_map)
-        rc = vd_place_over(vd, off_bytes, fio_pieces_bytes(iov, n), &p);
+    if (n <= FIO_PIECES && vd->format->quick && vd->format->quick(vd, off_bytes, bytes))
+        rc = vd_place_over(vd, off_bytes, bytes, &p);
     return rc ? rc : fio_writev(p.io, p.fd, iov, n, p.at);
 }
 

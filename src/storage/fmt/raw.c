@@ -122,7 +122,7 @@ static bool raw_create(const struct fio *io, int fd, const struct vd_create *arg
 }
 
 const struct vd_format raw_format = {
-    .quick_map = true,
+    .quick = vd_always_quick,
     .probe = raw_probe,
     .open = raw_open,
     .close = raw_close,
@@ -136,7 +136,7 @@ const struct vd_format raw_format = {
 };
 
 const struct vd_format iso_format = {
-    .quick_map = true,
+    .quick = vd_always_quick,
     .read_only = true,
     .probe = iso_probe,
     .open = iso_open,

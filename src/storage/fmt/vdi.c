@@ -275,7 +275,7 @@ static bool vdi_check(struct vd *vd, struct vd_report *report, GError **error)
 }
 
 const struct vd_format vdi_format = {
-    .quick_map = true,
+    .quick = vd_always_quick,
     .probe = vdi_probe,
     .open = vdi_open,
     .close = vdi_close,

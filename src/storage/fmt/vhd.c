@@ -256,6 +256,18 @@ static int vhd_map(struct vd *vd, uint64_t off_bytes, uint64_t bytes, struct vd_
                                   : vd_extent_plain(ret, n, VD_FREE);
 }
 
+static bool vhd_quick(struct vd *vd, uint64_t off_bytes, uint64_t bytes)
+{
+    struct vhd *v = vd->priv;
+
+    if (v->f.type == VHD_FIXED)
+        return true;
+    for (uint64_t b = off_bytes / v->h.block_bytes; b <= (off_bytes + bytes - 1) / v->h.block_bytes; b++)
+        if (v->bat[b] != VHD_FREE && !tcache_has(v->bitmaps, v->bat[b] * 512ull))
+            return false;
+    return true;
+}
+
 /* ---- writing ---- */
 
 int vhd_put_footer(struct vd *vd)
@@ -478,6 +490,7 @@ const struct vd_format vhd_format = {
     .open = vhd_open,
     .close = vhd_close,
     .map = vhd_map,
+    .quick = vhd_quick,
     .write = vhd_write,
     .discard = vhd_discard,
     .flush = vhd_flush,

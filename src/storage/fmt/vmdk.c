@@ -101,6 +101,22 @@ static int vmdk_set_ids(struct vd *vd, const struct vd_ids *ids)
     return rc ? rc : vd_sync(vd);
 }
 
+static bool vmdk_quick(struct vd *vd, uint64_t off_bytes, uint64_t bytes)
+{
+    struct vmdk *v = vd->priv;
+    bool quick = !v->stream;
+
+    while (quick && bytes) {
+        struct vmdk_extent *e = extent_at(v, off_bytes);
+        const uint64_t off = off_bytes - e->first_bytes, n = MIN(bytes, e->bytes - off);
+
+        quick = e->kind != VMDK_SPARSE || vmdk_sparse_quick(e, off, n);
+        off_bytes += n;
+        bytes -= n;
+    }
+    return quick;
+}
+
 /* First write of this opening: new CID and modification UUID (children made before notice). */
 static int touch(struct vd *vd)
 {
@@ -213,6 +229,7 @@ const struct vd_format vmdk_format = {
     .open = vmdk_open,
     .close = vmdk_close,
     .map = vmdk_map,
+    .quick = vmdk_quick,
     .read = vmdk_read,
     .touch = touch,
     .write = vmdk_write,

@@ -109,6 +109,8 @@ static inline uint64_t vmdk_gt_bytes(const struct vmdk_header *h)
 /* ---- vmdk_sparse.c: off_bytes counts from the beginning of the extent ---- */
 
 bool vmdk_sparse_open(struct vd *vd, struct vmdk_extent *e, uint64_t file_bytes, GError **error);
+/** vmdk_sparse_quick() - what struct vd_format's quick() asks. */
+bool vmdk_sparse_quick(struct vmdk_extent *e, uint64_t off_bytes, uint64_t bytes);
 int vmdk_sparse_map(struct vd *vd, struct vmdk_extent *e, uint64_t off_bytes, uint64_t bytes, struct vd_extent *ret);
 int vmdk_sparse_write(struct vd *vd, struct vmdk_extent *e, uint64_t off_bytes, const uint8_t *buf, size_t bytes);
 int vmdk_sparse_discard(struct vd *vd, struct vmdk_extent *e, uint64_t off_bytes, uint64_t bytes);

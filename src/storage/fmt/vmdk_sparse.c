@@ -154,6 +154,18 @@ int vmdk_sparse_map(struct vd *vd, struct vmdk_extent *e, uint64_t off_bytes, ui
     return packed ? vd_extent_plain(ret, n, VD_DATA) : vd_extent_data(ret, n, e->fd, first * 512ull + off);
 }
 
+bool vmdk_sparse_quick(struct vmdk_extent *e, uint64_t off_bytes, uint64_t bytes)
+{
+    const uint64_t table_bytes = (uint64_t)e->h.gt_entries * e->h.grain_bytes;
+
+    if (e->h.flags & VMDK_FLAG_COMPRESSED)
+        return false;
+    for (uint64_t i = off_bytes / table_bytes; i <= (off_bytes + bytes - 1) / table_bytes; i++)
+        if (e->gd[i] && !tcache_has(e->tables, e->gd[i] * 512ull))
+            return false;
+    return true;
+}
+
 /* ---- writing ---- */
 
 int vmdk_extent_sync(struct vd *vd, const struct vmdk_extent *e)
