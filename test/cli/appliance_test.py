@@ -180,6 +180,11 @@ def refused(h):
         tar.addfile(info, io.BytesIO(b"evil"))
     r = h("import", f"{folder}/bad.ova")
     check(r.rc == 1 and "it holds something else than files with plain names" in r.err and not os.path.exists(f"{h.top}/evil"), repr(r))
+    for words in (("import", "OCI://", "--cloud", "--vmname", "v", "--cloudprofile", "p", "--cloudinstanceid", "i", "--cloudbucket", "b"),
+                  ("export", "m", "--output", "OCI://", "--cloud", "0", "--cloudprofile", "p", "--cloudshape", "s", "--clouddisksize", "50", "--cloudlaunchinstance", "true"),
+                  ("export", "m", "--output", f"{h.top}/x.tar", "--opc10")):
+        r = h(*words)
+        check(r.rc == 1 and r.out == "" and re.fullmatch("VBoxManage: error: Clouds are not available; [^\n]+\n", r.err), repr(r))
     same(sorted(set(os.listdir(h.top)) - set(before) - {"VirtualBox VMs"}), [])
     check(re.search(UUID, h.ok("list", "hdds")) is None, "a disk is still known")
 

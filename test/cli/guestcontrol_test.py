@@ -10,7 +10,8 @@ USER = ("--username", "u", "--password", "p")
 GOOD = (("run", *USER, "--exe", "/bin/ls", "--wait-stdout", "--", "ls", "-l"), ("run", "--exe=/bin/true"), ("start", *USER, "/bin/ls"),
         ("copyfrom", *USER, "-R", "/a", "/b"), ("copyto", *USER, "--target-directory=/x", "/a"), ("mkdir", *USER, "--parents", "--mode", "755", "/a"),
         ("md", "/a"), ("rmdir", *USER, "/a"), ("rm", *USER, "--force", "/a"), ("mv", *USER, "/a", "/b"), ("mktemp", *USER, "--directory", "xXXX"),
-        ("mount", *USER), ("fsinfo", *USER, "--human-readable", "/"), ("stat", *USER, "/a"), ("list", "all"), ("closeprocess", "--session-id=1", "7"),
+        ("mount", *USER), ("fsinfo", *USER, "--human-readable", "/"), ("stat", *USER, "--terse", "/a"), ("list", "all"), ("closeprocess", "--session-id=1", "7"),
+        ("updatega", "--verify", "--wait-ready", "--reboot"), ("start", "--user", "u", "--password", "p", "--no-profile", "--exe", "/a"),
         ("closesession", "--all"), ("updatega", "--source=x.iso"), ("waitrunlevel", "--timeout", "5", "system"), ("watch",))
 BAD = (((), "No sub-command specified!"), (("frob",), "Unknown sub-command: 'frob'"), (("run",), "No executable given!"),
        (("copyfrom",), "No sources specified!"), (("mkdir",), "No directory to create specified!"), (("mv", "/a"), "No source or no destination specified!"),

@@ -40,11 +40,17 @@ def settings_change(h):
 def missing_parts(h):
     start(h)
     for words, method in ((("setvideomodehint", "800", "600", "32"), "SetVideoModeHint"), (("plugcpu", "1"), "PlugCPU"),
+                          (("setscreenlayout", "0", "primary", "0", "0", "800", "600", "32", "1", "off"), "SetScreenLayout"),
+                          (("recording", "start", "--wait"), "RecordingStart"), (("recording", "stop"), "RecordingStop"),
                           (("usbattach", "x"), "AttachUSBDevice"), (("webcam", "list"), "GetWebcams"), (("reboot",), "GuestShutdown"),
                           (("setcredentials", "u", "p", "d"), "SetCredentials")):
         r = h("controlvm", "m", *words)
         check(r.rc == 1 and f"This virtual machine has nothing that could carry out {method}\n" in r.err and "E_NOTIMPL (0x80004001)" in r.err, repr(r))
     syntax_error(h("controlvm", "m", "frob"), "Invalid parameter 'frob'")
+    syntax_error(h("controlvm", "m", "setscreenlayout", "0", "on", "1"), "Incorrect arguments to 'setscreenlayout'")
+    syntax_error(h("controlvm", "m", "setscreenlayout", "0"), "Incorrect number of parameters.")
+    syntax_error(h("controlvm", "m", "recording", "start", "now"), "Invalid parameter 'now'")
+    syntax_error(h("controlvm", "m", "teleport", "--host", "x", "--port", "1", "--timeout", "soon"), "Invalid value 'soon' for option '--timeout': a number")
     syntax_error(h("controlvm", "m", "setlinkstate1"), "Missing argument to 'setlinkstate1'")
     syntax_error(h("controlvm", "m", "setlinkstate", "on"), "Invalid parameter 'setlinkstate'")
     h.ok("sharedfolder", "add", "m", "--name", "t", "--hostpath", h.top, "--transient")

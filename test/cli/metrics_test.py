@@ -52,11 +52,25 @@ def machine_metrics_and_debugger(h):
 
 
 def absent(h):
+    """Parts that are not here: arguments are read as if they were, then one line says it."""
     h.ok("createvm", "--name", "m", "--register")
-    for words in (("signova", "x.ova"), ("modifynvram", "m", "listvars"), ("encryptvm", "m", "x"), ("updatecheck", "list")):
+    good = (("signova", "x.ova", "--certificate", "c", "--private-key=k", "--no-pkcs7"), ("modifynvram", "m", "listvars"),
+            ("modifynvram", "m", "enrollpk", "--platform-key", "k", "--owner-uuid", "u"), ("modifynvram", "m", "secureboot", "--enable"),
+            ("encryptvm", "m", "setencryption", "--new-password", "-", "--new-password-id", "i", "--cipher", "AES-256"), ("encryptvm", "m", "checkpassword", "f"),
+            ("updatecheck", "list", "--machine-readable"), ("updatecheck", "modify", "--channel=all", "--frequency", "3"))
+    for words in good:
         r = h(*words)
         check(r.rc == 1 and re.fullmatch("VBoxManage: error: [^\n]+\n", r.err) and r.out == "", f"{words}: {r!r}")
         check(h(words[0]).rc == 2, f"{words[0]} without arguments")
+    bad = ((("signova", "x.ova", "--certificate", "c"), "Missing required option: --private-key"), (("signova", "x.ova", "y.ova"), "Invalid parameter 'y.ova'"),
+           (("modifynvram", "m", "frob"), "Unknown subcommand 'frob'"), (("modifynvram", "m", "listvars", "--mok", "x"), "Unknown option: --mok"),
+           (("modifynvram", "m"), "No subcommand specified"), (("encryptvm", "m", "checkpassword"), "Not enough parameters"),
+           (("encryptvm", "m", "addpassword", "--password", "-"), "Missing required option: --password-id"),
+           (("updatecheck", "modify", "--frequency", "x"), "Invalid value 'x' for option '--frequency': a number"), (("updatecheck", "perform", "x"), "Invalid parameter 'x'"))
+    for words, text in bad:
+        syntax_error(h(*words), text)
+    for words in (("modifynvram", "none", "listvars"), ("encryptvm", "none", "checkpassword", "f")):
+        com_error(h(*words), "Could not find a registered machine named 'none'", "VBOX_E_OBJECT_NOT_FOUND (0x80bb0001)", "VirtualBoxWrap", "IVirtualBox")
 
 
 main(host_metrics, machine_metrics_and_debugger, absent)

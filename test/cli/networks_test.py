@@ -21,7 +21,7 @@ def nat_networks(h):
     same((r.rc, r.out, r.err), (1, "", "VBoxManage: error: NATNetwork server already exists\n"))
     com_error(h("natnetwork", "modify", "--netname", "n1", "--port-forward-4", "ssh:tcp:[]:1:[10.1.0.6]:1"),
               "A NAT rule of this name already exists", "E_INVALIDARG (0x80070057)", "NATNetworkWrap", "INATNetwork")
-    h.ok("natnetwork", "modify", "--netname", "n1", "--port-forward-4", "delete", "ssh", "--loopback-4", "127.0.0.1=0", "--ipv6", "on")
+    h.ok("natnetwork", "modify", "--netname", "n1", "--port-forward-4", "delete", "ssh", "--loopback-4", "127.0.0.1=0", "--ipv6-enable", "on")
     n, = json.loads(h.ok("list", "natnets", "--json"))
     same((n["PortForwardRules4"], n["LocalMappings"], n["IPv6Enabled"]), ([], [], True))
     com_error(h("natnetwork", "modify", "--netname", "n1", "--network", "10.1.0.0/33"), "Invalid network '10.1.0.0/33'",
@@ -60,6 +60,9 @@ def dhcp_servers(h):
     h.ok("dhcpserver", "modify", "--network=lab", "--group=g", "--excl-vendor", "x", "--zap-conditions")
     lab = h.ok("list", "dhcpservers")[len(first):]
     check("Group:                g\n" in lab and "MAC 08:00:27:00:00:01\n" not in lab and "vendor" not in lab.lower(), lab)
+    h.ok("dhcpserver", "modify", "--network=lab", "--group=g", "--zap-options")
+    lab = h.ok("list", "dhcpservers")[len(first):]
+    check("42/hex" not in lab and "3/normal: 10.9.0.1" in lab, lab)
     h.ok("dhcpserver", "modify", "--network=lab", "--del-opt", "3", "--unforce-opt", "6", "--group=g", "--remove-config", "--disable")
     lab = h.ok("list", "dhcpservers")[len(first):]
     check("3/normal" not in lab and "Groups:               None\n" in lab and "Enabled:        No\n" in lab, lab)

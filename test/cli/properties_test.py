@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """properties_test.py - guestproperty, usbfilter, sharedfolder: output, errors, exit codes, what is kept."""
 import json
+import os
 import re
 import time
 
@@ -34,6 +35,11 @@ def guest_properties(h):
     com_error(h("guestproperty", "set", "m", "/h", "y"), "The property '/h' cannot be changed by the host", "E_ACCESSDENIED (0x80070005)",
               "MachineWrap", "IMachine")
     syntax_error(h("guestproperty", "get", "m"), "Incorrect parameters")
+    some = ("guestproperty", "enumerate", "m", "--old-format")
+    same(h.ok(*some, "--patterns", "/b*|/c"), h.ok(*some, "/b*", "/c"))
+    lines = h.ok("guestproperty", "enumerate", "m", "--rel", "--unsort").splitlines()
+    check(lines and all(re.search(r" @ \d\d:\d\d:\d\d\.\d{3} ago", line) for line in lines), lines)
+    same(h.ok("guestproperty", "enumerate", "m", "--no-ts", "--ts", "--rel", "--abs", "--sort"), h.ok("guestproperty", "enumerate", "m"))
     same(json.loads(h.ok("guestproperty", "enumerate", "m", "/h", "--json"))[0][:2], ["/h", "x"])
 
 
@@ -97,6 +103,12 @@ def shared_folders(h):
               "VBOX_E_OBJECT_IN_USE (0x80bb000c)", "SessionMachine", "IMachine")
     com_error(h("sharedfolder", "add", "m", "--name", "t", "--hostpath", h.top, "--transient"), "Machine 'm' is not currently running.",
               "VBOX_E_INVALID_VM_STATE (0x80bb0002)", "MachineWrap", "IMachine")
+    h.ok("sharedfolder", "add", "m", "--name", "l i", "--hostpath", h.top, "--symlink-policy", "subtree")
+    with open(os.path.join(h.vms, "m", "m.vbox"), encoding="utf-8") as f:
+        check('symlinkPolicy="subtree"' in f.read(), "the policy is not kept")
+    syntax_error(h("sharedfolder", "add", "m", "--name", "x", "--hostpath", h.top, "--symlink-policy", "some"), "Invalid --symlink-policy argument 'some'")
+    syntax_error(h("sharedfolder", "add", "m", "--name", "x", "--hostpath", h.top, "--symlink-policy", "any", "--transient"),
+                 "Symlink policies can not be applied to transient shared folders")
     h.ok("sharedfolder", "remove", "m", "--name", "src")
     r = h("sharedfolder", "remove", "m", "--name", "src")
     check(r.rc == 1 and "Could not find a shared folder named 'src'" in r.err, repr(r))

@@ -11,7 +11,10 @@ struct target {
     char *machine, *console;
 };
 
-/* controlvm_more.c: verbs that change settings, and those a part of the machine must carry out */
+typedef int (*controlvm_fn)(struct cmd *c, const struct target *t);
+/** controlvm_parts.c: verbs a part of the machine must carry out; NULL: it is none. */
+controlvm_fn controlvm_part(const char *verb);
+/* controlvm_more.c: those, and verbs that change settings */
 bool controlvm_known(const char *verb);
 int controlvm_more(struct cmd *c, const struct target *t, const char *verb);
 

@@ -35,6 +35,7 @@ enum {
     DEFAULT_LEASE,
     MAX_LEASE,
     FIXED,
+    ZAP_OPTIONS,
     ZAP_CONDITIONS,
     CONDITION /* and the eighteen behind it */
 };
@@ -62,6 +63,7 @@ static const struct option options[] = {
     {SET_OPTION_HEX, "--set-opt-hex", OPTION_U32, false, "number hexstring", "A DHCP option"},
     {SET_OPTION, "--set-opt", OPTION_U32, false, "number value", "A DHCP option"},
     {DELETE_OPTION, "--del-opt", OPTION_U32, false, "number", "Not any more"},
+    {ZAP_OPTIONS, "--zap-options", OPTION_NONE, false, NULL, "All DHCP options of the scope are removed"},
     {FORCE, "--force-opt", OPTION_U32, false, "number", "Sent even unasked"},
     {UNFORCE, "--unforce-opt", OPTION_U32, false, "number", "Not any more"},
     {SUPPRESS, "--suppress-opt|--supress-opt", OPTION_U32, false, "number", "Never sent"},
@@ -177,6 +179,8 @@ static bool carry_out(struct cmd *c, const char *object, struct scope *s, const 
     case SET_OPTION:
     case SET_OPTION_HEX:
     case DELETE_OPTION: return set_option(c, object, s, step);
+    case ZAP_OPTIONS:
+        return TRY(c, idhcp_server_remove_all_options(c->client, object, s->kind, s->name, s->slot, &error));
     case FORCE:
     case UNFORCE:
     case SUPPRESS:

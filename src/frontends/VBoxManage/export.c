@@ -5,7 +5,7 @@
 
 #include "frontends/VBoxManage/commands.h"
 
-enum { OUTPUT = 1, OVF09, OVF10, OVF20, MANIFEST, OPTIONS, VSYS, EULA_FILE, VALUE /* and those behind it */ };
+enum { OUTPUT = 1, OVF09, OVF10, OVF20, MANIFEST, OPTIONS, VSYS, EULA_FILE, CLOUD, VALUE /* and those behind it */ };
 static const struct option options[] = {
     {OUTPUT, "--output|-o", OPTION_TEXT, false, "name", "The .ovf or .ova file"},
     {OVF09, "--ovf09|--legacy09|-l", OPTION_NONE, false, NULL, "OVF 0.9"},
@@ -15,6 +15,21 @@ static const struct option options[] = {
     {OPTIONS, "--options", OPTION_TEXT, false, "manifest | iso | nomacs | nomacsbutnat", "What is in it"},
     {VSYS, "--vsys|-s", OPTION_U32, false, "n", "What follows is about this virtual system"},
     {EULA_FILE, "--eulafile|-L", OPTION_TEXT, false, "filename", "A license agreement from a file"},
+    {CLOUD, "--opc10|-c", OPTION_NONE, false, NULL, "For a cloud"},
+    {CLOUD, "--cloud|-C", OPTION_TEXT, false, "n", "For a cloud"},
+    {CLOUD, "--cloudprofile|-F", OPTION_TEXT, false, "name", "For a cloud"},
+    {CLOUD, "--cloudshape|-S", OPTION_TEXT, false, "name", "For a cloud"},
+    {CLOUD, "--clouddomain|-D", OPTION_TEXT, false, "domain", "For a cloud"},
+    {CLOUD, "--clouddisksize|-R", OPTION_TEXT, false, "GB", "For a cloud"},
+    {CLOUD, "--cloudbucket|-B", OPTION_TEXT, false, "name", "For a cloud"},
+    {CLOUD, "--cloudocivcn|-Q", OPTION_TEXT, false, "id", "For a cloud"},
+    {CLOUD, "--cloudocisubnet|-T", OPTION_TEXT, false, "id", "For a cloud"},
+    {CLOUD, "--cloudpublicip|-A", OPTION_TEXT, false, "true | false", "For a cloud"},
+    {CLOUD, "--cloudprivateip|-i", OPTION_TEXT, false, "address", "For a cloud"},
+    {CLOUD, "--cloudkeepobject|-K", OPTION_TEXT, false, "true | false", "For a cloud"},
+    {CLOUD, "--cloudlaunchinstance", OPTION_TEXT, false, "true | false", "For a cloud"},
+    {CLOUD, "--cloudlaunchmode|-M", OPTION_TEXT, false, "EMULATED | PARAVIRTUALIZED", "For a cloud"},
+    {CLOUD, "--cloudinitscriptpath|-I", OPTION_TEXT, false, "path", "For a cloud"},
     {VALUE + 0, "--vmname", OPTION_TEXT, false, "name", "The virtual system's name"},
     {VALUE + 1, "--product|-p", OPTION_TEXT, false, "text", "About the product"},
     {VALUE + 2, "--producturl|-P", OPTION_TEXT, false, "url", "About the product"},
@@ -37,6 +52,7 @@ struct exported {
     GPtrArray *machines, *options; /* names */
     GPtrArray *texts;              /* struct text */
     const char *output, *format;
+    bool cloud;
 };
 
 static void text_free(void *p)
@@ -89,6 +105,7 @@ static int parse(struct cmd *c, struct exported *e)
         case OVF09: e->format = "ovf-0.9"; break;
         case OVF10: e->format = "ovf-1.0"; break;
         case OVF20: e->format = "ovf-2.0"; break;
+        case CLOUD: e->cloud = true; break;
         case MANIFEST: g_ptr_array_add(e->options, (void *)"CreateManifest"); break;
         case OPTIONS: rc = add_options(c, e, v.text); break;
         case VSYS: system = (guint32)v.number; break;
@@ -103,6 +120,8 @@ static int parse(struct cmd *c, struct exported *e)
     }
     if (rc == RC_OK && e->machines->len == 0)
         return cmd_syntax(c, "At least one machine must be specified with the export command.");
+    if (rc == RC_OK && (e->cloud || (e->output != NULL && g_str_has_suffix(e->output, "://"))))
+        return cmd_error("Clouds are not available; machines are exported to an .ovf or .ova file");
     return rc == RC_OK && e->output == NULL ? cmd_syntax(c, "Missing --output argument with export command.") : rc;
 }
 
@@ -152,5 +171,11 @@ const struct command export_command = {
                           "[--options= manifest | iso | nomacs | nomacsbutnat] [--vsys=n] [--description=text] "
                           "[--eula=text] [--eulafile=filename] [--product=name] [--producturl=url] [--vendor=name] "
                           "[--vendorurl=url] [--version=text] [--vmname=name]",
+                          "<machine> <--output=cloud-service-provider> [--opc10] [--vmname=name] [--cloud=n] "
+                          "[--cloudprofile=name] [--cloudshape=name] [--clouddomain=domain] [--clouddisksize=GB] "
+                          "[--cloudbucket=name] [--cloudocivcn=id] [--cloudocisubnet=id] [--cloudkeepobject=true | "
+                          "false] [--cloudlaunchinstance=true | false] [--cloudlaunchmode=EMULATED | "
+                          "PARAVIRTUALIZED] [--cloudpublicip=true | false] [--cloudprivateip=address] "
+                          "[--cloudinitscriptpath=path]",
                           NULL},
     options, export};

@@ -45,10 +45,17 @@ enum {
     ALL,
     SOURCE,
     WAIT_START,
-    RUN_LEVEL
+    RUN_LEVEL,
+    WAIT_READY,
+    VERIFY,
+    REBOOT,
+    FILE_SYSTEM,
+    FORMAT,
+    TERSE,
+    NO_PROFILE
 };
 static const struct option options[] = {
-    {USERNAME, "--username|-u", OPTION_TEXT, false, "username", "Who does it"},
+    {USERNAME, "--username|--user|-u", OPTION_TEXT, false, "username", "Who does it"},
     {PASSWORD, "--password", OPTION_TEXT, false, "password", "The user's"},
     {PASSWORD_FILE, "--passwordfile|-p", OPTION_TEXT, false, "password-file", "Holds it"},
     {DOMAIN, "--domain", OPTION_TEXT, false, "domainname", "Of Windows"},
@@ -85,6 +92,13 @@ static const struct option options[] = {
     {SESSION_NAME, "--session-name", OPTION_TEXT, false, "name", "closeprocess, closesession: which"},
     {ALL, "--all", OPTION_NONE, false, NULL, "closesession: all"},
     {SOURCE, "--source", OPTION_TEXT, false, "guest-additions.ISO", "updatega: the disc"},
+    {WAIT_READY, "--wait-ready", OPTION_NONE, false, NULL, "updatega: until the new ones run"},
+    {VERIFY, "--verify", OPTION_NONE, false, NULL, "updatega: and are of that version"},
+    {REBOOT, "--reboot", OPTION_NONE, false, NULL, "updatega: the guest starts anew"},
+    {FILE_SYSTEM, "--file-system|-F", OPTION_NONE, false, NULL, "stat: about the file system"},
+    {FORMAT, "--format|-c", OPTION_TEXT, false, "format", "stat: what is printed"},
+    {TERSE, "--terse", OPTION_NONE, false, NULL, "stat: in one line"},
+    {NO_PROFILE, "--no-profile", OPTION_NONE, false, NULL, "run, start: do not (the default)"},
     {WAIT_START, "--wait-start", OPTION_NONE, false, NULL, "updatega: only until it starts"},
     {0},
 };
@@ -94,7 +108,7 @@ static const struct option options[] = {
 #define CREDENTIALS (COMMON | IN(USERNAME) | IN(PASSWORD) | IN(PASSWORD_FILE) | IN(DOMAIN))
 #define PROCESS                                                                                                        \
     (CREDENTIALS | IN(ARG0) | IN(EXE) | IN(CWD) | IN(ENVIRONMENT) | IN(TIMEOUT) | IN(ORPHANED) | IN(PROFILE) |         \
-     IN(UNQUOTED))
+     IN(NO_PROFILE) | IN(UNQUOTED))
 #define OUTPUT  (IN(DOS2UNIX) | IN(UNIX2DOS) | IN(WAIT_OUT) | IN(NO_WAIT_OUT) | IN(WAIT_ERR) | IN(NO_WAIT_ERR))
 #define COPY    (CREDENTIALS | IN(DEREFERENCE) | IN(RECURSIVE) | IN(TARGET) | IN(NO_REPLACE) | IN(UPDATE))
 #define SESSION (COMMON | IN(SESSION_ID) | IN(SESSION_NAME))
@@ -118,11 +132,12 @@ static const struct verb {
      CREDENTIALS | IN(MODE) | IN(DIRECTORY) | IN(SECURE) | IN(TMPDIR)},
     {"mount", 0, NULL, CREDENTIALS},
     {"fsinfo|df", 1, "No path specified!", CREDENTIALS | IN(HUMAN) | IN(TOTAL)},
-    {"stat", 1, "No element(s) to check specified!", CREDENTIALS},
+    {"stat", 1, "No element(s) to check specified!", CREDENTIALS | IN(FILE_SYSTEM) | IN(FORMAT) | IN(TERSE)},
     {"list", 1, "Missing list category!", COMMON},
     {"closeprocess", 1, "Missing process ID!", SESSION},
     {"closesession", 0, NULL, SESSION | IN(ALL)},
-    {"updatega|updateadditions|updateguestadditions", 0, NULL, COMMON | IN(SOURCE) | IN(WAIT_START)},
+    {"updatega|updateadditions|updateguestadditions", 0, NULL,
+     COMMON | IN(SOURCE) | IN(WAIT_START) | IN(WAIT_READY) | IN(VERIFY) | IN(REBOOT)},
     {"waitrunlevel|wait", 0, NULL, COMMON | IN(TIMEOUT)},
     {"watch", 0, NULL, COMMON},
 };

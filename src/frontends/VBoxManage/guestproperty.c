@@ -5,16 +5,35 @@
 
 #include "frontends/VBoxManage/commands.h"
 
-enum { VERBOSE = 1, FLAGS, TIMEOUT, FAIL, NO_TIMESTAMP, NO_FLAGS, RELATIVE, OLD_FORMAT };
+enum {
+    VERBOSE = 1,
+    FLAGS,
+    TIMEOUT,
+    FAIL,
+    TIMESTAMP,
+    NO_TIMESTAMP,
+    NO_FLAGS,
+    ABSOLUTE,
+    RELATIVE,
+    OLD_FORMAT,
+    SORT,
+    UNSORT,
+    PATTERNS
+};
 static const struct option options[] = {
     {VERBOSE, "--verbose|-verbose", OPTION_NONE, false, NULL, "Timestamp and flags too"},
-    {FLAGS, "--flags", OPTION_TEXT, false, "flags", "TRANSIENT, TRANSRESET, RDONLYGUEST, RDONLYHOST, READONLY"},
+    {FLAGS, "--flags", OPTION_TEXT, false, "flags", "set: TRANSIENT, TRANSRESET, RDONLYGUEST, RDONLYHOST, READONLY"},
     {TIMEOUT, "--timeout", OPTION_U32, false, "msec", "Waits at most so long"},
     {FAIL, "--fail-on-timeout", OPTION_NONE, false, NULL, "And fails then"},
-    {NO_TIMESTAMP, "--no-timestamp|-t", OPTION_NONE, false, NULL, "Leaves out when it was set"},
-    {NO_FLAGS, "--no-flags|-f", OPTION_NONE, false, NULL, "Leaves out the flags"},
-    {RELATIVE, "--relative|-r", OPTION_NONE, false, NULL, "How long ago it was set"},
+    {TIMESTAMP, "--timestamp|--ts|-t", OPTION_NONE, false, NULL, "When it was set (the default)"},
+    {NO_TIMESTAMP, "--no-timestamp|--no-ts|-T", OPTION_NONE, false, NULL, "Leaves out when it was set"},
+    {NO_FLAGS, "--no-flags|-F", OPTION_NONE, false, NULL, "Leaves out the flags"},
+    {ABSOLUTE, "--absolute|--abs|-a", OPTION_NONE, false, NULL, "Date and time (the default)"},
+    {RELATIVE, "--relative|--rel|-r", OPTION_NONE, false, NULL, "How long ago it was set"},
     {OLD_FORMAT, "--old-format|-o", OPTION_NONE, false, NULL, "As before version 7.0"},
+    {SORT, "--sort|-s", OPTION_NONE, false, NULL, "By name (the default)"},
+    {UNSORT, "--unsort|-u", OPTION_NONE, false, NULL, "As they are kept"},
+    {PATTERNS, "--patterns|-p", OPTION_TEXT, false, "patterns", "Those alone; | between them"},
     {0},
 };
 
@@ -25,12 +44,17 @@ struct query {
     guint32 timeout_ms;
 };
 
+static void add_pattern(struct query *q, const char *text)
+{
+    g_string_append_printf(q->patterns, "%s%s", q->patterns->len > 0 ? "|" : "", text);
+}
+
 static int take_word(struct cmd *c, struct query *q, const char *word, const char *verb)
 {
     if (q->machine == NULL) {
         q->machine = word;
     } else if (strcmp(verb, "enumerate") == 0 || strcmp(verb, "enum") == 0) {
-        g_string_append_printf(q->patterns, "%s%s", q->patterns->len > 0 ? "|" : "", word);
+        add_pattern(q, word);
     } else if (q->name == NULL) {
         q->name = word;
     } else if (q->value == NULL && strcmp(verb, "set") == 0) {
@@ -52,9 +76,14 @@ static int parse(struct cmd *c, struct query *q, const char *verb)
         case FLAGS: q->flags = v.text; break;
         case TIMEOUT: q->timeout_ms = (guint32)v.number; break;
         case FAIL: q->fail = true; break;
-        case NO_TIMESTAMP: q->no_timestamp = true; break;
+        case TIMESTAMP:
+        case NO_TIMESTAMP: q->no_timestamp = id == NO_TIMESTAMP; break;
         case NO_FLAGS: q->no_flags = true; break;
-        case RELATIVE: q->relative = true; break;
+        case ABSOLUTE:
+        case RELATIVE: q->relative = id == RELATIVE; break;
+        case SORT:
+        case UNSORT: break; /* they are kept by name */
+        case PATTERNS: add_pattern(q, v.text); break;
         case OLD_FORMAT: q->old_format = true; break;
         case CMD_WORD: rc = take_word(c, q, v.text, verb); break;
         default: return RC_SYNTAX;
@@ -233,8 +262,8 @@ static int guestproperty(struct cmd *c)
 const struct command guestproperty_command = {
     "guestproperty", "Manage virtual machine guest properties",
     (const char *const[]){"get <uuid | vmname> <property-name> [--verbose]",
-                          "enumerate <uuid | vmname> [--no-timestamp] [--no-flags] [--relative] [--old-format] "
-                          "[patterns...]",
+                          "enumerate <uuid | vmname> [--no-timestamp] [--no-flags] [--absolute | --relative] "
+                          "[--sort | --unsort] [--old-format] [--patterns=patterns] [patterns...]",
                           "set <uuid | vmname> <property-name> [property-value [--flags=flags]]",
                           "unset <uuid | vmname> <property-name>",
                           "wait <uuid | vmname> <patterns> [--timeout=msec] [--fail-on-timeout]", NULL},

@@ -5,48 +5,7 @@
 #include <string.h>
 
 #include "frontends/VBoxManage/commands.h"
-
-enum { DRY_RUN = 1, OPTIONS, VSYS, UNIT, IGNORE, EULA, DISK, CONTROLLER, PORT, SCSI, VALUE /* and those behind it */ };
-static const struct option options[] = {
-    {DRY_RUN, "--dry-run|-n|--dryrun|-dry-run", OPTION_NONE, false, NULL, "Only shows what would be done"},
-    {OPTIONS, "--options", OPTION_TEXT, false, "keepallmacs | keepnatmacs | importtovdi", "How it is done"},
-    {VSYS, "--vsys|-s", OPTION_U32, false, "n", "What follows is about this virtual system"},
-    {UNIT, "--unit|-u", OPTION_U32, false, "n", "What follows is about this line of it"},
-    {IGNORE, "--ignore|-x", OPTION_NONE, false, NULL, "The unit is left out"},
-    {EULA, "--eula|-L", OPTION_TEXT, false, "show | accept", "The license agreement"},
-    {DISK, "--disk", OPTION_TEXT, false, "path", "Where the unit's disk goes"},
-    {CONTROLLER, "--controller", OPTION_TEXT, false, "index", "The unit's disk is on this controller"},
-    {PORT, "--port", OPTION_TEXT, false, "n", "The unit's disk is at this port"},
-    {SCSI, "--scsitype|-T", OPTION_TEXT, false, "BusLogic | LsiLogic", "The unit is such a controller"},
-    {VALUE + 0, "--ostype|-o", OPTION_TEXT, false, "ostype", "Guest operating system type"},
-    {VALUE + 1, "--vmname|-V", OPTION_TEXT, false, "name", "The machine's name"},
-    {VALUE + 2, "--settingsfile|-F", OPTION_TEXT, false, "filename", "Its settings file"},
-    {VALUE + 3, "--basefolder|-p", OPTION_TEXT, false, "folder", "The folder its own is made in"},
-    {VALUE + 4, "--group|-g", OPTION_TEXT, false, "group", "Its group"},
-    {VALUE + 5, "--memory|-M", OPTION_TEXT, false, "MB", "RAM"},
-    {VALUE + 6, "--cpus|-C", OPTION_TEXT, false, "n", "CPUs"},
-    {VALUE + 7, "--description|-d", OPTION_TEXT, false, "text", "Free text"},
-    {0},
-};
-static const char *const value_types[] = {"OS",           "Name",   "SettingsFile", "BaseFolder",
-                                          "PrimaryGroup", "Memory", "CPU",          "Description"};
-
-#define SYSTEMS_MAX 32u
-
-/* What the command line says of a unit. */
-struct unit {
-    guint32 system, number;
-    const char *disk, *controller, *port, *scsi;
-    bool ignore;
-};
-struct said {
-    const char *values[SYSTEMS_MAX][G_N_ELEMENTS(value_types)];
-    const char *eula[SYSTEMS_MAX];
-    GArray *units; /* struct unit */
-    GPtrArray *options;
-    const char *file;
-    bool dry_run;
-};
+#include "frontends/VBoxManage/import.h"
 
 /* A line of a virtual system's description. */
 struct line {
@@ -62,87 +21,6 @@ static void line_free(void *p)
     g_free(l->owned_value);
     g_free(l->owned_extra);
     g_free(l);
-}
-
-/* ---- the command line ---- */
-
-static struct unit *unit_of(struct said *s, guint32 system, guint32 number)
-{
-    for (unsigned k = 0; k < s->units->len; k++) {
-        struct unit *u = &g_array_index(s->units, struct unit, k);
-        if (u->system == system && u->number == number)
-            return u;
-    }
-    const struct unit new = {.system = system, .number = number};
-    g_array_append_val(s->units, new);
-    return &g_array_index(s->units, struct unit, s->units->len - 1);
-}
-
-static int add_options(struct cmd *c, struct said *s, const char *text)
-{
-    static const char *const names[][2] = {
-        {"keepallmacs", "KeepAllMACs"}, {"keepnatmacs", "KeepNATMACs"}, {"importtovdi", "ImportToVDI"}};
-    g_auto(GStrv) words = g_strsplit(text, ",", -1);
-
-    for (unsigned k = 0; words[k] != NULL; k++) {
-        unsigned n = 0;
-        while (n < G_N_ELEMENTS(names) && g_ascii_strcasecmp(names[n][0], words[k]) != 0)
-            n++;
-        if (n == G_N_ELEMENTS(names))
-            return cmd_syntax(c, "Invalid import options '%s'", text);
-        g_ptr_array_add(s->options, (void *)names[n][1]);
-    }
-    return RC_OK;
-}
-
-static int take_unit(struct cmd *c, struct said *s, int id, const struct value *v, guint32 system, gint64 unit)
-{
-    if (unit < 0)
-        return cmd_syntax(c, "Option \"%s\" requires preceding --vsys and --unit options", v->name);
-    struct unit *u = unit_of(s, system, (guint32)unit);
-    switch (id) {
-    case IGNORE: u->ignore = true; break;
-    case DISK: u->disk = v->text; break;
-    case CONTROLLER: u->controller = v->text; break;
-    case PORT: u->port = v->text; break;
-    default: u->scsi = v->text; break;
-    }
-    return RC_OK;
-}
-
-static int parse(struct cmd *c, struct said *s)
-{
-    gint64 system = 0, unit = -1;
-    struct value v;
-    int rc = RC_OK;
-
-    for (int id; rc == RC_OK && (id = cmd_next(c, &v)) != CMD_END;) {
-        switch (id) {
-        case CMD_ERROR: return RC_SYNTAX;
-        case DRY_RUN: s->dry_run = true; break;
-        case OPTIONS: rc = add_options(c, s, v.text); break;
-        case VSYS:
-            system = (gint64)v.number;
-            unit = -1;
-            if (system >= SYSTEMS_MAX)
-                rc = cmd_syntax(c, "Invalid value '%s' for option '--vsys'", v.text);
-            break;
-        case UNIT: unit = (gint64)v.number; break;
-        case EULA: s->eula[system] = v.text; break;
-        case CMD_WORD:
-            if (s->file != NULL)
-                return cmd_syntax(c, "Invalid parameter '%s'", v.text);
-            s->file = v.text;
-            break;
-        default:
-            if (id >= VALUE)
-                s->values[system][id - VALUE] = v.text;
-            else
-                rc = take_unit(c, s, id, &v, (guint32)system, unit);
-            break;
-        }
-    }
-    return rc == RC_OK && s->file == NULL ? cmd_syntax(c, "Not enough arguments for \"import\" command.") : rc;
 }
 
 /* ---- descriptions ---- */
@@ -235,9 +113,9 @@ static int apply(struct cmd *c, const struct said *s, const GPtrArray *lines, un
 {
     int rc = RC_OK;
 
-    for (unsigned k = 0; k < G_N_ELEMENTS(value_types); k++) {
+    for (unsigned k = 0; k < IMPORT_VALUES; k++) {
         const char *val = s->values[system][k];
-        struct line *l = val != NULL ? line_named(lines, value_types[k]) : NULL;
+        struct line *l = val != NULL ? line_named(lines, import_value_types[k]) : NULL;
         if (l == NULL)
             continue;
         bool path = k == 2 || k == 3;
@@ -479,7 +357,7 @@ static int import(struct cmd *c)
     g_autoptr(GPtrArray) words = g_ptr_array_new();
     struct said s = {.units = units, .options = words};
     g_autofree char *appliance = NULL;
-    int rc = parse(c, &s);
+    int rc = import_parse(c, &s);
 
     if (rc != RC_OK)
         return rc;
@@ -495,5 +373,7 @@ const struct command import_command = {
                           "[--group=group] [--memory=MB] [--cpus=n] [--description=text] [--eula= show | accept] "
                           "[--unit=n] [--ignore] [--scsitype= BusLogic | LsiLogic] [--disk=path] "
                           "[--controller=index] [--port=n]",
+                          "OCI:// <--cloud> [--vmname=name] [--memory=MB] [--cpus=n] <--cloudprofile=name> "
+                          "<--cloudinstanceid=id> <--cloudbucket=name>",
                           NULL},
-    options, import};
+    import_options, import};

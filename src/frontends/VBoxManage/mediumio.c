@@ -26,8 +26,8 @@ static int said(GError *error)
 
 enum { DISK = 1, DVD, FLOPPY, HEX, OFFSET, SIZE, OUTPUT, QUICK, FORMAT, VARIANT, PASSWORD };
 static const struct option io_options[] = {
-    {DISK, "--disk", OPTION_TEXT, false, "uuid | filename", "The disk"},
-    {DVD, "--dvd", OPTION_TEXT, false, "uuid | filename", "The disc"},
+    {DISK, "--disk|--harddisk", OPTION_TEXT, false, "uuid | filename", "The disk"},
+    {DVD, "--dvd|--iso", OPTION_TEXT, false, "uuid | filename", "The disc"},
     {FLOPPY, "--floppy", OPTION_TEXT, false, "uuid | filename", "The floppy"},
     {PASSWORD, "--password-file", OPTION_TEXT, false, "- | filename", "Holds the password of an encrypted disk"},
     {HEX, "--hex", OPTION_NONE, false, NULL, "As hexadecimal digits"},

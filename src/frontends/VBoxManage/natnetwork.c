@@ -36,13 +36,13 @@ static enum flag flag_of(bool on)
 enum { NETNAME = 1, NETWORK, DHCP, IPV6, IPV6_PREFIX, IPV6_DEFAULT, ENABLE, DISABLE, FORWARD4, FORWARD6, LOOP4, LOOP6 };
 static const struct option nat_options[] = {
     {NETNAME, "--netname|-t", OPTION_TEXT, false, "name", "The network"},
-    {NETWORK, "--network|-n", OPTION_TEXT, false, "network", "Its addresses: 10.0.2.0/24"},
+    {NETWORK, "--network|--ipv4-prefix|-n", OPTION_TEXT, false, "network", "Its addresses: 10.0.2.0/24"},
     {ENABLE, "--enable|-e", OPTION_NONE, false, NULL, "It can be used"},
     {DISABLE, "--disable|-d", OPTION_NONE, false, NULL, "It cannot"},
     {DHCP, "--dhcp|-h", OPTION_ON_OFF, false, "on | off", "Addresses are handed out"},
     {IPV6_DEFAULT, "--ipv6-default", OPTION_ON_OFF, false, "on | off", "A default IPv6 route is announced"},
     {IPV6_PREFIX, "--ipv6-prefix", OPTION_TEXT, false, "prefix", "IPv6 addresses: fd17:625c:f037:2::/64"},
-    {IPV6, "--ipv6|-6", OPTION_ON_OFF, false, "on | off", "IPv6 too"},
+    {IPV6, "--ipv6|--ipv6-enable|-6", OPTION_ON_OFF, false, "on | off", "IPv6 too"},
     {FORWARD4, "--port-forward-4|-p", OPTION_TEXT, false, "rule | delete name",
      "name:tcp|udp:[host]:port:[guest]:port"},
     {FORWARD6, "--port-forward-6|-P", OPTION_TEXT, false, "rule | delete name", "The same for IPv6"},

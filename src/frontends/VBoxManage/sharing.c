@@ -15,7 +15,7 @@ static int edit(struct cmd *c, const char *name, bool (*change)(struct cmd *c, c
 
 /* ---- sharedfolder ---- */
 
-enum { NAME = 1, HOST_PATH, READ_ONLY, AUTOMOUNT, MOUNT_POINT, TRANSIENT };
+enum { NAME = 1, HOST_PATH, READ_ONLY, AUTOMOUNT, MOUNT_POINT, TRANSIENT, SYMLINKS };
 static const struct option folder_options[] = {
     {NAME, "--name", OPTION_TEXT, false, "name", "Its name in the guest"},
     {HOST_PATH, "--hostpath", OPTION_TEXT, false, "folder", "The folder of the host"},
@@ -23,13 +23,25 @@ static const struct option folder_options[] = {
     {AUTOMOUNT, "--automount", OPTION_NONE, false, NULL, "The guest mounts it"},
     {MOUNT_POINT, "--auto-mount-point", OPTION_TEXT, false, "path", "Where"},
     {TRANSIENT, "--transient", OPTION_NONE, false, NULL, "Until the machine ends"},
+    {SYMLINKS, "--symlink-policy", OPTION_TEXT, false, "forbidden | subtree | relative | any",
+     "Links the guest may make"},
     {0},
 };
 
 struct folder {
     const char *machine, *name, *path, *mount_point;
+    const char *symlinks; /* SymlinkPolicy; NULL: not said */
     bool read_only, automount, transient;
 };
+
+static bool set_policy(struct cmd *c, const struct folder *f)
+{
+    g_autofree char *node = api_node_escape(f->name);
+    g_autofree char *object =
+        g_strconcat(API_ROOT "/sharedfolder/", strrchr(c->session_machine, '/') + 1, "_", node, NULL);
+
+    return cmd_set(c, object, "ISharedFolder", "SymlinkPolicy", g_variant_new_string(f->symlinks));
+}
 
 static bool folder_add(struct cmd *c, const void *what)
 {
@@ -37,7 +49,8 @@ static bool folder_add(struct cmd *c, const void *what)
     g_autofree char *path = cmd_absolute(f->path);
 
     return TRY(c, imachine_create_shared_folder(c->client, c->session_machine, f->name, path, !f->read_only,
-                                                f->automount, f->mount_point, &error));
+                                                f->automount, f->mount_point, &error)) &&
+           (f->symlinks == NULL || set_policy(c, f));
 }
 
 static bool folder_remove(struct cmd *c, const void *what)
@@ -61,6 +74,19 @@ static int folder_transient(struct cmd *c, const struct folder *f, bool add)
     return ok ? RC_OK : RC_FAILURE;
 }
 
+static const char *policy_of(const char *word)
+{
+    static const char *const words[][2] = {{"forbidden", "ForbiddenSymlinks"},
+                                           {"subtree", "AllowedInShareSubtree"},
+                                           {"relative", "AllowedToRelativeTargets"},
+                                           {"any", "AllowedToAnyTarget"}};
+
+    for (unsigned k = 0; k < G_N_ELEMENTS(words); k++)
+        if (strcmp(words[k][0], word) == 0)
+            return words[k][1];
+    return NULL;
+}
+
 static int parse_folder(struct cmd *c, struct folder *f)
 {
     struct value v;
@@ -74,6 +100,11 @@ static int parse_folder(struct cmd *c, struct folder *f)
         case AUTOMOUNT: f->automount = true; break;
         case MOUNT_POINT: f->mount_point = v.text; break;
         case TRANSIENT: f->transient = true; break;
+        case SYMLINKS:
+            f->symlinks = policy_of(v.text);
+            if (f->symlinks == NULL)
+                return cmd_syntax(c, "Invalid --symlink-policy argument '%s'", v.text);
+            break;
         case CMD_WORD:
             if (f->machine != NULL)
                 return cmd_syntax(c, "Invalid parameter '%s'", v.text);
@@ -102,6 +133,8 @@ static int sharedfolder(struct cmd *c)
         return rc;
     if (add && f.path == NULL)
         return cmd_syntax(c, "Parameter --hostpath is required");
+    if (f.transient && f.symlinks != NULL)
+        return cmd_syntax(c, "Symlink policies can not be applied to transient shared folders");
     if (f.transient)
         return folder_transient(c, &f, add);
     return edit(c, f.machine, add ? folder_add : folder_remove, &f);
@@ -109,9 +142,10 @@ static int sharedfolder(struct cmd *c)
 
 const struct command sharedfolder_command = {
     "sharedfolder", "Add and remove shared folders",
-    (const char *const[]){"add <uuid | vmname> <--name=name> <--hostpath=hostpath> [--readonly] [--automount] "
-                          "[--auto-mount-point=path]",
-                          "remove <uuid | vmname> <--name=name>", NULL},
+    (const char *const[]){
+        "add <uuid | vmname> <--name=name> <--hostpath=hostpath> [--readonly] [--automount] "
+        "[--auto-mount-point=path] [--symlink-policy=forbidden | subtree | relative | any] [--transient]",
+        "remove <uuid | vmname> <--name=name>", NULL},
     folder_options, sharedfolder};
 
 /* ---- bandwidthctl ---- */

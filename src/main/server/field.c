@@ -21,6 +21,11 @@ static const struct {
     {"PointingHIDType", "USBMTScreenPlusPad", "USBMultiTouchScreenPlusPad"},
     {"NATProtocol", "0", "UDP"},
     {"NATProtocol", "1", "TCP"},
+    {"SymlinkPolicy", "", "None"},
+    {"SymlinkPolicy", "forbidden", "ForbiddenSymlinks"},
+    {"SymlinkPolicy", "subtree", "AllowedInShareSubtree"},
+    {"SymlinkPolicy", "relative", "AllowedToRelativeTargets"},
+    {"SymlinkPolicy", "any", "AllowedToAnyTarget"},
 };
 
 const char *field_word_to_api(const char *type, const char *word)

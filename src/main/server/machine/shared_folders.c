@@ -113,6 +113,7 @@ static const struct bus_property properties[] = {
     FIELD_B("Writable", F, writable),
     FIELD_B("AutoMount", F, auto_mount),
     FIELD_T("AutoMountPoint", F, auto_mount_point, NULL),
+    FIELD_E("SymlinkPolicy", F, symlinks, symlinks, "SymlinkPolicy"),
     {"LastAccessError", get_error, NULL, NULL},
     {NULL, NULL, NULL, NULL},
 };

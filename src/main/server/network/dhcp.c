@@ -131,6 +131,7 @@ static const struct bus_property properties[] = {
 static const struct bus_method methods[] = {{"Describe", describe},
                                             {"SetConfiguration", set_configuration},
                                             {"SetOption", dhcp_set_option},
+                                            {"RemoveAllOptions", dhcp_remove_all_options},
                                             {"SetOptionPolicy", dhcp_set_policy},
                                             {"SetLeaseTimes", dhcp_set_lease_times},
                                             {"SetFixedAddress", dhcp_set_fixed_address},

@@ -179,6 +179,17 @@ bool dhcp_set_option(struct bus_call *call, GVariant **ret, GError **error)
     return dhcp_changed(call, error);
 }
 
+bool dhcp_remove_all_options(struct bus_call *call, GVariant **ret, GError **error)
+{
+    struct scope scope;
+
+    (void)ret;
+    if (!find_scope(call, true, &scope, error))
+        return false;
+    g_ptr_array_set_size(scope.options->options, 0);
+    return dhcp_changed(call, error);
+}
+
 /* "1 3 6" with @code in it, or without. */
 static char *with_code(const char *list, guint32 code, bool in)
 {

@@ -15,6 +15,7 @@ bool dhcp_changed(struct bus_call *call, GError **error);
 /* dhcp_config.c: what is handed out, to whom */
 GVariant *dhcp_get_configs(const struct bus_call *call, const struct bus_property *row);
 bool dhcp_set_option(struct bus_call *call, GVariant **ret, GError **error);
+bool dhcp_remove_all_options(struct bus_call *call, GVariant **ret, GError **error);
 bool dhcp_set_policy(struct bus_call *call, GVariant **ret, GError **error);
 bool dhcp_set_lease_times(struct bus_call *call, GVariant **ret, GError **error);
 bool dhcp_set_fixed_address(struct bus_call *call, GVariant **ret, GError **error);
