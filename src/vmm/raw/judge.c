@@ -243,7 +243,7 @@ bool raw_judge(struct raw *r, uint64_t gla, uint64_t entry, uint64_t gpa, _Atomi
     if (known == RAW_UNFIT || raw_judged_unfit(r, gpa))
         return false;
     if (known == RAW_UNKNOWN) {
-        const uint64_t since = raw_now_ns();
+        const uint64_t since = r->times->spent_ns();
         uint8_t turns = e->gpa == name_of(r, gpa) ? (uint8_t)MIN(e->turns + 1u, TURNS_MAX) : 0;
 
         *e = (struct raw_judgement){.turns = turns};
@@ -252,7 +252,7 @@ bool raw_judge(struct raw *r, uint64_t gla, uint64_t entry, uint64_t gpa, _Atomi
             return false;
         e->gpa = name_of(r, gpa);
         e->verdict = sweep(r, gla, entry, gpa) ? RAW_FIT : RAW_UNFIT;
-        r->stats.judged_ns += raw_now_ns() - since;
+        r->stats.judged_ns += r->times->spent_ns() - since;
         r->stats.judged++;
         r->stats.refused += e->verdict == RAW_UNFIT;
     }

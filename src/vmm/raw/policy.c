@@ -7,14 +7,20 @@
  * interpreters: they win until traps take two thirds of their time. A program is let in while its traps would cost less
  * than ENTER_PERCENT of its time, and sent out when they cost more than LEAVE_PERCENT.
  *
- * Outside, a trap is each time the run loop asks: it does so after every way through the guest's kernel. If that was
- * for an exception, it most likely made a page, which would have to be mapped. The thread's own processor time counts,
- * which neither a sleeping guest nor a busy host lets pass, as far as no other address space asked in between.
+ * Outside, what would be a trap is seen when the run loop asks, which it does after every way through the guest's
+ * kernel: an exception, which most likely made a page that would have to be mapped, an interrupt, or a return from a
+ * system call. It also asks between two pieces of code that is not translated yet; that is no trap. The thread's own
+ * processor time counts, which neither a sleeping guest nor a busy host lets pass, as far as no other address space
+ * asked in between.
  *
  * Inside, costs are measured: what the thread spends from the way in (raw_policy_visit) to the way out, and half as
  * much in the jail, which has less to do for each trap. What is left of the jail's time is the program's. Pages that
  * the program had before it came, and new code, are paid for once: if the costs are too high without them it is sent
- * out at once, and longer each time; if only with them, after BAD_WINDOWS.
+ * out at once; if only with them, after BAD_WINDOWS.
+ *
+ * Outside it is looked at anew at once: programs change their ways every few milliseconds. It has to wait only if it
+ * was wrong to let it in, and longer each time; not for long, since one wrong window in so much time is cheap, and a
+ * compiler that waits is not.
  */
 #include "vmm/raw/raw_int.h"
 
@@ -24,14 +30,15 @@
 #define PAE_SHIFT        5u /* roots of PAE are not pages */
 #define ENTER_WINDOW_NS  (5 * MS)
 #define LEAVE_WINDOW_NS  (4 * MS)
-#define SHORT_NS         UINT64_C(30000)
-#define ENTER_PERCENT    40u /* of the time, as much as traps may cost to come in ... */
-#define LEAVE_PERCENT    60u /* ... and to stay */
+#define SHORT_NS         UINT64_C(30000) /* nothing else runs on a CPU for less */
+#define ENTER_PERCENT    40u             /* of the time, as much as traps may cost to come in ... */
+#define LEAVE_PERCENT    60u             /* ... and to stay */
 #define HASTE_COSTS      3u  /* a program that computes less between two of them is better off outside ... */
 #define HASTE_MAX        24u /* ... if it does so often */
 #define BAD_WINDOWS      3u  /* filling pages alone: so many windows */
-#define BACK_OFF_NS      (20 * MS)
-#define BACK_OFF_DOUBLES 7u
+#define PROOF_WINDOWS    4u  /* stayed for so many: it was right to let it in */
+#define BACK_OFF_NS      (5 * MS)
+#define BACK_OFF_DOUBLES 5u
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -75,18 +82,17 @@ static struct raw_policy *policy_of(struct raw *r, uint64_t root)
 
 /* ---- outside ---- */
 
-static void begin_outside(const struct raw *r, struct raw_policy *p)
+static void begin_outside(struct raw_policy *p)
 {
     p->busy_ns = 0;
-    p->asks = 0;
-    p->faults_at = r->c->stat_xcpts;
+    p->traps_out = p->pages = 0;
 }
 
 static void let_in(struct raw *r, struct raw_policy *p)
 {
     p->in = true;
     p->jail = NULL;
-    p->bad = p->haste = 0;
+    p->bad = p->haste = p->stayed = 0;
     r->stats.admitted++;
 }
 
@@ -111,21 +117,31 @@ static uint64_t busy_since(struct raw *r, uint64_t now)
     return spent > known ? MIN(spent - known, passed) : 0;
 }
 
+/* SYSCALL and SYSENTER leave no other trace than where SYSRET and SYSEXIT come back from. */
+static bool back_from_call(const struct cpum_ctx *x, bool code64)
+{
+    return x->rip == x->gpr[X86_RCX] || (!code64 && x->rip == x->gpr[X86_RDX]);
+}
+
+/* What would have been a trap since anybody was asked the last time. */
 static void count_outside(struct raw *r, struct raw_policy *p, uint64_t now)
 {
+    const struct vcpu *c = r->c;
     const uint64_t busy = busy_since(r, now);
+    const bool faulted = c->stat_xcpts != r->xcpts, interrupted = c->stat_irqs != r->irqs;
 
     if (r->last_asked == p)
         p->busy_ns += busy;
-    p->asks++;
+    p->pages += faulted;
+    p->traps_out += faulted || interrupted || back_from_call(&c->ctx, c->mode.code64);
+    r->xcpts = c->stat_xcpts;
+    r->irqs = c->stat_irqs;
     r->last_asked = p;
 }
 
 static bool seems_worth(const struct raw *r, const struct raw_policy *p)
 {
-    const uint64_t pages = MIN(r->c->stat_xcpts - p->faults_at, p->asks);
-
-    return (p->asks * r->cost_ns + pages * r->map_ns) * 100 < p->busy_ns * ENTER_PERCENT;
+    return (p->traps_out * r->cost_ns + p->pages * r->map_ns) * 100 < p->busy_ns * ENTER_PERCENT;
 }
 
 bool raw_policy_enter(struct raw *r, uint64_t root)
@@ -143,20 +159,21 @@ bool raw_policy_enter(struct raw *r, uint64_t root)
         return false;
     if (seems_worth(r, p))
         let_in(r, p);
-    begin_outside(r, p);
+    begin_outside(p);
     return p->in;
 }
 
 /* ---- inside ---- */
 
-/* @for_good: the program's ways, not its beginning, are the reason. */
-static void send_out(struct raw *r, struct raw_policy *p, bool for_good)
+/* @was_wrong: what it did outside told nothing about inside. */
+static void send_out(struct raw *r, struct raw_policy *p, bool was_wrong)
 {
     p->in = false;
-    p->not_before_ns = r->times->now_ns(r) + (BACK_OFF_NS << p->back_off);
-    if (for_good)
+    if (was_wrong) {
+        p->not_before_ns = r->times->now_ns(r) + (BACK_OFF_NS << p->back_off);
         p->back_off = MIN(p->back_off + 1, BACK_OFF_DOUBLES);
-    begin_outside(r, p);
+    }
+    begin_outside(p);
     r->last_asked = NULL; /* what the thread has spent since does not count */
     r->stats.expelled++;
 }
@@ -166,6 +183,7 @@ void raw_policy_visit(struct raw *r, uint64_t root)
     if (r->will == RAW_WHENEVER_POSSIBLE)
         return;
     r->visits = policy_of(r, root);
+    r->visits->warms = false;
     r->since_ns = r->times->spent_ns();
 }
 
@@ -182,9 +200,9 @@ static void begin_inside(struct raw *r, struct raw_policy *p, const struct jail 
     p->jail = j;
     p->used_ns = used_ns;
     p->judged_ns = r->stats.judged_ns;
-    p->inside_ns = p->spent_ns = 0;
-    p->traps = p->fills = 0;
-    r->since_ns = r->times->spent_ns();
+    p->inside_ns = p->spent_ns = p->once_ns = 0;
+    p->traps = 0;
+    r->since_ns = p->stop_ns;
 }
 
 static bool too_dear(uint64_t costs_ns, uint64_t computed_ns)
@@ -195,28 +213,34 @@ static bool too_dear(uint64_t costs_ns, uint64_t computed_ns)
 /* At the end of a window. Return: it may stay. */
 static bool look_back(struct raw *r, struct raw_policy *p, uint64_t used_ns)
 {
-    const uint64_t spent = p->spent_ns + r->times->spent_ns() - r->since_ns, used = used_ns - p->used_ns;
-    const uint64_t computed = used > spent / 2 ? used - spent / 2 : 0, costs = spent + spent / 2;
-    const uint64_t once = p->fills * (r->cost_ns + r->map_ns) + r->stats.judged_ns - p->judged_ns;
-    const bool ways_bad = too_dear(costs > once ? costs - once : 0, computed), all_bad = too_dear(costs, computed);
+    const uint64_t spent = p->spent_ns + p->stop_ns - r->since_ns, used = used_ns - p->used_ns;
+    const uint64_t judged = r->stats.judged_ns - p->judged_ns, jails = (spent - MIN(judged, spent)) / 2;
+    const uint64_t computed = used > jails ? used - jails : 0;
+    const uint64_t always = spent > p->once_ns ? spent - p->once_ns : 0;
+    const bool ways_bad = too_dear(always + always / 2, computed), all_bad = too_dear(spent + jails, computed);
 
     p->bad = all_bad ? p->bad + 1 : 0;
     if (ways_bad || p->bad >= BAD_WINDOWS) {
-        send_out(r, p, ways_bad);
+        send_out(r, p, ways_bad && p->stayed < PROOF_WINDOWS);
         return false;
     }
-    if (!all_bad && p->back_off > 0)
-        p->back_off--;
+    if (++p->stayed >= PROOF_WINDOWS)
+        p->back_off = 0;
     return true;
 }
 
 bool raw_policy_stay(struct raw *r, uint64_t root, const struct jail *j, uint64_t ran_ns)
 {
     struct raw_policy *p = policy_of(r, root);
-    uint64_t used;
+    uint64_t now, used;
 
     if (r->will == RAW_WHENEVER_POSSIBLE)
         return true;
+    now = r->times->spent_ns();
+    if (p->warms)
+        p->once_ns += now - p->stop_ns;
+    p->warms = false;
+    p->stop_ns = now;
     if (p->jail != j)
         begin_inside(r, p, j, r->times->used_ns(j));
     p->traps++;
@@ -237,7 +261,7 @@ bool raw_policy_filled(struct raw *r, uint64_t root)
 
     if (r->will == RAW_WHENEVER_POSSIBLE)
         return true;
-    p->fills++;
+    p->warms = true;
     p->haste = p->ran_ns < r->cost_ns * HASTE_COSTS ? p->haste + 1 : 0;
     if (p->haste < HASTE_MAX)
         return true;

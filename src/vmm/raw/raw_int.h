@@ -56,14 +56,16 @@ struct raw_judgement {
 struct raw_policy {
     uint64_t root;
     bool in;
-    /* outside: of the thread's processor time, in the present window; how often it was asked, exceptions before */
-    uint64_t busy_ns, faults_at;
-    uint32_t asks;
-    const struct jail *jail;      /* inside: of the present window; what at its beginning ... */
-    uint64_t used_ns, judged_ns;  /* ... it had used, and judging had taken; since then ... */
-    uint64_t spent_ns, inside_ns; /* ... the thread has worked for it, and it has run, by the clock */
-    uint64_t ran_ns;              /* the last time */
-    uint32_t traps, fills, bad, haste;
+    /* outside: of the thread's processor time, in the present window; what would have been traps, ones for a page */
+    uint64_t busy_ns;
+    uint32_t traps_out, pages;
+    const struct jail *jail;     /* inside: of the present window; what it had used at its beginning ... */
+    uint64_t used_ns, inside_ns; /* ... and how long it has run since, by the clock; what the thread ... */
+    uint64_t spent_ns, once_ns;  /* ... has worked for it, and of that for what is paid for once */
+    uint64_t judged_ns;          /* what judging had taken at its beginning: nothing of that is the jail's */
+    uint64_t ran_ns, stop_ns;    /* at the last stop: by the clock, before it; the thread's processor time */
+    bool warms;                  /* the stop was for a page that was only missing in the jail */
+    uint32_t traps, bad, haste, stayed;
     uint64_t not_before_ns;
     unsigned back_off;
 };
@@ -101,6 +103,7 @@ struct raw {
     uint8_t op[IEM_OP_BYTES] __attribute__((aligned(16)));
     struct raw_judgement judgement[RAW_JUDGEMENTS];
     struct raw_policy policy[RAW_POLICIES], *last_asked;
+    uint64_t xcpts, irqs;                  /* the vCPU's counters when last_asked was asked, and ... */
     uint64_t asked_ns, spent_ns, short_ns; /* when; the thread's processor time then, without short_ns */
     struct raw_policy *visits;             /* whose jail the thread works for, or NULL ... */
     uint64_t since_ns;                     /* ... its processor time at the beginning */
