@@ -370,16 +370,34 @@ static void make_stretches(struct rem_groups *g)
     }
 }
 
+/* There is no group in a run with less than two accesses, or one of more than a register's bytes. */
+static bool too_few(const struct rem_tr *t, const struct csam_run *run)
+{
+    unsigned count = 0;
+
+    for (unsigned k = 0; k < run->count && count < WORTH_SURE; k++) {
+        const struct x86_operand *m = t->kind[k] == REM_DATA ? rem_memory_of(&run->insn[k].i) : NULL;
+        count += m != NULL ? (m->bytes > 8 ? 2 : 1) : t->kind[k] >= REM_CALL;
+    }
+    return count < WORTH_SURE;
+}
+
 void rem_find_groups(struct rem_tr *t)
 {
     const struct csam_run *run = &t->r->run;
     struct rem_groups *g = &t->groups;
-    struct scan s = {.t = t, .ids = ID_FIRST};
+    struct scan s __attribute__((uninitialized));
 
+    s.t = t;
+    s.ids = ID_FIRST;
+    s.branches = s.opens = 0;
     g->count = 0;
     g->run = run->count;
     memset(g->leads, 0, sizeof g->leads);
     memset(g->until, REM_NO_GROUP, sizeof g->until);
+    memset(g->of, REM_NO_GROUP, sizeof g->of);
+    if (too_few(t, run))
+        return;
     lose_all(&s);
     for (unsigned k = 0; k < run->count; k++) {
         t->n = &run->insn[k];

@@ -68,16 +68,6 @@ void rem_not_device(struct rem *r, const struct rem_site *s)
     rem_translate_anew(r, rem_number(r, rem_block_of(r, s)));
 }
 
-bool rem_marked_at(const struct rem_tr *t, enum patm_kind kind, unsigned off)
-{
-    return t->page->caught && patm_marked(t->r->patm, kind, t->page->gpa + off, t->page->key);
-}
-
-bool rem_marked(const struct rem_tr *t, enum patm_kind kind)
-{
-    return rem_marked_at(t, kind, t->n->off);
-}
-
 static void expired(void *user, const struct patm_site *site)
 {
     const unsigned off = (unsigned)site->gpa & (CSAM_PAGE_BYTES - 1);

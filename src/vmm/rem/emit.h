@@ -54,7 +54,7 @@ static inline void e_code(struct emit *e, const uint8_t code[16], size_t n)
 /** A one-byte-opcode instruction (or 0f xx with 0x0f00 | xx) on @reg and memory. @w: REX.W. */
 static inline void e_mem(struct emit *e, bool w, unsigned opcode, unsigned reg, const struct x86_place *m)
 {
-    uint8_t code[16], *q = code;
+    uint8_t code[16] __attribute__((uninitialized)), *q = code;
     bool index = m->index != X86_REG_NONE && m->index >= 8, base = m->base != X86_REG_NONE && m->base >= 8;
     unsigned rex = (w ? 8u : 0u) | (reg >= 8 ? 4u : 0u) | (index ? 2u : 0u) | (base ? 1u : 0u);
 
@@ -132,7 +132,7 @@ static inline void e_mov_imm(struct emit *e, unsigned to, uint64_t v)
 /** pext or pdep to, from, [mask]: BMI2, no flags. */
 static inline void e_bits_at(struct emit *e, bool deposit, unsigned to, unsigned from, const struct x86_place *mask)
 {
-    uint8_t code[16], *q = code;
+    uint8_t code[16] __attribute__((uninitialized)), *q = code;
 
     *q++ = 0xc4;
     *q++ =

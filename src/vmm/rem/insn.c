@@ -29,17 +29,19 @@ static uint8_t *field_of(struct plan *p, enum x86_field field)
     return field == X86_FIELD_REG ? &p->place.reg : field == X86_FIELD_RM ? &p->place.rm : &p->place.vvvv;
 }
 
-static void plan_rcx(struct plan *p)
+/* Guest RCX has to be in RCX; @ret_back: is to be taken back from there. */
+static bool wants_rcx(const struct x86_insn *i, bool *ret_back)
 {
-    const struct x86_insn *i = &p->i;
+    bool rcx = false;
 
+    *ret_back = false;
     switch (i->mnem) {
     case X86_CMPXCHG8B:
-    case X86_CMPXCHG16B: p->rcx = true; break;
+    case X86_CMPXCHG16B: rcx = true; break;
     case X86_PCMPESTRI:
     case X86_PCMPISTRI:
     case X86_VPCMPESTRI:
-    case X86_VPCMPISTRI: p->rcx = p->rcx_back = true; break;
+    case X86_VPCMPISTRI: rcx = *ret_back = true; break;
     default: break;
     }
     for (unsigned n = 0; n < i->nops; n++) {
@@ -47,18 +49,18 @@ static void plan_rcx(struct plan *p)
         if (o->kind != X86_OP_GPR)
             continue;
         if (o->reg == X86_CH || (o->reg == X86_RCX && (o->flags & X86_OPF_IMPLICIT))) {
-            p->rcx = true;
-            p->rcx_back |= (o->flags & X86_OPF_WRITE) != 0;
+            rcx = true;
+            *ret_back |= (o->flags & X86_OPF_WRITE) != 0;
         }
     }
+    return rcx;
 }
 
 bool rem_wants_rcx(const struct x86_insn *i)
 {
-    struct plan p = {.i = *i};
+    bool back;
 
-    plan_rcx(&p);
-    return p.rcx;
+    return wants_rcx(i, &back);
 }
 
 /* XCHG and XADD of CL and CH: each in a register of its own, and both come back. */
@@ -297,12 +299,12 @@ bool rem_emit_data(struct rem_tr *t, const struct x86_insn *i)
 {
     struct plan p = {.i = *i, .place = {.reg = X86_KEEP, .rm = X86_KEEP, .vvvv = X86_KEEP, .index = X86_REG_NONE}};
     const struct x86_operand *m = rem_memory_of(&p.i);
-    uint8_t code[X86_ENCODE_MAX], *begin = t->e.p;
+    uint8_t code[X86_ENCODE_MAX] __attribute__((uninitialized)), *begin = t->e.p;
     size_t n;
 
     if (writes_cl_and_ch(i))
         return false;
-    plan_rcx(&p);
+    p.rcx = wants_rcx(i, &p.rcx_back);
     plan_swap(&p, m);
     if (!place_registers(t, &p, m != NULL) || (m && !reach_memory(t, &p, m))) {
         t->e.p = begin;

@@ -392,8 +392,6 @@ void rem_not_device(struct rem *r, const struct rem_site *s);
 /** A group led by it could not share a probe, and nothing that can be done now will help. */
 void rem_no_form(const struct rem_tr *t, enum patm_kind kind); /* the present instruction has none for that */
 void rem_caught_apart(struct rem *r, const struct rem_site *s);
-bool rem_marked_at(const struct rem_tr *t, enum patm_kind kind, unsigned off); /* in the page */
-bool rem_marked(const struct rem_tr *t, enum patm_kind kind);                  /* the present instruction */
 /** The block is translated anew before translated code is entered again. */
 void rem_translate_anew(struct rem *r, uint32_t block);
 /** Now and then: marks whose term is over; how many host faults there are. */

@@ -100,14 +100,26 @@ static void want_x87(struct rem_tr *t)
     rem_site_open(t, 0); /* the check's site ends here */
 }
 
-static bool is_x87(const struct x86_insn *i)
+/* What is asked about each instruction several times. */
+enum { IS_VECTOR = 1, IS_X87 = 2, IS_PLAIN = 4 };
+
+static uint8_t traits_of(const struct x86_insn *i)
 {
-    return (i->map == 0 && i->opcode >= 0xd8 && i->opcode <= 0xdf) || has_kind(i, X86_OP_MM) || i->mnem == X86_EMMS;
+    bool x87 = (i->map == 0 && i->opcode >= 0xd8 && i->opcode <= 0xdf) || has_kind(i, X86_OP_MM) || i->mnem == X86_EMMS;
+    bool vector = rem_uses_vectors(i);
+    bool plain = !x87 && !vector && rem_memory_of(i) == NULL && i->mnem != X86_DIV && i->mnem != X86_IDIV;
+
+    return (uint8_t)((vector ? IS_VECTOR : 0) | (x87 ? IS_X87 : 0) | (plain ? IS_PLAIN : 0));
 }
 
-static void want_units(struct rem_tr *t, const struct x86_insn *i)
+static bool is(const struct rem_tr *t, unsigned trait)
 {
-    if (is_x87(i) && !t->x87_seen) {
+    return t->traits[t->n - t->r->run.insn] & trait;
+}
+
+static void want_units(struct rem_tr *t)
+{
+    if (is(t, IS_X87) && !t->x87_seen) {
         want_x87(t);
         t->x87_seen = true;
     }
@@ -115,11 +127,9 @@ static void want_units(struct rem_tr *t, const struct x86_insn *i)
 
 static bool wants_vec(const struct rem_tr *t, const struct csam_run *run)
 {
-    for (unsigned k = 0; k < run->count; k++) {
-        const struct x86_insn *i = &run->insn[k].i;
-        if (t->kind[k] == REM_DATA && rem_uses_vectors(i))
+    for (unsigned k = 0; k < run->count; k++)
+        if (t->kind[k] == REM_DATA && (t->traits[k] & IS_VECTOR))
             return true;
-    }
     return false;
 }
 
@@ -132,12 +142,12 @@ static bool emit_kind(struct rem_tr *t, const struct x86_insn *i)
     }
     if (rem_marked(t, PATM_MISALIGNED)) { /* the host would trap again */
         if (rem_kind(t) == REM_DATA)
-            want_units(t, i);
+            want_units(t);
         return rem_emit_misaligned(t, i);
     }
     switch (rem_kind(t)) {
     case REM_OPAQUE: return !rem_lockstep_hands_over(t->r, i) && rem_emit_system(t, i);
-    case REM_DATA: want_units(t, i); return rem_emit_data(t, i);
+    case REM_DATA: want_units(t); return rem_emit_data(t, i);
     case REM_NOTHING: return true;
     case REM_LEA: return rem_emit_lea(t, i);
     case REM_JCC: return rem_emit_jcc(t, i);
@@ -154,17 +164,10 @@ static bool emit_kind(struct rem_tr *t, const struct x86_insn *i)
     return false;
 }
 
-static bool is_plain(const struct x86_insn *i)
-{
-    return rem_memory_of(i) == NULL && !rem_uses_vectors(i) && !is_x87(i) && i->mnem != X86_DIV && i->mnem != X86_IDIV;
-}
-
 /* Nothing of it can fault or ask for the interpreter, and code that changes its own constants does not reach it. The
  * interpreter goes by sites in a stretch and in lockstep. */
 static bool needs_no_site(const struct rem_tr *t, unsigned k, uint32_t site)
 {
-    const struct x86_insn *i = &t->n->i;
-
     if (t->r->lockstep != NULL || t->segmented || (!t->no_groups && t->groups.until[k] != REM_NO_GROUP) ||
         t->r->sites != site + 1 || t->r->site[site].flags != 0 || t->r->site[site].slow != 0)
         return false;
@@ -173,7 +176,7 @@ static bool needs_no_site(const struct rem_tr *t, unsigned k, uint32_t site)
     case REM_LEA:
     case REM_JCC:
     case REM_JMP: return true;
-    case REM_DATA: return is_plain(i);
+    case REM_DATA: return is(t, IS_PLAIN);
     default: return false;
     }
 }
@@ -181,12 +184,10 @@ static bool needs_no_site(const struct rem_tr *t, unsigned k, uint32_t site)
 /* What scratch registers hold outlasts it, and it may use that: translated code never goes on behind it from C. */
 static bool leaves_held(const struct rem_tr *t)
 {
-    const struct x86_insn *i = &t->n->i;
-
     switch (rem_kind(t)) {
     case REM_NOTHING: return true;
     case REM_JCC: return !t->segmented;
-    case REM_DATA: return is_plain(i);
+    case REM_DATA: return is(t, IS_PLAIN);
     default: return false;
     }
 }
@@ -228,8 +229,10 @@ static bool ends_here(const struct csam_insn *n)
 
 static void classify(struct rem_tr *t, const struct csam_run *run)
 {
-    for (unsigned k = 0; k < run->count; k++)
+    for (unsigned k = 0; k < run->count; k++) {
         t->kind[k] = (uint8_t)rem_kind_of(t->c, &run->insn[k].i);
+        t->traits[k] = traits_of(&run->insn[k].i);
+    }
 }
 
 static void emit_run(struct rem_tr *t, const struct csam_run *run, const struct rem_page *second)

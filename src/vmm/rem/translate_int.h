@@ -104,6 +104,7 @@ struct rem_tr {
     struct rem_groups groups;
     uint8_t *copy[CSAM_RUN_MAX], *after[CSAM_RUN_MAX]; /* of instructions in stretches: copy; behind the original */
     uint8_t kind[CSAM_RUN_MAX];                        /* enum rem_kind of each instruction of the run */
+    uint8_t traits[CSAM_RUN_MAX];                      /* translate.c */
     uint8_t *slot[REM_SLOTS_MAX];                      /* room for jumps to stubs, in reach of what comes behind */
 };
 
@@ -132,6 +133,15 @@ static inline void rem_slow_at(struct rem_tr *t, uint32_t site, const uint8_t *a
 static inline void rem_stub_at(struct rem_tr *t, uint32_t link, const uint8_t *at)
 {
     t->r->link[link].stub = rem_off(t->r, at) & (REM_ARENA_BYTES - 1);
+}
+/** PATM says that the site at @off of the page, or the present instruction, has another form. */
+static inline bool rem_marked_at(const struct rem_tr *t, enum patm_kind kind, unsigned off)
+{
+    return t->page->caught && patm_marked(t->r->patm, kind, t->page->gpa + off, t->page->key);
+}
+static inline bool rem_marked(const struct rem_tr *t, enum patm_kind kind)
+{
+    return rem_marked_at(t, kind, t->n->off);
 }
 void rem_stub_add(struct rem_tr *t, struct rem_stub s);
 /** Emits jrcxz to the present site's slow path (STUB_SLOW, STUB_FPU) or the present instruction's copy (STUB_COPY). */
