@@ -16,6 +16,5 @@ tools/guest/mkdisk build/guests/kernel-amd64/root/boot/vmlinuz-* "$dir/initramfs
 dd if=/dev/urandom of="$dir/data.img" bs=1M count=$mib status=none # no holes: only the way of the data is measured
 for c in ${*:-AHCI VirtioBlk}; do
     DISK2=data.img CONTROLLER2=$c tools/guest/mkvbox "$dir/$c.vbox" "$c" boot.img
-    [ "${HOST_CACHE:-on}" = on ] || sed -i '/name="Second"/s/useHostIOCache="true"/useHostIOCache="false"/' "$dir/$c.vbox"
 done
 exec python3 bench/disk.py "$dir" "${ROUNDS:-2}" ${*:-AHCI VirtioBlk}

@@ -9,7 +9,7 @@ from debian import wait_shell, sums
 from guest import GUESTS, Machine, check, main, make
 
 CONTROLLERS = {
-    "AHCI": {"driver": "ahci", "kernel": "amd64", "disc": True, "HOST_CACHE": "false"},
+    "AHCI": {"driver": "ahci", "kernel": "amd64", "disc": True, "HOST_CACHE": "off"},
     "NVMe": {"driver": "nvme", "kernel": "amd64"},
     "LsiLogic": {"driver": "mptspi", "kernel": "amd64", "disc": True},
     "LsiLogicSas": {"driver": "mptsas", "kernel": "amd64", "disc": True},
