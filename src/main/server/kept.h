@@ -33,6 +33,20 @@ bool kept_remove(struct bus_call *call, const struct kept_kind *k, GError **erro
 bool kept_lookup(struct bus_call *call, const struct kept_kind *k, GVariant **ret, GError **error); /* (s) -> (o) */
 bool kept_all(struct bus_call *call, const struct kept_kind *k, GVariant **ret);                    /* () -> (ao) */
 
+/* A kind's class on the bus: its items have @interface_. */
+#define KEPT_CLASS(class_, kind_, folder_, interface_)                                                                 \
+    static void *find_##class_(void *user, struct bus_peer *peer, const char *node)                                    \
+    {                                                                                                                  \
+        (void)peer;                                                                                                    \
+        return kept_find(user, &(kind_), node);                                                                        \
+    }                                                                                                                  \
+    static void list_##class_(void *user, GPtrArray *nodes)                                                            \
+    {                                                                                                                  \
+        kept_nodes(user, &(kind_), nodes);                                                                             \
+    }                                                                                                                  \
+    const struct bus_class class_ = {                                                                                  \
+        .folder = (folder_), .interfaces = BUS_INTERFACES(interface_), .find = find_##class_, .list = list_##class_}
+
 extern const struct kept_kind nat_network_kind, dhcp_kind, host_only_kind;
 
 #endif

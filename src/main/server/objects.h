@@ -10,7 +10,14 @@
 #include "main/api/api.h"
 #include "main/api/infos.h"
 #include "main/bus/bus.h"
+#include "main/server/address.h"
+#include "main/server/field.h"
+#include "main/server/medium/medium.h"
+#include "main/server/process/vmproc.h"
+#include "main/server/progress.h"
 #include "main/server/service.h"
+#include "main/server/snapshot/pending.h"
+#include "main/server/virtualbox/guest_types.h"
 #include "main/settings/global.h"
 #include "main/settings/items.h"
 #include "main/settings/machine.h"
@@ -175,181 +182,6 @@ bool part_changed(struct part *p, GError **error);
 /** "/org/virtualbox/KIND/MACHINE[_REST]" for the same machine or session copy. g_free */
 char *part_path(const struct part *p, const char *kind, const char *rest);
 
-/* ---- field.c: properties that are kept in settings ---- */
-enum field_kind { FIELD_BOOL, FIELD_U32, FIELD_I64, FIELD_STR, FIELD_ENUM };
-struct field {
-    enum field_kind kind;
-    size_t offset;
-    int64_t min, max;
-    const char *const *words; /* settings' words of an enumeration */
-    const char *type;         /* the API's enumeration */
-    const char *what;         /* for messages: "RAM size", and its unit */
-    const char *unit;
-    const char *empty;               /* FIELD_STR: what NULL reads as; set to it or "", it becomes NULL */
-    bool (*valid)(const char *text); /* FIELD_STR: NULL: any; not asked about "" */
-    unsigned when;                   /* PART_SAVED, PART_LIVE: it may change then, too */
-};
-GVariant *field_get(const struct bus_call *call, const struct bus_property *row);
-bool field_set(struct bus_call *call, const struct bus_property *row, GVariant *val, GError **error);
-const char *field_word_to_api(const char *type, const char *word);
-/** Index in @words, or -1. */
-int field_api_to_word(const char *type, const char *const *words, const char *name);
-
-#define FIELD_ROW(name_, ...)                                                                                          \
-    {                                                                                                                  \
-        .name = (name_), .get = field_get, .set = field_set, .data = &(const struct field)                             \
-        {                                                                                                              \
-            __VA_ARGS__                                                                                                \
-        }                                                                                                              \
-    }
-/* Behind the last argument more members may follow: .when = PART_ANY */
-#define FIELD_B(name, s, member, ...) FIELD_ROW(name, .kind = FIELD_BOOL, .offset = offsetof(s, member), ##__VA_ARGS__)
-#define FIELD_T(name, s, member, default_, ...)                                                                        \
-    FIELD_ROW(name, .kind = FIELD_STR, .offset = offsetof(s, member), .empty = (default_), ##__VA_ARGS__)
-#define FIELD_U(name, s, member, lo, hi, what_, unit_, ...)                                                            \
-    FIELD_ROW(name, .kind = FIELD_U32, .offset = offsetof(s, member), .min = (lo), .max = (hi), .what = (what_),       \
-              .unit = (unit_), ##__VA_ARGS__)
-#define FIELD_E(name, s, member, words_, type_, ...)                                                                   \
-    FIELD_ROW(name, .kind = FIELD_ENUM, .offset = offsetof(s, member), .words = settings_##words_##_names,             \
-              .type = (type_), ##__VA_ARGS__)
-#define FIELD_V(name, s, member, valid_, what_)                                                                        \
-    FIELD_ROW(name, .kind = FIELD_STR, .offset = offsetof(s, member), .valid = (valid_), .what = (what_))
-
-/* ---- address.c: texts of addresses ---- */
-bool address_is_ipv4(const char *text);
-bool address_is_ipv6(const char *text);
-bool address_is_cidr(const char *text);
-bool address_is_ipv6_prefix(const char *text); /* with /length */
-/** Host byte order; 0 if it is none. */
-uint32_t address_ipv4(const char *text);
-char *address_ipv4_text(uint32_t address); /* g_free */
-/** The network of "a.b.c.d/n" and its mask. */
-bool address_cidr(const char *text, uint32_t *ret_network, uint32_t *ret_mask);
-
-/* ---- progress.c ---- */
-struct progress;
-struct progress *progress_new(struct service *s, struct bus_peer *peer, const char *description);
-char *progress_path(const struct progress *p); /* g_free */
-void progress_percent(struct progress *p, unsigned percent);
-/** progress_tell() - the same from any thread. */
-void progress_tell(struct progress *p, unsigned percent);
-/** @error NULL: done. Taken. */
-void progress_end(struct progress *p, GError *error);
-bool progress_ended(const struct progress *p);
-/** Called when a client wants it stopped; NULL: it cannot be. */
-void progress_cancelable(struct progress *p, void (*cancel)(void *user), void *user);
-void progress_peer_gone(struct service *s, struct bus_peer *peer);
-void progress_free(struct progress *p);
-/** progress_thread() - @work runs on a thread of its own, @done in the main one, before the progress ends. */
-typedef bool (*progress_work_fn)(void *data, GError **error);
-typedef bool (*progress_done_fn)(void *data, bool ok, GError **error);
-void progress_thread(struct progress *p, progress_work_fn work, progress_done_fn done, void *data);
-GVariant *progress_reply(struct progress *p); /* "(o)" */
-
-/* ---- medium.c ---- */
-struct medium {
-    struct service *service;
-    char id[API_UUID_SIZE];
-    enum settings_device kind;
-    char *location, *format, *description;
-    int type;  /* enum settings_medium_type */
-    int state; /* MediumState_ */
-    bool fixed, auto_reset, temporary_uuid;
-    bool implicit;         /* made by attaching, in no saved settings yet: goes when nothing uses it */
-    GPtrArray *properties; /* struct settings_property */
-    char *access_error;
-    uint64_t size_bytes, logical_bytes;
-    bool looking;     /* its target is being asked */
-    gint64 looked_us; /* when it was; 0: never */
-    struct medium *parent;
-    GPtrArray *children; /* struct medium, not owned */
-};
-struct medium *medium_find(struct service *s, const char *id, enum settings_device kind);
-struct medium *medium_at(struct service *s, const char *location);
-struct medium *medium_from_path(struct service *s, const char *object_path);
-char *medium_object_path(const struct medium *m); /* g_free; "/" for NULL */
-const char *medium_id_braced(const struct medium *m, char ret[40]);
-/** What vd_open() gets; it may hold a secret, and nobody else is to see it. g_free */
-char *medium_path(const struct medium *m);
-void medium_free(struct medium *m);
-/** Takes over what a settings file's registry lists. */
-void medium_load(struct service *s, const struct settings_media *media, const char *folder);
-struct medium *medium_new(struct service *s, const char *id, enum settings_device kind, const char *location,
-                          const char *format);
-/** The medium's chain, base first, is put into @settings' own registry: the machine's process reads no other. */
-void medium_register_in(struct medium *m, struct settings_machine *settings);
-/** Out of one registry, where its children take its place. */
-bool medium_drop_from(struct settings_media *media, const char *braced);
-/** Out of every registry; the medium itself stays known. */
-bool medium_unregister(struct medium *m, GError **error);
-/** Gives the medium a parent, or another one. */
-void medium_set_parent(struct medium *m, struct medium *parent);
-const struct medium *medium_base(const struct medium *m);
-/** Its contents have a key: they are copied as they are, and whoever gets a copy gets the key store too. */
-bool medium_encrypted(const struct medium *m);
-void medium_copy_encryption(struct medium *to, const struct medium *from);
-/** Ends what was interrupted; before any machine is looked at. */
-void medium_recover_encryption(struct service *s);
-/** Ids of the machines it is attached to, with snapshots. */
-GPtrArray *medium_users(const struct medium *m);
-void medium_refresh(struct medium *m);
-void medium_forget(struct medium *m);
-bool medium_settings_uses(const struct settings_machine *s, const char *braced);
-bool medium_hardware_uses(const struct settings_hardware *h, const char *braced);
-
-/* ---- medium_chain.c ---- */
-/** The medium's images, base first: an array of struct vd_link that owns its texts; good for another thread. */
-GArray *medium_links(const struct medium *m);
-struct vd;
-struct vd *medium_open(const struct medium *m, unsigned flags, GError **error);
-/** On any thread. */
-struct vd *medium_open_links(const GArray *links, unsigned flags, GError **error);
-/** The format a differencing image to @parent gets. */
-const char *medium_diff_format(const struct medium *parent);
-/** A new child of @parent in the snapshot folder; no file is made. */
-struct medium *medium_new_diff(struct medium *parent, const struct settings_machine *owner);
-/** A new child of @parent for attaching, with its file; goes by itself if it is never saved. */
-struct medium *medium_implicit_diff(struct medium *parent, const struct settings_machine *owner, GError **error);
-/** Whether changes go to a differencing image: it has children, or its type wants that. */
-bool medium_needs_diff(const struct medium *m);
-/** Forgets implicit images that nothing uses, with their files. @saved: these settings are on disk. */
-void medium_sweep(struct service *s, const struct settings_machine *saved);
-
-/* ---- pending.c: what was begun, as noted in the settings ---- */
-/** Adds a note; texts are copied, each may be NULL. */
-void pending_add(struct settings_machine *s, enum settings_pending_action action, const char *uuid, const char *into,
-                 const char *format, const char *file);
-/** @file NULL: whatever it says. */
-void pending_drop(struct settings_machine *s, enum settings_pending_action action, const char *uuid, const char *file);
-/** Carries out what is noted about files, then forgets the notes. @done may be NULL. */
-void pending_run(struct machine *m, void (*done)(void *user, GError *error), void *user);
-/** Finishes or undoes what was interrupted. */
-void pending_recover(struct machine *m);
-
-/* ---- vmprocess.c ---- */
-/** Starts the machine's process; @progress ends when it runs. */
-bool vmproc_launch(struct machine *m, struct progress *progress, const char *frontend, const char *const *environment,
-                   GError **error);
-/** Finds VM processes that outlived an earlier service. */
-void vmproc_adopt_all(struct service *s);
-void vmproc_free(struct vmproc *vm);
-typedef void (*vmproc_reply_fn)(void *user, GVariant *ret, GError *error); /* both taken by the callee */
-/**
- * vmproc_call_now() - a call with a file descriptor (-1: none) that must have its answer before anything else happens;
- * at most five seconds.
- */
-bool vmproc_call_now(struct vmproc *vm, const char *method, GVariant *args, int fd, GError **error);
-/** Calls the process; @reply may be NULL. */
-void vmproc_call(struct vmproc *vm, const char *interface, const char *method, GVariant *args, vmproc_reply_fn reply,
-                 void *user);
-/** The same with a descriptor (-1: none), which stays the caller's. */
-void vmproc_call_fd(struct vmproc *vm, const char *interface, const char *method, GVariant *args, int fd,
-                    vmproc_reply_fn reply, void *user);
-/** @end is told when the process is gone and the machine's state final. */
-void vmproc_when_gone(struct vmproc *vm, void (*fn)(void *user), void *user);
-void vmproc_expect_saved(struct vmproc *vm);
-int vmproc_pid(const struct vmproc *vm);
-
 /* ---- describe.c ---- */
 GVariant *machine_describe(struct part *p);
 
@@ -375,18 +207,5 @@ extern const struct bus_class virtualbox_class, host_class, properties_class, ma
 extern const struct bus_interface machine_interface, controller_interface, adapter_interface, serial_interface,
     parallel_interface, medium_interface, snapshot_interface, nat_engine_interface, audio_interface, vrde_interface,
     usb_controller_interface, shared_folder_interface, bandwidth_group_interface;
-
-/* ---- guest_types.c ---- */
-struct guest_type {
-    const char *id, *description, *family, *family_description;
-    bool is_64_bit;
-    uint32_t cpus, ram_mib, vram_mib, disk_gib;
-    const char *graphics, *adapter, *dvd_controller, *disk_controller, *chipset, *audio, *hints;
-};
-GVariant *guest_types(void);
-/** NULL: no such type. Any case. */
-const struct guest_type *guest_type_find(const char *id);
-bool guest_type_hint(const struct guest_type *t, const char *hint);
-const char *guest_type_description(const char *id);
 
 #endif

@@ -144,16 +144,4 @@ static const struct bus_method methods[] = {{"Describe", describe},
 static const struct bus_interface interface = {
     .info = (GDBusInterfaceInfo *)&api_idhcpserver_interface, .methods = methods, .properties = properties};
 
-static void *find(void *user, struct bus_peer *peer, const char *node)
-{
-    (void)peer;
-    return kept_find(user, &dhcp_kind, node);
-}
-
-static void list(void *user, GPtrArray *nodes)
-{
-    kept_nodes(user, &dhcp_kind, nodes);
-}
-
-const struct bus_class dhcp_class = {
-    .folder = API_ROOT "/dhcpserver", .interfaces = BUS_INTERFACES(&interface), .find = find, .list = list};
+KEPT_CLASS(dhcp_class, dhcp_kind, API_ROOT "/dhcpserver", &interface);

@@ -72,16 +72,4 @@ static const struct bus_method methods[] = {{"Describe", describe}, {NULL, NULL}
 static const struct bus_interface interface = {
     .info = (GDBusInterfaceInfo *)&api_ihost_only_network_interface, .methods = methods, .properties = properties};
 
-static void *find(void *user, struct bus_peer *peer, const char *node)
-{
-    (void)peer;
-    return kept_find(user, &host_only_kind, node);
-}
-
-static void list(void *user, GPtrArray *nodes)
-{
-    kept_nodes(user, &host_only_kind, nodes);
-}
-
-const struct bus_class host_only_class = {
-    .folder = API_ROOT "/hostonlynetwork", .interfaces = BUS_INTERFACES(&interface), .find = find, .list = list};
+KEPT_CLASS(host_only_class, host_only_kind, API_ROOT "/hostonlynetwork", &interface);

@@ -238,16 +238,4 @@ static const struct bus_method methods[] = {{"Describe", describe},
 static const struct bus_interface interface = {
     .info = (GDBusInterfaceInfo *)&api_inatnetwork_interface, .methods = methods, .properties = properties};
 
-static void *find(void *user, struct bus_peer *peer, const char *node)
-{
-    (void)peer;
-    return kept_find(user, &nat_network_kind, node);
-}
-
-static void list(void *user, GPtrArray *nodes)
-{
-    kept_nodes(user, &nat_network_kind, nodes);
-}
-
-const struct bus_class nat_network_class = {
-    .folder = API_ROOT "/natnetwork", .interfaces = BUS_INTERFACES(&interface), .find = find, .list = list};
+KEPT_CLASS(nat_network_class, nat_network_kind, API_ROOT "/natnetwork", &interface);
