@@ -18,6 +18,7 @@
 struct client {
     GDBusConnection *connection;
     const char *interface;
+    int patience_ms;
 };
 
 /* ---- connecting ---- */
@@ -128,6 +129,7 @@ struct client *client_connect(GError **error)
     struct client *c = g_new0(struct client, 1);
     c->connection = connection;
     c->interface = "IVirtualBox";
+    c->patience_ms = G_MAXINT;
     g_dbus_connection_set_exit_on_close(connection, FALSE);
     return c;
 }
@@ -143,13 +145,18 @@ void client_free(struct client *c)
 
 /* ---- calls ---- */
 
+void client_patience(struct client *c, unsigned ms)
+{
+    c->patience_ms = ms > 0 ? (int)ms : G_MAXINT;
+}
+
 static GVariant *call(struct client *c, const char *path, const char *interface, const char *method, GVariant *args,
                       const char *reply_type, GError **error)
 {
     GError *failed = NULL;
     GVariant *ret = g_dbus_connection_call_sync(c->connection, NULL, path, interface, method, args,
                                                 reply_type != NULL ? G_VARIANT_TYPE(reply_type) : NULL,
-                                                G_DBUS_CALL_FLAGS_NONE, G_MAXINT, NULL, &failed);
+                                                G_DBUS_CALL_FLAGS_NONE, c->patience_ms, NULL, &failed);
 
     if (failed == NULL)
         return ret;

@@ -28,6 +28,8 @@ void client_free(struct client *c);
 /** client_call() - @interface without prefix; @args floating or NULL. Return: the answer's tuple. */
 GVariant *client_call(struct client *c, const char *path, const char *interface, const char *method, GVariant *args,
                       const char *reply_type, GError **error);
+/** client_patience() - calls fail that have no answer after @ms; 0: they wait for ever, as at the beginning. */
+void client_patience(struct client *c, unsigned ms);
 /** client_get() - one property, or NULL. */
 GVariant *client_get(struct client *c, const char *path, const char *interface, const char *property, GError **error);
 bool client_set(struct client *c, const char *path, const char *interface, const char *property, GVariant *val,

@@ -5,6 +5,7 @@ The texts are showvminfo.txt (for scripts) and showvminfo-human.txt; {..} stands
 """
 import os
 import re
+import signal
 
 from golden import UUID, same
 from manage import check, main
@@ -95,6 +96,12 @@ def running(h):
     check("\nAvailable remote USB devices: <none>\nCurrently attached USB devices: <none>\nBandwidth groups:            <none>\n" in human, human)
     check("\nVRDE Connection:             not active\nClients so far:              0\nRecording enabled:           no\n" in human, human)
     check(human.endswith("\n* Guest:\nConfigured memory balloon:   0MB\nAdditions run level:         0\nGuest Facilities:            <none>\n\n"), human)
+    for pid in h.pids("VBoxHeadless"):
+        os.kill(pid, signal.SIGSTOP)
+    text = h.ok("showvminfo", "m", "--machinereadable")  # a process that stands still is waited for, but not for ever
+    for pid in h.pids("VBoxHeadless"):
+        os.kill(pid, signal.SIGCONT)
+    check('VMState="running"' in text and "VideoMode" not in text, text)
     h.ok("controlvm", "m", "savestate")
     text = h.ok("showvminfo", "m", "--machinereadable")
     check(re.search(r'\nVMState="saved"\nVMStateChangeTime="[^"]*"\nVMStateFile="[^"]*\.sav"\ngraphicscontroller=', text), text)

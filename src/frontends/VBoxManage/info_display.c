@@ -8,6 +8,8 @@
 
 /* ---- the guest's screen ---- */
 
+#define ANSWER_MS 5000u
+
 void info_video_mode(const struct info *i)
 {
     static const char *const human[] = {"disabled", "enabled", "blank"};
@@ -15,12 +17,16 @@ void info_video_mode(const struct info *i)
     guint32 width, height, bits;
     gint32 x, y;
 
-    if (!i->running)
-        return;
+    if (strcmp(field_str(i, "State"), "Running") != 0 && strcmp(field_str(i, "State"), "Paused") != 0)
+        return; /* its process has other things to do */
     api_node_from_uuid(field_str(i, "Id"), node);
     g_autofree char *console = g_strconcat(API_ROOT "/console/", node, NULL);
-    if (!idisplay_get_screen_resolution(i->cmd->client, console, 0, &width, &height, &bits, &x, &y, &status, NULL))
-        return; /* on its way up or down, or without a screen */
+    client_patience(i->cmd->client, ANSWER_MS);
+    bool shown =
+        idisplay_get_screen_resolution(i->cmd->client, console, 0, &width, &height, &bits, &x, &y, &status, NULL);
+    client_patience(i->cmd->client, 0);
+    if (!shown)
+        return; /* it ends, has no screen, or its process stands still */
     g_autofree char *word = status;
     int number = CLAMP(api_enum_value("GuestMonitorStatus", word), 0, (int)G_N_ELEMENTS(human) - 1);
     if (i->machine_readable)
