@@ -195,17 +195,21 @@ void rem_group_passed(struct rem_tr *t)
 
 /* ---- stretches ---- */
 
+static unsigned leads_for(const struct rem_group *g)
+{
+    return !g->write ? REM_LEADS_READ : g->leader_writes ? REM_LEADS_WRITE : REM_LEADS_LATER;
+}
+
 void rem_group_sites(struct rem_tr *t, uint32_t first)
 {
     unsigned k = number_of(t), end = t->groups.until[k];
-    const struct rem_group *g = &t->groups.group[t->groups.of[k]];
 
     if (t->no_groups || end == REM_NO_GROUP)
         return;
     for (uint32_t s = first; s < t->r->sites; s++)
         t->r->site[s].until = (uint32_t)(t->r->run.insn[end].off - t->n->off) & 0x3ffu;
     if (t->groups.leads[k])
-        t->r->site[first].leads = (!g->write ? REM_LEADS_READ : g->leader_writes ? REM_LEADS_WRITE : REM_LEADS_LATER);
+        t->r->site[first].leads = leads_for(&t->groups.group[t->groups.of[k]]) & 3u;
 }
 
 static void emit_copy(struct rem_tr *t, unsigned from, unsigned to)
