@@ -116,6 +116,7 @@ def raw_disks(h):
     same(h.ok("internalcommands", "createrawvmdk", "-filename", whole, "-rawdisk", disk),
          f"RAW host disk access VMDK file {whole} created successfully.\n")
     check('createType="fullDevice"\n' in open(whole).read() and f'RW 32768 FLAT "{disk}" 0\n' in open(whole).read(), open(whole).read())
+    check(f'Dumping VD image "{whole}" (Backend=VMDK)' in h.ok("internalcommands", "dumphdinfo", whole), "dumphdinfo does not open it")
     failure(h, "has no partition 7", "createrawvmdk", "-filename", some, "-rawdisk", disk, "-partitions", "1,7")
     check(not os.path.exists(some) and not os.path.exists(some[:-5] + "-pt.vmdk"), "a failure left files")
     h.ok("internalcommands", "createrawvmdk", "--filename", some, "--rawdisk", disk, "--partitions", "1,6")

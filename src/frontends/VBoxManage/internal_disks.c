@@ -83,7 +83,7 @@ static void print_uuid(const char *label, const uint8_t bytes[VD_UUID_BYTES])
 
 int internal_dump_info(struct cmd *c, const struct internal *n)
 {
-    struct vd *vd = open_image(n->word[0], NULL, VD_READ_ONLY);
+    struct vd *vd = open_image(n->word[0], NULL, VD_READ_ONLY | VD_RAW_DEVICES);
 
     (void)c;
     if (vd == NULL)
