@@ -118,11 +118,6 @@ static int execute(struct block *b, const struct pdm_block_req *req)
 {
     int rc;
 
-    if (req->op == PDM_BLOCK_DISCARD || req->op == PDM_BLOCK_FLUSH) {
-        g_mutex_lock(&b->lock);
-        late_wait(b);
-        g_mutex_unlock(&b->lock);
-    }
     if (req->op == PDM_BLOCK_DISCARD || req->op == PDM_BLOCK_WRITE)
         block_cache_drop(b->cache, req->offset_bytes, req->bytes);
     g_mutex_lock(&b->use);

@@ -34,14 +34,12 @@ struct block {
 };
 
 /**
- * late_start() - carries @req out beside the queue, or at once, if it can be; on the driver's thread. False = nothing
- * happened. What touches the same pages waits for each other.
+ * late_start() - waits for what @req must not pass; carries it out beside the queue, or at once, if it can be, or puts
+ * it back at the queue's head; on the driver's thread. False = it is still to be done.
  */
 bool late_start(struct block *b, struct pdm_block_req *req);
 /** late_wait() - for all that is under way, before anything that moves data to other places, syncs, or ends. Lock held.
  */
 void late_wait(struct block *b);
-/** late_wait_over() - for what touches the range of @req. Lock held. */
-void late_wait_over(struct block *b, const struct pdm_block_req *req);
 
 #endif

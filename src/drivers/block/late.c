@@ -24,6 +24,11 @@ void late_wait(struct block *b)
         g_cond_wait(&b->changed, &b->lock);
 }
 
+static bool moves(const struct pdm_block_req *req)
+{
+    return req->op == PDM_BLOCK_READ || req->op == PDM_BLOCK_WRITE;
+}
+
 static bool met(const struct block *b, const struct pdm_block_req *req)
 {
     for (const struct late *l = b->late; l; l = l->next)
@@ -33,10 +38,26 @@ static bool met(const struct block *b, const struct pdm_block_req *req)
     return false;
 }
 
-void late_wait_over(struct block *b, const struct pdm_block_req *req)
+/* Inv 1, and before what concerns all. Whether @req has to stand back once more: a write before it is to be done again.
+ */
+static bool wait_before(struct block *b, struct pdm_block_req *req)
 {
-    while (met(b, req))
-        g_cond_wait(&b->changed, &b->lock);
+    bool back;
+
+    g_mutex_lock(&b->lock);
+    if (moves(req))
+        while (met(b, req))
+            g_cond_wait(&b->changed, &b->lock);
+    else
+        late_wait(b);
+    back = b->again != NULL;
+    if (back) {
+        req->priv = b->head;
+        b->head = req;
+        b->tail = b->tail ? b->tail : req;
+    }
+    g_mutex_unlock(&b->lock);
+    return back;
 }
 
 static void unlink_late(struct block *b, const struct late *l)
@@ -95,11 +116,12 @@ bool late_start(struct block *b, struct pdm_block_req *req)
     bool ready, placed;
     struct late *l;
 
-    if (!b->up.aio || (req->op != PDM_BLOCK_READ && req->op != PDM_BLOCK_WRITE))
+    if (!b->up.aio)
         return false;
-    g_mutex_lock(&b->lock);
-    late_wait_over(b, req); /* inv 1 */
-    g_mutex_unlock(&b->lock);
+    if (wait_before(b, req))
+        return true;
+    if (!moves(req))
+        return false;
     g_mutex_lock(&b->use);
     ready = b->vd && req->op == PDM_BLOCK_READ &&
             (block_cache_read(b->cache, req->offset_bytes, &whole, 1) ||

@@ -110,7 +110,8 @@ static void test_cache(void)
 }
 
 static struct {
-    unsigned fail; /* so many writes */
+    unsigned fail; /* so many writes ... */
+    int held;      /* atomic: ... but not before this is 0 */
     int fd;        /* where the others go */
 } narrow;
 
@@ -122,6 +123,8 @@ static int narrow_open(void *ctx, const char *path, int flags, unsigned mode)
 static int64_t narrow_pwrite(void *ctx, int fd, const void *buf, size_t bytes, uint64_t off_bytes)
 {
     (void)fd;
+    while (narrow.fail && g_atomic_int_get(&narrow.held))
+        g_usleep(1000);
     if (narrow.fail) {
         narrow.fail--;
         return -ENOSPC;
@@ -135,10 +138,23 @@ static int narrow_lock(void *ctx, int fd, enum fio_lock kind)
     return 0;
 }
 
-/* A late write that finds the host's disk full waits like any other, and is done again. */
+static struct vd *narrow_disk(const char *path, unsigned fail)
+{
+    static struct fio io;
+
+    io = *fio_system();
+    io.open = narrow_open;
+    io.pwrite = narrow_pwrite;
+    io.pwritev = NULL;
+    io.lock = narrow_lock;
+    narrow.fd = open(path, O_RDWR | O_CLOEXEC);
+    narrow.fail = fail;
+    return vd_open(&io, "RAW", path, 0, NULL);
+}
+
+/* A late write that finds the host's disk full waits like any other, and is done again: before what came after it. */
 static void test_late_disk_full(void)
 {
-    struct fio io = *fio_system();
     struct world w = {.wait = true};
     const struct block_up up = {.ctx = &w,
                                 .complete = rig_note,
@@ -146,29 +162,31 @@ static void test_late_disk_full(void)
                                 .host_well = rig_host_well,
                                 .aio = aio_new(AIO_BEST),
                                 .past_cache = true};
-    struct pdm_block_req req = {.op = PDM_BLOCK_WRITE, .offset_bytes = 8192, .bytes = 4096};
-    g_autofree uint8_t *buf = g_malloc(4096), *in = g_malloc0(4096);
+    struct pdm_block_req reqs[] = {{.op = PDM_BLOCK_WRITE, .offset_bytes = 8192, .bytes = 4096},
+                                   {.op = PDM_BLOCK_WRITE, .offset_bytes = 8192 + 512, .bytes = 512},
+                                   {.op = PDM_BLOCK_FLUSH}};
+    g_autofree uint8_t *first = g_malloc(4096), *second = g_malloc(512), *in = g_malloc0(4096);
     g_autofree char *path = rig_cold_image();
-    struct pdm_block *b;
-    struct vd *vd;
+    struct vd *vd = narrow_disk(path, 2); /* the late one, and once more */
+    struct pdm_block *b = block_new(vd, &up, NULL);
 
-    io.open = narrow_open;
-    io.pwrite = narrow_pwrite;
-    io.pwritev = NULL;
-    io.lock = narrow_lock;
-    narrow.fd = open(path, O_RDWR | O_CLOEXEC);
-    narrow.fail = 2; /* the late one, and once more */
-    vd = vd_open(&io, "RAW", path, 0, NULL);
-    b = block_new(vd, &up, NULL);
-    memset(buf, 0x77, 4096);
-    req.buf = buf;
-    b->submit(b, &req);
-    rig_wait_done(&w, 1);
-    g_assert_cmpint(req.status, ==, 0);
+    reqs[0].buf = memset(first, 0x77, 4096);
+    reqs[1].buf = memset(second, 0x88, 512);
+    g_atomic_int_set(&narrow.held, 1);
+    for (unsigned i = 0; i < G_N_ELEMENTS(reqs); i++)
+        b->submit(b, &reqs[i]);
+    g_usleep(50000); /* the second has most likely been taken, and waits for the first */
+    g_atomic_int_set(&narrow.held, 0);
+    rig_wait_done(&w, G_N_ELEMENTS(reqs));
+    for (unsigned i = 0; i < G_N_ELEMENTS(reqs); i++) {
+        g_assert_cmpint(reqs[i].status, ==, 0);
+        g_assert_cmpuint(rig_place_of(&w, &reqs[i]), ==, i);
+    }
     g_assert_cmpint(w.host_errors, ==, 1);
     g_assert_cmpuint(narrow.fail, ==, 0);
     g_assert_cmpint(pread(narrow.fd, in, 4096, 8192), ==, 4096);
-    g_assert_cmpmem(in, 4096, buf, 4096);
+    memcpy(first + 512, second, 512);
+    g_assert_cmpmem(in, 4096, first, 4096);
     block_free(b);
     vd_close(vd);
     aio_free(up.aio);
