@@ -5,6 +5,7 @@
 #define MAIN_SERVER_PROCESS_VMPROC_H
 
 #include <gio/gio.h>
+#include <stdbool.h>
 
 struct machine;
 struct progress;
