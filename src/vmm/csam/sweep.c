@@ -70,9 +70,14 @@ static unsigned unknown_bytes(const uint8_t *b, enum x86_mode mode)
     return prefix + 1 + operand_bytes(b + prefix + 1) + has_immediate(map, b[prefix]);
 }
 
-/* What no program for ring 3 contains: where such bytes are, data is read. */
+/*
+ * What no program for ring 3 contains: where such bytes are, data is read. Not asked of 32-bit code: the SYSENTER of a
+ * kernel's vdso stands among the tables of a small ELF file, and must not be overlooked.
+ */
 static bool is_data(const struct sweep *s, const struct x86_insn *i, bool known, unsigned pos)
 {
+    if (s->mode != X86_MODE_64)
+        return false;
     return known ? (i->row->rules & (X86_RULE_CPL0 | X86_RULE_IOPL)) != 0 : !newer(s->w->bytes + pos, s->mode);
 }
 

@@ -4,9 +4,9 @@
  * Where instructions begin is not written anywhere. Straight reading starts so far in front of the page that it has
  * fallen into step when the page begins; if that is not there, each of the first bytes may be where one begins. Bytes
  * the decoder does not know are shown, and skipped by the length they would have if they are newer vector instructions,
- * else one by one. Libraries keep tables between their functions: what is undefined or privileged shows data, and what
- * is close to it is not taken for code by straight reading. What is not seen: instructions that begin inside others,
- * which compilers do not make.
+ * else one by one. Libraries keep tables between their functions: what is undefined or privileged shows data, and in
+ * 64-bit code what is close to it is not taken for code by straight reading. What is not seen: instructions that begin
+ * inside others, which compilers do not make.
  */
 #ifndef VMM_CSAM_SWEEP_H
 #define VMM_CSAM_SWEEP_H
