@@ -144,7 +144,8 @@ int fio_writev(const struct fio *io, int fd, const struct iovec *iov, unsigned n
     if (!whole)
         return VERR_NO_MEMORY;
     for (unsigned i = 0; i < n; at += iov[i++].iov_len)
-        memcpy(whole + at, iov[i].iov_base, iov[i].iov_len);
+        if (iov[i].iov_len)
+            memcpy(whole + at, iov[i].iov_base, iov[i].iov_len);
     return fio_write(io, fd, whole, bytes, off_bytes);
 }
 
