@@ -48,6 +48,8 @@ struct jail {
     char missing[96];
 };
 
+/** A random place for a stub between @low and @low + @range, where this process has nothing. */
+uint64_t jail_choose_stub(uint64_t low, uint64_t range);
 /** Waits until @thread has stopped. Return: the signal it stopped for; -1: it is gone. */
 int jail_wait(struct jail *j, pid_t thread);
 /** @thread, which is stopped, makes a system call. Return: its result, or -errno; the jail may be lost afterwards. */

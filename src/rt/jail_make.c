@@ -49,6 +49,7 @@
 #define CODE_FD    2
 #define STUB_LOW   UINT64_C(0x100000000000) /* between where programs and where libraries lie */
 #define STUB_RANGE UINT64_C(0x200000000000)
+#define STUB_TRIES 64u
 
 /* ---- the stub ---- */
 
@@ -291,19 +292,37 @@ static int start(struct jail *j, const struct plan *p)
     return tie_up(j);
 }
 
-static uint64_t choose_stub(void)
+/* The child begins as a copy of this process: nothing may lie there. */
+static bool is_free(uint64_t stub)
 {
-    uint64_t random = 0;
+    void *at = (void *)(uintptr_t)stub;
+    void *p =
+        mmap(at, JAIL_STUB_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
 
-    if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
-        return STUB_LOW;
-    return STUB_LOW + random % STUB_RANGE / JAIL_PAGE_BYTES * JAIL_PAGE_BYTES;
+    if (p != MAP_FAILED)
+        munmap(p, JAIL_STUB_BYTES);
+    return p == at;
+}
+
+uint64_t jail_choose_stub(uint64_t low, uint64_t range)
+{
+    uint64_t stub = low;
+
+    for (unsigned n = 0; n < STUB_TRIES; n++) {
+        uint64_t random = 0;
+
+        if (getrandom(&random, sizeof random, 0) == (ssize_t)sizeof random)
+            stub = low + random % range / JAIL_PAGE_BYTES * JAIL_PAGE_BYTES;
+        if (is_free(stub))
+            break;
+    }
+    return stub;
 }
 
 struct jail *jail_new(int fd, GError **error)
 {
     struct jail *j = g_new0(struct jail, 1);
-    struct plan plan = {.ram_fd = fd, .owner = getpid(), .stub = j->stub = choose_stub()};
+    struct plan plan = {.ram_fd = fd, .owner = getpid(), .stub = j->stub = jail_choose_stub(STUB_LOW, STUB_RANGE)};
     int err;
 
     j->cpu = -1;

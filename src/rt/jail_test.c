@@ -1,7 +1,7 @@
 /*
  * jail_test.c - what runs in a jail, and what it cannot do; what is tried to get out is in test/escape.
  */
-#include "rt/jail.h"
+#include "rt/jail_int.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -367,6 +367,23 @@ static void test_dies_with_owner(void)
     end(&r);
 }
 
+/* A jail begins as a copy of this process, whose memory may lie anywhere. */
+static void test_free_place(void)
+{
+    const size_t half = 8 * JAIL_PAGE_BYTES;
+    uint8_t *taken = mmap(NULL, 3 * half, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const uint64_t low = (uint64_t)(uintptr_t)taken;
+
+    g_assert_true(taken != MAP_FAILED);
+    munmap(taken + half, 2 * half);
+    for (unsigned n = 0; n < 100; n++) {
+        const uint64_t stub = jail_choose_stub(low, 2 * half);
+        g_assert_cmphex(stub, >=, low + half);
+        g_assert_cmphex(stub, <, low + 2 * half);
+    }
+    munmap(taken, half);
+}
+
 /* Vector registers go in and come out. */
 static void test_vectors(void)
 {
@@ -408,6 +425,7 @@ int main(int argc, char **argv)
         {"/jail/stop/killed", test_killed},
         {"/jail/stop/owner", test_dies_with_owner},
         {"/jail/costs", test_costs},
+        {"/jail/stub/free", test_free_place},
     };
 
     g_test_init(&argc, &argv, NULL);
