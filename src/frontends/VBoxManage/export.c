@@ -71,24 +71,11 @@ static void add_text(struct exported *e, guint32 system, const char *type, char 
     g_ptr_array_add(e->texts, t);
 }
 
-static int add_options(struct cmd *c, struct exported *e, const char *text)
-{
-    static const char *const names[][2] = {{"manifest", "CreateManifest"},
-                                           {"iso", "ExportDVDImages"},
-                                           {"nomacs", "StripAllMACs"},
-                                           {"nomacsbutnat", "StripAllNonNATMACs"}};
-    g_auto(GStrv) words = g_strsplit(text, ",", -1);
-
-    for (unsigned k = 0; words[k] != NULL; k++) {
-        unsigned n = 0;
-        while (n < G_N_ELEMENTS(names) && g_ascii_strcasecmp(names[n][0], words[k]) != 0)
-            n++;
-        if (n == G_N_ELEMENTS(names))
-            return cmd_syntax(c, "Invalid export options '%s'", text);
-        g_ptr_array_add(e->options, (void *)names[n][1]);
-    }
-    return RC_OK;
-}
+static const struct api_word api_options[] = {{"manifest", "CreateManifest"},
+                                              {"iso", "ExportDVDImages"},
+                                              {"nomacs", "StripAllMACs"},
+                                              {"nomacsbutnat", "StripAllNonNATMACs"},
+                                              {0}};
 
 static int parse(struct cmd *c, struct exported *e)
 {
@@ -107,7 +94,7 @@ static int parse(struct cmd *c, struct exported *e)
         case OVF20: e->format = "ovf-2.0"; break;
         case CLOUD: e->cloud = true; break;
         case MANIFEST: g_ptr_array_add(e->options, (void *)"CreateManifest"); break;
-        case OPTIONS: rc = add_options(c, e, v.text); break;
+        case OPTIONS: rc = cmd_api_words(c, "export", v.text, api_options, e->options); break;
         case VSYS: system = (guint32)v.number; break;
         case EULA_FILE:
             if (!g_file_get_contents(v.text, &license, NULL, NULL))

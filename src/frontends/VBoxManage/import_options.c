@@ -63,22 +63,8 @@ static struct unit *unit_of(struct said *s, guint32 system, guint32 number)
     return &g_array_index(s->units, struct unit, s->units->len - 1);
 }
 
-static int add_options(struct cmd *c, struct said *s, const char *text)
-{
-    static const char *const names[][2] = {
-        {"keepallmacs", "KeepAllMACs"}, {"keepnatmacs", "KeepNATMACs"}, {"importtovdi", "ImportToVDI"}};
-    g_auto(GStrv) words = g_strsplit(text, ",", -1);
-
-    for (unsigned k = 0; words[k] != NULL; k++) {
-        unsigned n = 0;
-        while (n < G_N_ELEMENTS(names) && g_ascii_strcasecmp(names[n][0], words[k]) != 0)
-            n++;
-        if (n == G_N_ELEMENTS(names))
-            return cmd_syntax(c, "Invalid import options '%s'", text);
-        g_ptr_array_add(s->options, (void *)names[n][1]);
-    }
-    return RC_OK;
-}
+static const struct api_word api_options[] = {
+    {"keepallmacs", "KeepAllMACs"}, {"keepnatmacs", "KeepNATMACs"}, {"importtovdi", "ImportToVDI"}, {0}};
 
 static int take_unit(struct cmd *c, struct said *s, int id, const struct value *v, guint32 system, gint64 unit)
 {
@@ -108,7 +94,7 @@ int import_parse(struct cmd *c, struct said *s)
         case DETAILED: c->details = true; break;
         case CLOUD:
         case CLOUD_TEXT: s->cloud = true; break;
-        case OPTIONS: rc = add_options(c, s, v.text); break;
+        case OPTIONS: rc = cmd_api_words(c, "import", v.text, api_options, s->options); break;
         case VSYS:
             system = (gint64)v.number;
             unit = -1;

@@ -73,6 +73,12 @@ int cmd_next(struct cmd *c, struct value *v);
 const char *cmd_word(struct cmd *c);
 /** cmd_syntax() - usage and message to stderr. Return: RC_SYNTAX. */
 int cmd_syntax(struct cmd *c, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+/** A word of the command line and what the API calls it; the end: NULL. */
+struct api_word {
+    const char *word, *name;
+};
+/** cmd_api_words() - adds to @ret the API's names for the words of @text, "a,b"; they are "@what options". */
+int cmd_api_words(struct cmd *c, const char *what, const char *text, const struct api_word *known, GPtrArray *ret);
 bool parse_on_off(const char *text, bool *ret);
 
 /* ---- usage.c ---- */

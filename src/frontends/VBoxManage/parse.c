@@ -135,3 +135,18 @@ int cmd_syntax(struct cmd *c, const char *fmt, ...)
     fprintf(stderr, "VBoxManage: error: %s\n", text);
     return RC_SYNTAX;
 }
+
+int cmd_api_words(struct cmd *c, const char *what, const char *text, const struct api_word *known, GPtrArray *ret)
+{
+    g_auto(GStrv) words = g_strsplit(text, ",", -1);
+
+    for (unsigned k = 0; words[k] != NULL; k++) {
+        const struct api_word *w = known;
+        while (w->word != NULL && g_ascii_strcasecmp(w->word, words[k]) != 0)
+            w++;
+        if (w->word == NULL)
+            return cmd_syntax(c, "Invalid %s options '%s'", what, text);
+        g_ptr_array_add(ret, (void *)(uintptr_t)w->name);
+    }
+    return RC_OK;
+}
