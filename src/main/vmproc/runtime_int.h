@@ -50,4 +50,14 @@ GVariant *storage_add_password(struct runtime *r, GVariant *args, GError **error
 GVariant *storage_remove_password(struct runtime *r, GVariant *args, GError **error);
 GVariant *storage_clear_passwords(struct runtime *r, GVariant *args, GError **error);
 
+/* runtime_user.c */
+GVariant *input_scancodes(struct runtime *r, GVariant *args, GError **error);
+GVariant *input_cad(struct runtime *r, GVariant *args, GError **error);
+GVariant *input_mouse(struct runtime *r, GVariant *args, GError **error);
+GVariant *input_tablet(struct runtime *r, GVariant *args, GError **error);
+GVariant *input_mouse_capabilities(struct runtime *r, GVariant *args, GError **error);
+GVariant *screen_resolution(struct runtime *r, GVariant *args, GError **error);
+GVariant *screen_shot(struct runtime *r, GVariant *args, GError **error);
+GVariant *screen_text(struct runtime *r, GVariant *args, GError **error);
+
 #endif
