@@ -24,7 +24,12 @@ struct save {
     const uint8_t *memory;
     uint64_t chunks;
     int fd;
-    unsigned slots;
+    unsigned threads, slots;
+    struct packing {
+        struct save *s;
+        struct packer *packer;
+        GThread *thread;
+    } packing[THREADS_MAX];
     struct slot slot[THREADS_MAX * SLOTS_PER_THREAD];
     GMutex lock; /* of the rest, and full of each slot */
     GCond changed;
@@ -105,8 +110,8 @@ static void set_full(struct save *s, struct slot *slot, bool full)
 
 static gpointer packing_thread(gpointer user)
 {
-    struct save *s = user;
-    struct packer *p = packer_new();
+    const struct packing *p = user;
+    struct save *s = p->s;
     struct ssm_data data = {0};
     uint64_t chunk;
 
@@ -115,10 +120,9 @@ static gpointer packing_thread(gpointer user)
         uint64_t bits[PACK_CHUNK_PAGES / 64] = {0};
 
         ssm_chunk_present(s->fd, chunk, &data, bits);
-        slot->bytes = pack_chunk(p, s->memory + chunk * SSM_CHUNK_BYTES, bits, slot->packed);
+        slot->bytes = pack_chunk(p->packer, s->memory + chunk * SSM_CHUNK_BYTES, bits, slot->packed);
         set_full(s, slot, true);
     }
-    packer_free(p);
     return NULL;
 }
 
@@ -139,29 +143,56 @@ static bool write_all(struct save *s, struct ssm_out *out, const char *name, GEr
     return ok;
 }
 
+/* What it takes: the machine that is saved must not end because there is none. */
+static bool get_memory(struct save *s, GError **error)
+{
+    bool ok = true;
+
+    for (unsigned i = 0; i < s->slots && ok; i++)
+        ok = (s->slot[i].packed = g_try_malloc(PACK_MAX_BYTES)) != NULL;
+    for (unsigned i = 0; i < s->threads && ok; i++)
+        ok = (s->packing[i].packer = packer_try_new()) != NULL;
+    if (!ok)
+        g_set_error(error, SSM_ERROR, SSM_IO,
+                    "No memory to pack the machine's memory in; make some free and save again");
+    return ok;
+}
+
+static bool pack_and_write(struct save *s, struct ssm_out *out, const char *name, GError **error)
+{
+    bool ok;
+
+    for (unsigned i = 0; i < s->threads; i++) {
+        s->packing[i].s = s;
+        s->packing[i].thread = g_thread_new("pack", packing_thread, &s->packing[i]);
+    }
+    ok = write_all(s, out, name, error);
+    g_mutex_lock(&s->lock);
+    s->stop = true;
+    g_cond_broadcast(&s->changed);
+    g_mutex_unlock(&s->lock);
+    for (unsigned i = 0; i < s->threads; i++)
+        g_thread_join(s->packing[i].thread);
+    return ok;
+}
+
 bool ssm_out_memory(struct ssm_out *out, const char *name, const void *memory, uint64_t bytes, int fd, GError **error)
 {
     const unsigned threads = MIN(g_get_num_processors(), THREADS_MAX);
-    struct save s = {
-        .memory = memory, .chunks = bytes / SSM_CHUNK_BYTES, .fd = fd, .slots = threads * SLOTS_PER_THREAD};
-    GThread *thread[THREADS_MAX];
+    struct save s = {.memory = memory,
+                     .chunks = bytes / SSM_CHUNK_BYTES,
+                     .fd = fd,
+                     .threads = threads,
+                     .slots = threads * SLOTS_PER_THREAD};
     bool ok;
 
     g_mutex_init(&s.lock);
     g_cond_init(&s.changed);
-    for (unsigned i = 0; i < s.slots; i++)
-        s.slot[i].packed = g_malloc(PACK_MAX_BYTES);
-    for (unsigned i = 0; i < threads; i++)
-        thread[i] = g_thread_new("pack", packing_thread, &s);
-    ok = write_all(&s, out, name, error);
-    g_mutex_lock(&s.lock);
-    s.stop = true;
-    g_cond_broadcast(&s.changed);
-    g_mutex_unlock(&s.lock);
-    for (unsigned i = 0; i < threads; i++)
-        g_thread_join(thread[i]);
+    ok = get_memory(&s, error) && pack_and_write(&s, out, name, error);
     for (unsigned i = 0; i < s.slots; i++)
         g_free(s.slot[i].packed);
+    for (unsigned i = 0; i < s.threads; i++)
+        packer_free(s.packing[i].packer);
     g_cond_clear(&s.changed);
     g_mutex_clear(&s.lock);
     return ok;

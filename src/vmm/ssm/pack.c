@@ -18,13 +18,24 @@ struct packer {
     uint8_t *plain; /* a chunk's pages side by side */
 };
 
-struct packer *packer_new(void)
+struct packer *packer_try_new(void)
 {
     struct packer *p = g_new0(struct packer, 1);
 
     p->pack = ZSTD_createCCtx();
     p->unpack = ZSTD_createDCtx();
-    p->plain = g_malloc(SSM_CHUNK_BYTES);
+    p->plain = g_try_malloc(SSM_CHUNK_BYTES);
+    if (!p->pack || !p->unpack || !p->plain)
+        g_clear_pointer(&p, packer_free);
+    return p;
+}
+
+struct packer *packer_new(void)
+{
+    struct packer *p = packer_try_new();
+
+    if (!p)
+        g_error("No memory to unpack memory with");
     return p;
 }
 

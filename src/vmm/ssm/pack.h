@@ -27,7 +27,8 @@ static_assert(sizeof(struct pack_head) == 40, "no padding");
 
 /** One thread's tools. */
 struct packer;
-struct packer *packer_new(void);
+struct packer *packer_try_new(void); /* NULL: there is no memory for it */
+struct packer *packer_new(void);     /* or the process ends */
 void packer_free(struct packer *p);
 /**
  * pack_chunk() - packs the pages of @chunk whose bits are set in @candidates and that are not zero.
