@@ -20,9 +20,16 @@
 static const struct subject {
     const char *name, *format;
     unsigned depth; /* 1 = a single image */
+    enum vd_layout layout;
 } subjects[] = {
-    {"VDI", "VDI", 1},         {"VDI child", "VDI", 2}, {"VDI grandchild", "VDI", 3}, {"VMDK", "VMDK", 1},
-    {"VMDK child", "VMDK", 2}, {"VHD", "VHD", 1},       {"VHD child", "VHD", 2},
+    {"VDI", "VDI", 1},
+    {"VDI child", "VDI", 2},
+    {"VDI grandchild", "VDI", 3},
+    {"VMDK", "VMDK", 1},
+    {"VMDK child", "VMDK", 2},
+    {"VHD", "VHD", 1},
+    {"VHD child", "VHD", 2},
+    {"VMDK split", "VMDK", 1, VD_SPLIT_2G},
 };
 
 static const char *const paths[] = {"/d0", "/d1", "/d2"};
@@ -48,6 +55,7 @@ static void make_subject(const struct fio *io, const struct subject *s, struct l
         struct vd_create args = {.format = s->format,
                                  .path = paths[so_far.depth - 1],
                                  .size_bytes = LEDGER_BYTES,
+                                 .layout = s->layout,
                                  .block_bytes = LEDGER_BLOCK};
         g_autoptr(GError) error = NULL;
         struct vd *vd;

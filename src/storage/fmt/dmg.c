@@ -18,7 +18,7 @@
 #define TRAILER_BYTES   512
 #define MAX_XML_BYTES   (16u << 20)
 #define MAX_CHUNKS      (1u << 20)
-#define MAX_CHUNK_BYTES (64u << 20)
+#define MAX_CHUNK_BYTES (16u << 20) /* packed and unpacked lie in memory; makers use 1 MiB */
 #define TABLE_HEAD      204
 #define TABLE_ENTRY     40
 
