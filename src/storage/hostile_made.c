@@ -113,7 +113,7 @@ static void vhdx_region(uint8_t *table, unsigned n, const uint8_t guid[16], uint
  */
 GByteArray *hostile_vhdx(void)
 {
-    GByteArray *a = zeros(2u << 20);
+    GByteArray *a = zeros((1u << 20) + 4096);
     uint8_t *metadata = a->data + 5 * KIB64;
 
     memcpy(a->data, "vhdxfile", 8);
