@@ -4,6 +4,7 @@
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "rt/status.h"
@@ -18,12 +19,19 @@ void server_init(struct server *s)
         fio_system(), &(struct vd_create){.format = "RAW", .path = s->image, .size_bytes = SERVER_DISK_BYTES}, NULL));
 }
 
+/* It goes with us, also when a test fails. */
+static void in_child(void *unused)
+{
+    (void)unused;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
 void server_start(struct server *s, char **argv)
 {
     GError *error = NULL;
 
-    g_spawn_async(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDERR_TO_DEV_NULL, NULL,
-                  NULL, &s->pid, &error);
+    g_spawn_async(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDERR_TO_DEV_NULL,
+                  in_child, NULL, &s->pid, &error);
     g_assert_no_error(error);
 }
 

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """iscsi_test.py - storageattach --medium iscsi: the target is tgt's, its disk boots a guest; the secret is shown nowhere."""
+import ctypes
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -12,6 +14,14 @@ from manage import BIN, Failure, check, main
 
 TARGET, SECRET = "iqn.2026-01.test:disk", "canary/7f31@x"
 IMAGE = os.path.join(BIN, "..", "test", "guests", "barebox", "barebox.img")
+
+
+PR_SET_PDEATHSIG = 1
+
+
+def goes_with_us():
+    """In the child: however this test ends, the target does, too."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Target:
@@ -25,7 +35,7 @@ class Target:
             self.port = s.getsockname()[1]
         self.env = dict(os.environ, TGT_IPC_SOCKET=self.socket)
         self.process = subprocess.Popen(["tgtd", "-f", "--iscsi", f"portal=127.0.0.1:{self.port}"], env=self.env,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=goes_with_us)
         end = time.monotonic() + 60
         while self.admin("--op new --mode target --tid 1 -T", TARGET) != 0:
             check(time.monotonic() < end and self.process.poll() is None, "tgtd does not answer")
