@@ -44,28 +44,41 @@ def dhcp_servers(h):
     add = ("dhcpserver", "add", "--netname", "lab", "--ip", "10.9.0.1", "--netmask", "255.255.255.0", "--lowerip", "10.9.0.10", "--upperip",
            "10.9.0.99", "--enable")
     h.ok(*add)
-    same(h.ok("list", "dhcpservers")[len(first):],
+    same(h.ok("list", "dhcpservers")[len(first) + 1:],
          "NetworkName:    lab\nDhcpd IP:       10.9.0.1\nLowerIPAddress: 10.9.0.10\nUpperIPAddress: 10.9.0.99\nNetworkMask:    255.255.255.0\n"
          "Enabled:        Yes\nGlobal Configuration:\n    minLeaseTime:     default\n    defaultLeaseTime: default\n"
-         "    maxLeaseTime:     default\n    Forced options:   None\n    Suppressed opt.s: None\n        1/legacy: 255.255.255.0\n"
-         "Groups:               None\nIndividual Configs:   None\n\n")
+         "    maxLeaseTime:     default\n    Forced options:   None\n    Suppressed opts.: None\n        1/legacy: 255.255.255.0\n"
+         "Groups:               None\nIndividual Configs:   None\n")
     syntax_error(h(*add), "DHCP server already exists")
     h.ok("dhcpserver", "modify", "--network=lab", "--set-opt", "3", "10.9.0.1", "--force-opt", "6", "--max-lease-time", "60", "--group=g",
          "--incl-mac", "08:00:27:00:00:01", "--set-opt-hex", "42", "0a", "--mac-address=08:00:27:00:00:02", "--fixed-address=10.9.0.7")
-    lab = h.ok("list", "dhcpservers")[len(first):]
-    for text in ("    maxLeaseTime:     60 sec\n    Forced options:   6\n", "        3/normal: 10.9.0.1\n", "Group:                g\n    Include"
-                 ":          MAC 08:00:27:00:00:01\n", "        42/hex: 0a\n", "Individual Config:    MAC 08:00:27:00:00:02\n    Fixed Address:"
+    lab = h.ok("list", "dhcpservers")[len(first) + 1:]
+    for text in ("    maxLeaseTime:     60 sec\n    Forced options:   6\n", "        3/legacy: 10.9.0.1\n", "Group:                g\n    Conditions:       include"
+                 " MAC        08:00:27:00:00:01\n", "       42/hex:    0a\n", "Individual Config:    MAC 08:00:27:00:00:02\n    Fixed Address:"
                  "    10.9.0.7\n"):
         check(text in lab, f"{text!r} is not in\n{lab}")
     h.ok("dhcpserver", "modify", "--network=lab", "--group=g", "--excl-vendor", "x", "--zap-conditions")
-    lab = h.ok("list", "dhcpservers")[len(first):]
+    lab = h.ok("list", "dhcpservers")[len(first) + 1:]
     check("Group:                g\n" in lab and "MAC 08:00:27:00:00:01\n" not in lab and "vendor" not in lab.lower(), lab)
     h.ok("dhcpserver", "modify", "--network=lab", "--group=g", "--zap-options")
-    lab = h.ok("list", "dhcpservers")[len(first):]
-    check("42/hex" not in lab and "3/normal: 10.9.0.1" in lab, lab)
+    lab = h.ok("list", "dhcpservers")[len(first) + 1:]
+    check("42/hex" not in lab and "3/legacy: 10.9.0.1" in lab, lab)
     h.ok("dhcpserver", "modify", "--network=lab", "--del-opt", "3", "--unforce-opt", "6", "--group=g", "--remove-config", "--disable")
-    lab = h.ok("list", "dhcpservers")[len(first):]
-    check("3/normal" not in lab and "Groups:               None\n" in lab and "Enabled:        No\n" in lab, lab)
+    lab = h.ok("list", "dhcpservers")[len(first) + 1:]
+    check("3/legacy" not in lab and "Groups:               None\n" in lab and "Enabled:        No\n" in lab, lab)
+    h.ok("createvm", "--name", "m", "--register")
+    h.ok("dhcpserver", "modify", "--netname", "lab", "--options", "--id", "42", "--value", "10.9.0.7", "--vm", "m", "--nic", "2", "--id", "12", "--value=box")
+    lab = h.ok("list", "dhcpservers")[len(first) + 1:]
+    mac = json.loads(h.ok("showvminfo", "m", "--json"))["Adapters"][1]["MACAddress"]
+    check("       42/legacy: 10.9.0.7\n" in lab and f"Individual Config:    VM NIC: m slot 1, MAC {mac}\n    Fixed Address:    dynamic\n" in lab
+          and "       12/legacy: box\n" in lab, lab)
+    h.ok("dhcpserver", "modify", "--netname", "lab", "--id", "42", "--remove")
+    check("42/legacy" not in h.ok("list", "dhcpservers"), "--id --remove")
+    for more, text in ((("--value", "x"), "--value without --id=dhcp-opt-no"), (("--remove",), "--remove without --id=dhcp-opt-no"),
+                       (("--id", "1"), "Incomplete option sequence preseeding '--id=1"), (("--id", "1", "--id", "2"), "Incomplete option sequence preseeding '--id=2"),
+                       (("--id", "256"), "Invalid value '256' for option '--id': a number up to 255")):
+        syntax_error(h("dhcpserver", "modify", "--netname", "lab", *more), text)
+    syntax_error(h(*add[:2], "--netname", "other", *add[4:], "--id", "1", "--remove"), "--remove does not apply to the 'add' subcommand")
     com_error(h("dhcpserver", "modify", "--network=lab", "--upper-ip", "10.9.1.1"),
               "The addresses 10.9.0.10 to 10.9.1.1 are no range in the network of 10.9.0.1", "E_INVALIDARG (0x80070057)", "DHCPServerWrap",
               "IDHCPServer")
@@ -97,17 +110,26 @@ def host_only_interfaces(h):
     com_error(h("hostonlyif", "remove", "vboxnet0"), "The host-only interface 'vboxnet0' does not exist", "VBOX_E_OBJECT_NOT_FOUND (0x80bb0001)",
               "HostWrap", "IHost")
     syntax_error(h("hostonlyif"), "No sub-command specified")
+    syntax_error(h("hostonlyif", "create", "two"), "Too many parameters")
+    syntax_error(h("hostonlyif", "create", "--dhcp"), "Unknown option: --dhcp")
     script = "; ".join(f"{BIN}/VBoxManage {args}" for args in (
         "hostonlyif create", "hostonlyif ipconfig vboxnet0 --ip 192.168.56.1", "list hostonlyifs",
-        "hostonlyif ipconfig vboxnet0 --ip 10.0.0.1; echo rc=$?", "hostonlyif remove vboxnet0", "list hostonlyifs"))
+        "hostonlyif ipconfig vboxnet0 --ip 10.0.0.1; echo rc=$?", "hostonlyif remove vboxnet0", "list hostonlyifs", "hostonlyif create --machinereadable"))
     run = subprocess.run(["unshare", "-rn", "sh", "-c", script], env=h.env, cwd=h.top, capture_output=True, text=True, timeout=60, check=False)
     check(run.stdout.startswith("Interface 'vboxnet0' was successfully created\nName:            vboxnet0\n"), f"{run.stdout}{run.stderr}")
-    check("IPAddress:       192.168.56.1\nNetworkMask:     255.255.255.0\n" in run.stdout and run.stdout.endswith("\n\nrc=1\n"), run.stdout)
+    check("IPAddress:       192.168.56.1\nNetworkMask:     255.255.255.0\n" in run.stdout and run.stdout.endswith("\n\nrc=1\nvboxnet0"), run.stdout)
     check("The IP address configured for the host-only network is not within the allowed ranges: 10.0.0.1" in run.stderr, run.stderr)
 
 
 def host_lists(h):
     check(h.ok("list", "hostcpuids").startswith("Host CPUIDs:\n\nLeaf no.  EAX      EBX      ECX      EDX\n00000000  "), "hostcpuids")
+    lines = h.ok("list", "systemproperties").splitlines()
+    same([k.split(":")[0] for k in lines[11:13] + lines[42:51]],
+         ["Maximum PIIX3 Network Adapter count", "Maximum ICH9 Network Adapter count", "Default machine folder", "Raw-mode Supported", "Exclusive HW virtualization use",
+          "Default hard disk format", "VRDE auth library", "Webservice auth. library", "Remote desktop ExtPack", "VM encryption ExtPack", "Log history count"])
+    for line in ("Maximum ICH9 Network Adapter count:   36", "Maximum virtio-scsi Port count:         256", "Maximum PIIX3 Floppy Controllers:1",
+                 "Maximum Devices per Floppy Port: 2", "Exclusive HW virtualization use: on"):
+        check(line in lines, line)
     check(h.ok("list", "webcams").startswith("Video Input Devices: "), "webcams")
     check(h.ok("list", "usbhost").startswith("Host USB Devices:\n\n"), "usbhost")
     h.ok("createvm", "--name", "m", "--register")

@@ -2,6 +2,7 @@
  * dhcpserver.c - dhcpserver: address servers of networks, and what they hand out to whom.
  *
  * Options apply to the scope named last before them: --global (the start), --group, --mac-address, --vm with --nic.
+ * Forms of version 5 are understood: --options, and --id with --value or --remove behind it.
  */
 #include <string.h>
 
@@ -37,6 +38,11 @@ enum {
     FIXED,
     ZAP_OPTIONS,
     ZAP_CONDITIONS,
+    /* as version 5 had them */
+    OLD_OPTIONS,
+    OLD_ID,
+    OLD_VALUE,
+    OLD_REMOVE,
     CONDITION /* and the eighteen behind it */
 };
 #define CONDITION_ROW(n, include, exclude, del, arg)                                                                   \
@@ -73,6 +79,10 @@ static const struct option options[] = {
     {MAX_LEASE, "--max-lease-time", OPTION_U32, false, "seconds", "Lease time"},
     {FIXED, "--fixed-address", OPTION_TEXT, false, "address", "Of a network card"},
     {ZAP_CONDITIONS, "--zap-conditions", OPTION_NONE, false, NULL, "All conditions of the group are removed"},
+    {OLD_OPTIONS, "--options|-o", OPTION_NONE, false, NULL, NULL},
+    {OLD_ID, "--id|-i", OPTION_U32, false, "number", NULL},
+    {OLD_VALUE, "--value|-p", OPTION_TEXT, false, "value", NULL},
+    {OLD_REMOVE, "--remove|-r", OPTION_NONE, false, NULL, NULL},
     CONDITION_ROW(0, "--incl-mac", "--excl-mac", "--del-mac", "address"),
     CONDITION_ROW(1, "--incl-mac-wild", "--excl-mac-wild", "--del-mac-wild", "pattern"),
     CONDITION_ROW(2, "--incl-vendor", "--excl-vendor", "--del-vendor", "string"),
@@ -91,6 +101,8 @@ struct step { /* an option that changes a scope, as it was given */
 struct server {
     const char *network, *interface, *address, *mask, *lower, *upper, *mac;
     int enabled; /* -1: as it is */
+    bool fresh;  /* is being added */
+    int old_id;  /* of --id that waits for --value or --remove; -1: none */
     GArray *steps;
 };
 
@@ -98,6 +110,33 @@ struct scope {
     const char *kind, *name;
     guint32 slot, lease[3];
 };
+
+/* --id N --value X is --set-opt N X, --id N --remove is --del-opt N. */
+static int take_old(struct cmd *c, struct server *s, int id, const struct value *v)
+{
+    const char *name = id == OLD_VALUE ? "--value" : "--remove";
+    const struct step step = {.id = id == OLD_VALUE ? SET_OPTION : DELETE_OPTION,
+                              .extra = id == OLD_VALUE ? v->text : NULL,
+                              .number = (guint32)s->old_id};
+
+    if (id == OLD_OPTIONS)
+        return RC_OK;
+    if (id == OLD_ID) {
+        if (s->old_id >= 0)
+            return cmd_syntax(c, "Incomplete option sequence preseeding '--id=%" G_GUINT64_FORMAT, v->number);
+        if (v->number > G_MAXUINT8)
+            return cmd_syntax(c, "Invalid value '%s' for option '--id': a number up to 255", v->text);
+        s->old_id = (int)v->number;
+        return RC_OK;
+    }
+    if (id == OLD_REMOVE && s->fresh)
+        return cmd_syntax(c, "--remove does not apply to the 'add' subcommand");
+    if (s->old_id < 0)
+        return cmd_syntax(c, "%s without --id=dhcp-opt-no", name);
+    s->old_id = -1;
+    g_array_append_val(s->steps, step);
+    return RC_OK;
+}
 
 static int take(struct cmd *c, struct server *s, int id, const struct value *v)
 {
@@ -114,6 +153,10 @@ static int take(struct cmd *c, struct server *s, int id, const struct value *v)
     case DISABLE: s->enabled = 0; return RC_OK;
     case CMD_WORD: return cmd_syntax(c, "Invalid parameter '%s'", v->text);
     case CMD_ERROR: return RC_SYNTAX;
+    case OLD_OPTIONS:
+    case OLD_ID:
+    case OLD_VALUE:
+    case OLD_REMOVE: return take_old(c, s, id, v);
     case MAC: s->mac = v->text; break;
     case SET_OPTION:
     case SET_OPTION_HEX:
@@ -306,7 +349,7 @@ static int dhcpserver(struct cmd *c)
 {
     static const char *const verbs[] = {"add", "modify", "remove", "start", "restart", "stop", "findlease", NULL};
     g_autoptr(GArray) steps = g_array_new(FALSE, FALSE, sizeof(struct step));
-    struct server s = {.enabled = -1, .steps = steps};
+    struct server s = {.enabled = -1, .old_id = -1, .steps = steps};
     const char *verb = cmd_word(c);
     struct value v;
     int rc = RC_OK;
@@ -315,10 +358,13 @@ static int dhcpserver(struct cmd *c)
         return cmd_syntax(c, "Not enough parameters");
     if (!g_strv_contains(verbs, verb))
         return cmd_syntax(c, "Invalid parameter '%s'", verb);
+    s.fresh = strcmp(verb, "add") == 0;
     for (int id; rc == RC_OK && (id = cmd_next(c, &v)) != CMD_END;)
         rc = take(c, &s, id, &v);
     if (rc != RC_OK)
         return rc;
+    if (s.old_id >= 0)
+        return cmd_syntax(c, "Incomplete option sequence preseeding '--id=%d", s.old_id);
     if ((s.network == NULL) == (s.interface == NULL))
         return cmd_syntax(c, s.network == NULL
                                  ? "You need to specify either --network or --interface to identify the DHCP server"
@@ -327,7 +373,7 @@ static int dhcpserver(struct cmd *c)
         return RC_FAILURE;
     g_autofree char *network =
         s.network != NULL ? g_strdup(s.network) : g_strconcat("HostInterfaceNetworking-", s.interface, NULL);
-    return strcmp(verb, "add") == 0 ? add(c, network, &s) : on_server(c, verb, network, &s);
+    return s.fresh ? add(c, network, &s) : on_server(c, verb, network, &s);
 }
 
 const struct command dhcpserver_command = {

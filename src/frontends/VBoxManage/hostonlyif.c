@@ -7,29 +7,38 @@
 
 #define HOST API_ROOT "/Host"
 
-enum { DHCP = 1, IP, MASK, IP6, MASK6 };
+enum { DHCP = 1, IP, MASK, IP6, MASK6, MACHINE_READABLE };
 static const struct option options[] = {
     {DHCP, "--dhcp|-d", OPTION_NONE, false, NULL, "The address comes from a DHCP server"},
     {IP, "--ip|-a", OPTION_TEXT, false, "IPv4-address", "Its address"},
     {MASK, "--netmask|-m", OPTION_TEXT, false, "IPv4-netmask", "Default: 255.255.255.0"},
     {IP6, "--ipv6|-b", OPTION_TEXT, false, "IPv6-address", "Its address"},
     {MASK6, "--netmasklengthv6|-l", OPTION_U32, false, "length", "Default: 64"},
+    {MACHINE_READABLE, "--machinereadable|-M", OPTION_NONE, false, NULL, "create: only the interface's name"},
     {0},
 };
 
 static int create(struct cmd *c)
 {
     char *made = NULL, *progress = NULL;
+    bool bare = false;
+    struct value v;
 
-    if (cmd_word(c) != NULL)
-        return cmd_syntax(c, "Too many parameters");
+    for (int id; (id = cmd_next(c, &v)) != CMD_END; bare = true) {
+        if (id == CMD_ERROR)
+            return RC_SYNTAX;
+        if (id == CMD_WORD)
+            return cmd_syntax(c, "Too many parameters");
+        if (id != MACHINE_READABLE)
+            return cmd_syntax(c, "Unknown option: %s", v.name);
+    }
     if (cmd_client(c) == NULL ||
         !TRY(c, ihost_create_host_only_network_interface(c->client, HOST, &made, &progress, &error)))
         return RC_FAILURE;
     g_autofree char *name = made, *object = progress;
     if (!cmd_progress(c, object))
         return RC_FAILURE;
-    printf("Interface '%s' was successfully created\n", name);
+    printf(bare ? "%s" : "Interface '%s' was successfully created\n", name);
     return RC_OK;
 }
 
@@ -120,5 +129,5 @@ const struct command hostonlyif_command = {
     "hostonlyif", "Manage host-only network interfaces",
     (const char *const[]){"ipconfig <ifname> <--dhcp | --ip=IPv4-address [--netmask=IPv4-netmask] | "
                           "--ipv6=IPv6-address [--netmasklengthv6=length]>",
-                          "create", "remove <ifname>", NULL},
+                          "create [--machinereadable]", "remove <ifname>", NULL},
     options, hostonlyif};

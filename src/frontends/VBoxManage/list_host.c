@@ -5,6 +5,11 @@
 
 #include "frontends/VBoxManage/list.h"
 
+/*
+ * VirtualBox's lines, with its spacing. No property: the unit is the value; neither: the line is the label. No unit: a
+ * text; ON_OFF: a truth.
+ */
+#define ON_OFF "on | off"
 static const struct {
     const char *label, *property, *unit;
 } system_rows[] = {
@@ -19,8 +24,8 @@ static const struct {
     {"Maximum Serial Port count:", "SerialPortCount", ""},
     {"Maximum Parallel Port count:", "ParallelPortCount", ""},
     {"Maximum Boot Position:", "MaxBootPosition", ""},
-    {"Maximum PIIX3 Network Adapter count:", NULL, "8"},
-    {"Maximum ICH9 Network Adapter count:", NULL, "36"},
+    {"Maximum PIIX3 Network Adapter count:  ", NULL, "8"},
+    {"Maximum ICH9 Network Adapter count:  ", NULL, "36"},
     {"Maximum PIIX3 IDE Controllers:", NULL, "1"},
     {"Maximum ICH9 IDE Controllers:", NULL, "1"},
     {"Maximum IDE Port count:", NULL, "2"},
@@ -41,20 +46,22 @@ static const struct {
     {"Maximum NVMe ICH9 Controllers:", NULL, "8"},
     {"Maximum NVMe Port count:", NULL, "255"},
     {"Maximum Devices per NVMe Port:", NULL, "1"},
-    {"Maximum virtio-scsi PIIX3 Controllers:", NULL, "1"},
-    {"Maximum virtio-scsi ICH9 Controllers:", NULL, "8"},
-    {"Maximum virtio-scsi Port count:", NULL, "256"},
-    {"Maximum Devices per virtio-scsi Port:", NULL, "1"},
-    {"Maximum PIIX3 Floppy Controllers:", NULL, "1"},
+    {"Maximum virtio-scsi PIIX3 Controllers: ", NULL, "1"},
+    {"Maximum virtio-scsi ICH9 Controllers:  ", NULL, "8"},
+    {"Maximum virtio-scsi Port count:        ", NULL, "256"},
+    {"Maximum Devices per virtio-scsi Port:  ", NULL, "1"},
+    {"Maximum PIIX3 Floppy Controllers:1", NULL, NULL},
     {"Maximum ICH9 Floppy Controllers:", NULL, "1"},
     {"Maximum Floppy Port count:", NULL, "1"},
     {"Maximum Devices per Floppy Port:", NULL, "2"},
     {"Default machine folder:", "DefaultMachineFolder", NULL},
     {"Raw-mode Supported:", NULL, "yes"},
+    {"Exclusive HW virtualization use:", "ExclusiveHwVirt", ON_OFF},
     {"Default hard disk format:", "DefaultHardDiskFormat", NULL},
     {"VRDE auth library:", "VRDEAuthLibrary", NULL},
     {"Webservice auth. library:", "WebServiceAuthLibrary", NULL},
     {"Remote desktop ExtPack:", "DefaultVRDEExtPack", NULL},
+    {"VM encryption ExtPack:", "DefaultCryptoExtPack", NULL},
     {"Log history count:", "LogHistoryCount", ""},
     {"Default frontend:", "DefaultFrontend", NULL},
     {"Default audio driver:", NULL, "Default"},
@@ -81,10 +88,14 @@ int list_system(struct cmd *c, const struct listing *l)
     printf("%-32s %s_%s\n", "API version:", version[0], version[1]);
     for (unsigned k = 0; k < G_N_ELEMENTS(system_rows); k++) {
         const char *property = system_rows[k].property, *unit = system_rows[k].unit;
-        if (property == NULL)
+        if (property == NULL && unit == NULL)
+            printf("%s\n", system_rows[k].label);
+        else if (property == NULL)
             printf("%-32s %s\n", system_rows[k].label, unit);
         else if (unit == NULL)
             printf("%-32s %s\n", system_rows[k].label, dict_str(d, property));
+        else if (strcmp(unit, ON_OFF) == 0)
+            printf("%-32s %s\n", system_rows[k].label, dict_bool(d, property) ? "on" : "off");
         else
             printf("%-32s %" G_GINT64_FORMAT "%s\n", system_rows[k].label, dict_int(d, property), unit);
     }
@@ -98,7 +109,8 @@ static void print_features(GVariant *host)
                                               {"LongMode", "supports long mode"},
                                               {"NestedPaging", "supports nested paging"},
                                               {"UnrestrictedGuest", "supports unrestricted guest"},
-                                              {"NestedHWVirt", "supports nested HW virtualization"}};
+                                              {"NestedHWVirt", "supports nested HW virtualization"},
+                                              {"VirtVmsaveVmload", "supports virt. vmsave/vmload"}};
     g_autoptr(GVariant) list = g_variant_lookup_value(host, "ProcessorFeatures", G_VARIANT_TYPE("as"));
     g_autofree const char **words = g_variant_get_strv(list, NULL);
 

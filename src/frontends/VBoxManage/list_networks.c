@@ -138,37 +138,52 @@ static void print_seconds(const char *label, gint64 seconds)
         printf("    %-17s %" G_GINT64_FORMAT " sec\n", label, seconds);
 }
 
+/* Numbers of options, kept with a blank between them. */
+static void print_numbers(const char *label, const char *numbers)
+{
+    g_auto(GStrv) words = g_strsplit(numbers, " ", -1);
+    g_autofree char *list = g_strjoinv(", ", words);
+
+    printf("    %-17s %s\n", label, *list != '\0' ? list : "None");
+}
+
+/* @mask: option 1 of the server itself; NULL: another scope. */
 static void print_options(GVariant *config, const char *mask)
 {
     g_autoptr(GVariant) options = g_variant_lookup_value(config, "Options", G_VARIANT_TYPE("a(uus)"));
-    const char *forced = dict_str(config, "Forced"), *suppressed = dict_str(config, "Suppressed");
+    const gsize count = options != NULL ? g_variant_n_children(options) : 0;
 
     print_seconds("minLeaseTime:", dict_int(config, "MinLeaseTime"));
     print_seconds("defaultLeaseTime:", dict_int(config, "DefaultLeaseTime"));
     print_seconds("maxLeaseTime:", dict_int(config, "MaxLeaseTime"));
-    printf("    Forced options:   %s\n    Suppressed opt.s: %s\n", *forced != '\0' ? forced : "None",
-           *suppressed != '\0' ? suppressed : "None");
+    print_numbers("Forced options:", dict_str(config, "Forced"));
+    print_numbers("Suppressed opts.:", dict_str(config, "Suppressed"));
     if (mask != NULL)
-        printf("        1/legacy: %s\n", mask);
-    for (gsize k = 0; options != NULL && k < g_variant_n_children(options); k++) {
+        printf("      %3d/legacy: %s\n", 1, mask);
+    else if (count == 0)
+        printf("    DHCP options:     None\n");
+    for (gsize k = 0; k < count; k++) {
         guint32 code, encoding;
         const char *val;
         g_variant_get_child(options, k, "(uu&s)", &code, &encoding, &val);
-        printf("        %u/%s: %s\n", code, encoding == 0 ? "normal" : "hex", val);
+        printf("      %3u/%-7s %s\n", code, encoding == 0 ? "legacy:" : "hex:", val);
     }
 }
 
 static void print_conditions(GVariant *config)
 {
-    static const char *const types[] = {"MAC", "MAC*", "VendorCCID", "VendorCCID*", "UserCCID", "UserCCID*"};
+    static const char *const types[] = {"MAC", "MAC*", "VendorCID", "VendorCID*", "UserCID", "UserCID*"};
     g_autoptr(GVariant) list = g_variant_lookup_value(config, "Conditions", G_VARIANT_TYPE("a(bus)"));
 
+    if (list == NULL || g_variant_n_children(list) == 0)
+        printf("    Conditions:       None\n");
     for (gsize k = 0; list != NULL && k < g_variant_n_children(list); k++) {
         gboolean inclusive;
         guint32 type;
         const char *val;
         g_variant_get_child(list, k, "(bu&s)", &inclusive, &type, &val);
-        printf("    %s:          %s %s\n", inclusive ? "Include" : "Exclude", types[type % G_N_ELEMENTS(types)], val);
+        printf("    Conditions:       %s %-10s %s\n", inclusive ? "include" : "exclude",
+               types[type % G_N_ELEMENTS(types)], val);
     }
 }
 
@@ -189,10 +204,12 @@ static unsigned print_scope(GVariant *configs, bool groups)
         } else if (strcmp(scope, "MAC") == 0) {
             printf("Individual Config:    MAC %s\n", dict_str(one, "Name"));
         } else {
-            printf("Individual Config:    VM NIC: %s %d\n", dict_str(one, "Name"), (int)dict_int(one, "Slot") + 1);
+            printf("Individual Config:    VM NIC: %s slot %d, MAC %s\n", dict_str(one, "Name"),
+                   (int)dict_int(one, "Slot"), dict_str(one, "MACAddress"));
         }
-        if (!groups && *dict_str(one, "FixedAddress") != '\0')
-            printf("    Fixed Address:    %s\n", dict_str(one, "FixedAddress"));
+        if (!groups)
+            printf("    Fixed Address:    %s\n",
+                   *dict_str(one, "FixedAddress") != '\0' ? dict_str(one, "FixedAddress") : "dynamic");
         print_options(one, NULL);
     }
     return found;
@@ -217,16 +234,15 @@ int list_dhcp(struct cmd *c, const struct listing *l)
         g_autoptr(GVariant) d = g_variant_get_child_value(all, k);
         g_autoptr(GVariant) configs = dict_list(d, "Configs");
         g_autoptr(GVariant) global = g_variant_get_child_value(configs, 0);
-        printf("NetworkName:    %s\nDhcpd IP:       %s\nLowerIPAddress: %s\nUpperIPAddress: %s\nNetworkMask:    %s\n"
+        printf("%sNetworkName:    %s\nDhcpd IP:       %s\nLowerIPAddress: %s\nUpperIPAddress: %s\nNetworkMask:    %s\n"
                "Enabled:        %s\nGlobal Configuration:\n",
-               dict_str(d, "NetworkName"), dict_str(d, "IPAddress"), dict_str(d, "LowerIP"), dict_str(d, "UpperIP"),
-               dict_str(d, "NetworkMask"), yes_no(dict_bool(d, "Enabled")));
+               k > 0 ? "\n" : "", dict_str(d, "NetworkName"), dict_str(d, "IPAddress"), dict_str(d, "LowerIP"),
+               dict_str(d, "UpperIP"), dict_str(d, "NetworkMask"), yes_no(dict_bool(d, "Enabled")));
         print_options(global, dict_str(d, "NetworkMask"));
         if (print_scope(configs, true) == 0)
             printf("Groups:               None\n");
         if (print_scope(configs, false) == 0)
             printf("Individual Configs:   None\n");
-        printf("\n");
     }
     return RC_OK;
 }

@@ -103,20 +103,24 @@ static void describe_options(GVariantDict *d, const struct settings_dhcp_options
     g_variant_dict_insert_value(d, "Options", g_variant_builder_end(&b));
 }
 
-static void add_config(GVariantBuilder *b, const char *scope, const char *name, guint32 slot,
-                       const struct settings_dhcp_options *o, const char *fixed, GVariant *conditions)
+/* What all have; more may be put into @d before it goes to @b. */
+static void begin_config(GVariantDict *d, const char *scope, const char *name, const struct settings_dhcp_options *o)
 {
-    GVariantDict d;
+    g_variant_dict_init(d, NULL);
+    g_variant_dict_insert(d, "Scope", "s", scope);
+    g_variant_dict_insert(d, "Name", "s", name != NULL ? name : "");
+    describe_options(d, o);
+}
 
-    g_variant_dict_init(&d, NULL);
-    g_variant_dict_insert(&d, "Scope", "s", scope);
-    g_variant_dict_insert(&d, "Name", "s", name != NULL ? name : "");
-    g_variant_dict_insert(&d, "Slot", "u", slot);
-    g_variant_dict_insert(&d, "FixedAddress", "s", fixed != NULL ? fixed : "");
-    if (conditions != NULL)
-        g_variant_dict_insert_value(&d, "Conditions", conditions);
-    describe_options(&d, o);
-    g_variant_builder_add_value(b, g_variant_dict_end(&d));
+/* The address of the card it is for, "" if there is no such machine. */
+static const char *mac_of(struct service *s, const struct settings_dhcp_config *c)
+{
+    if (c->mac != NULL)
+        return c->mac;
+    const struct machine *m = c->machine != NULL ? machine_find_name(s, c->machine) : NULL;
+    const bool known = m != NULL && m->settings != NULL && c->slot < SETTINGS_ADAPTERS;
+    const char *mac = known ? m->settings->hardware.adapter[c->slot].mac : NULL;
+    return mac != NULL ? mac : "";
 }
 
 static GVariant *conditions_of(const struct settings_dhcp_group *g)
@@ -135,19 +139,25 @@ GVariant *dhcp_get_configs(const struct bus_call *call, const struct bus_propert
 {
     const D *d = dhcp_of(call);
     GVariantBuilder b;
+    GVariantDict one;
 
     (void)row;
     g_variant_builder_init(&b, G_VARIANT_TYPE("aa{sv}"));
-    add_config(&b, "Global", "", 0, &d->options, NULL, NULL);
+    begin_config(&one, "Global", "", &d->options);
+    g_variant_builder_add_value(&b, g_variant_dict_end(&one));
     for (unsigned k = 0; k < d->groups->len; k++) {
         const struct settings_dhcp_group *g = d->groups->pdata[k];
-        add_config(&b, "Group", g->name, 0, &g->options, NULL, conditions_of(g));
+        begin_config(&one, "Group", g->name, &g->options);
+        g_variant_dict_insert_value(&one, "Conditions", conditions_of(g));
+        g_variant_builder_add_value(&b, g_variant_dict_end(&one));
     }
     for (unsigned k = 0; k < d->configs->len; k++) {
         const struct settings_dhcp_config *c = d->configs->pdata[k];
-        bool mac = c->mac != NULL;
-        add_config(&b, mac ? "MAC" : "MachineNIC", mac ? c->mac : c->machine, c->slot, &c->options, c->fixed_address,
-                   NULL);
+        begin_config(&one, c->mac != NULL ? "MAC" : "MachineNIC", c->mac != NULL ? c->mac : c->machine, &c->options);
+        g_variant_dict_insert(&one, "Slot", "u", c->slot);
+        g_variant_dict_insert(&one, "MACAddress", "s", mac_of(((const struct part *)call->object)->service, c));
+        g_variant_dict_insert(&one, "FixedAddress", "s", c->fixed_address != NULL ? c->fixed_address : "");
+        g_variant_builder_add_value(&b, g_variant_dict_end(&one));
     }
     return g_variant_builder_end(&b);
 }

@@ -306,6 +306,7 @@ static const struct bus_property properties[] = {
     TEXT("VRDEAuthLibrary", vrde_auth_library, "VBoxAuth"),
     TEXT("WebServiceAuthLibrary", web_auth_library, "VBoxAuth"),
     TEXT("DefaultVRDEExtPack", vrde_ext_pack, ""),
+    TEXT("DefaultCryptoExtPack", crypto_ext_pack, ""),
     {"LogHistoryCount", get_history, set_history, NULL},
     TEXT("DefaultFrontend", frontend, ""),
     TEXT("AutostartDatabasePath", autostart_path, ""),
