@@ -42,16 +42,23 @@ def clouds(h):
     none = "VBoxManage: error: Could not find a cloud provider with short name 'OCI'; there are none in this program\n"
     for words in (("cloud", *there, "list", "instances"), ("cloud", *there, "instance", "create", "--shape=x", "--image-id", "y"),
                   ("cloud", *there, "image", "export", "--id=1"), ("cloud", *there, "network", "setup"), ("cloudprofile", *there, "show"),
-                  ("cloudprofile", *there, "add", "--clouduser=u")):
+                  ("cloudprofile", *there, "add", "--clouduser=u"), ("cloud", *there, "list", "machines"), ("cloud", *there, "machine", "list", "--long", "--sort"),
+                  *(("cloud", *there, "machine", verb, *who) for verb in ("info", "start", "reboot", "reset", "shutdown", "powerdown", "terminate", "console-history")
+                    for who in (("id",), ("--id=1",), ("--name", "n"))), ("cloud", *there, "showvminfo", "id"), ("cloud", *there, "instance", "update", "--id=1")):
         r = h(*words)
         same((r.rc, r.out, r.err), (1, "", none))
     check("no cloud network" in h("cloud", "network", "info", "--name=n").err.replace("a cloud", "no cloud"), "networks")
     syntax_error(h("cloud", *there), "No subcommand specified")
     syntax_error(h("cloud", *there, "list", "dogs"), "Unknown subcommand 'list dogs'")
+    syntax_error(h("cloud", *there, "machine"), "No subcommand specified")
+    syntax_error(h("cloud", *there, "machine", "feed"), "Unknown subcommand 'machine feed'")
+    syntax_error(h("cloud", *there, "machine", "start", "id", "now"), "Invalid parameter 'now'")
+    syntax_error(h("cloud", *there, "dog"), "Unknown subcommand 'dog'")
     syntax_error(h("cloud", "list", "images"), "Parameter --provider is required")
     syntax_error(h("cloudprofile", "--provider=OCI", "show"), "Parameter --profile is required")
     syntax_error(h("cloudprofile", *there, "show", "more"), "Invalid parameter 'more'")
-    for what in ("cloudproviders", "cloudprofiles", "cloudnets"):
+    same(h.ok("list", "cloudproviders"), "Supported 0 cloud providers:\n")
+    for what in ("cloudprofiles", "cloudnets"):
         same(h.ok("list", what), "")
 
 

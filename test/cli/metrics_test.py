@@ -56,8 +56,7 @@ def absent(h):
     h.ok("createvm", "--name", "m", "--register")
     good = (("signova", "x.ova", "--certificate", "c", "--private-key=k", "--no-pkcs7"), ("modifynvram", "m", "listvars"),
             ("modifynvram", "m", "enrollpk", "--platform-key", "k", "--owner-uuid", "u"), ("modifynvram", "m", "secureboot", "--enable"),
-            ("encryptvm", "m", "setencryption", "--new-password", "-", "--new-password-id", "i", "--cipher", "AES-256"), ("encryptvm", "m", "checkpassword", "f"),
-            ("updatecheck", "list", "--machine-readable"), ("updatecheck", "modify", "--channel=all", "--frequency", "3"))
+            ("encryptvm", "m", "setencryption", "--new-password", "-", "--new-password-id", "i", "--cipher", "AES-256"), ("encryptvm", "m", "checkpassword", "f"))
     for words in good:
         r = h(*words)
         check(r.rc == 1 and re.fullmatch("VBoxManage: error: [^\n]+\n", r.err) and r.out == "", f"{words}: {r!r}")
@@ -65,12 +64,33 @@ def absent(h):
     bad = ((("signova", "x.ova", "--certificate", "c"), "Missing required option: --private-key"), (("signova", "x.ova", "y.ova"), "Invalid parameter 'y.ova'"),
            (("modifynvram", "m", "frob"), "Unknown subcommand 'frob'"), (("modifynvram", "m", "listvars", "--mok", "x"), "Unknown option: --mok"),
            (("modifynvram", "m"), "No subcommand specified"), (("encryptvm", "m", "checkpassword"), "Not enough parameters"),
-           (("encryptvm", "m", "addpassword", "--password", "-"), "Missing required option: --password-id"),
-           (("updatecheck", "modify", "--frequency", "x"), "Invalid value 'x' for option '--frequency': a number"), (("updatecheck", "perform", "x"), "Invalid parameter 'x'"))
+           (("encryptvm", "m", "addpassword", "--password", "-"), "Missing required option: --password-id"))
     for words, text in bad:
         syntax_error(h(*words), text)
     for words in (("modifynvram", "none", "listvars"), ("encryptvm", "none", "checkpassword", "f")):
         com_error(h(*words), "Could not find a registered machine named 'none'", "VBOX_E_OBJECT_NOT_FOUND (0x80bb0001)", "VirtualBoxWrap", "IVirtualBox")
 
 
-main(host_metrics, machine_metrics_and_debugger, absent)
+def updates(h):
+    """What the user wants to hear of newer versions is kept; nobody is asked for them."""
+    same(h.ok("list", "updates"), "Enabled:                      no\nCheck count:                  0\nCheck frequency:              every day\n"
+         "Channel:                         Stable: Maintenance and minor releases within the same major release\n"
+         "Repository:                      \nLast check date:                 \n")
+    h.ok("updatecheck", "modify", "--enable", "--channel=WithBetas", "--frequency", "3")
+    h.stop()  # what follows comes from the file
+    same(h.ok("updatecheck", "list"), "Enabled:                yes\nCount:                  0\nFrequency:              Every 3 days\n"
+         "Channel:                With Betas - new minor, maintenance, major, and beta releases\nLast Check Date:        \nRepository:             \n")
+    h.ok("updatecheck", "modify", "--disable", "--frequency=1")
+    same(h.ok("updatecheck", "list", "--machine-readable"),
+         'enabled="off"\ncount="0"\nfrequency-days="1"\nchannel="withbetas"\nlast-check-date=""\nrepo-url=""\n')
+    same(json.loads(h.ok("list", "updates", "--json"))["CheckFrequency"], 86400)
+    r = h("updatecheck", "perform")
+    same((r.rc, r.out, r.err), (1, "", "VBoxManage: error: There is no update service; the distribution's packages are updated with it\n"))
+    for words, text in (((), "No subcommand specified"), (("modify",), "No change requested"), (("frob",), "Unknown subcommand 'frob'"),
+                        (("modify", "--frequency", "x"), "Invalid value 'x' for option '--frequency': a number"), (("perform", "x"), "Invalid parameter 'x'"),
+                        (("modify", "--frequency", "0"), "The update frequency cannot be zero"), (("modify", "--channel", "x"), "Invalid channel specified: 'x'"),
+                        (("list", "--enable"), "'list' does not have this option")):
+        syntax_error(h("updatecheck", *words), text)
+
+
+main(host_metrics, machine_metrics_and_debugger, absent, updates)

@@ -1,7 +1,7 @@
 /*
  * absent.c - commands whose part is not here: arguments are read as if it were, then one line says why not.
  *
- * signova, modifynvram, encryptvm, updatecheck. What a sub-command takes is a row (struct verb).
+ * signova, modifynvram, encryptvm. What a sub-command takes is a row (struct verb).
  */
 #include <string.h>
 
@@ -217,36 +217,3 @@ const struct command encryptvm_command = {
                           "<uuid | vmname> addpassword <--password=file> <--password-id=id>",
                           "<uuid | vmname> removepassword <id>", NULL},
     encrypt_options, encrypt_vm};
-
-/* ---- updatecheck ---- */
-
-enum { MACHINE_READABLE = 1, CHECK_ENABLE, CHECK_DISABLE, CHANNEL, FREQUENCY };
-static const struct option check_options[] = {
-    {MACHINE_READABLE, "--machine-readable|--machinereadable", OPTION_NONE, false, NULL, "perform, list"},
-    {CHECK_ENABLE, "--enable", OPTION_NONE, false, NULL, "modify: updates are looked for"},
-    {CHECK_DISABLE, "--disable", OPTION_NONE, false, NULL, "modify: they are not"},
-    {CHANNEL, "--channel", OPTION_TEXT, false, "stable | withbetas | all", "modify: of this kind"},
-    {FREQUENCY, "--frequency", OPTION_U32, false, "days", "modify: so often"},
-    {0},
-};
-
-static int update_check(struct cmd *c)
-{
-    static const struct verb verbs[] = {
-        {"perform", 0, BIT(MACHINE_READABLE), 0},
-        {"list", 0, BIT(MACHINE_READABLE), 0},
-        {"modify", 0, BIT(CHECK_ENABLE) | BIT(CHECK_DISABLE) | BIT(CHANNEL) | BIT(FREQUENCY), 0},
-        {0},
-    };
-    static const struct absent a = {false, verbs,
-                                    "There is no update service; the distribution's packages are updated with it"};
-
-    return refuse(c, &a);
-}
-
-const struct command updatecheck_command = {
-    "updatecheck", "Checks for a newer version",
-    (const char *const[]){"<perform | list> [--machine-readable]",
-                          "modify [--disable | --enable] [--channel=<stable | withbetas | all>] [--frequency=days]",
-                          NULL},
-    check_options, update_check};

@@ -103,10 +103,17 @@ static int list_nothing(struct cmd *c, const struct listing *l)
     return RC_OK;
 }
 
+static int list_cloud_providers(struct cmd *c, const struct listing *l)
+{
+    (void)l;
+    printf(c->json ? "[]\n" : "Supported 0 cloud providers:\n");
+    return RC_OK;
+}
+
 static int list_screenshot_formats(struct cmd *c, const struct listing *l)
 {
     (void)l;
-    printf(c->json ? "[\"PNG\"]\n" : "Supported 1 screen shot formats:\n    BitmapFormat_PNG (0x20474e50)\n");
+    printf(c->json ? "[\"PNG\"]\n" : "Supported 1 screen shot formats:\n    BitmapFormat_PNG (0x20474E50)\n");
     return RC_OK;
 }
 
@@ -130,7 +137,7 @@ static const struct keyword {
     {"usbhost", list_usb_devices},
     {"usbfilters", list_usb_filters},
     {"webcams", list_webcams},
-    {"cloudproviders", list_nothing},
+    {"cloudproviders", list_cloud_providers},
     {"cloudprofiles", list_nothing},
     {"cloudnets", list_nothing},
     {"cpu-profiles", list_cpu_profiles},
@@ -142,6 +149,7 @@ static const struct keyword {
     {"dvds", list_dvds},
     {"floppies", list_floppies},
     {"systemproperties", list_system},
+    {"updates", list_updates},
     {"extpacks", list_extpacks},
     {"groups", list_groups},
     {"screenshotformats", list_screenshot_formats},
@@ -223,6 +231,6 @@ const struct command list_command = {
         "[--long] [--sorted] [--multiple] [bridgedifs | cloudnets | cloudprofiles | cloudproviders | cpu-profiles | "
         "dhcpservers | dvds | extpacks | floppies | groups | hddbackends | hdds | hostcpuids | hostdrives | hostdvds | "
         "hostfloppies | hostinfo | hostonlyifs | hostonlynets | intnets | natnets | ostypes | runningvms | "
-        "screenshotformats | systemproperties | usbfilters | usbhost | vms | webcams]",
+        "screenshotformats | systemproperties | updates | usbfilters | usbhost | vms | webcams]",
         NULL},
     options, list};

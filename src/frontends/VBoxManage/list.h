@@ -29,6 +29,9 @@ int list_webcams(struct cmd *c, const struct listing *l);
 int list_usb_devices(struct cmd *c, const struct listing *l);
 int list_usb_filters(struct cmd *c, const struct listing *l);
 
+/* updatecheck.c */
+int list_updates(struct cmd *c, const struct listing *l);
+
 /* extpack.c */
 int list_extpacks(struct cmd *c, const struct listing *l);
 

@@ -111,7 +111,8 @@ static bool ever_checked(const void *s)
 {
     const T *u = s;
 
-    return u->enabled || u->host_enabled || u->url != NULL || u->last_check != NULL || u->check_count != 0;
+    return u->enabled || u->host_enabled || u->url != NULL || u->last_check != NULL || u->check_count != 0 ||
+           u->channel != 1 || u->check_every_s != 86400;
 }
 
 static const struct map_type map_updates = {

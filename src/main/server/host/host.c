@@ -154,4 +154,4 @@ static const struct bus_property properties[] = {
 static const struct bus_interface interface = {
     .info = (GDBusInterfaceInfo *)&api_ihost_interface, .methods = methods, .properties = properties};
 const struct bus_class host_class = {
-    .folder = API_ROOT, .interfaces = BUS_INTERFACES(&interface), .find = find, .list = list};
+    .folder = API_ROOT, .interfaces = BUS_INTERFACES(&interface, &update_agent_interface), .find = find, .list = list};

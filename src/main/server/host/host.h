@@ -35,6 +35,9 @@ bool usb_sources_remove(struct bus_call *call, GVariant **ret, GError **error);
 bool host_get_interfaces(struct bus_call *call, GVariant **ret, GError **error);
 bool host_find_interface(struct bus_call *call, GVariant **ret, GError **error);
 
+/* update_agent.c */
+extern const struct bus_interface update_agent_interface;
+
 /* host_devices.c */
 bool host_get_drives(struct bus_call *call, GVariant **ret, GError **error);
 bool host_get_video_inputs(struct bus_call *call, GVariant **ret, GError **error);
