@@ -34,6 +34,30 @@ MACHINE = [
 ]
 
 
+# words of older versions, and those that differ from the API's: option, word, property, value
+WORDS = [(option, word, key, val) for option, key, pairs in (
+    ("--graphicscontroller", "GraphicsControllerType", "none:Null disabled:Null vboxvga:VBoxVGA vbox:VBoxVGA vga:VBoxVGA vesa:VBoxVGA vmware:VMSVGA svga:VBoxSVGA"),
+    ("--biosapic", "APICMode", "lapic:APIC disabled:Disabled xapic:APIC"), ("--iommu", "IommuType", "intel:Intel disabled:None"),
+    ("--tpm-type", "TPMType", "swtpm:Swtpm disabled:None"), ("--guest-debug-provider", "GuestDebugProvider", "native:Native kd:KD none:None"),
+    ("--audio-driver", "AudioDriver", "dsound:DirectSound none:Null"), ("--firmware", "FirmwareType", "efidual:EFIDUAL bios:BIOS"))
+    for word, val in (pair.split(":") for pair in pairs.split())]
+
+
+def words_of_options(h):
+    h.ok("createvm", "--name", "m", "--register")
+    for option, word, key, val in WORDS:
+        h.ok("modifyvm", "m", option, word)
+        check(json.loads(h.ok("showvminfo", "m", "--json"))[key] == val, f"{option} {word}: {key} is not {val}")
+    h.ok("modifyvm", "m", "--graphicscontroller", "none", "--guest-debug-provider", "native", "--nic1", "hostif", "--nicpromisc1", "allow-network")
+    h.stop()  # what follows comes from the file
+    d = json.loads(h.ok("showvminfo", "m", "--json"))
+    same((d["GraphicsControllerType"], d["GuestDebugProvider"]), ("Null", "Native"))
+    i = h.info("m")
+    same((i["nic1"], i["graphicscontroller"]), ("bridged", "null"))
+    for option, word, kind in (("--graphicscontroller", "cga", "GraphicsControllerType"), ("--guest-debug-provider", "x", "GuestDebugProvider")):
+        com_error(h("modifyvm", "m", option, word), f"Invalid {kind}: '{word}'", "E_INVALIDARG (0x80070057)", "SessionMachine", "IMachine")
+
+
 def machine_properties(h):
     h.ok("createvm", "--name", "m", "--register")
     words = [w for option, _, _ in MACHINE for w in option]
@@ -78,4 +102,4 @@ def old_storage_options(h):
     same((h.info("m")["IDE-0-0"], h.info("m")["SATA-2-0"]), ("none", disk))
 
 
-main(machine_properties, lists, old_storage_options)
+main(machine_properties, words_of_options, lists, old_storage_options)

@@ -83,6 +83,7 @@ static const struct {
 } attachments[] = {{"null", "Null", NULL},
                    {"nat", "NAT", NULL},
                    {"bridged", "Bridged", "BridgedInterface"},
+                   {"hostif", "Bridged", "BridgedInterface"},
                    {"intnet", "Internal", "InternalNetwork"},
                    {"hostonly", "HostOnly", "HostOnlyInterface"},
                    {"hostonlynet", "HostOnlyNetwork", "HostOnlyNetwork"},
@@ -141,12 +142,16 @@ static int start_recording(struct cmd *c, const struct target *t, const char *wa
 
 static int recording(struct cmd *c, const struct target *t)
 {
-    static const char *const options[][2] = {
-        {"screens", "--recording-screens"},      {"filename", "--recording-file"},
-        {"videores", "--recording-video-res"},   {"videorate", "--recording-video-rate"},
-        {"videofps", "--recording-video-fps"},   {"maxtime", "--recording-max-time"},
-        {"maxfilesize", "--recording-max-size"}, {"opts", "--recording-opts"},
-        {"options", "--recording-opts"}};
+    static const char *const options[][2] = {{"screens", "--recording-screens"},
+                                             {"filename", "--recording-file"},
+                                             {"videores", "--recording-video-res"},
+                                             {"videoresolution", "--recording-video-res"},
+                                             {"videorate", "--recording-video-rate"},
+                                             {"videofps", "--recording-video-fps"},
+                                             {"maxtime", "--recording-max-time"},
+                                             {"maxfilesize", "--recording-max-size"},
+                                             {"opts", "--recording-opts"},
+                                             {"options", "--recording-opts"}};
     const char *what = cmd_word(c), *val = cmd_word(c);
     bool on;
 

@@ -72,12 +72,22 @@ static const struct {
     const char *property, *word, *api;
 } words[] = {
     {"GraphicsControllerType", "none", "Null"},
+    {"GraphicsControllerType", "disabled", "Null"},
+    {"GraphicsControllerType", "vbox", "VBoxVGA"},
+    {"GraphicsControllerType", "vga", "VBoxVGA"},
+    {"GraphicsControllerType", "vesa", "VBoxVGA"},
+    {"GraphicsControllerType", "vmware", "VMSVGA"},
+    {"GraphicsControllerType", "svga", "VBoxSVGA"},
+    {"APICMode", "lapic", "APIC"},
+    {"APICMode", "xapic", "APIC"},
+    {"IommuType", "disabled", "None"},
     {"PointingHIDType", "ps2", "PS2Mouse"},
     {"PointingHIDType", "usb", "USBMouse"},
     {"PointingHIDType", "usbmtscreenpluspad", "USBMultiTouchScreenPlusPad"},
     {"KeyboardHIDType", "ps2", "PS2Keyboard"},
     {"KeyboardHIDType", "usb", "USBKeyboard"},
     {"PromiscModePolicy", "allow-vms", "AllowNetwork"},
+    {"PromiscModePolicy", "allow-network", "AllowNetwork"},
     {"PromiscModePolicy", "allow-all", "AllowAll"},
     {"AdapterType", "82540EM", "I82540EM"},
     {"AdapterType", "82543GC", "I82543GC"},
@@ -95,6 +105,7 @@ static const struct {
     {"AuthLibrary", "default", ""},
     {"VRDEExtPack", "default", ""},
     {"AudioDriver", "none", "Null"},
+    {"AudioDriver", "dsound", "DirectSound"},
 };
 
 static const char *api_word(const char *property, const char *word)
@@ -156,6 +167,7 @@ int modify_words(struct cmd *c, char **argv, int count)
         else if (id != CMD_WORD) /* words too many are ignored */
             rc = carry_out(&inner, id, &v);
     }
+    c->helped |= inner.helped;
     return rc;
 }
 

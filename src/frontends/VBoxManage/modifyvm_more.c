@@ -59,8 +59,8 @@ int set_icon(struct cmd *c, const struct value *v)
 
 int set_tpm(struct cmd *c, const struct value *v)
 {
-    static const char *const words[][2] = {
-        {"none", "None"}, {"1.2", "v1_2"}, {"2.0", "v2_0"}, {"host", "Host"}, {"swtpm", "Swtpm"}};
+    static const char *const words[][2] = {{"none", "None"}, {"disabled", "None"}, {"1.2", "v1_2"},
+                                           {"2.0", "v2_0"},  {"host", "Host"},     {"swtpm", "Swtpm"}};
 
     for (unsigned k = 0; k < G_N_ELEMENTS(words); k++)
         if (g_ascii_strcasecmp(words[k][0], v->text) == 0)

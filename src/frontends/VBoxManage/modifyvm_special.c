@@ -69,10 +69,15 @@ int set_nic_property(struct cmd *c, const struct value *v)
 
 int set_nic(struct cmd *c, const struct value *v)
 {
-    static const char *const kinds[][2] = {{"null", "Null"},         {"nat", "NAT"},
-                                           {"bridged", "Bridged"},   {"intnet", "Internal"},
-                                           {"hostonly", "HostOnly"}, {"hostonlynet", "HostOnlyNetwork"},
-                                           {"generic", "Generic"},   {"natnetwork", "NATNetwork"},
+    static const char *const kinds[][2] = {{"null", "Null"},
+                                           {"nat", "NAT"},
+                                           {"bridged", "Bridged"},
+                                           {"hostif", "Bridged"},
+                                           {"intnet", "Internal"},
+                                           {"hostonly", "HostOnly"},
+                                           {"hostonlynet", "HostOnlyNetwork"},
+                                           {"generic", "Generic"},
+                                           {"natnetwork", "NATNetwork"},
                                            {"cloud", "Cloud"}};
 
     if (g_ascii_strcasecmp(v->text, "none") == 0)
