@@ -7,6 +7,7 @@ import os
 import random
 import re
 import signal
+import socket
 import subprocess
 import time
 
@@ -18,7 +19,6 @@ PASSWORD = "canary-55d0 of the move"
 
 
 def port():
-    import socket
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return str(s.getsockname()[1])
@@ -139,11 +139,22 @@ def refused(h):
             err = run.communicate(timeout=60)[1]
             check(run.returncode == 1 and text in err, err)
             check(a.state() == "running" and b.state() == "teleportingin", f"{a.state()}, {b.state()}")
+        with socket.socket() as silent:  # takes the connection and says nothing
+            silent.bind(("127.0.0.1", 0))
+            silent.listen()
+            r = a.h("controlvm", "m", "teleport", "--host", "127.0.0.1", "--port", str(silent.getsockname()[1]), "--timeout", "1000")
+        check(r.rc == 1 and "The machine was not moved within 1000 ms; it goes on here" in r.err and a.state() == "running", repr(r))
+        open(a.password, "w", encoding="ascii").write(PASSWORD + "\n")
+        b.h.ok("controlvm", "m", "poweroff")
+        b.h.ok("modifyvm", "m", "--memory", "1024")
+        b.start(waits=True)
+        r = a.h("controlvm", "m", "teleport", "--host", "127.0.0.1", "--port", b.port, "--passwordfile", a.password, "--timeout", "1")
+        check(r.rc == 1 and "The machine was not moved within 1 ms; it goes on here" in r.err and a.state() == "running", repr(r))
         run = a.h.popen("controlvm", "m", "teleport", "--host", "127.0.0.1", "--port", port())
         err = run.communicate(timeout=60)[1]
         check(run.returncode == 1 and "Connection refused" in err, err)
         check(a.goes_on(60), "it does not go on")
-        b.h.ok("controlvm", "m", "poweroff")
+        b.h("controlvm", "m", "poweroff")  # unless it has given up: its machine did not come
         b.h.wait_gone("VBoxHeadless", 30)
         a.off()
 

@@ -248,13 +248,15 @@ const struct command controlvm_command = {
         "<uuid | vmname> vrdevideochannelquality <percentage>",
         "<uuid | vmname> setvideomodehint <xres> <yres> <bpp> [display [yes | no [x-origin "
         "y-origin]]]",
+        "<uuid | vmname> setscreenlayout <display> <on | primary x-origin y-origin x-resolution y-resolution bpp | "
+        "off>",
         "<uuid | vmname> screenshotpng <filename> [display]",
         "<uuid | vmname> recording <on | off | start | stop>",
         "<uuid | vmname> recording <screens | filename | videores | videorate | videofps | maxtime | "
         "maxfilesize | opts> <value>",
         "<uuid | vmname> setcredentials <username> <password | --passwordfile=filename> <domain> "
         "[--allowlocallogon=yes | no]",
-        "<uuid | vmname> teleport <--host=host-name> <--port=port> [--maxdowntime=msec] "
+        "<uuid | vmname> teleport <--host=host-name> <--port=port> [--maxdowntime=msec] [--timeout=msec] "
         "[--passwordfile=filename | --password=password]",
         "<uuid | vmname> plugcpu <ID>",
         "<uuid | vmname> unplugcpu <ID>",

@@ -130,18 +130,20 @@ static int teleport(struct cmd *c, const struct target *t)
     const char *host = option_word(c, "--host"), *port = option_word(c, "--port");
     const char *downtime = option_word(c, "--maxdowntime"), *file = option_word(c, "--passwordfile");
     const char *word = option_word(c, "--password"), *timeout = option_word(c, "--timeout");
+    guint64 allowed_ms = 0;
     char *end = NULL;
 
     if (host == NULL || port == NULL)
         return cmd_syntax(c, "Missing required option: --%s", host == NULL ? "host" : "port");
-    if (timeout != NULL && (g_ascii_strtoull(timeout, &end, 10), *timeout == '\0' || *end != '\0'))
+    if (timeout != NULL && (allowed_ms = g_ascii_strtoull(timeout, &end, 10),
+                            *timeout == '\0' || *end != '\0' || allowed_ms > G_MAXUINT32))
         return cmd_syntax(c, "Invalid value '%s' for option '--timeout': a number", timeout);
     g_autofree char *password =
         file != NULL ? cmd_read_password(file, "Enter password:") : g_strdup(word != NULL ? word : "");
     guint32 ms = downtime != NULL ? (guint32)g_ascii_strtoull(downtime, NULL, 10) : 250;
     return done(password != NULL &&
                 TRY(c, iconsole_teleport(c->client, t->console, host, (guint32)g_ascii_strtoull(port, NULL, 10),
-                                         password, ms, &error)));
+                                         password, ms, (guint32)allowed_ms, &error)));
 }
 
 static int plug(struct cmd *c, const struct target *t)

@@ -74,7 +74,7 @@ void console_snapshot_orphaned(struct console *c);
 struct console_teleport {
     int fd; /* connected; taken over */
     const char *password_hash;
-    unsigned max_pause_ms;
+    unsigned max_pause_ms, timeout_ms; /* 0: it may take any time */
     void *user;
     void (*moved)(void *user, GError *error);
 };

@@ -129,6 +129,7 @@ bool console_teleport(struct console *c, const struct console_teleport *t, GErro
                                                               .fd = t->fd,
                                                               .password_hash = t->password_hash,
                                                               .max_pause_ms = t->max_pause_ms,
+                                                              .timeout_ms = t->timeout_ms,
                                                               .user = c,
                                                               .done = sent});
     return true;

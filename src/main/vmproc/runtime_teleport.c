@@ -26,10 +26,10 @@ static void moved(void *user, GError *error)
 GVariant *teleport_machine(struct runtime *r, GVariant *args, GError **error)
 {
     const char *password;
-    guint32 pause_ms;
+    guint32 pause_ms, timeout_ms;
     const int fd = runtime_fd(r);
 
-    g_variant_get(args, "(&su&su)", NULL, NULL, &password, &pause_ms);
+    g_variant_get(args, "(&su&suu)", NULL, NULL, &password, &pause_ms, &timeout_ms);
     if (fd < 0) {
         api_fail(error, E_INVALIDARG, "The connection did not come with the message");
         return NULL;
@@ -38,7 +38,7 @@ GVariant *teleport_machine(struct runtime *r, GVariant *args, GError **error)
         *password != '\0' ? g_compute_checksum_for_string(G_CHECKSUM_SHA256, password, -1) : g_strdup("");
     struct job *j = g_new0(struct job, 1);
     const struct console_teleport t = {
-        .fd = fd, .password_hash = hash, .max_pause_ms = pause_ms, .user = j, .moved = moved};
+        .fd = fd, .password_hash = hash, .max_pause_ms = pause_ms, .timeout_ms = timeout_ms, .user = j, .moved = moved};
     *j = (struct job){r, runtime_keep(r)};
     if (runtime_must_live(r, error) && console_teleport(runtime_console(r), &t, error))
         return NULL;

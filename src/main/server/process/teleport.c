@@ -54,7 +54,7 @@ bool teleport(struct bus_call *call, GError **error)
     const char *host;
     guint32 port;
 
-    g_variant_get(call->args, "(&su&su)", &host, &port, NULL, NULL);
+    g_variant_get(call->args, "(&su&suu)", &host, &port, NULL, NULL, NULL);
     if (port == 0 || port > 65535 || *host == '\0')
         return api_fail(error, E_INVALIDARG, "Invalid host '%s' or port %u", host, port);
     g_autoptr(GSocketClient) client = g_socket_client_new();

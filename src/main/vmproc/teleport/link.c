@@ -105,6 +105,11 @@ static void set_patience(int fd, unsigned seconds)
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
+void link_patience(struct link *l, unsigned patience_s)
+{
+    set_patience(l->fd, patience_s);
+}
+
 struct link *link_new(int fd, bool server, const char *password_hash, unsigned patience_s, GError **error)
 {
     struct link *l = g_new0(struct link, 1);

@@ -35,6 +35,8 @@ struct link_memory {
 struct link;
 /** link_new() - @fd is taken over. The other side's answers are waited for no longer than @patience_s. */
 struct link *link_new(int fd, bool server, const char *password_hash, unsigned patience_s, GError **error);
+/** From now on so long. */
+void link_patience(struct link *l, unsigned patience_s);
 void link_free(struct link *l);
 bool link_send(struct link *l, enum link_type type, const void *head, size_t head_bytes, const void *body,
                size_t body_bytes, GError **error);

@@ -32,11 +32,34 @@ struct teleport_out {
     struct packer *packer;
     uint8_t *copy, *packed;
     unsigned rounds;
+    gint64 begun_us;
     gint64 stood_us;                      /* when the guest was stopped, ... */
     gint64 saved_us, freed_us, loaded_us; /* ... its state was there, all was sent, all was taken */
     bool ran;                             /* ... and that it was */
     double pages_per_us;
 };
+
+/* ---- time ---- */
+
+/* Once the guest stands still it goes through with it. */
+static bool in_time(const struct teleport_out *o, GError **error)
+{
+    const gint64 allowed_us = (gint64)o->config.timeout_ms * 1000;
+
+    if (allowed_us == 0 || o->stood_us != 0 || g_get_monotonic_time() - o->begun_us < allowed_us)
+        return true;
+    g_set_error(error, LINK_ERROR, LINK_FAILED, "The machine was not moved within %u ms; it goes on here",
+                o->config.timeout_ms);
+    return false;
+}
+
+/* Of the other side before the guest stands still. */
+static unsigned patience_s(const struct teleport_out *o)
+{
+    const unsigned allowed_s = o->config.timeout_ms / 1000 + 1;
+
+    return o->config.timeout_ms != 0 ? MIN(allowed_s, TELEPORT_PATIENCE_S) : TELEPORT_PATIENCE_S;
+}
 
 /* ---- memory ---- */
 
@@ -84,7 +107,7 @@ static bool send_round(struct teleport_out *o, bool first, GError **error)
         else
             memcpy(now, bits, sizeof now);
         pages += count_bits(now, WORDS_PER_CHUNK);
-        if (!send_chunk(o, c, now, first, error))
+        if (!in_time(o, error) || !send_chunk(o, c, now, first, error))
             return false;
     }
     o->rounds++;
@@ -191,6 +214,7 @@ static bool greet(struct teleport_out *o, GError **error)
     if (!link_send(o->link, LINK_HELLO, &hello, sizeof hello, list, strlen(list), error))
         return false;
     g_autoptr(GBytes) yes = link_expect(o->link, LINK_YES, error);
+    link_patience(o->link, TELEPORT_PATIENCE_S);
     return yes != NULL;
 }
 
@@ -210,7 +234,8 @@ static bool move(struct teleport_out *o, GError **error)
 {
     bool said_go = false;
 
-    if (!media_may_move(o->config.media, error) || !greet(o, error) || !send_while_it_runs(o, error))
+    if (!media_may_move(o->config.media, error) || !greet(o, error) || !send_while_it_runs(o, error) ||
+        !in_time(o, error))
         return false;
     if (send_rest(o, error) && say_go(o, &said_go, error)) {
         log_done(o);
@@ -228,15 +253,21 @@ static gpointer run(gpointer user)
 {
     struct teleport_out *o = user;
     GError *error = NULL;
-    struct link *link = link_new(o->config.fd, false, o->hash, TELEPORT_PATIENCE_S, &error);
+    struct link *link = link_new(o->config.fd, false, o->hash, patience_s(o), &error);
 
     g_mutex_lock(&o->lock);
     o->link = link;
     if (o->stop && link != NULL)
         link_stop(link);
     g_mutex_unlock(&o->lock);
-    if (link == NULL || !move(o, &error))
+    if (link == NULL || !move(o, &error)) {
+        g_autoptr(GError) late = NULL;
+        if (!in_time(o, &late)) { /* whatever it was that took so long */
+            g_clear_error(&error);
+            error = g_steal_pointer(&late);
+        }
         log_rel("Teleport: failed: %s", error->message);
+    }
     o->config.done(o->config.user, error);
     return NULL;
 }
@@ -247,6 +278,7 @@ struct teleport_out *teleport_out_start(const struct teleport_out_config *config
     uint64_t bytes;
 
     o->config = *config;
+    o->begun_us = g_get_monotonic_time();
     o->hash = g_strdup(config->password_hash);
     g_mutex_init(&o->lock);
     o->ram = vm_ram(config->vm, &bytes);

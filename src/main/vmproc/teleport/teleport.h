@@ -37,6 +37,7 @@ struct teleport_out_config {
     int fd;                    /* connected to the target; taken over */
     const char *password_hash; /* SHA-256 in hex, "" = none */
     unsigned max_pause_ms;
+    unsigned timeout_ms; /* in which the guest must have come to its pause; 0: any time */
     void *user;
     /* From its thread, the last thing it does: NULL: the machine is gone from here. @error is the callee's. */
     void (*done)(void *user, GError *error);
