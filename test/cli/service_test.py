@@ -96,6 +96,22 @@ def machine_killed(h):
     check(h.info("m")["VMState"] == "poweroff", "not off")
 
 
+def ends_before_it_answers(h):
+    """Who asked a process that then ends is told what there is to say of the machine."""
+    machine(h)
+    vm, = h.pids("VBoxHeadless")
+    os.kill(vm, signal.SIGSTOP)
+    client = h.popen("controlvm", "m", "pause")
+    end = time.monotonic() + 60
+    while "\0controlvm\0" in open(f"/proc/{client.pid}/cmdline", encoding="utf-8").read() and open(f"/proc/{client.pid}/stat", encoding="utf-8").read().split()[2] != "S":
+        check(time.monotonic() < end, "the client does not wait")
+    time.sleep(0.5)  # its call lies at the process, most probably; else the service says the same
+    os.kill(vm, signal.SIGKILL)
+    out, err = client.communicate(timeout=60)
+    check(client.returncode == 1 and out == "" and err.startswith("VBoxManage: error: Machine 'm' is not currently running.\n"), out + err)
+    h.wait_state("m", "aborted", 60)
+
+
 def runtime_path(h, pattern):
     found = [os.path.join(d, f) for d, _, fs in os.walk(h.run_dir) for f in fs if re.fullmatch(pattern, f)]
     return found[0] if found else None
@@ -144,7 +160,11 @@ def killed_while_starting(h):
     vm = stopped_start(h)
     h.info("m")
     os.kill(vm, signal.SIGKILL)
-    h.wait_state("m", "aborted", 60)
+    h.wait_state("m", "poweroff", 60)  # nothing ran
+    vm = stopped_start(h)
+    os.kill(vm, signal.SIGKILL)
+    h.wait_gone("VBoxHeadless", 60)
+    h.wait_state("m", "poweroff", 60)  # and nobody saw it end
     vm = stopped_start(h)
     obstacle = runtime_path(h, "vm-.*.lock")[:-4] + "sock"
     os.mkdir(obstacle)
@@ -220,4 +240,4 @@ def common_tools(h):
         check(run.returncode == 0 and "'m'" in run.stdout.replace('"', "'"), f"{command[0]}: {run.stdout}{run.stderr}")
 
 
-main(start_race, stale_files, no_inherited_descriptors, service_killed, machine_killed, killed_while_starting, killed_while_saving, common_tools)
+main(start_race, stale_files, no_inherited_descriptors, service_killed, machine_killed, ends_before_it_answers, killed_while_starting, killed_while_saving, common_tools)

@@ -150,6 +150,16 @@ static bool note_end(const struct options *o)
     return o->runtime_lock < 0 || write(o->runtime_lock, RUNTIME_END, strlen(RUNTIME_END)) > 0;
 }
 
+/* From here on an end that is not noted is a bad one. */
+static bool note_begin(const struct options *o, GError **error)
+{
+    if (o->runtime_lock < 0 || ftruncate(o->runtime_lock, 0) == 0)
+        return true;
+    g_set_error(error, G_FILE_ERROR, (int)g_file_error_from_errno(errno),
+                "The machine's lock file cannot be written: %s", g_strerror(errno));
+    return false;
+}
+
 static void start_runtime(struct headless *h, int listen_fd)
 {
     struct runtime *runtime = runtime_new(listen_fd, h->console, h->loop);
@@ -190,7 +200,7 @@ static int run(struct headless *h, const struct options *o, GError **error)
     if (o->serial_console)
         terminal_start(&h->terminal);
     int rc = 1;
-    if (console_power_on(h->console, error)) {
+    if (note_begin(o, error) && console_power_on(h->console, error)) {
         if (listen_fd >= 0)
             start_runtime(h, listen_fd);
         say(o->ready_fd, "ok");

@@ -6,6 +6,9 @@
 
 #include "main/server/objects.h"
 
+/* What the lock file begins with before anything ran and after a good end; the process empties it in between. */
+#define VMPROC_OFF "off\n"
+
 struct attempt; /* vmproc_connect.c */
 
 struct gone_call {
@@ -36,7 +39,7 @@ struct vmproc *vmproc_new(struct machine *m, int pid);
 /** The file RUNTIME/vm-ID.SUFFIX; g_free */
 char *vmproc_runtime_path(const struct machine *m, const char *suffix);
 void vmproc_remove_files(const struct machine *m);
-/** A process that ended in good order wrote that into its lock file; its last message may still be on the way. */
+/** Nothing ran, or it ended in good order: the lock file says; its last message may still be on the way. */
 bool vmproc_ended_well(const struct machine *m);
 bool vmproc_watch(struct vmproc *vm, GError **error);
 /** A process lives that has the machine. */

@@ -40,11 +40,16 @@ static int take_lock(const struct machine *m, GError **error)
 {
     g_autofree char *path = vmproc_runtime_path(m, "lock");
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    const bool taken = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
 
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+    /* the process writes at the descriptor's position: that stays at the start */
+    if (taken && ftruncate(fd, 0) == 0 && pwrite(fd, VMPROC_OFF, strlen(VMPROC_OFF), 0) == (ssize_t)strlen(VMPROC_OFF))
         return fd;
-    api_fail(error, VBOX_E_INVALID_OBJECT_STATE, "The machine '%s' is already running (%s)", machine_name(m),
-             g_strerror(errno));
+    if (taken)
+        api_fail(error, VBOX_E_HOST_ERROR, "Could not write '%s' (%s)", path, g_strerror(errno));
+    else
+        api_fail(error, VBOX_E_INVALID_OBJECT_STATE, "The machine '%s' is already running (%s)", machine_name(m),
+                 g_strerror(errno));
     if (fd >= 0)
         close(fd);
     return -1;

@@ -133,13 +133,12 @@ bool vmproc_lock_held(const struct machine *m)
     return held;
 }
 
-/* A process that ended in good order wrote that into its lock file; its last message may still be on the way. */
 bool vmproc_ended_well(const struct machine *m)
 {
     g_autofree char *path = vmproc_runtime_path(m, "lock");
     g_autofree char *mark = NULL;
 
-    return g_file_get_contents(path, &mark, NULL, NULL) && g_str_has_prefix(mark, "off\n");
+    return g_file_get_contents(path, &mark, NULL, NULL) && g_str_has_prefix(mark, VMPROC_OFF);
 }
 
 void vmproc_end_start(struct vmproc *vm, GError *error)
@@ -215,7 +214,21 @@ bool vmproc_watch(struct vmproc *vm, GError **error)
 struct pending {
     vmproc_reply_fn reply;
     void *user;
+    char *name; /* the machine's: its process may be gone when the answer comes */
 };
+
+/* The process ended before it answered: what that means to who asked. */
+static void say_ended(GError **error, const char *name)
+{
+    const bool ended = g_error_matches(*error, G_IO_ERROR, G_IO_ERROR_CLOSED) ||
+                       g_error_matches(*error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE) ||
+                       g_error_matches(*error, G_DBUS_ERROR, G_DBUS_ERROR_DISCONNECTED);
+
+    if (!ended)
+        return;
+    g_clear_error(error);
+    api_fail(error, VBOX_E_INVALID_VM_STATE, "Machine '%s' is not currently running.", name);
+}
 
 static void on_reply(GObject *source, GAsyncResult *result, void *user)
 {
@@ -225,14 +238,15 @@ static void on_reply(GObject *source, GAsyncResult *result, void *user)
 
     if (error != NULL && error->domain == API_ERROR)
         g_dbus_error_strip_remote_error(error);
-    else if (error != NULL)
-        api_wrap(&error, VBOX_E_VM_ERROR);
+    say_ended(&error, p->name);
+    api_wrap(&error, VBOX_E_VM_ERROR);
     if (p->reply != NULL) {
         p->reply(p->user, ret, error);
     } else {
         g_clear_pointer(&ret, g_variant_unref);
         g_clear_error(&error);
     }
+    g_free(p->name);
     g_free(p);
 }
 
@@ -244,6 +258,7 @@ void vmproc_call_fd(struct vmproc *vm, const char *interface, const char *method
 
     p->reply = reply;
     p->user = user;
+    p->name = g_strdup(machine_name(vm->machine));
     if (fds != NULL)
         g_unix_fd_list_append(fds, fd, NULL); /* one that cannot be duplicated is missed by the process */
     g_dbus_connection_call_with_unix_fd_list(vm->connection, NULL, vm->node, interface, method, args, NULL,
@@ -269,5 +284,7 @@ bool vmproc_call_now(struct vmproc *vm, const char *method, GVariant *args, int 
     ret = g_dbus_connection_call_with_unix_fd_list_sync(vm->connection, NULL, vm->node,
                                                         API_PREFIX "IInternalSessionControl", method, call, NULL,
                                                         G_DBUS_CALL_FLAGS_NONE, 5000, fds, NULL, NULL, error);
+    if (ret == NULL && error != NULL)
+        say_ended(error, machine_name(vm->machine));
     return ret != NULL;
 }
