@@ -94,6 +94,7 @@ static void add_rtc(struct cfgm_node *config, const struct pc_settings *s, unsig
 
     (void)n;
     cfgm_set_integer(config, "UseUTC", s->rtc_utc);
+    cfgm_set_aside(config, "UseUTC"); /* a saved clock goes on as it is */
     cfgm_set_integer(config, "FloppyTypes", (s->floppy[0] ? 0x40u : 0u) | (s->floppy[1] ? 0x04u : 0u));
     for (unsigned k = 0, used = 0; k < 4 && used < 3; k++) {
         char key[] = "BootDevice0";

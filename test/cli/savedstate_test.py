@@ -112,14 +112,15 @@ def not_mutable(r):
 def kept(h):
     """What the state was made with does not change under it; the rest does, as VirtualBox has it."""
     disk, filters = disk_of(h), ("usbfilter", "add", "0", "--target", "a", "--name", "f", "--vendorid", "1234")
-    machine(h, "a", disk, "--nic2", "nat")
+    machine(h, "a", disk, "--nic2", "nat", "--rtc-use-utc", "on")
     h.ok("startvm", "a", "--type", "headless")
     h.ok("controlvm", "a", "savestate")
     with open(os.path.join(h.vms, "a", "a.vbox"), encoding="utf-8") as f:
         before = f.read()
     for words in (("--memory", "128"), ("--cpus", "2"), ("--ostype", "Debian_64"), ("--firmware", "efi"), ("--boot1", "dvd"), ("--vram", "9"), ("--pae", "off"),
                   ("--clipboard-mode", "bidirectional"), ("--nic1", "nat"), ("--nic2", "bridged"), ("--mac-address2", "080027000001"), ("--uart2", "0x2f8", "3"), ("--cpu-execution-cap", "50"),
-                  ("--snapshot-folder", "default"), ("--hardware-uuid", "00112233-4455-6677-8899-aabbccddeeff"), ("--tracing-enabled", "on")):
+                  ("--snapshot-folder", "default"), ("--hardware-uuid", "00112233-4455-6677-8899-aabbccddeeff"), ("--tracing-enabled", "on"),
+                  ("--teleporter", "on"), ("--rtc-use-utc", "on")):
         not_mutable(h("modifyvm", "a", *words))
     attach = ("storageattach", "a", "--storagectl", "IDE", "--port", "0", "--device", "0")
     for words in ((*attach, "--medium", "none"), ("storagectl", "a", "--name", "SATA", "--add", "sata"), ("storagectl", "a", "--name", "IDE", "--remove"),
@@ -129,14 +130,15 @@ def kept(h):
         same(f.read(), before)
     for words in (("--description", "d"), ("--groups", "/g"), ("--bridge-adapter2", "eth0"), ("--cable-connected2", "off"), ("--nic-promisc2", "allow-all"),
                   ("--vrde", "on"), ("--vrde-port", "5001"), ("--vrde-auth-type", "external"), ("--teleporter-port", "6000"), ("--uart-mode1", "disconnected"),
-                  ("--autostart-enabled", "on"), ("--default-frontend", "headless"), ("--recording", "on"), ("--audio-in", "on"), ("--natpf2", "r,tcp,,22,,22")):
+                  ("--autostart-enabled", "on"), ("--default-frontend", "headless"), ("--recording", "on"), ("--audio-in", "on"), ("--natpf2", "r,tcp,,22,,22"),
+                  ("--teleporter", "off"), ("--rtc-use-utc", "off")):  # cleared, not set
         h.ok("modifyvm", "a", *words)
     h.ok(*filters)
     h.ok("setextradata", "a", "k", "v")
     h.ok("guestproperty", "set", "a", "/k", "v")
     h.ok("bandwidthctl", "a", "add", "g", "--type", "network", "--limit", "1M")
     h.ok("modifyvm", "a", "--name", "other")
-    same(h.info("other")["VMState"], "saved")
+    same((h.info("other")["VMState"], h.info("other")["rtcuseutc"]), ("saved", "off"))
     h.ok("startvm", "other", "--type", "headless")
     h.ok("controlvm", "other", "poweroff")
 

@@ -18,6 +18,7 @@ static const struct {
     {"UartType", "16550A", "U16550A"},
     {"UartType", "16750", "U16750"},
     {"StorageControllerType", "AHCI", "IntelAhci"},
+    {"GraphicsControllerType", "None", "Null"},
     {"PointingHIDType", "USBMTScreenPlusPad", "USBMultiTouchScreenPlusPad"},
     {"NATProtocol", "0", "UDP"},
     {"NATProtocol", "1", "TCP"},
@@ -106,7 +107,8 @@ bool field_set(struct bus_call *call, const struct bus_property *row, GVariant *
     }
     if (f->kind == FIELD_STR && !is_valid(f, g_variant_get_string(val, NULL), error))
         return false;
-    if (!part_change(part, f->when, error))
+    const bool clears = f->kind == FIELD_BOOL && !g_variant_get_boolean(val);
+    if (!part_change(part, clears ? f->when | f->cleared_when : f->when, error))
         return false;
     char *at = (char *)part->base + f->offset;
     switch (f->kind) {

@@ -18,6 +18,7 @@ struct field {
     const char *empty;               /* FIELD_STR: what NULL reads as; set to it or "", it becomes NULL */
     bool (*valid)(const char *text); /* FIELD_STR: NULL: any; not asked about "" */
     unsigned when;                   /* PART_SAVED, PART_LIVE: it may change then, too */
+    unsigned cleared_when;           /* FIELD_BOOL: it may be made false then, too */
 };
 GVariant *field_get(const struct bus_call *call, const struct bus_property *row);
 bool field_set(struct bus_call *call, const struct bus_property *row, GVariant *val, GError **error);

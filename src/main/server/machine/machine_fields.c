@@ -122,12 +122,13 @@ static GVariant *get_clock(const struct bus_call *call, const struct bus_propert
 static bool set_clock(struct bus_call *call, const struct bus_property *row, GVariant *val, GError **error)
 {
     struct part *p = call->object;
+    const bool utc = g_variant_get_boolean(val);
 
     (void)row;
-    if (!part_change(p, 0, error))
+    if (!part_change(p, utc ? 0 : PART_ANY, error))
         return false;
-    p->s->hardware.clock = g_variant_get_boolean(val) ? CLOCK_UTC : CLOCK_LOCAL;
-    return true;
+    p->s->hardware.clock = utc ? CLOCK_UTC : CLOCK_LOCAL;
+    return part_changed(p, error);
 }
 
 static GVariant *get_apic_mode(const struct bus_call *call, const struct bus_property *row)
@@ -336,7 +337,7 @@ const struct bus_property machine_properties[] = {
     FIELD_E("ClipboardMode", M, HW(clipboard), sharing, "ClipboardMode", .when = PART_LIVE),
     FIELD_B("ClipboardFileTransfersEnabled", M, HW(clipboard_files), .when = PART_LIVE),
     FIELD_E("DnDMode", M, HW(drag_and_drop), sharing, "DnDMode", .when = PART_LIVE),
-    FIELD_B("TeleporterEnabled", M, teleporter.enabled),
+    FIELD_B("TeleporterEnabled", M, teleporter.enabled, .cleared_when = PART_ANY),
     FIELD_U("TeleporterPort", M, teleporter.port, 0, 65535, "teleporter port", "", .when = PART_SAVED),
     FIELD_T("TeleporterAddress", M, teleporter.address, NULL, .when = PART_SAVED),
     FIELD_B("TracingEnabled", M, debugging.tracing),
