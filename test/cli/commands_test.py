@@ -17,6 +17,9 @@ def global_options(h):
     r = h("nonsense")
     check(r.rc == 2 and r.err.endswith("VBoxManage: error: Invalid command 'nonsense'\n"), repr(r))
     check(h("help", "createvm").out.startswith("Usage - Create a new virtual machine:\n\n  VBoxManage createvm"), "help")
+    for words in (("natnetwork", "add", "--help"), ("cloud", "list", "-h"), ("modifyvm", "-?"), ("createvm", "--name", "m", "--help"), ("natnetwork", "--help")):
+        same(h.ok(*words), h.ok("help", words[0]))
+    same(h.ok("--dumpopts"), h.ok("help"))
     for name in h.ok("commands").split():
         check(f".SS {name}\n" in h.ok("--dump-man"), f"{name} is not in the manual page")
 

@@ -45,6 +45,14 @@ def clones(h):
     h.ok("createmedium", "--filename", os.path.join(h.top, "e.vdi"), "--size", "8")
     h.ok("clonemedium", raw, os.path.join(h.top, "e.vdi"), "--existing")
     qemu("compare", "-f", "raw", "-F", "vdi", raw, os.path.join(h.top, "e.vdi"))
+    large = os.path.join(h.top, "large.vdi")
+    h.ok("clonemedium", raw, large, "--format", "VDI", "--resize", "9", "--static")
+    with open(os.path.join(h.top, "padded.img"), "wb") as to, open(raw, "rb") as f:
+        to.write(f.read().ljust(9 << 20, b"\0"))
+    qemu("compare", "-f", "raw", "-F", "vdi", os.path.join(h.top, "padded.img"), large)
+    check("Format variant: fixed" in h.ok("showmediuminfo", large) and "Capacity:       9 MBytes" in h.ok("showmediuminfo", large), "--resize --static")
+    r = h("clonemedium", large, os.path.join(h.top, "small.vdi"), "--resize", "1")
+    check(r.rc == 1 and "error: " in r.err and not os.path.exists(os.path.join(h.top, "small.vdi")) and "small.vdi" not in h.ok("list", "hdds"), repr(r))
     for args, text in (((), "Mandatory UUID or input file parameter missing"), ((raw,), "Mandatory output file parameter missing"),
                        ((raw, "x", "--variant", "odd"), "Invalid medium variant 'odd'")):
         r = h("clonemedium", *args)
@@ -60,6 +68,7 @@ def convert(h):
     out = h.ok("convertfromraw", raw, vdi, "--format", "VDI", "--uuid", uuid)
     check(out == f'Converting from raw image file="{raw}" to file="{vdi}"...\nCreating dynamic image with size {size} bytes (6MB)...\n', out)
     check(f"UUID:           {uuid}\n" in h.ok("showmediuminfo", vdi), "--uuid")
+    check("Creating fixed image" in h.ok("convertdd", raw, os.path.join(h.top, "s.vdi"), "-static"), "-static")
     with open(raw, "rb") as f:
         process = h.popen("convertfromraw", "stdin", piped, str(size), "--format", "VMDK", stdin=f)
         out, err = process.communicate(timeout=60)

@@ -119,7 +119,7 @@ def words(h):
           'CurrentSnapshotNode="SnapshotName-1"\n', "machinereadable list")
     h.ok("snapshot", "m", "edit", "--current", "--name", "two", "--description", "d")
     check("      Name: two (UUID: " in h.ok("snapshot", "m", "list"), "edit --current")
-    h.ok("snapshot", "m", "edit", uuid, "--name", "first")
+    h.ok("snapshot", "m", "edit", uuid, "-newname", "first")
     check(h.ok("snapshot", "m", "showvminfo", "first", "--machinereadable").startswith('name="m"\n'), "showvminfo")
     check(m.chains().keys() and m.images() != m.images(next(m.root().iter(NS + "Snapshot"))), "the snapshot has the machine's image")
     r = h("snapshot", "m", "delete", "none")

@@ -20,11 +20,12 @@ static int said(GError *error)
     return rc;
 }
 
-enum { FORMAT = 1, VARIANT, UUID };
+enum { FORMAT = 1, VARIANT, UUID, STATIC };
 static const struct option convert_options[] = {
     {FORMAT, "--format|-format|-o", OPTION_TEXT, false, "VDI | VMDK | VHD", "Of the new image; default VDI"},
     {VARIANT, "--variant|-variant|-m", OPTION_TEXT, false, "Standard,Fixed,Split2G,Stream,ESX", "Layout"},
     {UUID, "--uuid|-u", OPTION_TEXT, false, "uuid", "UUID of the new image"},
+    {STATIC, "--static|-F", OPTION_NONE, false, NULL, NULL},
     {0},
 };
 
@@ -41,6 +42,7 @@ static int parse_conversion(struct cmd *c, struct conversion *n)
         case FORMAT: n->format = v.text; break;
         case VARIANT: n->variant = v.text; break;
         case UUID: n->uuid = v.text; break;
+        case STATIC: n->variant = "Fixed"; break;
         case CMD_WORD: {
             const char **to = n->from == NULL ? &n->from : n->to == NULL ? &n->to : &n->bytes;
             if (*to != NULL)

@@ -78,11 +78,11 @@ void info_vrde(const struct info *i)
     const bool channel = is_true(vrde_property(i, "VideoChannel/Enabled"));
     const char *quality = vrde_property(i, "VideoChannel/Quality");
     ports = *ports != '\0' ? ports : "3389";
-    address = *address != '\0' ? address : "0.0.0.0";
     if (!i->machine_readable) {
         printf("%-28s enabled (Address %s, Ports %s, MultiConn: %s, ReuseSingleConn: %s, Authentication type: %s)\n",
-               "VRDE:", address, ports, on_off(field_bool(i, "VRDEAllowMultiConnection")),
-               on_off(field_bool(i, "VRDEReuseSingleConnection")), auth);
+               "VRDE:", *address != '\0' ? address : "0.0.0.0", ports,
+               on_off(field_bool(i, "VRDEAllowMultiConnection")), on_off(field_bool(i, "VRDEReuseSingleConnection")),
+               auth);
         printf("%-28s %s%s%s\n", "Video redirection:", channel ? "enabled (Quality " : "disabled",
                channel ? quality : "", channel ? ")" : "");
         show_vrde_properties(i);

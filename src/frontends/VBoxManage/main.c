@@ -79,7 +79,6 @@ static int list_commands(void)
 
 static int run_command(const char *name, int argc, char **argv, bool details)
 {
-    static const char *const help_words[] = {"--help", "-h", "-?", "-help", NULL};
     const struct command *command = command_find(name);
 
     if (command == NULL) {
@@ -88,14 +87,14 @@ static int run_command(const char *name, int argc, char **argv, bool details)
         return RC_SYNTAX;
     }
     struct cmd c = {.command = command, .argv = argv, .argc = argc, .details = details};
-    if (argc > 0 && is_one_of(argv[0], help_words)) {
+    if (argc > 0 && is_one_of(argv[0], cmd_help_words)) {
         usage_print(command, stdout);
         return RC_OK;
     }
     int rc = command->run(&c);
     cmd_unlock(&c);
     client_free(c.client);
-    return rc;
+    return c.helped ? RC_OK : rc;
 }
 
 struct global {
@@ -122,6 +121,8 @@ static int global_options(int argc, char **argv, struct global *g)
             return list_commands();
         if (strcmp(arg, "--dump-build-type") == 0)
             return puts("release"), RC_OK;
+        if (strcmp(arg, "--dumpopts") == 0 || strcmp(arg, "-dumpopts") == 0)
+            return usage_all(stdout), RC_OK;
         if (strcmp(arg, "--dump-man") == 0)
             return usage_man(stdout), RC_OK;
         if (strcmp(arg, "--dump-completion") == 0)

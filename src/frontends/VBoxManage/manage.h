@@ -54,6 +54,8 @@ struct value {
 #define CMD_END   0
 #define CMD_WORD  (-1)
 #define CMD_ERROR (-2) /* said already: return RC_SYNTAX */
+/** Options that ask for a command's usage, wherever they stand; end NULL. */
+extern const char *const cmd_help_words[];
 
 struct cmd {
     const struct command *command;
@@ -62,6 +64,7 @@ struct cmd {
     int argc, at;
     bool words_only; /* after "--" */
     bool json, details;
+    bool helped;           /* the usage was asked for and printed: the command ends well */
     char *session_machine; /* cmd_lock() */
 };
 

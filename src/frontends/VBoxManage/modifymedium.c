@@ -163,16 +163,19 @@ const struct command modifymedium_command = {
 
 /* ---- clonemedium ---- */
 
-enum { FORMAT = 1, VARIANT, EXISTING };
+enum { FORMAT = 1, VARIANT, EXISTING, CLONE_RESIZE, STATIC };
 static const struct option clone_options[] = {
     {FORMAT, "--format|-format|-o", OPTION_TEXT, false, "VDI | VMDK | VHD | RAW", "Of the copy; default the source's"},
     {VARIANT, "--variant|-variant|-m", OPTION_TEXT, false, "Standard,Fixed,Split2G,Stream,ESX", "Layout"},
     {EXISTING, "--existing|-E", OPTION_NONE, false, NULL, "The target is there; its contents are given up"},
+    {CLONE_RESIZE, "--resize|-r", OPTION_U64, false, "megabytes", "Size of the copy in MB; default the source's"},
+    {STATIC, "--static|-F", OPTION_NONE, false, NULL, NULL},
     {0},
 };
 
 struct copy {
     const char *kind, *from, *to, *format, *variant;
+    guint64 bytes; /* 0: as large as the source */
     bool existing;
 };
 
@@ -186,6 +189,12 @@ static int parse_copy(struct cmd *c, struct copy *k)
         case FORMAT: k->format = v.text; break;
         case VARIANT: k->variant = v.text; break;
         case EXISTING: k->existing = true; break;
+        case STATIC: k->variant = "Fixed"; break;
+        case CLONE_RESIZE:
+            if (v.number == 0 || v.number > G_MAXINT64 >> 20)
+                return cmd_syntax(c, "Invalid value '%s' for option '--resize': a number of megabytes", v.text);
+            k->bytes = v.number << 20;
+            break;
         case CMD_WORD:
             if (k->from == NULL && medium_kind(v.text) != NULL && c->argc - c->at >= 2)
                 k->kind = medium_kind(v.text);
@@ -216,6 +225,25 @@ static char *copy_target(struct cmd *c, const struct copy *k, const char *format
     return medium;
 }
 
+/* The copy, as large as it is to be; a new one goes again if it cannot be made so. */
+static bool copy_to(struct cmd *c, const struct copy *k, const char *from, const char *to, const char **variant)
+{
+    char *progress = NULL;
+
+    if (!progressed(c, TRY(c, imedium_clone_to(c->client, from, to, variant, "/", &progress, &error)), &progress)) {
+        if (!k->existing)
+            medium_forget_new(c, to);
+        return false;
+    }
+    progress = NULL;
+    if (k->bytes == 0 || progressed(c, TRY(c, imedium_resize(c->client, to, k->bytes, &progress, &error)), &progress))
+        return true;
+    progress = NULL;
+    if (!k->existing && imedium_delete_storage(c->client, to, &progress, NULL))
+        progressed(c, true, &progress);
+    return false;
+}
+
 static int clonemedium(struct cmd *c)
 {
     struct copy k = {0};
@@ -233,13 +261,7 @@ static int clonemedium(struct cmd *c)
     g_autofree char *to = copy_target(c, &k, k.format != NULL ? k.format : dict_str(source, "Format"));
     if (to == NULL)
         return RC_FAILURE;
-    char *progress = NULL;
-    if (!progressed(c, TRY(c, imedium_clone_to(c->client, from, to, variant, "/", &progress, &error)), &progress)) {
-        if (!k.existing)
-            medium_forget_new(c, to);
-        return RC_FAILURE;
-    }
-    g_autoptr(GVariant) d = cmd_describe(c, to, "IMedium");
+    g_autoptr(GVariant) d = copy_to(c, &k, from, to, variant) ? cmd_describe(c, to, "IMedium") : NULL;
     if (d == NULL)
         return RC_FAILURE;
     printf("Clone medium created in format '%s'. UUID: %s\n", dict_str(d, "Format"), dict_str(d, "Id"));

@@ -9,6 +9,8 @@
 
 #include "frontends/VBoxManage/manage.h"
 
+const char *const cmd_help_words[] = {"--help", "-h", "-?", "-help", NULL};
+
 bool parse_on_off(const char *text, bool *ret)
 {
     static const char *const on[] = {"on", "enable", "enabled", "yes", "true", "1", NULL};
@@ -91,6 +93,11 @@ static int option(struct cmd *c, const char *arg, struct value *v)
             return CMD_ERROR;
         }
         return convert(c, o, v);
+    }
+    if (g_strv_contains(cmd_help_words, arg)) {
+        usage_print(c->command, stdout);
+        c->helped = true;
+        return CMD_ERROR;
     }
     cmd_syntax(c, "Unknown option: %s", arg);
     return CMD_ERROR;

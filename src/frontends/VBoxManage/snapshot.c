@@ -11,7 +11,7 @@ static const struct option options[] = {
     {LIVE, "--live|-l", OPTION_NONE, false, NULL, "Accepted: a running machine always goes on by itself"},
     {PAUSE, "--pause|-p", OPTION_NONE, false, NULL, "Accepted"},
     {UNIQUE, "--uniquename|-u", OPTION_TEXT, false, "Number,Timestamp,Space,Force", "What is appended to a name taken"},
-    {NAME, "--name|-n", OPTION_TEXT, false, "name", "New name"},
+    {NAME, "--name|-n|--newname", OPTION_TEXT, false, "name", "New name"},
     {CURRENT, "--current|-c", OPTION_NONE, false, NULL, "The current snapshot"},
     {DETAILS, "--details|-D", OPTION_NONE, false, NULL, "All of each snapshot"},
     {MACHINE_READABLE, "--machinereadable|-M|--machine-readable", OPTION_NONE, false, NULL, "KEY=\"VALUE\" lines"},
