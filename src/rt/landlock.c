@@ -11,11 +11,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "rt/sandbox_int.h"
@@ -42,6 +44,7 @@ struct ruleset_attr {
 /* What signal handlers reach. */
 static int ruleset_fd;
 static _Atomic unsigned restricted, refused;
+static sem_t answered;
 
 static int restrict_this_thread(void)
 {
@@ -56,21 +59,30 @@ static void on_signal(int sig)
 
     (void)sig;
     atomic_fetch_add(restrict_this_thread() ? &refused : &restricted, 1);
+    sem_post(&answered);
     errno = before;
+}
+
+/* Whether a thread answers within a millisecond. */
+static bool wait_answer(void)
+{
+    struct timespec end;
+
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_nsec += 1000000;
+    end.tv_sec += end.tv_nsec / 1000000000;
+    end.tv_nsec %= 1000000000;
+    return sem_timedwait(&answered, &end) == 0;
 }
 
 /* Until the thread has answered or is gone. */
 static int restrict_thread(pid_t tid, int sig)
 {
-    unsigned before = atomic_load(&restricted) + atomic_load(&refused);
-
     if (syscall(SYS_tgkill, getpid(), tid, sig))
         return errno == ESRCH ? 0 : errno;
-    for (unsigned n = 0; n < THREAD_TRIES; n++) {
-        if (atomic_load(&restricted) + atomic_load(&refused) != before || syscall(SYS_tgkill, getpid(), tid, 0))
+    for (unsigned n = 0; n < THREAD_TRIES; n++)
+        if (wait_answer() || syscall(SYS_tgkill, getpid(), tid, 0))
             return 0;
-        g_usleep(1000);
-    }
     return ETIMEDOUT;
 }
 
@@ -102,6 +114,8 @@ static int restrict_all(void)
     int sig = SIGRTMAX - 1, rc;
     unsigned fresh = 1;
 
+    if (sem_init(&answered, 0, 0))
+        return errno;
     sigemptyset(&ours.sa_mask);
     g_hash_table_add(known, GINT_TO_POINTER(syscall(SYS_gettid)));
     if (sigaction(sig, &ours, &before))

@@ -133,14 +133,37 @@ static bool write_trailer(struct ssm_out *out, GError **error)
                : (fio_error(error, VERR_WRITE_ERROR, "Cannot write the saved state '%s'", out->path), false);
 }
 
+static gpointer closing_thread(gpointer fd)
+{
+    fio_close(fio_system(), GPOINTER_TO_INT(fd));
+    return NULL;
+}
+
+/* Gives an older state's space back, which takes a file system as long as writing it did: nobody waits for that. */
+static void let_go(const struct fio *io, int old_fd)
+{
+    GThread *thread =
+        io->kernel && old_fd >= 0 ? g_thread_try_new("forget", closing_thread, GINT_TO_POINTER(old_fd), NULL) : NULL;
+
+    if (thread)
+        g_thread_unref(thread);
+    else
+        fio_close(io, old_fd);
+}
+
 static int publish(struct ssm_out *out) /* inv 1 */
 {
     g_autofree char *dir = g_path_get_dirname(out->path);
-    int rc = fio_sync(out->io, out->fd);
+    int rc = fio_sync(out->io, out->fd), old_fd = -1;
 
+    if (rc)
+        return rc;
+    (void)fio_open(out->io, out->path, O_RDONLY, 0, &old_fd); /* held: renaming over it does not free it yet */
+    rc = status_from_errno(out->io->rename(out->io->ctx, out->new_path, out->path));
     if (rc == 0)
-        rc = status_from_errno(out->io->rename(out->io->ctx, out->new_path, out->path));
-    return rc ? rc : status_from_errno(out->io->dir_sync(out->io->ctx, dir));
+        rc = status_from_errno(out->io->dir_sync(out->io->ctx, dir));
+    let_go(out->io, old_fd);
+    return rc;
 }
 
 bool ssm_out_commit(struct ssm_out *out, GError **error)

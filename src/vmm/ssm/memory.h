@@ -3,8 +3,9 @@
  *
  * Saving: all processors pack, the caller writes. A chunk of zeros has no unit, and what the memory file has no pages
  * for is not even looked at.
- * Loading: ssm_fill_unit() notes where each chunk's unit is; then the machine may run at once. Threads fill the memory
- * from its start; whoever needs a chunk that is not there yet fetches it first (ssm_fill_need()).
+ * Loading: ssm_fill_unit() notes where each chunk's unit is; then the machine may run at once: whoever needs a chunk
+ * that is not there yet fetches it first (ssm_fill_need()). Threads fill the memory from its start once the machine
+ * runs.
  */
 #ifndef VMM_SSM_MEMORY_H
 #define VMM_SSM_MEMORY_H
@@ -32,10 +33,12 @@ struct ssm_fill *ssm_fill_new(void *base, uint64_t bytes);
 /** ssm_fill_unit() - takes note of a unit written by ssm_out_memory(), payload not read. */
 bool ssm_fill_unit(struct ssm_fill *f, const struct ssm_unit *unit, GError **error);
 /**
- * ssm_fill_start() - begins to fill; @in belongs to @f from here on.
- * @done: from one of the threads when all is there, or the first chunk could not be read (@why; it reads zero then).
+ * ssm_fill_start() - from here on chunks are fetched when they are needed; @in belongs to @f.
+ * @done: from any thread when all is there, or the first chunk could not be read (@why; it reads zero then).
  */
 void ssm_fill_start(struct ssm_fill *f, struct ssm_in *in, void (*done)(void *user, const char *why), void *user);
+/** ssm_fill_rest() - begins to fetch what nobody has needed yet; again is fine. The thread that starts and waits. */
+void ssm_fill_rest(struct ssm_fill *f);
 /** ssm_fill_need() - the chunk with byte @off is there when this returns. Any thread. */
 void ssm_fill_need(struct ssm_fill *f, uint64_t off);
 /** ssm_fill_wait() - until everything is there. */

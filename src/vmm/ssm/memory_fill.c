@@ -139,10 +139,14 @@ void ssm_fill_start(struct ssm_fill *f, struct ssm_in *in, void (*done)(void *us
     f->in = in;
     f->done = done;
     f->user = user;
-    if (!atomic_load(&f->left)) {
+    if (!atomic_load(&f->left))
         tell(f, NULL);
+}
+
+void ssm_fill_rest(struct ssm_fill *f)
+{
+    if (f->threads || !atomic_load(&f->left))
         return;
-    }
     f->threads = MIN(g_get_num_processors(), THREADS_MAX);
     for (unsigned i = 0; i < f->threads; i++)
         f->thread[i] = g_thread_new("fill", filling_thread, f);
@@ -173,6 +177,7 @@ void ssm_fill_need(struct ssm_fill *f, uint64_t off)
 
 void ssm_fill_wait(struct ssm_fill *f)
 {
+    ssm_fill_rest(f);
     for (uint32_t n = 0; n < f->chunks; n++)
         wait_present(f, n);
 }

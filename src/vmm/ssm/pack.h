@@ -1,6 +1,6 @@
 /*
- * pack.h - one chunk of memory, packed: which of its pages are not zero, and those pages, compressed if that saves an
- * eighth.
+ * pack.h - one chunk of memory, packed: which of its pages are not zero, and those pages, compressed if that saves a
+ * quarter.
  */
 #ifndef VMM_SSM_PACK_H
 #define VMM_SSM_PACK_H

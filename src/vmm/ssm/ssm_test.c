@@ -495,6 +495,8 @@ static void test_need(void)
 
         g_assert_cmpint(read_units(in, n.fill, NULL), ==, 1);
         ssm_fill_start(n.fill, in, filled, &why);
+        if (round % 2)
+            ssm_fill_rest(n.fill);
         for (unsigned i = 0; i < G_N_ELEMENTS(thread); i++)
             thread[i] = g_thread_new("needs", needing_thread, &n);
         for (unsigned i = 0; i < G_N_ELEMENTS(thread); i++)

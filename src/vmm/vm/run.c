@@ -7,6 +7,7 @@
 #include "vmm/iem/iem.h"
 #include "vmm/raw/raw.h"
 #include "vmm/rem/rem.h"
+#include "vmm/ssm/memory.h"
 #include "vmm/vm/vm_int.h"
 
 /* ---- state ---- */
@@ -171,10 +172,13 @@ static void do_resume(struct vm *vm)
     pdm_resume(vm->pdm);
     tm_resume(vm->tm);
     vm_set_state(vm, VM_RUNNING);
-    if (vm->fill_why != NULL)
+    if (vm->fill_why != NULL) {
         do_guru(vm, 0, vm->fill_why);
-    else
-        vm_start_cpus(vm);
+        return;
+    }
+    vm_start_cpus(vm);
+    if (vm->fill != NULL)
+        ssm_fill_rest(vm->fill); /* last: it would only be in the way of what runs */
 }
 
 /* RAM of a saved state is all there, or (@why) never will be. */
