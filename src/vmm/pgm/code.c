@@ -5,15 +5,17 @@
  *   watch   a bit per chunk. Set by pgm_code_watch(), cleared by the store that hits the chunk: the owners of the code
  *           see the new generation and watch again when they read again.
  *   gen     what cached code is compared with.
- *   grant   how often direct writing became possible; synced: the grant, plus one, that a finished synchronisation
- *           covered. synced == grant + 1 means nobody can write directly.
+ *   grant   odd: direct writing became possible since the last synchronisation began; that makes it even again. synced:
+ *           what it was then, plus one, stored when the synchronisation is over. synced == grant + 1 means nobody can
+ *           write directly.
  *   busy    stores between clearing watch and increasing gen.
  * Why it is right (all operations sequentially consistent, and a store is followed by a full fence before watch is
  * read):
  *   - Watch against a slow store: either the store sees the bit, or the watcher reads the bytes after the store.
  *   - Watch against a grant (Dekker): grant is raised before watch is read a last time, watch is set before grant is
  *     read; one of them sees the other. If the grant wins, the watcher synchronises.
- *   - A synchronisation that began before a later grant stores a value that cannot equal that grant plus one.
+ *   - A synchronisation that began before a later grant, even one of somebody it was waiting for, stores a value that
+ *     cannot equal that grant plus one.
  *   - The generation handed to the watcher is older than its watch: a store that clears the watch again before the
  *     watcher got to read is not missed.
  *   - Two stores to one chunk: the second finds the bit cleared, but busy raised (or gen raised already), and raises
@@ -73,8 +75,8 @@ bool pgm_code_grant(struct page_state *page)
     if (atomic_load(&page->watch) != 0)
         return false;
     grant = atomic_load(&page->grant);
-    if (atomic_load(&page->synced) == grant + 1)
-        atomic_compare_exchange_strong(&page->grant, &grant, grant + 1);
+    while ((grant & 1) == 0 && !atomic_compare_exchange_weak(&page->grant, &grant, grant + 1))
+        ;
     return atomic_load(&page->watch) == 0;
 }
 
@@ -101,6 +103,16 @@ static struct page_state *page_at(struct pgm *pgm, unsigned view, uint64_t gpa)
     return &p.range->pages[p.off >> PGM_PAGE_SHIFT];
 }
 
+static uint32_t begin_sync(struct page_state *page)
+{
+    uint32_t grant = atomic_load(&page->grant);
+
+    while (grant & 1)
+        if (atomic_compare_exchange_weak(&page->grant, &grant, grant + 1))
+            grant++;
+    return grant;
+}
+
 _Atomic uint32_t *pgm_code_watch(struct pgm *pgm, uint64_t gpa, unsigned bytes, uint32_t *ret_gen)
 {
     struct page_state *page = page_at(pgm, VIEW_READ, gpa);
@@ -115,6 +127,7 @@ _Atomic uint32_t *pgm_code_watch(struct pgm *pgm, uint64_t gpa, unsigned bytes, 
     grant = atomic_load(&page->grant);
     if (atomic_load(&page->synced) != grant + 1) {
         atomic_fetch_add_explicit(&pgm->stat_code_syncs, 1, memory_order_relaxed);
+        grant = begin_sync(page);
         if (pgm->sync)
             pgm->sync(pgm->sync_user, pgm_a20_apply(pgm, gpa) & PAGE_MASK);
         atomic_store(&page->synced, grant + 1);

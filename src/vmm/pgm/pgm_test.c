@@ -261,6 +261,36 @@ static void test_watch(void)
     pgm_free(pgm);
 }
 
+/* A vCPU that has answered, while the watcher still waits for another: its store takes the watch away, its next one
+ * goes to the page directly. */
+static void answered_and_stored(void *user, uint64_t gpa)
+{
+    struct pgm_page page;
+
+    pgm_phys_write_n(user, gpa, 1, 4);
+    pgm_page_get(user, gpa, true, &page);
+    g_assert_true(page.write_direct);
+}
+
+static void test_watch_raced(void)
+{
+    struct pgm *pgm = pgm_new(4 * MIB, 3 * GIB, NULL);
+    struct mmio_log l = {0};
+    struct pgm_page page;
+    uint32_t before;
+
+    pgm_page_get(pgm, 0x5000, true, &page);
+    pgm_sync_callback(pgm, answered_and_stored, pgm);
+    _Atomic uint32_t *gen = pgm_code_watch(pgm, 0x5000, 4, &before);
+    g_assert_cmpuint(*gen, !=, before);
+    pgm_sync_callback(pgm, count_sync, &l);
+    pgm_code_watch(pgm, 0x5000, 4, &before);
+    g_assert_cmpuint(l.syncs, ==, 1); /* somebody can write directly */
+    g_assert_true(pgm_code_watch(pgm, 0x5000, 4, &before) == gen);
+    g_assert_cmpuint(l.syncs, ==, 1);
+    pgm_free(pgm);
+}
+
 /* A driver's store by the host's address: only RAM has one, and what was told of it reaches watches and dirty bits. */
 static void test_direct(void)
 {
@@ -413,6 +443,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pgm/a20", test_a20);
     g_test_add_func("/pgm/cmpxchg", test_cmpxchg);
     g_test_add_func("/pgm/watch", test_watch);
+    g_test_add_func("/pgm/watch-raced", test_watch_raced);
     g_test_add_func("/pgm/direct", test_direct);
     g_test_add_func("/pgm/watch-shadow", test_watch_shadow);
     g_test_add_func("/pgm/dirty", test_dirty);
