@@ -156,17 +156,19 @@ static void read_instruction(struct x86_dec *d)
     d->insn->cond = d->insn->opcode & 15;
     d->insn->opsize = operand_size(d, row->rules);
     read_form(d, row);
-    for (unsigned i = 0; i < 4 && opnd[i]; i++)
-        x86_read_operand(d, opnd[i], row->access >> (2 * i) & 3);
+    x86_read_operands(d, opnd, row->access);
     if (d->status == 0 && !is_legal(d, row))
         d->status = X86_INVALID;
 }
 
 int x86_decode(const uint8_t *bytes, size_t size, enum x86_mode mode, struct x86_insn *ret)
 {
-    static const struct x86_insn blank = {
-        .seg_override = X86_SREG_NONE, .base = X86_REG_NONE, .index = X86_REG_NONE, .seg = X86_DS};
-    struct x86_dec d = {.insn = ret, .bytes = bytes, .size = size};
+    static const struct x86_insn blank = {.seg_override = X86_SREG_NONE,
+                                          .base = X86_REG_NONE,
+                                          .index = X86_REG_NONE,
+                                          .seg = X86_DS,
+                                          .memory = X86_NO_MEMORY};
+    struct x86_dec d = {.insn = ret, .bytes = bytes, .size = size, .limit = size < X86_MAX_LEN ? size : X86_MAX_LEN};
 
     *ret = blank;
     ret->mode = (uint8_t)mode;

@@ -14,10 +14,12 @@
 struct x86_dec {
     struct x86_insn *insn; /* the caller's */
     const uint8_t *bytes;
-    size_t size;   /* readable at bytes */
-    int status;    /* 0, or the negative result; DEC_SHORT = bytes ran out */
-    uint8_t pos;   /* bytes consumed */
-    bool prefix66; /* operand-size prefix seen and not (yet) taken as mandatory */
+    size_t size;          /* readable at bytes */
+    size_t limit;         /* ... and allowed */
+    int status;           /* 0, or the negative result; DEC_SHORT = bytes ran out */
+    const uint8_t *sizes; /* decode_operand.c */
+    uint8_t pos;          /* bytes consumed */
+    bool prefix66;        /* operand-size prefix seen and not (yet) taken as mandatory */
     bool prefix67;
     uint8_t vex_raw;  /* c4 or c5: a VEX prefix was read */
     uint8_t vex_l;    /* VEX.L */
@@ -32,7 +34,7 @@ enum { DEC_SHORT = -100 };
 /* The next byte(s); little-endian, zero-extended. */
 static inline uint8_t x86_next(struct x86_dec *d)
 {
-    if (d->pos < d->size && d->pos < X86_MAX_LEN)
+    if (d->pos < d->limit)
         return d->bytes[d->pos++];
     if (d->status == 0)
         d->status = d->pos >= X86_MAX_LEN ? X86_TOO_LONG : DEC_SHORT;
@@ -77,7 +79,7 @@ void x86_read_modrm(struct x86_dec *d);
 /** SIB and displacement of a memory form. @vsib: the index is a vector register. */
 void x86_read_memory(struct x86_dec *d, bool vsib);
 
-/** One operand, immediates included, by its letter; @access: X86_OPF_READ/WRITE. Does nothing for letter 0. */
-void x86_read_operand(struct x86_dec *d, uint8_t letter, uint8_t access);
+/** The operands, immediates included, by their letters; @access: X86_OPF_READ/WRITE, two bits each. */
+void x86_read_operands(struct x86_dec *d, const uint8_t letters[4], unsigned access);
 
 #endif

@@ -70,7 +70,7 @@ static bool is_vex(struct x86_dec *d)
 {
     if (d->insn->mode == X86_MODE_64)
         return true;
-    if (d->pos >= d->size || d->pos >= X86_MAX_LEN) {
+    if (d->pos >= d->limit) {
         x86_next(d); /* notes what is missing */
         return false;
     }

@@ -12,27 +12,17 @@
 
 enum x86_field x86_operand_field(const struct x86_insn *i, unsigned n)
 {
+    static const uint8_t fields[HOW_XMM0 + 1] = {
+        [HOW_G] = X86_FIELD_REG, [HOW_P] = X86_FIELD_REG, [HOW_V] = X86_FIELD_REG,  [HOW_E] = X86_FIELD_RM,
+        [HOW_R] = X86_FIELD_RM,  [HOW_Q] = X86_FIELD_RM,  [HOW_N] = X86_FIELD_RM,   [HOW_W] = X86_FIELD_RM,
+        [HOW_U] = X86_FIELD_RM,  [HOW_Z] = X86_FIELD_RM,  [HOW_B] = X86_FIELD_VVVV, [HOW_H] = X86_FIELD_VVVV};
     uint8_t letter = i->row->opnd[n], kind = i->op[n].kind;
 
     if (kind == X86_OP_MEM || kind == X86_OP_IMM || (i->op[n].flags & X86_OPF_IMPLICIT))
         return X86_FIELD_NONE;
     if (i->row->opnd[0] == 0) /* the operands are the group's */
         return i->vex ? (n == 0 ? X86_FIELD_VVVV : X86_FIELD_RM) : n == 0 ? X86_FIELD_RM : X86_FIELD_NONE;
-    switch (x86_letters[letter].how) {
-    case HOW_G:
-    case HOW_P:
-    case HOW_V: return X86_FIELD_REG;
-    case HOW_E:
-    case HOW_R:
-    case HOW_Q:
-    case HOW_N:
-    case HOW_W:
-    case HOW_U:
-    case HOW_Z: return X86_FIELD_RM;
-    case HOW_B:
-    case HOW_H: return X86_FIELD_VVVV;
-    default: return X86_FIELD_NONE;
-    }
+    return (enum x86_field)fields[x86_letters[letter].how];
 }
 
 unsigned x86_immediate_bytes(const struct x86_insn *i)
@@ -80,23 +70,28 @@ static bool high_byte(const struct x86_insn *i)
 
 uint8_t *x86_put_memory(uint8_t *out, unsigned reg, const struct x86_place *p)
 {
-    unsigned field = (reg & 7) << 3, base = p->base & 7;
-    bool sib = p->index != X86_REG_NONE || base == 4 || p->base == X86_REG_NONE;
-    unsigned mod = p->base == X86_REG_NONE ? 0 : p->disp == 0 && base != 5 ? 0 : p->disp == (int8_t)p->disp ? 1 : 2;
+    static const uint8_t scales[9] = {[2] = 1 << 6, [4] = 2 << 6, [8] = 3 << 6};
+    unsigned field = (reg & 7) << 3, base = p->base & 7, mod;
 
-    *out++ = (uint8_t)(mod << 6 | field | (sib ? 4u : base));
-    if (sib) {
-        unsigned scale = p->scale == 8 ? 3 : p->scale == 4 ? 2 : p->scale == 2 ? 1 : 0;
-        unsigned index = p->index == X86_REG_NONE ? 4u : p->index & 7u;
-        *out++ = (uint8_t)(scale << 6 | index << 3 | (p->base == X86_REG_NONE ? 5u : base));
-    }
-    if (mod == 1) {
-        *out++ = (uint8_t)p->disp;
-    } else if (mod == 2 || p->base == X86_REG_NONE) {
+    if (p->base == X86_REG_NONE) {
+        *out++ = (uint8_t)(field | 4u);
+        *out++ = (uint8_t)(p->index == X86_REG_NONE ? 0x25u : scales[p->scale] | (p->index & 7u) << 3 | 5u);
         memcpy(out, &p->disp, 4);
-        out += 4;
+        return out + 4;
     }
-    return out;
+    mod = p->disp == 0 && base != 5 ? 0 : p->disp == (int8_t)p->disp ? 0x40 : 0x80;
+    if (p->index != X86_REG_NONE) {
+        *out++ = (uint8_t)(mod | field | 4u);
+        *out++ = (uint8_t)(scales[p->scale] | (p->index & 7u) << 3 | base);
+    } else {
+        *out++ = (uint8_t)(mod | field | base);
+        if (base == 4)
+            *out++ = 0x24;
+    }
+    if (mod == 0)
+        return out;
+    memcpy(out, &p->disp, 4); /* X86_ENCODE_MAX has room */
+    return out + (mod == 0x40 ? 1 : 4);
 }
 
 /* The encoding of this instruction: opcode byte and whether it has ModRM, after the twins of encode.h. */
@@ -162,7 +157,6 @@ static uint8_t *put_legacy(uint8_t *out, const struct x86_insn *i, const struct 
     static const uint8_t escape[4][2] = {{0}, {0x0f}, {0x0f, 0x38}, {0x0f, 0x3a}};
     bool index = p->memory && p->index != X86_REG_NONE && p->index >= 8;
     unsigned rex = (i->rex & 8u) | (reg >= 8 ? 4u : 0u) | (index ? 2u : 0u) | (rm >= 8 ? 1u : 0u);
-    bool high = high_byte(i);
 
     if (i->lock)
         *out++ = 0xf0;
@@ -170,7 +164,7 @@ static uint8_t *put_legacy(uint8_t *out, const struct x86_insn *i, const struct 
         *out++ = 0x66;
     if (i->pp != 0)
         *out++ = i->pp;
-    if ((rex || i->rex) && high)
+    if ((rex || i->rex) && high_byte(i))
         return NULL;
     if (rex || i->rex)
         *out++ = (uint8_t)(0x40 | rex);
@@ -180,6 +174,8 @@ static uint8_t *put_legacy(uint8_t *out, const struct x86_insn *i, const struct 
 
 static uint8_t *put_immediates(uint8_t *out, const struct x86_insn *i)
 {
+    if (!(i->kinds & 1u << X86_OP_IMM) && i->nops < 4)
+        return out;
     for (unsigned n = 0; n < i->nops; n++) {
         if (i->op[n].kind == X86_OP_IMM && !(i->op[n].flags & X86_OPF_IMPLICIT)) {
             unsigned bytes = x86_immediate_bytes(i);

@@ -147,10 +147,13 @@ struct x86_insn {
     uint8_t vsib; /* gathers: bytes of the index register, 16 or 32; else 0 */
     uint8_t seg_override; /* enum x86_sreg or X86_SREG_NONE; string instructions and XLAT need it */
     uint8_t feature;      /* enum x86_feature: CPUID bit this form needs, else #UD (but see X86_RULE_OLDER) */
+    uint8_t memory;       /* number of the operand that is X86_OP_MEM, or X86_NO_MEMORY */
+    uint16_t kinds;       /* of operands there are: bits 1 << enum x86_opkind */
     int64_t disp;         /* displacement, sign-extended; moffs for A0h-A3h */
     uint64_t imm[2];
 };
-#define X86_BASE_RIP 0x10
+#define X86_BASE_RIP  0x10
+#define X86_NO_MEMORY 0xff
 
 /** Results of x86_decode() that are not a length. */
 enum { X86_NEED_MORE = 0, X86_INVALID = -1, X86_TOO_LONG = -2 };

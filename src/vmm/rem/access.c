@@ -28,29 +28,29 @@ enum { ID_RIP, ID_ABSOLUTE, ID_NONE, ID_FIRST };
 
 /* What it was, and how far it has moved since. */
 struct value {
-    uint16_t id;
-    int64_t add;
+    uint32_t id;
+    int32_t add;
 };
 
 struct access {
-    uint16_t base, index;
-    uint8_t scale, bytes;
-    bool read, write;
+    uint64_t thing; /* what the address is but for a constant: thing_of() */
     int64_t at;
-    unsigned cost; /* of a probe of its own */
+    uint8_t bytes;
+    bool read, write, fixed;
+    uint8_t cost; /* of a probe of its own */
 };
 
 struct open {
-    struct access first;
+    uint64_t thing; /* CLOSED: nothing joins any more */
     struct rem_group g;
     unsigned branches, cost;
-    bool closed;
 };
+#define CLOSED UINT64_MAX
 
 struct scan {
     const struct rem_tr *t;
     struct value reg[16];
-    uint16_t ids;
+    uint32_t ids;
     unsigned branches, opens;
     struct open open[OPEN_MAX];
     uint8_t of[CSAM_RUN_MAX]; /* open's number, or 0xff */
@@ -69,6 +69,17 @@ static void lose_all(struct scan *s)
 }
 
 /* ---- what an instruction touches ---- */
+
+/* Of a run's registers, each lost and found a few times: names are small. */
+static uint64_t thing_of(uint32_t base, uint32_t index, unsigned scale)
+{
+    return base | (uint64_t)index << 28 | (uint64_t)scale << 56;
+}
+
+static bool fixed(uint32_t base)
+{
+    return base == ID_RIP || base == ID_ABSOLUTE;
+}
 
 static bool explicit_access(const struct scan *s, const struct x86_insn *i, struct access *ret)
 {
@@ -89,13 +100,12 @@ static bool explicit_access(const struct scan *s, const struct x86_insn *i, stru
     if (base.id == ID_NONE && index.id == ID_NONE)
         base.id = ID_ABSOLUTE;
     bool natural = m->bytes == 1 || m->bytes == 2 || m->bytes == 4 || m->bytes == 8;
-    *ret = (struct access){.base = base.id,
-                           .index = index.id,
-                           .scale = index.id == ID_NONE ? 1 : i->scale,
+    *ret = (struct access){.thing = thing_of(base.id, index.id, index.id == ID_NONE ? 1 : i->scale),
                            .bytes = m->bytes,
                            .read = (m->flags & X86_OPF_READ) != 0,
                            .write = (m->flags & X86_OPF_WRITE) != 0,
-                           .at = base.add + index.add * i->scale + i->disp,
+                           .fixed = fixed(base.id),
+                           .at = base.add + (int64_t)index.add * i->scale + i->disp,
                            .cost = natural || (i->row->rules & X86_RULE_ALIGN) ? 1 : 2};
     return ret->read || ret->write;
 }
@@ -110,9 +120,7 @@ static bool stack_access(const struct scan *s, const struct x86_insn *i, enum re
         return false;
     if (s->t->segmented || i->opsize != width)
         return false;
-    *ret = (struct access){.base = v.id,
-                           .index = ID_NONE,
-                           .scale = 1,
+    *ret = (struct access){.thing = thing_of(v.id, ID_NONE, 1),
                            .bytes = (uint8_t)width,
                            .read = !down,
                            .write = down,
@@ -138,11 +146,13 @@ static bool by_constant(const struct x86_insn *i, int64_t *ret_add)
 
 static void moved(struct scan *s, unsigned to, struct value from, int64_t add)
 {
-    if (add != (int32_t)add || from.add != (int32_t)from.add) {
+    int64_t sum = from.add + add;
+
+    if (add != (int32_t)add || sum != (int32_t)sum) {
         lose(s, to);
         return;
     }
-    s->reg[to] = (struct value){.id = from.id, .add = from.add + add};
+    s->reg[to] = (struct value){.id = from.id, .add = (int32_t)sum};
 }
 
 /* MOV, LEA, ADD, SUB, INC, DEC of whole registers by constants. True: all that changes has been followed. */
@@ -230,11 +240,6 @@ static void follow(struct scan *s, const struct x86_insn *i, enum rem_kind kind)
 
 /* ---- groups ---- */
 
-static bool fixed(uint16_t base)
-{
-    return base == ID_RIP || base == ID_ABSOLUTE;
-}
-
 static bool one_page(int64_t lo, int64_t hi)
 {
     return (lo & ~(int64_t)(CSAM_PAGE_BYTES - 1)) == ((hi - 1) & ~(int64_t)(CSAM_PAGE_BYTES - 1));
@@ -245,7 +250,7 @@ static bool fits(const struct open *o, const struct access *a, int64_t *ret_lo, 
 {
     *ret_lo = MIN(o->g.lo, a->at);
     *ret_hi = MAX(o->g.lo + o->g.span, a->at + a->bytes);
-    return fixed(a->base) ? one_page(*ret_lo, *ret_hi) : *ret_hi - *ret_lo <= SPAN_MAX;
+    return a->fixed ? one_page(*ret_lo, *ret_hi) : *ret_hi - *ret_lo <= SPAN_MAX;
 }
 
 /* Its leader was told so: adapt.c. */
@@ -258,10 +263,8 @@ static bool join(struct scan *s, struct open *o, const struct access *a, unsigne
 {
     int64_t lo, hi;
 
-    if (o->closed || o->first.base != a->base || o->first.index != a->index || o->first.scale != a->scale)
-        return false;
     if (!fits(o, a, &lo, &hi) || (a->write && !o->g.write && o->branches != s->branches && failed(s->t, o))) {
-        o->closed = true;
+        o->thing = CLOSED;
         return false;
     }
     o->g.write |= a->write;
@@ -276,22 +279,21 @@ static void enter(struct scan *s, const struct access *a, unsigned k)
 {
     unsigned n = 0;
 
-    while (n < s->opens && !join(s, &s->open[n], a, k))
+    while (n < s->opens && (s->open[n].thing != a->thing || !join(s, &s->open[n], a, k)))
         n++;
-    if (n == OPEN_MAX || (fixed(a->base) && !one_page(a->at, a->at + a->bytes)))
+    if (n == OPEN_MAX || (a->fixed && !one_page(a->at, a->at + a->bytes)))
         return;
     if (n == s->opens) {
-        s->open[s->opens++] = (struct open){.first = *a,
+        s->open[s->opens++] = (struct open){.thing = a->thing,
                                             .g = {.leader = (uint8_t)k,
                                                   .last = (uint8_t)k,
                                                   .lo = a->at,
                                                   .span = a->bytes,
                                                   .write = a->write,
                                                   .leader_writes = a->write,
-                                                  .fixed = fixed(a->base)},
+                                                  .fixed = a->fixed},
                                             .branches = s->branches,
-                                            .cost = a->cost,
-                                            .closed = false};
+                                            .cost = a->cost};
     }
     s->of[k] = (uint8_t)n;
     s->at[k] = a->at;
@@ -300,7 +302,7 @@ static void enter(struct scan *s, const struct access *a, unsigned k)
 static void close_all(struct scan *s)
 {
     for (unsigned n = 0; n < s->opens; n++)
-        s->open[n].closed = true;
+        s->open[n].thing = CLOSED;
 }
 
 /* An instruction nothing is known of: groups end in front of it. */
@@ -334,7 +336,8 @@ static bool worth_it(const struct open *o)
     return o->cost >= (o->g.fixed ? WORTH_SURE : WORTH);
 }
 
-static void keep(struct rem_groups *g, struct scan *s, unsigned count)
+/* False: no group is worth it, and nothing was written. */
+static bool keep(struct rem_groups *g, struct scan *s, unsigned count)
 {
     uint8_t number[OPEN_MAX];
 
@@ -345,12 +348,17 @@ static void keep(struct rem_groups *g, struct scan *s, unsigned count)
             g->group[g->count++] = s->open[n].g;
         }
     }
+    if (g->count == 0)
+        return false;
     for (unsigned k = 0; k < count; k++) {
-        g->of[k] = s->of[k] == 0xff ? REM_NO_GROUP : number[s->of[k]];
-        g->at[k] = g->of[k] == REM_NO_GROUP ? 0 : (int32_t)(s->at[k] - g->group[g->of[k]].lo);
-        if (g->of[k] != REM_NO_GROUP && k == g->group[g->of[k]].leader)
+        if (s->of[k] == 0xff || number[s->of[k]] == REM_NO_GROUP)
+            continue;
+        g->of[k] = number[s->of[k]];
+        g->at[k] = (int32_t)(s->at[k] - g->group[g->of[k]].lo);
+        if (k == g->group[g->of[k]].leader)
             g->leads[k] = true;
     }
+    return true;
 }
 
 static void make_stretches(struct rem_groups *g)
@@ -400,9 +408,9 @@ void rem_find_groups(struct rem_tr *t)
         return;
     lose_all(&s);
     for (unsigned k = 0; k < run->count; k++) {
-        t->n = &run->insn[k];
+        rem_at(t, k);
         scan_insn(&s, k);
     }
-    keep(g, &s, run->count);
-    make_stretches(g);
+    if (keep(g, &s, run->count))
+        make_stretches(g);
 }

@@ -158,7 +158,7 @@ bool rem_emit_call(struct rem_tr *t, const struct x86_insn *i)
     if (rem_in_page(target))
         rem_aim_within(t, from, (unsigned)target, true);
     else
-        rem_stub_add(t, (struct rem_stub){.kind = STUB_ACROSS, .from = from, .target = target, .n = t->n});
+        rem_stub_add(t, (struct rem_stub){.kind = STUB_ACROSS, .from = from, .target = target, .k = (uint8_t)t->k});
     return_point(t, i);
     return true;
 }
@@ -177,7 +177,8 @@ bool rem_emit_ret(struct rem_tr *t, const struct x86_insn *i)
     E_BYTES(e, 0x48, 0x8b, 0x4c, 0x24, 8); /* mov rcx, [rsp + 8] */
     e_lea(e, true, S, &difference);
     hit = e_jrcxz(e);
-    rem_stub_add(t, (struct rem_stub){.kind = STUB_TO_T0, .from = e_jmp(e), .target = pop, .drop = true, .n = t->n});
+    rem_stub_add(
+        t, (struct rem_stub){.kind = STUB_TO_T0, .from = e_jmp(e), .target = pop, .drop = true, .k = (uint8_t)t->k});
     e_here8(e, hit);
     adjust_rsp(t, pop, S);
     e_align_jump(e, 1);
@@ -225,8 +226,8 @@ bool rem_emit_jump_to(struct rem_tr *t, const struct x86_insn *i, bool call)
     push_return(t, i);
     e_load(&t->e, T0, &t->r->hot.tmp);
     rem_islands(t, REM_FAR, true);
-    rem_stub_add(
-        t, (struct rem_stub){.kind = STUB_TO_T0, .from = e_call(&t->e), .target = -(int64_t)i->opsize, .n = t->n});
+    rem_stub_add(t, (struct rem_stub){
+                        .kind = STUB_TO_T0, .from = e_call(&t->e), .target = -(int64_t)i->opsize, .k = (uint8_t)t->k});
     return_point(t, i);
     return true;
 }

@@ -3,6 +3,9 @@
  * translated again. Its immediate stands in the translation as it stands in the guest's code, as the last bytes
  * (REM_S_CONSTANT), and is written there too.
  *
+ * Instructions without memory have a site for that only in pages where code has changed before (rem_page.changes): the
+ * first change costs a translation.
+ *
  * Left out: displacements and branch targets, which the translation holds in other forms.
  */
 #include "vmm/rem/rem_int.h"

@@ -16,11 +16,6 @@
  */
 #include "vmm/rem/segment.h"
 
-static unsigned number_of(const struct rem_tr *t)
-{
-    return (unsigned)(t->n - t->r->run.insn);
-}
-
 static unsigned chunk_bits(uint32_t span)
 {
     unsigned bits = REM_CHUNK_MIN;
@@ -68,22 +63,6 @@ static void address(struct rem_tr *t, int32_t from_here)
 
 /* ---- what is left of T0 ---- */
 
-static bool all_on_host(const struct x86_insn *i)
-{
-    for (unsigned n = 0; n < i->nops; n++)
-        if (i->op[n].kind == X86_OP_GPR && i->op[n].reg < X86_AH && rem_host_reg(i->op[n].reg) == X86_REG_NONE)
-            return false;
-    return true;
-}
-
-static bool names_high_byte(const struct x86_insn *i)
-{
-    for (unsigned n = 0; n < i->nops; n++)
-        if (i->op[n].kind == X86_OP_GPR && i->op[n].reg >= X86_AH)
-            return true;
-    return false;
-}
-
 /* Reached as [base + S + disp], by no other register: probe.c. */
 static bool plain_address(const struct rem_tr *t, const struct x86_insn *i)
 {
@@ -94,8 +73,8 @@ static bool plain_address(const struct rem_tr *t, const struct x86_insn *i)
 /* Whether the code for the instruction leaves T0 alone; in doubt not. */
 static bool keeps_t0(const struct rem_tr *t, const struct x86_insn *i)
 {
-    bool member = t->groups.of[number_of(t)] != REM_NO_GROUP && !t->no_groups;
-    bool simple = all_on_host(i) && !names_high_byte(i);
+    bool member = t->groups.of[t->k] != REM_NO_GROUP && !t->no_groups;
+    bool simple = !rem_is(t, REM_T_IN_CONTEXT | REM_T_HIGH_BYTE);
     enum rem_kind kind = rem_kind(t);
 
     if (kind >= REM_PUSH && rem_odd_stack(t, i->opsize))
@@ -108,7 +87,7 @@ static bool keeps_t0(const struct rem_tr *t, const struct x86_insn *i)
     case REM_POP:
     case REM_LEAVE: return true;
     case REM_DATA:
-        return member || (simple && (rem_memory_of(i) == NULL || (plain_address(t, i) && !rem_wants_rcx(i))));
+        return member || (simple && (rem_memory_of(i) == NULL || (plain_address(t, i) && !rem_is(t, REM_T_RCX))));
     default: return false;
     }
 }
@@ -117,19 +96,18 @@ static bool keeps_t0(const struct rem_tr *t, const struct x86_insn *i)
 static bool comes_back(struct rem_tr *t, unsigned k)
 {
     const struct rem_groups *all = &t->groups;
-    const struct csam_insn *here = t->n;
     unsigned g = all->of[k], in = g;
     bool lost = false;
 
     for (unsigned n = k; n <= all->group[g].last && !lost; n++) {
-        t->n = &t->r->run.insn[n];
+        rem_at(t, n);
         lost = n != k && all->of[n] == g && in != g;
         if (all->of[n] != REM_NO_GROUP)
             in = all->of[n];
         if (!keeps_t0(t, &t->n->i))
             in = REM_NO_GROUP;
     }
-    t->n = here;
+    rem_at(t, k);
     return lost;
 }
 
@@ -143,7 +121,7 @@ static int32_t ahead(const struct rem_group *g)
 
 void rem_emit_group(struct rem_tr *t)
 {
-    unsigned k = number_of(t);
+    unsigned k = t->k;
     const struct rem_groups *all = &t->groups;
     struct emit *e = &t->e;
 
@@ -173,7 +151,7 @@ void rem_emit_group(struct rem_tr *t)
 
 bool rem_in_group(struct rem_tr *t, struct x86_place *ret)
 {
-    unsigned k = number_of(t), g = t->groups.of[k];
+    unsigned k = t->k, g = t->groups.of[k];
 
     if (t->no_groups || g == REM_NO_GROUP)
         return false;
@@ -202,7 +180,7 @@ static unsigned leads_for(const struct rem_group *g)
 
 void rem_group_sites(struct rem_tr *t, uint32_t first)
 {
-    unsigned k = number_of(t), end = t->groups.until[k];
+    unsigned k = t->k, end = t->groups.until[k];
 
     if (t->no_groups || end == REM_NO_GROUP)
         return;

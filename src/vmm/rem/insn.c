@@ -13,7 +13,8 @@
 
 /* What is to be done around the instruction. */
 struct plan {
-    struct x86_insn i; /* changed copy */
+    const struct x86_insn *i; /* the guest's, or: */
+    struct x86_insn changed;  /* set by plan_swap() alone */
     struct x86_place place;
     struct {
         uint8_t guest, scratch;
@@ -27,40 +28,6 @@ struct plan {
 static uint8_t *field_of(struct plan *p, enum x86_field field)
 {
     return field == X86_FIELD_REG ? &p->place.reg : field == X86_FIELD_RM ? &p->place.rm : &p->place.vvvv;
-}
-
-/* Guest RCX has to be in RCX; @ret_back: is to be taken back from there. */
-static bool wants_rcx(const struct x86_insn *i, bool *ret_back)
-{
-    bool rcx = false;
-
-    *ret_back = false;
-    switch (i->mnem) {
-    case X86_CMPXCHG8B:
-    case X86_CMPXCHG16B: rcx = true; break;
-    case X86_PCMPESTRI:
-    case X86_PCMPISTRI:
-    case X86_VPCMPESTRI:
-    case X86_VPCMPISTRI: rcx = *ret_back = true; break;
-    default: break;
-    }
-    for (unsigned n = 0; n < i->nops; n++) {
-        const struct x86_operand *o = &i->op[n];
-        if (o->kind != X86_OP_GPR)
-            continue;
-        if (o->reg == X86_CH || (o->reg == X86_RCX && (o->flags & X86_OPF_IMPLICIT))) {
-            rcx = true;
-            *ret_back |= (o->flags & X86_OPF_WRITE) != 0;
-        }
-    }
-    return rcx;
-}
-
-bool rem_wants_rcx(const struct x86_insn *i)
-{
-    bool back;
-
-    return wants_rcx(i, &back);
 }
 
 /* XCHG and XADD of CL and CH: each in a register of its own, and both come back. */
@@ -80,23 +47,24 @@ static bool writes_cl_and_ch(const struct x86_insn *i)
 /* High byte registers stay as they are unless something else needs a REX prefix. */
 static void plan_swap(struct plan *p, const struct x86_operand *memory)
 {
-    struct x86_operand *high = NULL;
+    unsigned high = p->i->nops;
     bool rex = memory != NULL;
 
-    p->swapped = -1;
-    for (unsigned n = 0; n < p->i.nops; n++) {
-        struct x86_operand *o = &p->i.op[n];
+    for (unsigned n = 0; n < p->i->nops; n++) {
+        const struct x86_operand *o = &p->i->op[n];
         if (o->kind != X86_OP_GPR || (o->flags & X86_OPF_IMPLICIT))
             continue;
         if (o->reg >= X86_AH)
-            high = o;
+            high = n;
         else if (rem_host_reg(o->reg) >= 8)
             rex = true;
     }
-    if (high == NULL || !rex)
+    if (high == p->i->nops || !rex)
         return;
-    p->swapped = high->reg - X86_AH;
-    high->reg = (uint8_t)p->swapped;
+    p->changed = *p->i;
+    p->swapped = p->i->op[high].reg - X86_AH;
+    p->changed.op[high].reg = (uint8_t)p->swapped;
+    p->i = &p->changed;
 }
 
 /* In a register bits are counted modulo its width, in memory they are not. */
@@ -151,7 +119,7 @@ static unsigned choose(const struct rem_tr *t, const struct plan *p, unsigned gu
             continue;
         if (t->held[n] == guest)
             return n;
-        if (best == REM_SCRATCH || (t->held[best] != X86_REG_NONE && names(&p->i, t->held[best])) ||
+        if (best == REM_SCRATCH || (t->held[best] != X86_REG_NONE && names(p->i, t->held[best])) ||
             (t->held[best] != X86_REG_NONE && t->held[n] == X86_REG_NONE))
             best = n;
     }
@@ -167,8 +135,8 @@ static bool place_in_context(struct rem_tr *t, struct plan *p, const struct x86_
     bool load = (o->flags & X86_OPF_READ) || o->bytes < 4, store = (o->flags & X86_OPF_WRITE) != 0;
     unsigned n = choose(t, p, o->reg, memory);
 
-    if (field == X86_FIELD_RM && !memory && !p->place.memory && !zero_extends && p->i.mnem != X86_XCHG &&
-        p->i.has_modrm && !p->i.vex && !bit_by_register(&p->i) &&
+    if (field == X86_FIELD_RM && !memory && !p->place.memory && !zero_extends && p->i->mnem != X86_XCHG &&
+        p->i->has_modrm && !p->i->vex && !bit_by_register(p->i) &&
         (n == REM_SCRATCH || (!store && t->held[n] != o->reg))) {
         if (store && holder(t, o->reg) != REM_SCRATCH)
             t->held[holder(t, o->reg)] = X86_REG_NONE;
@@ -196,10 +164,10 @@ static bool place_in_context(struct rem_tr *t, struct plan *p, const struct x86_
 
 static bool place_registers(struct rem_tr *t, struct plan *p, bool memory)
 {
-    for (unsigned n = 0; n < p->i.nops; n++) {
-        const struct x86_operand *o = &p->i.op[n];
-        enum x86_field field = x86_operand_field(&p->i, n);
-        if (o->kind != X86_OP_GPR || field == X86_FIELD_NONE)
+    for (unsigned n = 0; n < p->i->nops; n++) {
+        const struct x86_operand *o = &p->i->op[n];
+        enum x86_field field;
+        if (o->kind != X86_OP_GPR || (field = x86_operand_field(p->i, n)) == X86_FIELD_NONE)
             continue;
         unsigned number = o->reg >= X86_AH ? o->reg - X86_AH + 4u : rem_host_reg(o->reg);
         if (p->swapped == X86_RCX && o->reg == X86_RCX && o->bytes == 1 && t->n->i.op[n].reg == X86_CH)
@@ -224,10 +192,10 @@ static bool reach_memory(struct rem_tr *t, struct plan *p, const struct x86_oper
     struct rem_gla a;
 
     if (!rem_in_group(t, &at)) {
-        if (!rem_emit_gla(t, &p->i, &a))
+        if (!rem_emit_gla(t, p->i, &a))
             return false;
         /* what has to be aligned cannot go over the end of a page: the host traps */
-        rem_emit_probe(t, a, p->i.row->rules & X86_RULE_ALIGN ? 1 : m->bytes, (m->flags & X86_OPF_WRITE) != 0);
+        rem_emit_probe(t, a, p->i->row->rules & X86_RULE_ALIGN ? 1 : m->bytes, (m->flags & X86_OPF_WRITE) != 0);
         at = rem_place(a);
         if (p->spills != 0 || p->swapped >= 0 || p->rcx)
             at = rem_emit_without_s(t, at);
@@ -280,47 +248,62 @@ static void hold(struct rem_tr *t, const struct plan *p)
         rem_forget_held(t);
 }
 
-static bool has_constant(const struct x86_insn *i)
-{
-    for (unsigned n = 0; n < i->nops; n++)
-        if (i->op[n].kind == X86_OP_IMM && !(i->op[n].flags & X86_OPF_IMPLICIT))
-            return true;
-    return false;
-}
-
 static bool jcc_follows(const struct rem_tr *t)
 {
-    const struct csam_insn *next = t->n + 1;
+    return t->k + 1 < t->r->run.count && t->n[1].i.row->flow == X86_FLOW_COND;
+}
 
-    return next < &t->r->run.insn[t->r->run.count] && next->i.row->flow == X86_FLOW_COND;
+/* The instruction itself; the processor makes one of it and a conditional jump behind it. */
+static void put(struct rem_tr *t, const uint8_t *code, size_t n)
+{
+    if (jcc_follows(t))
+        e_align_jump(&t->e, (unsigned)n + JCC_BYTES);
+    e_bytes(&t->e, code, n);
+}
+
+/* It ends with its immediate, and a site is there to say so. */
+static void note_constant(struct rem_tr *t)
+{
+    if (rem_is(t, REM_T_CONSTANT) && t->site != REM_NO_SITE)
+        t->r->site[t->site].flags |= REM_S_CONSTANT;
 }
 
 bool rem_emit_data(struct rem_tr *t, const struct x86_insn *i)
 {
-    struct plan p = {.i = *i, .place = {.reg = X86_KEEP, .rm = X86_KEEP, .vvvv = X86_KEEP, .index = X86_REG_NONE}};
-    const struct x86_operand *m = rem_memory_of(&p.i);
+    struct plan p __attribute__((uninitialized));
+    const struct x86_operand *m;
     uint8_t code[X86_ENCODE_MAX] __attribute__((uninitialized)), *begin = t->e.p;
     size_t n;
 
-    if (writes_cl_and_ch(i))
+    if (rem_is(t, REM_T_VERBATIM)) {
+        put(t, t->code + (t->n->off - t->r->run.from), i->len);
+        note_constant(t);
+        return true;
+    }
+    if (rem_is(t, REM_T_HIGH_BYTE) && writes_cl_and_ch(i))
         return false;
-    p.rcx = wants_rcx(i, &p.rcx_back);
-    plan_swap(&p, m);
+    p.i = i;
+    p.place = (struct x86_place){.reg = X86_KEEP, .rm = X86_KEEP, .vvvv = X86_KEEP, .index = X86_REG_NONE};
+    p.spills = 0;
+    p.rcx = rem_is(t, REM_T_RCX);
+    p.rcx_back = rem_is(t, REM_T_RCX_BACK);
+    p.swapped = -1;
+    m = rem_memory_of(i);
+    if (rem_is(t, REM_T_HIGH_BYTE))
+        plan_swap(&p, m);
     if (!place_registers(t, &p, m != NULL) || (m && !reach_memory(t, &p, m))) {
         t->e.p = begin;
         return false;
     }
     before(t, &p);
-    n = x86_encode(code, &p.i, &p.place);
+    n = x86_encode(code, p.i, &p.place);
     if (n == 0)
         t->failed = true;
-    if (jcc_follows(t)) /* the processor makes one of both */
-        e_align_jump(&t->e, (unsigned)n + JCC_BYTES);
-    e_bytes(&t->e, code, n);
+    put(t, code, n);
     begin = t->e.p;
     after(t, &p);
     hold(t, &p);
-    if (t->e.p == begin && has_constant(i))
-        t->r->site[t->site].flags |= REM_S_CONSTANT;
+    if (t->e.p == begin)
+        note_constant(t);
     return true;
 }

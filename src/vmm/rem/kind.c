@@ -42,30 +42,19 @@ bool rem_uses_vectors(const struct x86_insn *i)
     case X86_VSTMXCSR: return true;
     default: break;
     }
-    for (unsigned n = 0; n < i->nops; n++)
-        if (i->op[n].kind == X86_OP_VEC)
-            return true;
-    return (i->row->rules & X86_RULE_MXCSR) != 0; /* CVTTSD2SI from memory names no vector register */
-}
-
-static bool has_kind(const struct x86_insn *i, enum x86_opkind kind)
-{
-    for (unsigned n = 0; n < i->nops; n++)
-        if (i->op[n].kind == kind)
-            return true;
-    return false;
+    if (i->row->rules & X86_RULE_MXCSR) /* CVTTSD2SI from memory names no vector register */
+        return true;
+    return i->kinds & 1u << X86_OP_VEC;
 }
 
 /* The mode lets the guest use these registers at all; CR0.TS is looked at when it runs. */
 static bool registers_allowed(const struct vcpu *c, const struct x86_insn *i)
 {
-    bool vector = rem_uses_vectors(i);
-
     if ((i->row->rules & X86_RULE_VEX) || i->vex)
         return (c->mode.key & CPUM_KEY_AVX) && (c->mode.key & CPUM_KEY_PE) && !(c->mode.key & CPUM_KEY_V86);
-    if (vector)
+    if (rem_uses_vectors(i))
         return (c->mode.key & CPUM_KEY_SSE) && !(c->mode.key & CPUM_KEY_EM);
-    return !(c->mode.key & CPUM_KEY_EM) || (!has_kind(i, X86_OP_MM) && !has_kind(i, X86_OP_ST));
+    return !(c->mode.key & CPUM_KEY_EM) || !(i->kinds & (1u << X86_OP_MM | 1u << X86_OP_ST));
 }
 
 /* Bit strings in memory reach beyond the operand. */
@@ -107,11 +96,11 @@ static bool known_width(const struct vcpu *c, const struct x86_insn *i, enum rem
 enum rem_kind rem_kind_of(const struct vcpu *c, const struct x86_insn *i)
 {
     enum rem_kind kind = kinds[i->mnem];
-    bool rel = i->nops > 0 && i->op[0].kind == X86_OP_REL;
+    bool rel = i->kinds & 1u << X86_OP_REL;
 
     if (kind == REM_OPAQUE && x86_mnem_engine(i->mnem) == X86_BY_HOST)
         kind = REM_DATA;
-    if (!cpum_has(c, i->feature) || (i->lock && !rem_memory_of(i)))
+    if ((i->feature != X86_FEAT_NONE && !cpum_has(c, i->feature)) || (i->lock && !rem_memory_of(i)))
         return REM_OPAQUE;
     if (kind == REM_DATA)
         return data_allowed(c, i) ? REM_DATA : REM_OPAQUE;

@@ -84,7 +84,7 @@ struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint64_t key)
     p->key = key;
     p->caught = r->patm->used != 0; /* perhaps */
     p->blocks = NULL;
-    p->stale = false;
+    p->stale = p->changes = false;
     p->used = p->grown = true;
     p->next = *slot;
     *slot = p;
@@ -210,6 +210,7 @@ static void check_page(struct rem *r, struct rem_page *p)
             continue;
         }
         rem_invalidate(r, b);
+        p->changes = true;
         r->stats.invalidated++;
     }
     rem_drop_stale(p);

@@ -96,9 +96,10 @@ struct rem_page {
     struct rem_block *blocks;
     struct rem_page *next; /* hash; or of those that are free */
     bool used;
-    bool caught; /* PATM knows of a site in it */
-    bool stale;  /* some of its blocks are, and still in its list */
-    bool grown;  /* a block was added since it was last thought of giving it away */
+    bool caught;  /* PATM knows of a site in it */
+    bool stale;   /* some of its blocks are, and still in its list */
+    bool grown;   /* a block was added since it was last thought of giving it away */
+    bool changes; /* code was written over in it: constants have sites from then on (constant.c) */
 };
 
 struct rem_block {

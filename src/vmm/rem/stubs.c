@@ -112,7 +112,7 @@ static void put_miss(struct rem_tr *t, const struct rem_miss *m, uint8_t *at)
     m->from[-1] = (uint8_t)(at - m->from);
     if (m->kind == STUB_COPY) {
         at[0] = 0xe9;
-        rem_stub_add(t, (struct rem_stub){.kind = STUB_COPY, .from = at + JUMP_BYTES, .n = m->n});
+        rem_stub_add(t, (struct rem_stub){.kind = STUB_COPY, .from = at + JUMP_BYTES, .k = m->k});
         return;
     }
     if (m->kind == STUB_SLOW)
@@ -122,7 +122,7 @@ static void put_miss(struct rem_tr *t, const struct rem_miss *m, uint8_t *at)
 
 void rem_miss(struct rem_tr *t, unsigned stub)
 {
-    struct rem_miss m = {.from = e_jrcxz(&t->e), .n = t->n, .site = t->site, .kind = (uint8_t)stub};
+    struct rem_miss m = {.from = e_jrcxz(&t->e), .k = (uint8_t)t->k, .site = t->site, .kind = (uint8_t)stub};
     uint8_t *slot = t->e.full ? NULL : take_slot(t, m.from);
 
     if (slot != NULL)
@@ -164,7 +164,7 @@ void rem_emit_stub(struct rem_tr *t, const struct rem_stub *s)
 {
     if (s->kind == STUB_COPY) {
         if (!t->e.full)
-            e_aim(s->from, t->copy[s->n - t->r->run.insn]);
+            e_aim(s->from, t->copy[s->k]);
         return;
     }
     e_here(&t->e, s->from);
@@ -183,11 +183,11 @@ void rem_emit_stub(struct rem_tr *t, const struct rem_stub *s)
         e32(&t->e, s->link);
         break;
     case STUB_ACROSS:
-        t->n = s->n;
+        rem_at(t, s->k);
         rem_emit_across(t, s->target);
         break;
     case STUB_TO_T0:
-        t->n = s->n;
+        rem_at(t, s->k);
         rem_site_open(t, 0);
         rem_emit_to_t0(t, (int32_t)s->target, s->drop);
         break;

@@ -38,7 +38,7 @@ static bool emit_sti(struct rem_tr *t)
     struct x86_place set = e_at(S, CPUM_FL_IF);
     struct emit *e = &t->e;
 
-    if (t->n + 1 >= &t->r->run.insn[t->r->run.count]) /* inv 1 */
+    if (t->k + 1 >= t->r->run.count) /* inv 1 */
         return false;
     e_load32(e, S, &t->c->ff.no_interrupt);
     rem_miss(t, STUB_SLOW);

@@ -60,7 +60,7 @@ static void emit_entry(struct rem_tr *t)
     uint8_t *out = e->p, *slow;
 
     rem_emit_out(t, t->r->link_at, REM_NO_LINK, t->r->run.from);
-    t->n = &t->r->run.insn[0];
+    rem_at(t, 0);
     slow = e->p;
     if (t->vec)
         emit_vec_slow(t);
@@ -81,14 +81,6 @@ static void emit_entry(struct rem_tr *t)
     rem_emit_count(t);
 }
 
-static bool has_kind(const struct x86_insn *i, enum x86_opkind kind)
-{
-    for (unsigned n = 0; n < i->nops; n++)
-        if (i->op[n].kind == kind)
-            return true;
-    return false;
-}
-
 /* The x87 unit must be the guest's; once per block. */
 static void want_x87(struct rem_tr *t)
 {
@@ -100,26 +92,9 @@ static void want_x87(struct rem_tr *t)
     rem_site_open(t, 0); /* the check's site ends here */
 }
 
-/* What is asked about each instruction several times. */
-enum { IS_VECTOR = 1, IS_X87 = 2, IS_PLAIN = 4 };
-
-static uint8_t traits_of(const struct x86_insn *i)
-{
-    bool x87 = (i->map == 0 && i->opcode >= 0xd8 && i->opcode <= 0xdf) || has_kind(i, X86_OP_MM) || i->mnem == X86_EMMS;
-    bool vector = rem_uses_vectors(i);
-    bool plain = !x87 && !vector && rem_memory_of(i) == NULL && i->mnem != X86_DIV && i->mnem != X86_IDIV;
-
-    return (uint8_t)((vector ? IS_VECTOR : 0) | (x87 ? IS_X87 : 0) | (plain ? IS_PLAIN : 0));
-}
-
-static bool is(const struct rem_tr *t, unsigned trait)
-{
-    return t->traits[t->n - t->r->run.insn] & trait;
-}
-
 static void want_units(struct rem_tr *t)
 {
-    if (is(t, IS_X87) && !t->x87_seen) {
+    if (rem_is(t, REM_T_X87) && !t->x87_seen) {
         want_x87(t);
         t->x87_seen = true;
     }
@@ -128,7 +103,7 @@ static void want_units(struct rem_tr *t)
 static bool wants_vec(const struct rem_tr *t, const struct csam_run *run)
 {
     for (unsigned k = 0; k < run->count; k++)
-        if (t->kind[k] == REM_DATA && (t->traits[k] & IS_VECTOR))
+        if (t->kind[k] == REM_DATA && (t->traits[k] & REM_T_VECTOR))
             return true;
     return false;
 }
@@ -164,19 +139,18 @@ static bool emit_kind(struct rem_tr *t, const struct x86_insn *i)
     return false;
 }
 
-/* Nothing of it can fault or ask for the interpreter, and code that changes its own constants does not reach it. The
- * interpreter goes by sites in a stretch and in lockstep. */
-static bool needs_no_site(const struct rem_tr *t, unsigned k, uint32_t site)
+/* Nothing of it can fault or ask for the interpreter, and code that changes its own constants does not reach it, or is
+ * not in this page. The interpreter goes by sites in a stretch and in lockstep. */
+static bool needs_no_site(const struct rem_tr *t)
 {
-    if (t->r->lockstep != NULL || t->segmented || (!t->no_groups && t->groups.until[k] != REM_NO_GROUP) ||
-        t->r->sites != site + 1 || t->r->site[site].flags != 0 || t->r->site[site].slow != 0)
+    if (t->r->lockstep != NULL || t->segmented || (!t->no_groups && t->groups.until[t->k] != REM_NO_GROUP))
         return false;
     switch (rem_kind(t)) {
     case REM_NOTHING:
     case REM_LEA:
     case REM_JCC:
     case REM_JMP: return true;
-    case REM_DATA: return is(t, IS_PLAIN);
+    case REM_DATA: return rem_is(t, REM_T_PLAIN) && !(t->page->changes && rem_is(t, REM_T_CONSTANT));
     default: return false;
     }
 }
@@ -187,31 +161,39 @@ static bool leaves_held(const struct rem_tr *t)
     switch (rem_kind(t)) {
     case REM_NOTHING: return true;
     case REM_JCC: return !t->segmented;
-    case REM_DATA: return is(t, IS_PLAIN);
+    case REM_DATA: return rem_is(t, REM_T_PLAIN);
     default: return false;
     }
+}
+
+static void emit_opaque(struct rem_tr *t)
+{
+    t->failed |= !t->no_groups && t->groups.until[t->k] != REM_NO_GROUP; /* access.c inv 1 */
+    if (t->site == REM_NO_SITE)
+        rem_site_open(t, 0);
+    rem_emit_opaque(t);
+    rem_forget_held(t);
 }
 
 void rem_emit_insn(struct rem_tr *t, unsigned k)
 {
     uint32_t first = t->r->sites;
+    bool held;
 
     rem_islands(t, 64, true);
-    t->n = &t->r->run.insn[k];
-    rem_site_open(t, 0);
+    rem_at(t, k);
+    held = leaves_held(t);
+    t->site = REM_NO_SITE;
+    if (!needs_no_site(t))
+        rem_site_open(t, 0);
     rem_emit_group(t);
-    if (!leaves_held(t))
+    if (!held)
         rem_forget_held(t);
-    if (!emit_kind(t, &t->n->i)) {
-        t->failed |= !t->no_groups && t->groups.until[k] != REM_NO_GROUP; /* access.c inv 1 */
-        rem_emit_opaque(t);
-        rem_forget_held(t);
-    }
-    if (!leaves_held(t))
+    if (!emit_kind(t, &t->n->i))
+        emit_opaque(t);
+    if (!held)
         rem_forget_held(t);
     rem_group_passed(t);
-    if (needs_no_site(t, k, first))
-        t->r->sites = first;
     for (uint32_t s = first; s < t->r->sites; s++)
         if (t->r->site[s].next == 0)
             rem_goes_on_at(t, s, t->e.p);
@@ -231,7 +213,7 @@ static void classify(struct rem_tr *t, const struct csam_run *run)
 {
     for (unsigned k = 0; k < run->count; k++) {
         t->kind[k] = (uint8_t)rem_kind_of(t->c, &run->insn[k].i);
-        t->traits[k] = traits_of(&run->insn[k].i);
+        t->traits[k] = rem_traits_of(&run->insn[k].i, (enum rem_kind)t->kind[k], t->bits64);
     }
 }
 
@@ -246,7 +228,7 @@ static void emit_run(struct rem_tr *t, const struct csam_run *run, const struct 
         rem_emit_insn(t, k);
         t->after[k] = t->e.p;
     }
-    t->n = &run->insn[run->count - 1];
+    rem_at(t, run->count - 1);
     if (!ends_here(t->n) || rem_kind(t) == REM_OPAQUE) {
         rem_emit_go_on(t, run->to);
     }
@@ -354,6 +336,7 @@ struct rem_block *rem_translate(struct rem *r, struct rem_page *page, unsigned o
     t.r = r;
     t.c = r->c;
     t.page = page;
+    t.code = code;
     t.bits64 = r->c->mode.code64;
     t.segmented = rem_segmented(r->c);
     t.first = (uint16_t)rem_key_first(page->key);

@@ -30,11 +30,23 @@ bool rem_uses_vectors(const struct x86_insn *i);
 enum rem_kind rem_kind_of(const struct vcpu *c, const struct x86_insn *i);
 static inline const struct x86_operand *rem_memory_of(const struct x86_insn *i) /* NULL: none */
 {
-    for (unsigned n = 0; n < i->nops; n++)
-        if (i->op[n].kind == X86_OP_MEM)
-            return &i->op[n];
-    return NULL;
+    return i->memory != X86_NO_MEMORY ? &i->op[i->memory] : NULL;
 }
+
+/** Of an instruction: traits.c. */
+enum {
+    REM_T_VECTOR = 1 << 0,
+    REM_T_X87 = 1 << 1,
+    REM_T_PLAIN = 1 << 2,      /* registers alone; cannot fault */
+    REM_T_MOVED = 1 << 3,      /* names a register that has another number on the host, or none: */
+    REM_T_IN_CONTEXT = 1 << 4, /* none */
+    REM_T_HIGH_BYTE = 1 << 5,
+    REM_T_RCX = 1 << 6, /* as data: wants the guest's RCX in RCX; and it is taken back from there */
+    REM_T_RCX_BACK = 1 << 7,
+    REM_T_CONSTANT = 1 << 8, /* has an immediate */
+    REM_T_VERBATIM = 1 << 9, /* the guest's own bytes do on the host */
+};
+uint16_t rem_traits_of(const struct x86_insn *i, enum rem_kind kind, bool bits64);
 
 /** Accesses that one probe serves (access.c). Instructions are numbered in the run. */
 #define REM_GROUPS_MAX 8u
@@ -62,13 +74,13 @@ struct rem_stub {
     uint16_t off;
     int64_t target; /* of STUB_ACROSS; for STUB_TO_T0, what RSP moves by */
     bool drop;      /* STUB_TO_T0: take a pair away */
-    const struct csam_insn *n;
+    uint8_t k;      /* the instruction's number */
 };
 /** A JRCXZ that still needs a jump to its stub in reach. */
 struct rem_miss {
     uint8_t *from;
-    const struct csam_insn *n;
     uint32_t site;
+    uint8_t k;    /* the instruction's number */
     uint8_t kind; /* STUB_SLOW, STUB_FPU or STUB_COPY */
 };
 #define REM_STUBS_MAX  (CSAM_RUN_MAX * 10)
@@ -83,9 +95,11 @@ struct rem_tr {
     struct vcpu *c;
     struct emit e;
     struct rem_page *page;
-    const struct csam_insn *n;   /* being translated */
+    const uint8_t *code;         /* guest code of the run */
+    const struct csam_insn *n;   /* being translated ... */
+    unsigned k;                  /* ... its number in the run (rem_at()) */
     uint32_t block;              /* number */
-    uint32_t site;               /* of n */
+    uint32_t site;               /* of n; or REM_NO_SITE */
     uint32_t first_site;         /* of the first instruction */
     uint32_t host, polled, body; /* entries of the block */
     bool bits64, segmented, x87_seen, failed;
@@ -104,14 +118,26 @@ struct rem_tr {
     struct rem_groups groups;
     uint8_t *copy[CSAM_RUN_MAX], *after[CSAM_RUN_MAX]; /* of instructions in stretches: copy; behind the original */
     uint8_t kind[CSAM_RUN_MAX];                        /* enum rem_kind of each instruction of the run */
-    uint8_t traits[CSAM_RUN_MAX];                      /* translate.c */
+    uint16_t traits[CSAM_RUN_MAX];                     /* REM_T_* */
     uint8_t *slot[REM_SLOTS_MAX];                      /* room for jumps to stubs, in reach of what comes behind */
 };
 
+#define REM_NO_SITE UINT32_MAX
+
+/** Instruction @k is the present one. */
+static inline void rem_at(struct rem_tr *t, unsigned k)
+{
+    t->k = k;
+    t->n = &t->r->run.insn[k];
+}
 /** Of the present instruction. */
 static inline enum rem_kind rem_kind(const struct rem_tr *t)
 {
-    return (enum rem_kind)t->kind[t->n - t->r->run.insn];
+    return (enum rem_kind)t->kind[t->k];
+}
+static inline bool rem_is(const struct rem_tr *t, unsigned traits) /* any of them */
+{
+    return t->traits[t->k] & traits;
 }
 static inline unsigned rem_host_reg(unsigned guest) /* X86_REG_NONE: in the context */
 {
@@ -214,8 +240,6 @@ bool rem_emit_offset(struct rem_tr *t, const struct x86_insn *i, unsigned to, un
 bool rem_emit_data(struct rem_tr *t, const struct x86_insn *i);
 /** Scratch registers hold nothing (rem_tr.held). */
 void rem_forget_held(struct rem_tr *t);
-/** Translated as data it wants the guest's RCX in RCX. */
-bool rem_wants_rcx(const struct x86_insn *i);
 bool rem_emit_misaligned(struct rem_tr *t, const struct x86_insn *i);
 bool rem_emit_lea(struct rem_tr *t, const struct x86_insn *i);
 /** From NULL: emit the jump itself. False: the target is not in CS. */
