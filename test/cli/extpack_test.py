@@ -59,17 +59,19 @@ def words(h):
 
 def life(h):
     path = pack(h)
-    same(h.ok("extpack", "install", path), 'Successfully installed "Test Pack".\n')
+    r = h("extpack", "install", path)
+    check(r.rc == 0 and r.err.startswith("0%...10%...") and "100%\n" in r.err, repr(r))
+    same(r.out, 'Successfully installed "Test Pack".\n')
     out = h.ok("list", "extpacks")
-    same(out, "Extension Packs: 1\nPack no. 0:   Test Pack\nVersion:      1.2.3\nRevision:     1234\nEdition:      E\nDescription:  For tests\n"
-         "VRDE Module:  VBoxTest\nCrypto Module: \nUsable:       false\nWhy unusable: Modules of extension packs are not loaded by this program\n")
+    same(out, "Extension Packs: 1\nPack no. 0:   Test Pack\nVersion:        1.2.3\nRevision:       1234\nEdition:        E\nDescription:    For tests\n"
+         "VRDE Module:    VBoxTest\nCrypto Module:  \nUsable:         false\nWhy unusable:   Modules of extension packs are not loaded by this program\n")
     module = os.path.join(h.config, "ExtPacks", "Test_Pack", "linux.amd64", "VBoxTest.so")
     same(stat.S_IMODE(os.stat(module).st_mode), 0o600)
     r = h("extpack", "install", path)
     check(r.rc == 1 and "Extension pack 'Test Pack' is already installed" in r.err, repr(r))
     h.ok("extpack", "install", "--replace", pack(h, files={"new": b"x"}, zipped=False))
     check(sorted(os.listdir(os.path.dirname(os.path.dirname(module)))) == ["ExtPack.manifest", "ExtPack.xml", "linux.amd64", "new"], "replaced")
-    left = os.path.join(h.config, "ExtPacks", "Test_Pack-_-inst")
+    left = os.path.join(h.config, "ExtPacks", "Test_Pack-_-inst-1")
     os.makedirs(left)
     os.symlink("/etc", os.path.join(left, "link"))
     same(installed(h), ["Test Pack"])

@@ -64,11 +64,19 @@ static bool licensed(const struct request *r, GVariant *pack, const char *licens
 
 /* ---- verbs ---- */
 
+/* Waits for what was started; *@progress is freed. */
+static bool done(struct cmd *c, bool started, char **progress)
+{
+    g_autofree char *object = *progress;
+
+    return started && cmd_progress(c, object);
+}
+
 static int install(struct cmd *c, const struct request *r)
 {
     g_autofree char *path = cmd_absolute(r->name);
     GVariant *info = NULL;
-    char *license = NULL, *name = NULL;
+    char *license = NULL, *progress = NULL;
 
     if (!g_file_test(path, G_FILE_TEST_IS_REGULAR))
         return cmd_error("Failed to open the extension pack '%s' (VERR_FILE_NOT_FOUND)", path);
@@ -78,17 +86,19 @@ static int install(struct cmd *c, const struct request *r)
     g_autofree char *text = license;
     if (!licensed(r, pack, text))
         return RC_FAILURE;
-    if (!TRY(c, iext_pack_manager_install(c->client, MANAGER, path, r->replace, &name, &error)))
+    if (!done(c, TRY(c, iext_pack_manager_install(c->client, MANAGER, path, r->replace, &progress, &error)), &progress))
         return cmd_error("Failed to install \"%s\"", path);
-    printf("Successfully installed \"%s\".\n", name);
+    printf("Successfully installed \"%s\".\n", dict_str(pack, "Name"));
     fprintf(stderr, "VBoxManage: info: The pack is stored and listed; its modules are not loaded by this program\n");
-    g_free(name);
     return RC_OK;
 }
 
 static int uninstall(struct cmd *c, const struct request *r)
 {
-    if (!TRY(c, iext_pack_manager_uninstall(c->client, MANAGER, r->name, r->force, &error)))
+    char *progress = NULL;
+
+    if (!done(c, TRY(c, iext_pack_manager_uninstall(c->client, MANAGER, r->name, r->force, &progress, &error)),
+              &progress))
         return cmd_error("Failed to uninstall \"%s\"", r->name);
     printf("Successfully uninstalled \"%s\".\n", r->name);
     return RC_OK;
@@ -96,8 +106,10 @@ static int uninstall(struct cmd *c, const struct request *r)
 
 static int cleanup(struct cmd *c, const struct request *r)
 {
+    char *progress = NULL;
+
     (void)r;
-    if (!TRY(c, iext_pack_manager_cleanup(c->client, MANAGER, &error)))
+    if (!done(c, TRY(c, iext_pack_manager_cleanup(c->client, MANAGER, &progress, &error)), &progress))
         return RC_FAILURE;
     printf("Successfully performed extension pack cleanup\n");
     return RC_OK;
@@ -165,8 +177,8 @@ int list_extpacks(struct cmd *c, const struct listing *l)
     printf("Extension Packs: %u\n", (unsigned)g_variant_n_children(all));
     for (gsize k = 0; k < g_variant_n_children(all); k++) {
         g_autoptr(GVariant) p = g_variant_get_child_value(all, k);
-        printf("%sPack no.%2u:   %s\nVersion:      %s\nRevision:     %" G_GINT64_FORMAT "\nEdition:      %s\n"
-               "Description:  %s\nVRDE Module:  %s\nCrypto Module: %s\nUsable:       %s\nWhy unusable: %s\n",
+        printf("%sPack no.%2u:   %s\nVersion:        %s\nRevision:       %" G_GINT64_FORMAT "\nEdition:        %s\n"
+               "Description:    %s\nVRDE Module:    %s\nCrypto Module:  %s\nUsable:         %s\nWhy unusable:   %s\n",
                k > 0 ? "\n" : "", (unsigned)k, dict_str(p, "Name"), dict_str(p, "Version"), dict_int(p, "Revision"),
                dict_str(p, "Edition"), dict_str(p, "Description"), dict_str(p, "VRDEModule"),
                dict_str(p, "CryptoModule"), dict_bool(p, "Usable") ? "true" : "false", dict_str(p, "WhyUnusable"));

@@ -137,31 +137,97 @@ static bool put_in_place(const char *fresh, const char *place, const char *old, 
     return false;
 }
 
-static bool install(struct bus_call *call, GVariant **ret, GError **error)
-{
-    const struct service *s = call->user;
-    const char *path;
-    gboolean replace;
+/* Work on a thread of its own; it reads nothing of the service but its folder. */
+struct job {
+    const struct service *service;
+    unsigned number; /* of its folders */
+    char *name;      /* the pack's, or its file */
+    bool replace;
+};
 
-    g_variant_get(call->args, "(&sb)", &path, &replace);
-    struct pack *p = pack_open(path, error);
+static char *side_folder(const struct job *j, const char *name, const char *what)
+{
+    g_autofree char *suffix = g_strdup_printf(UNFINISHED "%s-%u", what, j->number);
+
+    return pack_folder(j->service, name, suffix);
+}
+
+static bool install_work(void *data, GError **error)
+{
+    const struct job *j = data;
+    struct pack *p = pack_open(j->name, error);
+
     if (p == NULL)
         return false;
-    g_autofree char *place = pack_folder(s, p->info.name, ""), *fresh = pack_folder(s, p->info.name, UNFINISHED "inst");
-    g_autofree char *old = pack_folder(s, p->info.name, UNFINISHED "uninst");
-    bool ok = replace || !g_file_test(place, G_FILE_TEST_EXISTS) ||
+    g_autofree char *place = pack_folder(j->service, p->info.name, "");
+    g_autofree char *fresh = side_folder(j, p->info.name, "inst"), *old = side_folder(j, p->info.name, "uninst");
+    bool ok = j->replace || !g_file_test(place, G_FILE_TEST_EXISTS) ||
               api_fail(error, E_FAIL,
                        "Extension pack '%s' is already installed. In case of a reinstallation, please uninstall it "
                        "first",
                        p->info.name);
-    remove_tree(fresh, 0);
-    remove_tree(old, 0);
     ok = ok && pack_write(p, fresh, error) && put_in_place(fresh, place, old, error);
     remove_tree(fresh, 0);
     remove_tree(old, 0);
-    *ret = ok ? g_variant_new("(s)", p->info.name) : NULL;
     pack_free(p);
     return ok;
+}
+
+static bool uninstall_work(void *data, GError **error)
+{
+    const struct job *j = data;
+    g_autofree char *place = pack_folder(j->service, j->name, ""), *old = side_folder(j, j->name, "uninst");
+
+    if (g_rename(place, old) != 0)
+        return api_fail(error, VBOX_E_FILE_ERROR, "Could not remove '%s': %s", place, g_strerror(errno));
+    remove_tree(old, 0);
+    return true;
+}
+
+static bool cleanup_work(void *data, GError **error)
+{
+    const struct job *j = data;
+    g_autoptr(GPtrArray) all = folders(j->service, true);
+
+    (void)error;
+    for (unsigned k = 0; k < all->len; k++)
+        remove_tree(all->pdata[k], 0);
+    return true;
+}
+
+static bool job_done(void *data, bool ok, GError **error)
+{
+    struct job *j = data;
+
+    (void)ok, (void)error;
+    g_free(j->name);
+    g_free(j);
+    return true;
+}
+
+/* @name: copied. Return: the call's answer. */
+static GVariant *job_start(struct bus_call *call, const char *description, progress_work_fn work, const char *name,
+                           bool replace)
+{
+    struct service *s = call->user;
+    struct progress *p = progress_new(s, call->peer, description);
+    struct job *j = g_new0(struct job, 1);
+
+    *j = (struct job){s, s->next_progress, g_strdup(name), replace};
+    progress_thread(p, work, job_done, j);
+    return progress_reply(p);
+}
+
+static bool install(struct bus_call *call, GVariant **ret, GError **error)
+{
+    const char *path;
+    gboolean replace;
+
+    (void)error;
+    g_variant_get(call->args, "(&sb)", &path, &replace);
+    g_autofree char *text = g_strdup_printf("Installing extension pack '%s'", path);
+    *ret = job_start(call, text, install_work, path, replace);
+    return true;
 }
 
 static bool uninstall(struct bus_call *call, GVariant **ret, GError **error)
@@ -169,27 +235,42 @@ static bool uninstall(struct bus_call *call, GVariant **ret, GError **error)
     const struct service *s = call->user;
     const char *name;
 
-    (void)ret;
     g_variant_get(call->args, "(&sb)", &name, NULL);
-    g_autofree char *plain = pack_folder_name(name);
-    g_autofree char *place = pack_folder(s, name, ""), *old = pack_folder(s, name, UNFINISHED "uninst");
+    g_autofree char *plain = pack_folder_name(name), *place = pack_folder(s, name, "");
     const bool named = *plain != '\0' && strchr(plain, '/') == NULL && *plain != '.' && !strstr(plain, UNFINISHED);
     if (!named || !g_file_test(place, G_FILE_TEST_IS_DIR))
         return api_fail(error, VBOX_E_OBJECT_NOT_FOUND, "No extension pack by the name '%s' was found", name);
-    remove_tree(old, 0);
-    if (g_rename(place, old) != 0)
-        return api_fail(error, VBOX_E_FILE_ERROR, "Could not remove '%s': %s", place, g_strerror(errno));
-    remove_tree(old, 0);
+    g_autofree char *text = g_strdup_printf("Uninstalling extension pack '%s'", name);
+    *ret = job_start(call, text, uninstall_work, name, false);
     return true;
 }
 
 static bool cleanup(struct bus_call *call, GVariant **ret, GError **error)
 {
-    g_autoptr(GPtrArray) all = folders(call->user, true);
+    (void)error;
+    *ret = job_start(call, "Cleaning up extension packs", cleanup_work, NULL, false);
+    return true;
+}
 
-    (void)ret, (void)error;
-    for (unsigned k = 0; k < all->len; k++)
-        remove_tree(all->pdata[k], 0);
+/* One of them by its name, with everything about it; E_* as VirtualBox has it for a pack that is not there. */
+static bool find_pack(struct bus_call *call, GVariant **ret, GError **error)
+{
+    const char *name;
+    struct pack_info info = {0};
+
+    g_variant_get(call->args, "(&s)", &name);
+    g_autofree char *folder = pack_folder(call->user, name, "");
+    const bool found = strstr(name, "..") == NULL && strchr(name, '/') == NULL && read_installed(folder, &info);
+    if (found)
+        *ret = g_variant_new("(@a{sv})", info_variant(&info));
+    pack_info_fini(&info);
+    return found || api_fail(error, VBOX_E_OBJECT_NOT_FOUND, "No extension pack by the name '%s' was found", name);
+}
+
+static bool is_usable(struct bus_call *call, GVariant **ret, GError **error)
+{
+    (void)call, (void)error;
+    *ret = g_variant_new("(b)", FALSE); /* no module is ever loaded */
     return true;
 }
 
@@ -209,6 +290,8 @@ static void list(void *user, GPtrArray *nodes)
 
 static const struct bus_method methods[] = {{"GetInstalledExtPacks", get_installed},
                                             {"OpenExtPackFile", open_file},
+                                            {"Find", find_pack},
+                                            {"IsExtPackUsable", is_usable},
                                             {"Install", install},
                                             {"Uninstall", uninstall},
                                             {"Cleanup", cleanup},
