@@ -155,6 +155,41 @@ def host_and_types(h):
                 "VBOX_E_OBJECT_NOT_FOUND", "host-only interface")
     api.refused(f"get {ROOT}/hostusbdevice/12345678_1234_1234_1234_123456789012 IHostUSBDevice State",
                 "VBOX_E_OBJECT_NOT_FOUND", "")
+    api.get(kind, "IGuestOSType", "RecommendedRTCUseUTC", "true")
+    api.get(kind, "IGuestOSType", "RecommendedFirmware", "'BIOS'")
+    identity = api.line(f"get {net} IHostNetworkInterface Id").strip("'")
+    check(object_of(api.call(f"{ROOT}/Host", "IHost", "FindHostNetworkInterfaceById", f"('{identity}',)")) == net, "found by its id")
+    for method, what in (("FindHostNetworkInterfaceById", "GUID could not be found: 'x'"), ("FindUSBDeviceById", "uuid 'x'"), ("FindUSBDeviceByAddress", "address 'x'")):
+        api.refused(f"call {ROOT}/Host IHost {method} ('x',)", "VBOX_E_OBJECT_NOT_FOUND", what)
+    check(re.fullmatch(r"\('080027[0-9A-F]{6}',\)", api.call(f"{ROOT}/Host", "IHost", "GenerateMACAddress")), "GenerateMACAddress")
+    check(api.call(f"{ROOT}/Host", "IHost", "GetProcessorFeature", "('longmode',)") == "(true,)", "GetProcessorFeature")
+    api.refused(f"call {ROOT}/Host IHost GetProcessorFeature ('Magic',)", "E_INVALIDARG", "Invalid ProcessorFeature: 'Magic'")
+    api.close()
+
+
+def limits(h):
+    """What machines can be given."""
+    api, system = Api(h), f"{ROOT}/SystemProperties"
+    api.get(system, "ISystemProperties", "SupportedChipsetTypes", "['PIIX3', 'ICH9']")
+    api.get(system, "ISystemProperties", "SupportedUartTypes", "['U16450', 'U16550A', 'U16750']")
+    api.get(system, "ISystemProperties", "SupportedAudioDriverTypes", "['Default', 'Null', 'OSS', 'ALSA', 'Pulse']")
+    api.get(system, "ISystemProperties", "SupportedStorageBuses", "['IDE', 'SATA', 'SCSI', 'Floppy', 'SAS', 'USB', 'PCIe', 'VirtioSCSI']")
+    api.get(system, "ISystemProperties", "ScreenShotFormats", "['PNG']")
+    for method, args, wanted in (("GetMaxPortCountForStorageBus", "('SATA',)", "(30,)"), ("GetMinPortCountForStorageBus", "('SCSI',)", "(16,)"),
+                                 ("GetMaxDevicesPerPortForStorageBus", "('ide',)", "(2,)"), ("GetMaxInstancesOfStorageBus", "('ICH9', 'SATA')", "(8,)"),
+                                 ("GetMaxInstancesOfStorageBus", "('PIIX3', 'SATA')", "(1,)"), ("GetDeviceTypesForStorageBus", "('Floppy',)", "(['Floppy'],)"),
+                                 ("GetStorageControllerTypesForStorageBus", "('IDE',)", "(['PIIX4', 'PIIX3', 'ICH6'],)"),
+                                 ("GetStorageBusForStorageControllerType", "('IntelAhci',)", "('SATA',)")):
+        answer = api.call(system, "ISystemProperties", method, args)
+        check(answer == wanted, f"{method}{args}: {answer}")
+    api.refused(f"call {system} ISystemProperties GetMaxPortCountForStorageBus ('MCA',)", "E_INVALIDARG", "Invalid StorageBus: 'MCA'")
+    api.refused(f"call {system} ISystemProperties GetMaxInstancesOfStorageBus ('i440', 'IDE')", "E_INVALIDARG", "Invalid ChipsetType: 'i440'")
+    api.refused(f"call {system} ISystemProperties GetStorageBusForStorageControllerType ('x',)", "E_INVALIDARG", "Invalid StorageControllerType: 'x'")
+    packs = f"{ROOT}/ExtPackManager"
+    api.refused(f"call {packs} IExtPackManager Find ('../x',)", "VBOX_E_OBJECT_NOT_FOUND", "No extension pack by the name '../x' was found")
+    check(api.call(packs, "IExtPackManager", "IsExtPackUsable", "('x',)") == "(false,)", "usable")
+    progress = object_of(api.call(packs, "IExtPackManager", "Cleanup"))
+    check(api.call(progress, "IProgress", "WaitForCompletion", "(-1,)") == "(true, 0, '')", "cleanup")
     api.close()
 
 
@@ -203,4 +238,4 @@ def mouse(h):
     api.close()
 
 
-main(sound_and_display, nat_engine, lists, attachment, host_and_types, events, mouse)
+main(sound_and_display, nat_engine, lists, attachment, host_and_types, limits, events, mouse)

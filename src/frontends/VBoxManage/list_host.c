@@ -7,9 +7,10 @@
 
 /*
  * VirtualBox's lines, with its spacing. No property: the unit is the value; neither: the line is the label. No unit: a
- * text; ON_OFF: a truth.
+ * text; ON_OFF, YES_NO: a truth.
  */
 #define ON_OFF "on | off"
+#define YES_NO "yes | no"
 static const struct {
     const char *label, *property, *unit;
 } system_rows[] = {
@@ -55,7 +56,7 @@ static const struct {
     {"Maximum Floppy Port count:", NULL, "1"},
     {"Maximum Devices per Floppy Port:", NULL, "2"},
     {"Default machine folder:", "DefaultMachineFolder", NULL},
-    {"Raw-mode Supported:", NULL, "yes"},
+    {"Raw-mode Supported:", "RawModeSupported", YES_NO},
     {"Exclusive HW virtualization use:", "ExclusiveHwVirt", ON_OFF},
     {"Default hard disk format:", "DefaultHardDiskFormat", NULL},
     {"VRDE auth library:", "VRDEAuthLibrary", NULL},
@@ -64,7 +65,7 @@ static const struct {
     {"VM encryption ExtPack:", "DefaultCryptoExtPack", NULL},
     {"Log history count:", "LogHistoryCount", ""},
     {"Default frontend:", "DefaultFrontend", NULL},
-    {"Default audio driver:", NULL, "Default"},
+    {"Default audio driver:", "DefaultAudioDriver", NULL},
     {"Autostart database path:", "AutostartDatabasePath", NULL},
     {"Default Guest Additions ISO:", "DefaultAdditionsISO", NULL},
     {"Logging Level:", "LoggingLevel", NULL},
@@ -96,6 +97,8 @@ int list_system(struct cmd *c, const struct listing *l)
             printf("%-32s %s\n", system_rows[k].label, dict_str(d, property));
         else if (strcmp(unit, ON_OFF) == 0)
             printf("%-32s %s\n", system_rows[k].label, dict_bool(d, property) ? "on" : "off");
+        else if (strcmp(unit, YES_NO) == 0)
+            printf("%-32s %s\n", system_rows[k].label, dict_bool(d, property) ? "yes" : "no");
         else
             printf("%-32s %" G_GINT64_FORMAT "%s\n", system_rows[k].label, dict_int(d, property), unit);
     }

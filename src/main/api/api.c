@@ -98,6 +98,14 @@ int api_enum_value(const char *type, const char *name)
     return row < 0 ? -1 : enums[row].number;
 }
 
+const char *api_enum_nth(const char *type, unsigned n)
+{
+    for (unsigned k = 0; k < G_N_ELEMENTS(enums); k++)
+        if (strcmp(enums[k].type, type) == 0 && n-- == 0)
+            return enums[k].name;
+    return NULL;
+}
+
 const char *api_enum_canonical(const char *type, const char *name)
 {
     int row = enum_row(type, name);

@@ -44,6 +44,8 @@ bool api_wrap(GError **error, enum api_result result);
 const char *api_enum_name(const char *type, int number);
 /** api_enum_value() - the number of @name (any case); -1 if there is none. */
 int api_enum_value(const char *type, const char *name);
+/** api_enum_nth() - the type's names in their order; NULL behind the last. Static. */
+const char *api_enum_nth(const char *type, unsigned n);
 /** api_enum_canonical() - @name as the API spells it; NULL if there is none. Static. */
 const char *api_enum_canonical(const char *type, const char *name);
 

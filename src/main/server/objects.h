@@ -182,6 +182,10 @@ bool part_changed(struct part *p, GError **error);
 /** "/org/virtualbox/KIND/MACHINE[_REST]" for the same machine or session copy. g_free */
 char *part_path(const struct part *p, const char *kind, const char *rest);
 
+/* ---- adapter.c ---- */
+/** VirtualBox's own prefix, 08:00:27, and three random bytes; g_free. */
+char *adapter_new_mac(void);
+
 /* ---- describe.c ---- */
 GVariant *machine_describe(struct part *p);
 

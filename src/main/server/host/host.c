@@ -119,6 +119,29 @@ static bool describe(struct bus_call *call, GVariant **ret, GError **error)
     return root_describe(call, &interface, ret);
 }
 
+static bool get_feature(struct bus_call *call, GVariant **ret, GError **error)
+{
+    const char *name;
+    g_autoptr(GVariant) list = g_variant_ref_sink(features());
+    g_autofree const char **words = g_variant_get_strv(list, NULL);
+
+    g_variant_get(call->args, "(&s)", &name);
+    const char *known = api_enum_canonical("ProcessorFeature", name);
+    if (known == NULL)
+        return api_fail(error, E_INVALIDARG, "Invalid ProcessorFeature: '%s'", name);
+    *ret = g_variant_new("(b)", g_strv_contains(words, known));
+    return true;
+}
+
+static bool generate_mac(struct bus_call *call, GVariant **ret, GError **error)
+{
+    g_autofree char *mac = adapter_new_mac();
+
+    (void)call, (void)error;
+    *ret = g_variant_new("(s)", mac);
+    return true;
+}
+
 #define IS(what) GINT_TO_POINTER(what)
 static const struct bus_method methods[] = {{"Describe", describe},
                                             {"GetNetworkInterfaces", host_get_interfaces},
@@ -128,6 +151,11 @@ static const struct bus_method methods[] = {{"Describe", describe},
                                             {"GetDrives", host_get_drives},
                                             {"GetVideoInputDevices", host_get_video_inputs},
                                             {"GetUSBDevices", host_get_usb_devices},
+                                            {"FindUSBDeviceById", host_find_usb_id},
+                                            {"FindUSBDeviceByAddress", host_find_usb_address},
+                                            {"FindHostNetworkInterfaceById", host_find_interface_id},
+                                            {"GetProcessorFeature", get_feature},
+                                            {"GenerateMACAddress", generate_mac},
                                             {"GetProcessorCpuidLeaves", host_get_cpuids},
                                             {"AddUSBDeviceSource", usb_sources_add},
                                             {"RemoveUSBDeviceSource", usb_sources_remove},

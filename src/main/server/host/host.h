@@ -33,6 +33,7 @@ bool usb_sources_remove(struct bus_call *call, GVariant **ret, GError **error);
 
 /* netif.c */
 bool host_get_interfaces(struct bus_call *call, GVariant **ret, GError **error);
+bool host_find_interface_id(struct bus_call *call, GVariant **ret, GError **error);
 bool host_find_interface(struct bus_call *call, GVariant **ret, GError **error);
 
 /* update_agent.c */
@@ -41,6 +42,8 @@ extern const struct bus_interface update_agent_interface;
 /* host_devices.c */
 bool host_get_drives(struct bus_call *call, GVariant **ret, GError **error);
 bool host_get_video_inputs(struct bus_call *call, GVariant **ret, GError **error);
+bool host_find_usb_id(struct bus_call *call, GVariant **ret, GError **error);
+bool host_find_usb_address(struct bus_call *call, GVariant **ret, GError **error);
 bool host_get_usb_devices(struct bus_call *call, GVariant **ret, GError **error);
 bool host_get_cpuids(struct bus_call *call, GVariant **ret, GError **error);
 

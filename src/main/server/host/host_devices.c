@@ -177,6 +177,30 @@ bool host_get_usb_devices(struct bus_call *call, GVariant **ret, GError **error)
     return true;
 }
 
+/* The device whose @key is the call's argument. */
+static bool find_usb_by(struct bus_call *call, const char *key, GVariant **ret, GError **error)
+{
+    const char *wanted;
+
+    g_variant_get(call->args, "(&s)", &wanted);
+    g_autoptr(GVariant) found = values_pick(usb_devices(), key, wanted);
+    if (found == NULL)
+        return api_fail(error, VBOX_E_OBJECT_NOT_FOUND, "Could not find a USB device with %s '%s'",
+                        strcmp(key, "Id") == 0 ? "uuid" : "address", wanted);
+    *ret = g_variant_new("(@a{sv})", found);
+    return true;
+}
+
+bool host_find_usb_id(struct bus_call *call, GVariant **ret, GError **error)
+{
+    return find_usb_by(call, "Id", ret, error);
+}
+
+bool host_find_usb_address(struct bus_call *call, GVariant **ret, GError **error)
+{
+    return find_usb_by(call, "Address", ret, error);
+}
+
 static void *find_usb(void *user, struct bus_peer *peer, const char *node)
 {
     char id[API_UUID_SIZE];

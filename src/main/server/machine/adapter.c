@@ -16,8 +16,7 @@ static GVariant *get_slot(const struct bus_call *call, const struct bus_property
 
 #define A struct settings_adapter
 
-/* VirtualBox's own prefix, 08:00:27, and three random bytes. */
-static char *new_mac(void)
+char *adapter_new_mac(void)
 {
     return g_strdup_printf("080027%06X", g_random_int() & 0xffffff);
 }
@@ -41,7 +40,7 @@ static bool set_mac(struct bus_call *call, const struct bus_property *row, GVari
     if (!part_change(p, 0, error))
         return false;
     g_free(a->mac);
-    a->mac = *text != '\0' ? g_ascii_strup(text, -1) : new_mac();
+    a->mac = *text != '\0' ? g_ascii_strup(text, -1) : adapter_new_mac();
     return true;
 }
 
@@ -53,7 +52,7 @@ static bool set_enabled(struct bus_call *call, const struct bus_property *row, G
     if (!field_set(call, row, val, error))
         return false;
     if (a->enabled && a->mac == NULL)
-        a->mac = new_mac();
+        a->mac = adapter_new_mac();
     return true;
 }
 

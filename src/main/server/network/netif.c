@@ -135,11 +135,12 @@ bool host_get_interfaces(struct bus_call *call, GVariant **ret, GError **error)
 
 /* ---- IHostNetworkInterface ---- */
 
-static GVariant *named(const char *name)
+/* The one whose @key is @text, or NULL. */
+static GVariant *pick(const char *key, const char *text)
 {
     GVariant *list = interfaces();
 
-    return list != NULL ? values_pick(list, "Name", name) : NULL;
+    return list != NULL ? values_pick(list, key, text) : NULL;
 }
 
 static void *find(void *user, struct bus_peer *peer, const char *node)
@@ -147,7 +148,18 @@ static void *find(void *user, struct bus_peer *peer, const char *node)
     g_autofree char *name = api_node_unescape(node);
 
     (void)peer;
-    return values_found(user, named(name));
+    return values_found(user, pick("Name", name));
+}
+
+static bool answer_path(GVariant *found, GVariant **ret)
+{
+    const char *name = "";
+
+    g_variant_lookup(found, "Name", "&s", &name);
+    g_autofree char *node = api_node_escape(name);
+    g_autofree char *path = g_strconcat(API_ROOT "/hostif/", node, NULL);
+    *ret = g_variant_new("(o)", path);
+    return true;
 }
 
 bool host_find_interface(struct bus_call *call, GVariant **ret, GError **error)
@@ -155,14 +167,21 @@ bool host_find_interface(struct bus_call *call, GVariant **ret, GError **error)
     const char *name;
 
     g_variant_get(call->args, "(&s)", &name);
-    g_autoptr(GVariant) found = named(name);
-    if (found == NULL)
-        return api_fail(error, VBOX_E_OBJECT_NOT_FOUND,
-                        "The host network interface with the given name could not be found: '%s'", name);
-    g_autofree char *node = api_node_escape(name);
-    g_autofree char *path = g_strconcat(API_ROOT "/hostif/", node, NULL);
-    *ret = g_variant_new("(o)", path);
-    return true;
+    g_autoptr(GVariant) found = pick("Name", name);
+    return found != NULL ? answer_path(found, ret)
+                         : api_fail(error, VBOX_E_OBJECT_NOT_FOUND,
+                                    "The host network interface with the given name could not be found: '%s'", name);
+}
+
+bool host_find_interface_id(struct bus_call *call, GVariant **ret, GError **error)
+{
+    const char *id;
+
+    g_variant_get(call->args, "(&s)", &id);
+    g_autoptr(GVariant) found = pick("Id", id);
+    return found != NULL ? answer_path(found, ret)
+                         : api_fail(error, VBOX_E_OBJECT_NOT_FOUND,
+                                    "The host network interface with the given GUID could not be found: '%s'", id);
 }
 
 static const struct bus_method methods[] = {{"EnableStaticIPConfig", netif_static_ip},

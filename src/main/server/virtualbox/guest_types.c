@@ -33,6 +33,23 @@ bool guest_type_hint(const struct guest_type *t, const char *hint)
     return g_strv_contains((const char *const *)words, hint);
 }
 
+/* Properties that are a word among the hints. */
+static const char *const hinted[][2] = {
+    {"RecommendedIOAPIC", "X86_IOAPIC"},
+    {"RecommendedVirtEx", "X86_HWVIRTEX"},
+    {"RecommendedPAE", "X86_PAE"},
+    {"RecommendedHPET", "X86_HPET"},
+    {"RecommendedX2APIC", "X86_X2APIC"},
+    {"RecommendedTFReset", "TFRESET"},
+    {"RecommendedUSBTablet", "USBTABLET"},
+    {"RecommendedUSBHID", "USBHID"},
+    {"RecommendedUSB3", "USB3"},
+    {"RecommendedFloppy", "FLOPPY"},
+    {"RecommendedRTCUseUTC", "RTCUTC"},
+    {"RecommendedSecureBoot", "EFI_SECUREBOOT"},
+    {"RecommendedWDDMGraphics", "WDDM_GRAPHICS"},
+};
+
 static GVariant *values(const struct guest_type *t)
 {
     GVariantDict d;
@@ -53,6 +70,11 @@ static GVariant *values(const struct guest_type *t)
     g_variant_dict_insert(&d, "RecommendedHDStorageController", "s", t->disk_controller);
     g_variant_dict_insert(&d, "RecommendedChipset", "s", t->chipset);
     g_variant_dict_insert(&d, "RecommendedAudioController", "s", t->audio);
+    g_variant_dict_insert(&d, "RecommendedFirmware", "s", guest_type_hint(t, "EFI") ? "EFI" : "BIOS");
+    g_variant_dict_insert(&d, "RecommendedTpmType", "s", guest_type_hint(t, "TPM2") ? "v2_0" : "None");
+    g_variant_dict_insert(&d, "RecommendedUSB", "b", !guest_type_hint(t, "NOUSB"));
+    for (unsigned k = 0; k < G_N_ELEMENTS(hinted); k++)
+        g_variant_dict_insert(&d, hinted[k][0], "b", guest_type_hint(t, hinted[k][1]));
     return g_variant_dict_end(&d);
 }
 
@@ -113,6 +135,22 @@ static const struct bus_property properties[] = {VALUE("Id"),
                                                  VALUE("RecommendedHDStorageController"),
                                                  VALUE("RecommendedChipset"),
                                                  VALUE("RecommendedAudioController"),
+                                                 VALUE("RecommendedFirmware"),
+                                                 VALUE("RecommendedTpmType"),
+                                                 VALUE("RecommendedUSB"),
+                                                 VALUE("RecommendedIOAPIC"),
+                                                 VALUE("RecommendedVirtEx"),
+                                                 VALUE("RecommendedPAE"),
+                                                 VALUE("RecommendedHPET"),
+                                                 VALUE("RecommendedX2APIC"),
+                                                 VALUE("RecommendedTFReset"),
+                                                 VALUE("RecommendedUSBTablet"),
+                                                 VALUE("RecommendedUSBHID"),
+                                                 VALUE("RecommendedUSB3"),
+                                                 VALUE("RecommendedFloppy"),
+                                                 VALUE("RecommendedRTCUseUTC"),
+                                                 VALUE("RecommendedSecureBoot"),
+                                                 VALUE("RecommendedWDDMGraphics"),
                                                  {NULL, NULL, NULL, NULL}};
 static const struct bus_interface interface = {.info = (GDBusInterfaceInfo *)&api_iguest_ostype_interface,
                                                .properties = properties};

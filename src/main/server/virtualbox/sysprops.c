@@ -3,7 +3,7 @@
  */
 #include <string.h>
 
-#include "main/server/objects.h"
+#include "main/server/virtualbox/virtualbox.h"
 
 static void *find(void *user, struct bus_peer *peer, const char *node)
 {
@@ -273,6 +273,30 @@ static bool get_formats(struct bus_call *call, GVariant **ret, GError **error)
     return true;
 }
 
+static GVariant *get_true(const struct bus_call *call, const struct bus_property *row)
+{
+    (void)call, (void)row;
+    return g_variant_new_boolean(TRUE);
+}
+
+static GVariant *get_word(const struct bus_call *call, const struct bus_property *row)
+{
+    (void)call;
+    return g_variant_new_string(row->data);
+}
+
+static GVariant *get_words(const struct bus_call *call, const struct bus_property *row)
+{
+    const char *const words[] = {row->data, NULL};
+
+    (void)call;
+    return g_variant_new_strv(words, -1);
+}
+
+#define SUPPORTED(name, type)                                                                                          \
+    {                                                                                                                  \
+        name, supported_get, NULL, (void *)(type)                                                                      \
+    }
 #define LIMIT(name, n)                                                                                                 \
     {                                                                                                                  \
         name, get_limit, NULL, GUINT_TO_POINTER(n)                                                                     \
@@ -288,6 +312,13 @@ static const struct bus_method methods[] = {{"Describe", describe},
                                             {"GetMaxNetworkAdapters", get_max_adapters},
                                             {"GetCPUProfiles", get_profiles},
                                             {"GetMediumFormats", get_formats},
+                                            {"GetMaxDevicesPerPortForStorageBus", bus_max_devices},
+                                            {"GetMinPortCountForStorageBus", bus_min_ports},
+                                            {"GetMaxPortCountForStorageBus", bus_max_ports},
+                                            {"GetMaxInstancesOfStorageBus", bus_max_instances},
+                                            {"GetDeviceTypesForStorageBus", bus_devices},
+                                            {"GetStorageControllerTypesForStorageBus", bus_controllers},
+                                            {"GetStorageBusForStorageControllerType", controller_bus},
                                             {NULL, NULL}};
 static const struct bus_property properties[] = {
     LIMIT("MinGuestRAM", 4),
@@ -316,6 +347,33 @@ static const struct bus_property properties[] = {
     TEXT("ProxyURL", proxy_url, ""),
     TEXT("LanguageId", language, ""),
     {"DefaultAdditionsISO", get_additions, NULL, NULL},
+    {"RawModeSupported", get_true, NULL, NULL},
+    {"DefaultAudioDriver", get_word, NULL, (void *)"Default"},
+    {"ScreenShotFormats", get_words, NULL, (void *)"PNG"},
+    SUPPORTED("SupportedGraphicsControllerTypes", "GraphicsControllerType"),
+    SUPPORTED("SupportedParavirtProviders", "ParavirtProvider"),
+    SUPPORTED("SupportedClipboardModes", "ClipboardMode"),
+    SUPPORTED("SupportedDnDModes", "DnDMode"),
+    SUPPORTED("SupportedFirmwareTypes", "FirmwareType"),
+    SUPPORTED("SupportedPointingHIDTypes", "PointingHIDType"),
+    SUPPORTED("SupportedKeyboardHIDTypes", "KeyboardHIDType"),
+    SUPPORTED("SupportedImportOptions", "ImportOptions"),
+    SUPPORTED("SupportedExportOptions", "ExportOptions"),
+    SUPPORTED("SupportedCloneOptions", "CloneOptions"),
+    SUPPORTED("SupportedAutostopTypes", "AutostopType"),
+    SUPPORTED("SupportedVMProcPriorities", "VMProcPriority"),
+    SUPPORTED("SupportedNetworkAttachmentTypes", "NetworkAttachmentType"),
+    SUPPORTED("SupportedNetworkAdapterTypes", "NetworkAdapterType"),
+    SUPPORTED("SupportedPortModes", "PortMode"),
+    SUPPORTED("SupportedUartTypes", "UartType"),
+    SUPPORTED("SupportedUSBControllerTypes", "USBControllerType"),
+    SUPPORTED("SupportedAudioDriverTypes", "AudioDriverType"),
+    SUPPORTED("SupportedAudioControllerTypes", "AudioControllerType"),
+    SUPPORTED("SupportedStorageBuses", "StorageBus"),
+    SUPPORTED("SupportedStorageControllerTypes", "StorageControllerType"),
+    SUPPORTED("SupportedChipsetTypes", "ChipsetType"),
+    SUPPORTED("SupportedIommuTypes", "IommuType"),
+    SUPPORTED("SupportedTpmTypes", "TpmType"),
     {NULL, NULL, NULL, NULL},
 };
 static const struct bus_interface interface = {

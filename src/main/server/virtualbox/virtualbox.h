@@ -11,6 +11,17 @@ bool virtualbox_create_machine(struct bus_call *call, GVariant **ret, GError **e
 bool virtualbox_open_machine(struct bus_call *call, GVariant **ret, GError **error);
 bool virtualbox_register_machine(struct bus_call *call, GVariant **ret, GError **error);
 
+/* supported.c */
+/** The names of the enumeration that is the row's data. */
+GVariant *supported_get(const struct bus_call *call, const struct bus_property *row);
+bool bus_max_devices(struct bus_call *call, GVariant **ret, GError **error);
+bool bus_min_ports(struct bus_call *call, GVariant **ret, GError **error);
+bool bus_max_ports(struct bus_call *call, GVariant **ret, GError **error);
+bool bus_max_instances(struct bus_call *call, GVariant **ret, GError **error);
+bool bus_devices(struct bus_call *call, GVariant **ret, GError **error);
+bool bus_controllers(struct bus_call *call, GVariant **ret, GError **error);
+bool controller_bus(struct bus_call *call, GVariant **ret, GError **error);
+
 /* events.c */
 extern const struct bus_interface event_source_interface;
 
