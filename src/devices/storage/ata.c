@@ -239,7 +239,7 @@ void ata_io_done(struct ata *d, int status)
     d->io.op = ATA_IO_NONE;
     d->phase = ATA_IDLE;
     if (d->id.kind == ATA_KIND_CDROM)
-        atapi_io_done(d, status);
+        atapi_io_done(d, op, status);
     else
         ata_disk_io_done(d, op, status);
 }

@@ -41,7 +41,7 @@ enum ata_reg { ATA_DATA, ATA_FEATURE, ATA_COUNT, ATA_LBA_LOW, ATA_LBA_MID, ATA_L
 
 enum ata_kind { ATA_KIND_NONE, ATA_KIND_DISK, ATA_KIND_CDROM };
 enum ata_phase { ATA_IDLE, ATA_MEDIA, ATA_DRQ_IN, ATA_DRQ_OUT, ATA_DMA_IN, ATA_DMA_OUT, ATA_PACKET, ATA_PHASES };
-enum ata_io_op { ATA_IO_NONE, ATA_IO_READ, ATA_IO_WRITE, ATA_IO_FLUSH, ATA_IO_DISCARD, ATA_IO_OPS };
+enum ata_io_op { ATA_IO_NONE, ATA_IO_READ, ATA_IO_WRITE, ATA_IO_FLUSH, ATA_IO_DISCARD, ATA_IO_PACKET, ATA_IO_OPS };
 
 struct ata_identity {
     enum ata_kind kind;
@@ -67,7 +67,12 @@ struct ata {
     struct ata_identity id;
     uint64_t sectors; /* of 512 bytes; of 2048 for CD-ROM; 0 = no medium */
     bool read_only;
-    uint32_t io_serial; /* counts requests: tells answers to dropped ones apart */
+    uint32_t io_serial;  /* counts requests: tells answers to dropped ones apart */
+    bool host, host_all; /* a drive of the host's: it takes packets itself, those that only read or any */
+    struct {
+        uint32_t moved; /* bytes, of ATA_IO_PACKET */
+        struct ata_sense sense;
+    } answer; /* of the host's drive to the last request */
 
     /* registers; [0] what was written last, [1] what was there before (HOB) */
     uint8_t feature[2], count[2], lba_low[2], lba_mid[2], lba_high[2];
@@ -127,5 +132,7 @@ void ata_io_done(struct ata *d, int status);
 /** ata_dma_want() - where the bus master's next bytes are (@ret_to_host: device to memory); 0 = none now. */
 uint32_t ata_dma_want(struct ata *d, uint8_t **ret_bytes, bool *ret_to_host);
 void ata_dma_moved(struct ata *d, uint32_t bytes);
+/** atapi_host_to_drive() - for ATA_IO_PACKET: the data in buf goes to the drive, otherwise it comes from it. */
+bool atapi_host_to_drive(const struct ata *d);
 
 #endif

@@ -55,7 +55,7 @@ void ata_cmd_check_power(struct ata *d, unsigned flags);
 void atapi_command(struct ata *d);
 void atapi_packet(struct ata *d);
 void atapi_buffer_done(struct ata *d);
-void atapi_io_done(struct ata *d, int status);
+void atapi_io_done(struct ata *d, uint8_t op, int status);
 void atapi_reset(struct ata *d);
 /** DRQ block of at most the byte count limit: sets interrupt reason and byte count. */
 uint32_t atapi_block(struct ata *d, uint32_t left_bytes);
@@ -91,6 +91,14 @@ static inline void atapi_put32(uint8_t *p, uint32_t v)
 #define ATAPI_NOT_READY_NO_MEDIUM(d) ((struct ata_sense){0x02, 0x3a, (d)->tray_open ? 0x02 : 0x01})
 #define ATAPI_INVALID_FIELD          ((struct ata_sense){0x05, 0x24, 0x00})
 #define ATAPI_LBA_OUT_OF_RANGE       ((struct ata_sense){0x05, 0x21, 0x00})
+
+/* ---- atapi_host.c: a drive of the host's ---- */
+
+/** Whether the command in packet goes to the drive itself; then it is on its way, or refused. */
+bool atapi_host_packet(struct ata *d);
+/** What the drive gets has come from the guest; false: there was nothing to come. */
+bool atapi_host_buffer_done(struct ata *d);
+void atapi_host_io_done(struct ata *d, int status);
 
 /* ---- atapi_mmc.c: what a drive and a disc say about themselves ---- */
 

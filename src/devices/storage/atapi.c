@@ -149,10 +149,14 @@ static void widen(struct ata *d, uint32_t n)
     }
 }
 
-void atapi_io_done(struct ata *d, int status)
+void atapi_io_done(struct ata *d, uint8_t op, int status)
 {
     uint32_t n = d->io.bytes / ATA_CD_BYTES;
 
+    if (op == ATA_IO_PACKET || (d->host && status)) {
+        atapi_host_io_done(d, status);
+        return;
+    }
     if (!d->media) { /* a flush: nothing to flush */
         ata_complete(d, false);
         return;
@@ -172,13 +176,13 @@ void atapi_buffer_done(struct ata *d)
 {
     if (d->media && d->todo)
         refill(d);
-    else
+    else if (!atapi_host_buffer_done(d))
         ata_complete(d, d->command != 0xa0); /* a packet command ends with an interrupt of its own (9.8) */
 }
 
 static void read_sectors(struct ata *d, uint32_t lba, uint32_t count, uint32_t sector_bytes)
 {
-    if (lba > d->sectors || count > d->sectors - lba || (count && lba == d->sectors)) {
+    if (!d->host && (lba > d->sectors || count > d->sectors - lba || (count && lba == d->sectors))) {
         atapi_check(d, ATAPI_LBA_OUT_OF_RANGE);
         return;
     }
@@ -320,14 +324,17 @@ void atapi_packet(struct ata *d)
             atapi_check(d, attention);
             return;
         }
-        if ((rows[i].flags & NEEDS_DISC) && d->sectors == 0) {
+        if (!d->host && (rows[i].flags & NEEDS_DISC) && d->sectors == 0) {
             atapi_check(d, ATAPI_NOT_READY_NO_MEDIUM(d));
             return;
         }
         if (d->packet[0] != 0x03)
             d->sense = (struct ata_sense){};
-        rows[i].run(d);
+        if (!atapi_host_packet(d))
+            rows[i].run(d);
         return;
     }
+    if (atapi_host_packet(d))
+        return;
     atapi_check(d, (struct ata_sense){0x05, 0x20, 0x00}); /* invalid command operation code */
 }

@@ -5,130 +5,9 @@
  */
 #include <string.h>
 
-#include "vmm/pdm/rig.h"
-
-extern const struct pdm_devreg pci_ide_device;
+#include "devices/storage/atapi_bench.h"
 
 #define HOST_IO_ERROR (-250) /* any failure the driver reports */
-
-#define SECTORS  400u
-#define CMD      0x170
-#define CTL      0x376
-#define BM       0xc008
-#define PRD_GPA  0x1000
-#define DATA_GPA 0x100000
-
-enum { BSY = 0x80, DRQ = 0x08, ERR = 0x01, IDLE = 0x50 };
-
-struct bench {
-    struct rig *r;
-    struct rig_media *m;
-    uint8_t *disc;
-};
-
-static uint8_t in(struct bench *b, uint16_t port)
-{
-    return (uint8_t)rig_in(b->r, port, 1);
-}
-
-static void out(struct bench *b, uint16_t port, unsigned val)
-{
-    rig_out(b->r, port, val, 1);
-}
-
-static uint8_t settle(struct bench *b)
-{
-    for (unsigned i = 0; i < 1000 && (in(b, CTL) & BSY); i++)
-        rig_step_ns(b->r, 1000);
-    return in(b, CTL);
-}
-
-static struct rig_media *new_disc(struct bench *b, uint8_t seed)
-{
-    struct rig_media *m = rig_media_new(b->r, SECTORS * 2048, 2048);
-    uint8_t *p = rig_media_bytes(m);
-
-    for (unsigned i = 0; i < SECTORS * 2048; i++)
-        p[i] = (uint8_t)(seed + i / 2048 + i);
-    rig_media_block(m)->read_only = true;
-    rig_media_block(m)->removable = true;
-    return m;
-}
-
-/* Sends a packet and stops where the drive wants something: data, or the end. */
-static uint8_t packet(struct bench *b, const uint8_t cdb[12], unsigned limit, bool dma)
-{
-    out(b, CMD + 6, 0xa0);
-    out(b, CMD + 1, dma);
-    out(b, CMD + 4, limit & 0xff);
-    out(b, CMD + 5, limit >> 8);
-    out(b, CMD + 7, 0xa0);
-    g_assert_cmphex(in(b, CTL) & (BSY | DRQ), ==, DRQ);
-    g_assert_cmphex(in(b, CMD + 2) & 3, ==, 1); /* C/D: the device wants the command */
-    rig_outs(b->r, CMD, cdb, 2, 6);
-    return settle(b);
-}
-
-/* All data of a PIO packet command; the device says how much by its byte count. Returns the number of bytes. */
-static unsigned gather(struct bench *b, uint8_t *to, unsigned room)
-{
-    unsigned got = 0;
-
-    while (settle(b) & DRQ) {
-        unsigned n = in(b, CMD + 4) | (unsigned)in(b, CMD + 5) << 8;
-
-        g_assert_cmphex(in(b, CMD + 2) & 3, ==, 2); /* I/O: to the host */
-        g_assert_true(rig_irq(b->r, 15));
-        in(b, CMD + 7);
-        g_assert_cmpuint(got + n, <=, room);
-        for (unsigned i = 0; i < n; i += 2) {
-            uint32_t w = rig_in(b->r, CMD, 2);
-
-            to[got + i] = (uint8_t)w;
-            if (i + 1 < n)
-                to[got + i + 1] = (uint8_t)(w >> 8);
-        }
-        got += n;
-    }
-    g_assert_cmphex(in(b, CMD + 2) & 3, ==, 3); /* 9.8: I/O and C/D at the end */
-    g_assert_true(rig_irq(b->r, 15));
-    in(b, CMD + 7);
-    return got;
-}
-
-static void expect_sense(struct bench *b, uint8_t key, uint8_t asc, uint8_t ascq)
-{
-    static const uint8_t cdb[12] = {0x03, 0, 0, 0, 18};
-    uint8_t sense[18];
-
-    g_assert_cmphex(in(b, CTL), ==, IDLE | ERR);
-    g_assert_cmphex(in(b, CMD + 1), ==, key << 4 | 0x04);
-    packet(b, cdb, 18, false);
-    g_assert_cmpuint(gather(b, sense, sizeof(sense)), ==, 18);
-    g_assert_cmphex(sense[0], ==, 0x70);
-    g_assert_cmphex(sense[2], ==, key);
-    g_assert_cmphex(sense[12], ==, asc);
-    g_assert_cmphex(sense[13], ==, ascq);
-}
-
-static struct bench bench_new(bool with_disc)
-{
-    static const uint8_t ready[12] = {0x00};
-    struct bench b = {.r = rig_empty()};
-
-    rig_add(b.r, &pci_ide_device, "Drive2=DVD");
-    if (with_disc) {
-        b.m = new_disc(&b, 0);
-        b.disc = rig_media_bytes(b.m);
-        rig_media_attach(b.r, "piix3ide", 0, 2, b.m);
-    }
-    g_assert_true(rig_start(b.r, NULL));
-    rig_cfg_write(b.r, 1, 1, 0x20, (BM & 0xfff0) | 1, 4);
-    rig_cfg_write(b.r, 1, 1, 0x04, 0x05, 2);
-    packet(&b, ready, 0, false);
-    expect_sense(&b, 0x06, 0x29, 0x00); /* power on */
-    return b;
-}
 
 /* 9.12: the signature; 8.15: IDENTIFY DEVICE aborts with it; 8.16: IDENTIFY PACKET DEVICE. */
 static void test_signature(void)
@@ -136,26 +15,26 @@ static void test_signature(void)
     struct bench b = bench_new(false);
     uint8_t id[512];
 
-    out(&b, CTL, 0x04);
-    out(&b, CTL, 0x00);
-    g_assert_cmphex(in(&b, CTL), ==, 0x00);
-    g_assert_cmphex(in(&b, CMD + 4), ==, 0x14);
-    g_assert_cmphex(in(&b, CMD + 5), ==, 0xeb);
-    out(&b, CMD + 4, 0);
-    out(&b, CMD + 7, 0xec);
-    g_assert_cmphex(in(&b, CTL), ==, IDLE | ERR);
-    g_assert_cmphex(in(&b, CMD + 1), ==, 0x04);
-    g_assert_cmphex(in(&b, CMD + 4), ==, 0x14);
-    g_assert_cmphex(in(&b, CMD + 5), ==, 0xeb);
-    out(&b, CMD + 7, 0xa1);
-    g_assert_cmphex(settle(&b), ==, IDLE | DRQ);
+    bench_out(&b, CTL, 0x04);
+    bench_out(&b, CTL, 0x00);
+    g_assert_cmphex(bench_in(&b, CTL), ==, 0x00);
+    g_assert_cmphex(bench_in(&b, CMD + 4), ==, 0x14);
+    g_assert_cmphex(bench_in(&b, CMD + 5), ==, 0xeb);
+    bench_out(&b, CMD + 4, 0);
+    bench_out(&b, CMD + 7, 0xec);
+    g_assert_cmphex(bench_in(&b, CTL), ==, IDLE | ERR);
+    g_assert_cmphex(bench_in(&b, CMD + 1), ==, 0x04);
+    g_assert_cmphex(bench_in(&b, CMD + 4), ==, 0x14);
+    g_assert_cmphex(bench_in(&b, CMD + 5), ==, 0xeb);
+    bench_out(&b, CMD + 7, 0xa1);
+    g_assert_cmphex(bench_settle(&b), ==, IDLE | DRQ);
     rig_ins(b.r, CMD, id, 2, 256);
     g_assert_cmphex(id[0] | id[1] << 8, ==, 0x85c0);
     g_assert_cmpmem(id + 54, 10, "BVXOC -DOR", 10);
-    out(&b, CMD + 7, 0x08); /* DEVICE RESET */
-    g_assert_cmphex(in(&b, CTL), ==, 0x00);
-    g_assert_cmphex(in(&b, CMD + 1), ==, 0x01);
-    g_assert_cmphex(in(&b, CMD + 5), ==, 0xeb);
+    bench_out(&b, CMD + 7, 0x08); /* DEVICE RESET */
+    g_assert_cmphex(bench_in(&b, CTL), ==, 0x00);
+    g_assert_cmphex(bench_in(&b, CMD + 1), ==, 0x01);
+    g_assert_cmphex(bench_in(&b, CMD + 5), ==, 0xeb);
     rig_free(b.r);
 }
 
@@ -170,13 +49,13 @@ static void test_read(void)
         const uint8_t read10[12] = {0x28, 0, 0, 0, 0, 10, 0, 0, 70};
         const uint8_t read12[12] = {0xa8, 0, 0, 0, 0, 11, 0, 0, 0, 3};
 
-        g_assert_cmphex(packet(&b, read10, limits[i], false), ==, IDLE | DRQ);
+        g_assert_cmphex(bench_packet(&b, read10, limits[i], false), ==, IDLE | DRQ);
         if (limits[i] && limits[i] < 0xffff)
-            g_assert_cmpuint(in(&b, CMD + 4) | (unsigned)in(&b, CMD + 5) << 8, ==, limits[i] & ~1u);
-        g_assert_cmpuint(gather(&b, buf, 70 * 2048), ==, 70 * 2048);
+            g_assert_cmpuint(bench_in(&b, CMD + 4) | (unsigned)bench_in(&b, CMD + 5) << 8, ==, limits[i] & ~1u);
+        g_assert_cmpuint(bench_gather(&b, buf, 70 * 2048), ==, 70 * 2048);
         g_assert_cmpint(memcmp(buf, b.disc + 10 * 2048, 70 * 2048), ==, 0);
-        packet(&b, read12, limits[i], false);
-        g_assert_cmpuint(gather(&b, buf, 70 * 2048), ==, 3 * 2048);
+        bench_packet(&b, read12, limits[i], false);
+        g_assert_cmpuint(bench_gather(&b, buf, 70 * 2048), ==, 3 * 2048);
         g_assert_cmpint(memcmp(buf, b.disc + 11 * 2048, 3 * 2048), ==, 0);
     }
     rig_free(b.r);
@@ -191,10 +70,10 @@ static void test_read_dma(void)
 
     rig_mem_write(b.r, PRD_GPA, prd, sizeof(prd));
     rig_out(b.r, BM + 4, PRD_GPA, 4);
-    out(&b, BM, 0x09);
-    g_assert_cmphex(packet(&b, read10, 0, true), ==, IDLE);
-    g_assert_cmphex(in(&b, BM + 2) & 0x05, ==, 0x04);
-    g_assert_cmphex(in(&b, CMD + 2) & 3, ==, 3);
+    bench_out(&b, BM, 0x09);
+    g_assert_cmphex(bench_packet(&b, read10, 0, true), ==, IDLE);
+    g_assert_cmphex(bench_in(&b, BM + 2) & 0x05, ==, 0x04);
+    g_assert_cmphex(bench_in(&b, CMD + 2) & 3, ==, 3);
     rig_mem_read(b.r, DATA_GPA, buf, 60 * 2048);
     g_assert_cmpint(memcmp(buf, b.disc + 2048, 60 * 2048), ==, 0);
     rig_free(b.r);
@@ -207,8 +86,8 @@ static void test_read_cd(void)
     uint8_t cdb[12] = {0xbe, 0, 0, 0, 0, 75, 0, 0, 2, 0xf8};
     uint8_t buf[2 * 2352];
 
-    packet(&b, cdb, 0, false);
-    g_assert_cmpuint(gather(&b, buf, sizeof(buf)), ==, 2 * 2352);
+    bench_packet(&b, cdb, 0, false);
+    g_assert_cmpuint(bench_gather(&b, buf, sizeof(buf)), ==, 2 * 2352);
     g_assert_cmphex(buf[0], ==, 0x00);
     g_assert_cmphex(buf[1], ==, 0xff);
     g_assert_cmphex(buf[12], ==, 0x00); /* 00:03:00 in BCD: sector 75 and the two seconds before sector 0 */
@@ -218,12 +97,12 @@ static void test_read_cd(void)
     g_assert_cmpint(memcmp(buf + 16, b.disc + 75 * 2048, 2048), ==, 0);
     g_assert_cmpint(memcmp(buf + 2352 + 16, b.disc + 76 * 2048, 2048), ==, 0);
     cdb[9] = 0x10;
-    packet(&b, cdb, 0, false);
-    g_assert_cmpuint(gather(&b, buf, sizeof(buf)), ==, 2 * 2048);
+    bench_packet(&b, cdb, 0, false);
+    g_assert_cmpuint(bench_gather(&b, buf, sizeof(buf)), ==, 2 * 2048);
     g_assert_cmpint(memcmp(buf, b.disc + 75 * 2048, 4096), ==, 0);
     cdb[9] = 0x00;
-    packet(&b, cdb, 0, false);
-    g_assert_cmpuint(gather(&b, buf, sizeof(buf)), ==, 0);
+    bench_packet(&b, cdb, 0, false);
+    g_assert_cmpuint(bench_gather(&b, buf, sizeof(buf)), ==, 0);
     rig_free(b.r);
 }
 
@@ -258,9 +137,9 @@ static void test_answers(void)
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
         uint8_t buf[256];
 
-        packet(&b, rows[i].cdb, 0, false);
-        g_assert_cmpuint(gather(&b, buf, sizeof(buf)), ==, rows[i].bytes);
-        g_assert_cmphex(in(&b, CTL), ==, IDLE);
+        bench_packet(&b, rows[i].cdb, 0, false);
+        g_assert_cmpuint(bench_gather(&b, buf, sizeof(buf)), ==, rows[i].bytes);
+        g_assert_cmphex(bench_in(&b, CTL), ==, IDLE);
         g_assert_cmpmem(buf, rows[i].compare, rows[i].first, rows[i].compare);
     }
     rig_free(b.r);
@@ -286,12 +165,12 @@ static void test_refusals(void)
     struct bench b = bench_new(true);
 
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
-        packet(&b, rows[i].cdb, 0, false);
-        expect_sense(&b, 0x05, rows[i].asc, 0x00);
+        bench_packet(&b, rows[i].cdb, 0, false);
+        bench_sense(&b, 0x05, rows[i].asc, 0x00);
     }
     rig_media_fail(b.m, PDM_BLOCK_READ, 5 * 2048, 2048, 1, HOST_IO_ERROR);
-    packet(&b, (const uint8_t[12]){0x28, 0, 0, 0, 0, 5, 0, 0, 1}, 0, false);
-    expect_sense(&b, 0x03, 0x11, 0x00);
+    bench_packet(&b, (const uint8_t[12]){0x28, 0, 0, 0, 0, 5, 0, 0, 1}, 0, false);
+    bench_sense(&b, 0x03, 0x11, 0x00);
     rig_free(b.r);
 }
 
@@ -303,27 +182,27 @@ static void test_media_change(void)
     struct bench b = bench_new(false);
     uint8_t buf[8];
 
-    packet(&b, ready, 0, false);
-    expect_sense(&b, 0x02, 0x3a, 0x01);
-    b.m = new_disc(&b, 5);
+    bench_packet(&b, ready, 0, false);
+    bench_sense(&b, 0x02, 0x3a, 0x01);
+    b.m = bench_disc(&b, 5);
     rig_media_attach(b.r, "piix3ide", 0, 2, b.m);
-    packet(&b, event, 0, false);
-    g_assert_cmpuint(gather(&b, buf, 8), ==, 8);
+    bench_packet(&b, event, 0, false);
+    g_assert_cmpuint(bench_gather(&b, buf, 8), ==, 8);
     g_assert_cmphex(buf[4], ==, 0x02); /* new media */
     g_assert_cmphex(buf[5], ==, 0x02); /* present */
-    packet(&b, ready, 0, false);
-    expect_sense(&b, 0x06, 0x28, 0x00);
-    g_assert_cmphex(packet(&b, ready, 0, false), ==, IDLE);
-    packet(&b, lock, 0, false);
-    packet(&b, eject, 0, false);
-    expect_sense(&b, 0x05, 0x53, 0x02);
-    packet(&b, unlock, 0, false);
-    g_assert_cmphex(packet(&b, eject, 0, false), ==, IDLE);
-    packet(&b, ready, 0, false);
-    expect_sense(&b, 0x02, 0x3a, 0x02);
+    bench_packet(&b, ready, 0, false);
+    bench_sense(&b, 0x06, 0x28, 0x00);
+    g_assert_cmphex(bench_packet(&b, ready, 0, false), ==, IDLE);
+    bench_packet(&b, lock, 0, false);
+    bench_packet(&b, eject, 0, false);
+    bench_sense(&b, 0x05, 0x53, 0x02);
+    bench_packet(&b, unlock, 0, false);
+    g_assert_cmphex(bench_packet(&b, eject, 0, false), ==, IDLE);
+    bench_packet(&b, ready, 0, false);
+    bench_sense(&b, 0x02, 0x3a, 0x02);
     rig_media_attach(b.r, "piix3ide", 0, 2, NULL);
-    packet(&b, ready, 0, false);
-    expect_sense(&b, 0x02, 0x3a, 0x01);
+    bench_packet(&b, ready, 0, false);
+    bench_sense(&b, 0x02, 0x3a, 0x01);
     rig_free(b.r);
 }
 

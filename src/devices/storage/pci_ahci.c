@@ -244,11 +244,8 @@ static void connect(struct pdm_dev *dev, unsigned port, bool changed)
 {
     struct pci_ahci *s = pdm_state(dev);
     struct ata *d = &s->hba.port[port].drive;
-    struct pdm_block *b = pdm_lun_block(dev, port);
 
-    s->slot[port].block = b;
-    ata_medium(d, b ? b->size_bytes / (d->id.kind == ATA_KIND_CDROM ? ATA_CD_BYTES : ATA_SECTOR_BYTES) : 0,
-               b && b->read_only, changed);
+    ata_slot_connect(&s->slot[port], d, pdm_lun_block(dev, port), changed);
 }
 
 static void pci_ahci_media_changed(struct pdm_dev *dev, unsigned lun)

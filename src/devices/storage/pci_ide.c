@@ -235,10 +235,10 @@ static void connect(struct pdm_dev *dev, unsigned lun, bool changed)
     struct ata *d = drive_of(s, lun);
     struct pdm_block *b = pdm_lun_block(dev, lun);
 
-    s->slot[lun].block = b;
-    if (d->id.kind != ATA_KIND_NONE)
-        ata_medium(d, b ? b->size_bytes / (d->id.kind == ATA_KIND_CDROM ? ATA_CD_BYTES : ATA_SECTOR_BYTES) : 0,
-                   b && b->read_only, changed);
+    if (d->id.kind == ATA_KIND_NONE)
+        s->slot[lun].block = b;
+    else
+        ata_slot_connect(&s->slot[lun], d, b, changed);
 }
 
 static void pci_ide_media_changed(struct pdm_dev *dev, unsigned lun)

@@ -6,6 +6,7 @@
  * tray - is copied into the unit after each, so that it is saved with it.
  * Sources: see atapi.c. Invariant 1: at most one request per drive is with its driver.
  */
+#include "devices/storage/ata_slot.h"
 #include "devices/storage/scsi_bus_int.h"
 
 #include <string.h>
@@ -13,6 +14,7 @@
 struct scsi_drive {
     struct scsi_task *now, *first, *last;
     struct pdm_block_req req;
+    struct pdm_block_packet packet;
     bool in_flight;
     uint8_t *buf; /* ATA_BUF_BYTES; NULL: no drive */
     struct scsi_bus *bus;
@@ -77,7 +79,7 @@ void scsi_cd_connect(struct scsi_bus *bus, unsigned unit, bool changed)
 {
     struct scsi_unit *u = &bus->unit[unit];
 
-    ata_medium(u->cd, u->block ? u->block->size_bytes / ATA_CD_BYTES : 0, true, changed);
+    ata_connect(u->cd, u->block, changed);
     keep(u);
 }
 
@@ -132,7 +134,8 @@ static void answered(struct pdm_dev *dev, struct pdm_block_req *req)
 
     drive->in_flight = false;
     if (d->io.op != ATA_IO_NONE && d->io_serial == req->generation) {
-        if (req->op == PDM_BLOCK_READ && req->status == 0)
+        ata_packet_end(d, &drive->packet);
+        if (!drive->packet.to_drive && req->status == 0)
             memcpy(d->buf, drive->buf, req->bytes);
         ata_io_done(d, req->status);
     }
@@ -146,14 +149,20 @@ static void submit(struct scsi_bus *bus, unsigned unit)
     struct scsi_unit *u = &bus->unit[unit];
     struct scsi_drive *drive = &bus->drive[unit];
     struct ata *d = u->cd;
+    const bool host = u->block && u->block->packets != PDM_PACKETS_NONE;
     const bool inside = u->block && d->io.offset_bytes <= u->block->size_bytes &&
                         d->io.bytes <= u->block->size_bytes - d->io.offset_bytes;
 
-    if (d->io.op != ATA_IO_READ || !inside) { /* nothing is ever written, so a flush succeeds */
+    if (!(d->io.op == ATA_IO_READ && (inside || host)) &&
+        !(d->io.op == ATA_IO_PACKET && host)) { /* nothing is ever written, so a flush succeeds */
         ata_io_done(d, d->io.op == ATA_IO_FLUSH ? 0 : -1);
         return;
     }
-    drive->req = (struct pdm_block_req){.op = PDM_BLOCK_READ,
+    ata_packet_begin(d, &drive->packet);
+    if (drive->packet.to_drive)
+        memcpy(drive->buf, d->buf, d->io.bytes);
+    drive->req = (struct pdm_block_req){.op = d->io.op == ATA_IO_READ ? PDM_BLOCK_READ : PDM_BLOCK_PACKET,
+                                        .packet = host ? &drive->packet : NULL,
                                         .offset_bytes = d->io.offset_bytes,
                                         .buf = drive->buf,
                                         .bytes = d->io.bytes,

@@ -110,6 +110,7 @@ static int transfer(struct block *b, const struct pdm_block_req *req)
     case PDM_BLOCK_WRITE: return vd_write(b->vd, req->offset_bytes, req->buf, req->bytes);
     case PDM_BLOCK_FLUSH: return b->up.ignore_flush ? 0 : vd_flush(b->vd);
     case PDM_BLOCK_DISCARD: return vd_discard(b->vd, req->offset_bytes, req->bytes);
+    case PDM_BLOCK_PACKET: break; /* for drives (optical.h) */
     }
     return VERR_INVALID_PARAMETER;
 }

@@ -195,16 +195,8 @@ static char *medium_object(struct cmd *c, const struct attach *n, const char *dr
         }
         where = iso;
     }
-    if (g_str_has_prefix(where, "host:") && access(where + strlen("host:"), R_OK) != 0) {
-        cmd_error("Host drive '%s' cannot be used: %s", where + strlen("host:"), g_strerror(errno));
-        return NULL;
-    }
     if (g_ascii_strcasecmp(where, "iscsi") == 0)
         return iscsi_medium_new(c, &n->iscsi);
-    if (g_str_has_prefix(where, "host:")) {
-        cmd_error("Media of the kind '%s' are not available", where);
-        return NULL;
-    }
     return cmd_open_medium(c, where, drive, n->fresh);
 }
 
@@ -230,8 +222,19 @@ static bool put_medium(struct cmd *c, const struct attach *n, GVariant *there, c
     return TRY(c, imachine_attach_device(c->client, copy, n->ctl, n->port, n->device, drive, medium, &error));
 }
 
+static bool put_host_drive(struct cmd *c, const struct attach *n, const char *drive, const char *path)
+{
+    if (strcmp(drive, "DVD") != 0)
+        return cmd_error("Host drive '%s' cannot be used: only CD and DVD drives can", path), false;
+    if (access(path, R_OK) != 0)
+        return cmd_error("Host drive '%s' cannot be used: %s", path, g_strerror(errno)), false;
+    return TRY(c, imachine_attach_host_drive(c->client, c->session_machine, n->ctl, n->port, n->device, path, &error));
+}
+
 static bool put(struct cmd *c, const struct attach *n, GVariant *there, const char *drive)
 {
+    if (g_str_has_prefix(n->medium, "host:"))
+        return put_host_drive(c, n, drive, n->medium + strlen("host:"));
     g_autofree char *medium = medium_object(c, n, drive);
     const bool ok = medium != NULL && put_medium(c, n, there, drive, medium);
 
@@ -307,7 +310,7 @@ const struct command storageattach_command = {
     "storageattach", "Attach, remove, and modify storage media used by a virtual machine",
     (const char *const[]){"<uuid | vmname> <--storagectl=name> [--bandwidthgroup= name | none] [--comment=text] "
                           "[--device=number] [--discard= on | off] [--forceunmount] [--hotpluggable= on | off] "
-                          "[--medium= none | emptydrive | additions | uuid | filename | iscsi] "
+                          "[--medium= none | emptydrive | additions | uuid | filename | host:drive | iscsi] "
                           "[--mtype= normal | writethrough | immutable | shareable | readonly | multiattach] "
                           "[--nonrotational= on | off] [--passthrough= on | off] [--port=number] [--setuuid=uuid] "
                           "[--tempeject= on | off] [--type= dvddrive | fdd | hdd]",

@@ -9,6 +9,7 @@
 
 #include <linux/prctl.h>
 #include <sched.h>
+#include <scsi/sg.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -31,7 +32,7 @@
 #define W_X   (PROT_WRITE | PROT_EXEC)
 
 /* Kept in a function: the process's own number is one of the values. */
-static void enter(const struct sandbox_folder *folders, const pid_t *jails, unsigned jail_count, GString *words)
+static void enter(const struct sandbox_folder *folders, const struct confine *c, GString *words)
 {
     const struct sandbox_call calls[] = {
         /* descriptors that are open: disks, log, terminal, serial lines, event and timer descriptors */
@@ -80,9 +81,14 @@ static void enter(const struct sandbox_folder *folders, const pid_t *jails, unsi
     g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(struct sandbox_call));
 
     g_array_append_vals(all, calls, G_N_ELEMENTS(calls));
-    for (unsigned n = 0; n < jail_count; n++) {
+    if (c->scsi) {
+        const struct sandbox_call scsi = IF(ioctl, 1, EXACT, SG_IO);
+
+        g_array_append_val(all, scsi);
+    }
+    for (unsigned n = 0; n < c->jail_count; n++) {
         /* raw mode: registers in and out, wait for a stop, make it stop, end it; these processes and no others */
-        const uint64_t id = (uint64_t)jails[n], group = 0 - id;
+        const uint64_t id = (uint64_t)c->jails[n], group = 0 - id;
         const struct sandbox_call jail[] = {IF(ptrace, 1, EXACT, id), IF(wait4, 0, EXACT, id),
                                             IF(wait4, 0, EXACT, group), IF(tgkill, 0, EXACT, id)};
 
@@ -115,6 +121,6 @@ void confine(const struct confine *c)
         add(rules, picture_folder, false);
         g_array_index(rules, struct sandbox_folder, rules->len - 1).read = false;
     }
-    enter((const struct sandbox_folder *)(void *)rules->data, c->jails, c->jail_count, words);
+    enter((const struct sandbox_folder *)(void *)rules->data, c, words);
     log_rel("Sandbox: %s", words->str);
 }

@@ -4,6 +4,7 @@
 #ifndef MAIN_VMPROC_CONFINE_H
 #define MAIN_VMPROC_CONFINE_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /**
@@ -17,6 +18,7 @@ struct confine {
     const char *const *images;
     const pid_t *jails; /* processes and threads that run guest code (raw mode): may be traced, waited for, signalled */
     unsigned jail_count;
+    bool scsi; /* commands to optical drives that are open */
 };
 void confine(const struct confine *c);
 

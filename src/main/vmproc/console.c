@@ -239,6 +239,7 @@ bool console_power_on(struct console *c, GError **error)
                               .snapshot_folder = c->snapshot_folder,
                               .screenshot = c->options.screenshot_path,
                               .images = images,
+                              .scsi = media_has_drives(c->media),
                               .jails = jails,
                               .jail_count = vm_jails(c->vm, jails, MAX_JAILS)});
     if (console_moves_in(c)) {

@@ -187,6 +187,8 @@ static bool open_image(void *ctx, const struct settings_attachment *a, const str
     struct media *all = ctx;
     const struct settings_machine *s = all->settings;
     enum settings_device kind = DEVICE_NONE;
+    if (a->host_drive != NULL)
+        return media_drive_open(all, a, place, error);
     struct plan p = {.s = s, .a = a, .image = settings_media_find(&s->media, a->image_uuid, &kind)};
 
     if (p.image == NULL)
@@ -234,6 +236,7 @@ struct media *media_open(const struct settings_machine *s, struct pc_settings *p
     all->aio = aio_new(AIO_BEST);
     all->start = start;
     all->list = g_ptr_array_new_with_free_func(medium_free);
+    all->drives = g_ptr_array_new_with_free_func(media_drive_free);
     allow_files(2 * s->media.disks->len); /* merging opens some twice */
     all->settings = s;
     if (media_places(s, pc, open_image, all, error))
@@ -322,13 +325,14 @@ bool media_attach(struct media *all, struct pdm *pdm, const struct media_events 
     for (unsigned k = 0; k < all->list->len; k++)
         if (!media_plug(all->list->pdata[k], pdm, error))
             return false;
-    return true;
+    return media_drives_attach(all, pdm, error);
 }
 
 void media_detach(struct media *all, struct pdm *pdm)
 {
     for (unsigned k = 0; k < all->list->len; k++)
         media_unplug(all->list->pdata[k], pdm);
+    media_drives_detach(all, pdm);
 }
 
 void media_resume(struct media *all)
@@ -342,6 +346,7 @@ void media_close(struct media *all)
     if (all == NULL)
         return;
     g_ptr_array_unref(all->list);
+    g_ptr_array_unref(all->drives);
     aio_free(all->aio);
     g_free(all);
 }

@@ -52,6 +52,8 @@ bool media_key_drop(struct media *m, const char *id, GError **error);
 void media_suspend(struct media *m);
 /** Flushes and closes all. NULL is fine. */
 void media_close(struct media *m);
+/** media_has_drives() - whether optical drives of the host's are attached: they take SG_IO. */
+bool media_has_drives(struct media *m);
 /** media_files() - the images of all hard disks and floppies, for confine(); g_free() the array. */
 const char **media_files(struct media *m);
 

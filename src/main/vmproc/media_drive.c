@@ -70,6 +70,18 @@ static enum settings_device drive_at(const struct settings_machine *s, const str
     return DEVICE_NONE;
 }
 
+static bool host_drive_at(const struct settings_machine *s, const struct media_change *c)
+{
+    for (guint k = 0; k < s->hardware.controllers->len; k++) {
+        const struct settings_controller *one = s->hardware.controllers->pdata[k];
+        const struct settings_attachment *a = strcmp(one->name, c->controller) == 0 ? attached_at(one, c) : NULL;
+
+        if (a != NULL && a->host_drive != NULL)
+            return true;
+    }
+    return false;
+}
+
 static struct medium *open_given_image(struct media *all, const struct media_change *c, enum settings_device kind,
                                        const struct media_place *place, GError **error)
 {
@@ -129,6 +141,13 @@ bool media_change(struct media *all, struct pdm *pdm, const struct media_change 
         g_set_error(error, MEDIA_ERROR, 0,
                     "Controller '%s' has no removable drive at port %d, device %d, and no hard disk can come or go "
                     "there while the machine runs",
+                    c->controller, c->port, c->device);
+        return false;
+    }
+    if (host_drive_at(all->settings, c)) {
+        g_set_error(error, MEDIA_ERROR, 0,
+                    "Controller '%s', port %d, device %d is a drive of the host: eject the disc there, or change the "
+                    "attachment when the machine is off",
                     c->controller, c->port, c->device);
         return false;
     }

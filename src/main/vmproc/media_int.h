@@ -40,7 +40,8 @@ struct medium {
 };
 
 struct media {
-    GPtrArray *list; /* struct medium */
+    GPtrArray *list;   /* struct medium */
+    GPtrArray *drives; /* struct media_drive: of the host's (media_host.c) */
     const struct settings_machine *settings;
     struct aio *aio; /* of all disks: made before the process confines itself */
     enum media_start start;
@@ -58,5 +59,13 @@ const struct fio *media_files_of(enum settings_device kind, const struct media_p
 /** media_plug() - makes the medium's driver and joins it to its unit. */
 bool media_plug(struct medium *m, struct pdm *pdm, GError **error);
 void media_unplug(struct medium *m, struct pdm *pdm);
+
+/* ---- media_host.c: optical drives of the host's ---- */
+
+void media_drive_free(void *drive);
+bool media_drive_open(struct media *all, const struct settings_attachment *a, const struct media_place *place,
+                      GError **error);
+bool media_drives_attach(struct media *all, struct pdm *pdm, GError **error);
+void media_drives_detach(struct media *all, struct pdm *pdm);
 
 #endif

@@ -38,6 +38,10 @@ void media_links_free(struct medium *m)
 
 bool media_may_move(struct media *all, GError **error)
 {
+    if (media_has_drives(all)) {
+        g_set_error(error, MEDIA_ERROR, 0, "The machine uses a drive of this host; take it away first");
+        return false;
+    }
     for (unsigned n = 0; n < all->list->len; n++) {
         const struct medium *m = all->list->pdata[n];
         const char *why = m->merge.merge != NULL || m->pushed ? "a snapshot of it is being made or deleted"

@@ -135,12 +135,12 @@ static bool walk_attachments(struct walk *w, const struct kind *k, const struct 
         if (!fits(k, a))
             return refuse(w, a->line, error, "Controller '%s' has port%s %s only", c->name, k->ports > 1 ? "s" : "",
                           k->what);
-        if (a->host_drive != NULL)
-            return refuse(w, a->line, error, "The host drive '%s' cannot be passed through; attach an image",
+        if (a->host_drive != NULL && a->kind != DEVICE_DVD)
+            return refuse(w, a->line, error, "The host drive '%s' cannot be used: only CD and DVD drives can",
                           a->host_drive);
         note(w->pc, k, a, lun);
         const struct media_place place = place_of(k, c, a->port, a->device);
-        if (a->image_uuid != NULL && !w->place(w->ctx, a, &place, error))
+        if ((a->image_uuid != NULL || a->host_drive != NULL) && !w->place(w->ctx, a, &place, error))
             return false;
     }
     return true;

@@ -15,7 +15,7 @@ struct media_place {
     bool past_cache; /* useHostIOCache="false" */
 };
 
-/** What is called for each attachment with an image; false ends the walk with its error. */
+/** What is called for each attachment with an image or a drive of the host's; false ends the walk with its error. */
 typedef bool media_place_fn(void *ctx, const struct settings_attachment *a, const struct media_place *place,
                             GError **error);
 

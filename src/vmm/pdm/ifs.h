@@ -17,7 +17,18 @@ struct pdm_lun;
 
 /* ---- block media: disks, optical discs, floppies ---- */
 
-enum pdm_block_op { PDM_BLOCK_READ, PDM_BLOCK_WRITE, PDM_BLOCK_FLUSH, PDM_BLOCK_DISCARD };
+enum pdm_block_op { PDM_BLOCK_READ, PDM_BLOCK_WRITE, PDM_BLOCK_FLUSH, PDM_BLOCK_DISCARD, PDM_BLOCK_PACKET };
+
+/* Which packet commands a medium takes itself, being a drive of the host's: none, those that only read, any. */
+enum pdm_packets { PDM_PACKETS_NONE, PDM_PACKETS_READING, PDM_PACKETS_ALL };
+
+/* With PDM_BLOCK_PACKET the command; the driver fills in what came of it, also for a read. */
+struct pdm_block_packet {
+    uint8_t cdb[12];
+    bool to_drive;          /* which way the data goes */
+    size_t moved;           /* bytes of it */
+    uint8_t key, asc, ascq; /* of a command that failed; key 0: it did not reach the drive */
+};
 
 /**
  * One request. The device owns it until submit() and again from done() on. @buf stays valid in between.
@@ -31,7 +42,8 @@ struct pdm_block_req {
     size_t bytes;
     const struct iovec *iov; /* instead of buf, with pdm_block_now() alone: PDM_BLOCK_PIECES pieces of memory at most */
     unsigned iov_count;
-    int status; /* 0 or a negative VERR_* (rt/status.h), valid in done() */
+    struct pdm_block_packet *packet; /* for media that take packets */
+    int status;                      /* 0 or a negative VERR_* (rt/status.h), valid in done() */
     void (*done)(struct pdm_dev *dev, struct pdm_block_req *req);
     void *user;          /* the device's */
     uint32_t generation; /* the device's: lets it drop completions of before a reset */
@@ -46,8 +58,9 @@ struct pdm_block {
     bool removable;
     bool discard;        /* unused sectors may be given back: the guest is told that it can */
     bool non_rotational; /* the guest is told that seeking costs nothing */
-    char serial[32];     /* printable ASCII, may be empty */
-    char model[48];      /* may be empty: the device has its default */
+    enum pdm_packets packets;
+    char serial[32]; /* printable ASCII, may be empty */
+    char model[48];  /* may be empty: the device has its default */
     void (*submit)(struct pdm_block *b, struct pdm_block_req *req);
     /**
      * Carries @req out at once if nothing has to be waited for, neither the disk nor another request: true = its status

@@ -270,6 +270,36 @@ bool storage_attach(struct bus_call *call, GVariant **ret, GError **error)
     return !plug || part_changed(p, error);
 }
 
+bool storage_attach_host(struct bus_call *call, GVariant **ret, GError **error)
+{
+    struct part *p = call->object;
+    const char *name, *drive;
+    struct place at;
+
+    (void)ret;
+    g_variant_get(call->args, "(&sii&s)", &name, &at.port, &at.device, &drive);
+    if (!g_path_is_absolute(drive))
+        return api_fail(error, E_INVALIDARG, "The host drive '%s' is no device file's path", drive);
+    if (!place_find(p, name, &at, error))
+        return false;
+    if (at.attachment != NULL && at.attachment->kind != DEVICE_DVD)
+        return place_taken(&at, error);
+    if (at.controller->type == CONTROLLER_I82078)
+        return api_fail(error, E_INVALIDARG, "A DVD drive cannot be attached to the controller '%s'", name);
+    if (!part_change(p, 0, error))
+        return false;
+    if (at.attachment == NULL) {
+        at.attachment = settings_attachment_new();
+        at.attachment->kind = DEVICE_DVD;
+        at.attachment->port = (uint32_t)at.port;
+        at.attachment->device = (uint32_t)at.device;
+        g_ptr_array_add(at.controller->attachments, at.attachment);
+    }
+    put_medium(p, at.attachment, NULL);
+    at.attachment->host_drive = g_strdup(drive);
+    return true;
+}
+
 static bool nothing_there(const struct place *at, GError **error)
 {
     return api_fail(error, VBOX_E_OBJECT_NOT_FOUND,

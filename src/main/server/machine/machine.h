@@ -28,6 +28,7 @@ bool storage_add_controller(struct bus_call *call, GVariant **ret, GError **erro
 bool storage_remove_controller(struct bus_call *call, GVariant **ret, GError **error);
 bool storage_get_controllers(struct bus_call *call, GVariant **ret, GError **error);
 bool storage_attach(struct bus_call *call, GVariant **ret, GError **error);
+bool storage_attach_host(struct bus_call *call, GVariant **ret, GError **error);
 bool storage_detach(struct bus_call *call, GVariant **ret, GError **error);
 bool storage_mount(struct bus_call *call, GVariant **ret, GError **error);
 bool storage_flags(struct bus_call *call, GVariant **ret, GError **error);

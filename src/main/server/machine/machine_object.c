@@ -169,6 +169,7 @@ const struct bus_method machine_methods[] = {
     {"RemoveStorageController", storage_remove_controller},
     {"GetStorageControllers", storage_get_controllers},
     {"AttachDevice", storage_attach},
+    {"AttachHostDrive", storage_attach_host},
     {"DetachDevice", storage_detach},
     {"MountMedium", storage_mount},
     {"SetDeviceFlags", storage_flags},
