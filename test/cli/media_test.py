@@ -73,4 +73,40 @@ def host_cache(h):
         h.ok("controlvm", name, "poweroff")
 
 
-main(changes, host_cache)
+def host_drive(h):
+    """A drive of the host's: kept in the settings with its pass-through; what cannot be one is refused, at the latest at the start."""
+    h.ok("createvm", "--name", "m", "--register")
+    h.ok("modifyvm", "m", "--memory", "32", "--vram", "8", "--nic1", "none")
+    h.ok("storagectl", "m", "--name", "IDE", "--add", "ide")
+    h.ok("storagectl", "m", "--name", "Floppy", "--add", "floppy")
+    settings = os.path.join(h.vms, "m", "m.vbox")
+    with open(settings, encoding="utf-8") as f:
+        before = f.read()
+    nothing = os.path.join(h.top, "nothing")
+    for words, reason in ((("--type", "dvddrive", "--medium", f"host:{nothing}"), f"Host drive '{nothing}' cannot be used: No such file or directory"),
+                          (("--type", "hdd", "--medium", "host:/dev/null"), "Host drive '/dev/null' cannot be used: only CD and DVD drives can")):
+        r = change(h, "IDE", 1, *words)
+        check(r.rc == 1 and r.err == f"VBoxManage: error: {reason}\n", repr(r))
+    r = change(h, "Floppy", 0, "--type", "dvddrive", "--medium", "host:/dev/null")
+    check(r.rc == 1 and "A DVD drive cannot be attached to the controller 'Floppy'" in r.err, repr(r))
+    with open(settings, encoding="utf-8") as f:
+        check(f.read() == before, "what was refused has changed the settings")
+    file = image(h, "no-device", 4)
+    for drive, why in (("/dev/null", "it is no drive that takes SCSI commands"), (file, "it is not a device")):
+        r = change(h, "IDE", 1, "--type", "dvddrive", "--medium", f"host:{drive}", "--passthrough", "on")
+        check(r.rc == 0 and h.info("m")["IDE-1-0"] == drive, repr(r))
+        with open(settings, encoding="utf-8") as f:
+            text = f.read()
+        check(f'<HostDrive src="{drive}"/>' in text and 'passthrough="true"' in text, text)
+        r = h("startvm", "m", "--type", "headless")
+        check(r.rc == 1 and f"The host drive '{drive}' cannot be used: {why}" in r.err, repr(r))
+    r = change(h, "IDE", 1, "--medium", "emptydrive")
+    check(r.rc == 0 and h.info("m")["IDE-1-0"] == "emptydrive", repr(r))
+    h.ok("startvm", "m", "--type", "headless")
+    h.wait_state("m", "running", 30)
+    r = change(h, "IDE", 1, "--medium", "host:/dev/null")
+    check(r.rc == 1 and h.info("m")["IDE-1-0"] == "emptydrive", repr(r))
+    h.ok("controlvm", "m", "poweroff")
+
+
+main(changes, host_cache, host_drive)

@@ -40,13 +40,16 @@ static int attach(struct cmd *c, const struct place *p, const char *what)
 
     if (controller == NULL)
         return cmd_error("Could not find a controller on the %s bus", p->bus);
+    if (g_str_has_prefix(what, "host:") && strcmp(p->device_type, "DVD") != 0)
+        return cmd_error("Host drive '%s' cannot be used: only CD and DVD drives can", what + strlen("host:"));
     imachine_detach_device(c->client, c->session_machine, controller, p->port, p->device, &ignored);
     g_clear_error(&ignored); /* nothing was there */
     if (g_strv_contains(none, low))
         return RC_OK;
     bool empty = strcmp(low, "empty") == 0 || strcmp(low, "emptydrive") == 0;
     if (g_str_has_prefix(what, "host:"))
-        return cmd_error("Host drives are not available");
+        return done(TRY(c, imachine_attach_host_drive(c->client, c->session_machine, controller, p->port, p->device,
+                                                      what + strlen("host:"), &error)));
     g_autofree char *medium = empty ? g_strdup("/") : cmd_open_medium(c, what, p->device_type, false);
     return done(medium != NULL && TRY(c, imachine_attach_device(c->client, c->session_machine, controller, p->port,
                                                                 p->device, p->device_type, medium, &error)));
