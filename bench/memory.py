@@ -9,6 +9,7 @@ sys.path.insert(0, os.path.join(ROOT, "test/guests"))
 import debian
 import programs
 from guest import Machine, main, make
+from monitor import Monitor, address
 
 GUEST = ("/memfd:guest RAM", "/memfd:vram", "/memfd:bios", "/memfd:bios-legacy")  # what the guest sees of it
 CODE = ("/memfd:code",)
@@ -39,27 +40,46 @@ def row(what, m):
     own = sum(v for n, v in kib.items() if n == "" or n.startswith("["))
     rest = sum(kib.values()) - guest - code - own
     print(f"| {what} | {guest / 1024:.0f} | {code / 1024:.1f} | {own / 1024:.1f} | {rest / 1024:.1f} |")
+    return own
 
 
-def small():
-    m = Machine(make("b-memory"))
+def parts_kib(gdb):
+    """Data by what it is for, as far as the engines know (the first processor's)."""
+    with Monitor(gdb) as monitor:
+        text = monitor.ask("info memory 0")
+    return {name: int(kib) for kib, name in re.findall(r"(\d+) KiB  (.+)", text)}
+
+
+def parts_table(own, parts):
+    print("\n| data, MiB | booted | has worked |\n|---|---|---|")
+    for name in sorted(parts[1], key=lambda n: -parts[1][n]):
+        print(f"| {name} | {parts[0][name] / 1024:.1f} | {parts[1][name] / 1024:.1f} |")
+    left = [(o - sum(p.values())) / 1024 for o, p in zip(own, parts)]
+    print(f"| everything else | {left[0]:.1f} | {left[1]:.1f} |")
+
+
+def small(gdb):
+    m = Machine(make("b-memory"), "--gdb", gdb)
     debian.wait_shell(m)
     return m, lambda: m.run("find / -xdev -type f | head -2000 | xargs md5sum > /dev/null", 300)
 
 
-def with_programs():
-    m = Machine(programs.make("b-memory", CPUS=1))
+def with_programs(gdb):
+    m = Machine(programs.make("b-memory", CPUS=1), "--gdb", gdb)
     programs.login(m)
     return m, lambda: [programs.answer(m, f"{programs.WORK} {name}", 1800) for name in ("python", "gcc")]
 
 
 def bench():
-    m, work = with_programs() if os.environ.get("PROGRAMS") else small()
+    gdb = address()
+    m, work = with_programs(gdb) if os.environ.get("PROGRAMS") else small(gdb)
     try:
         print("| MiB | guest's memory | translated code | data | programs and libraries |\n|---|---|---|---|---|")
-        row("booted", m)
+        own, parts = [row("booted", m)], [parts_kib(gdb)]
         work()
-        row("has worked", m)
+        own.append(row("has worked", m))
+        parts.append(parts_kib(gdb))
+        parts_table(own, parts)
     finally:
         m.kill()
 

@@ -1,6 +1,7 @@
 /* mem_test.c - guest memory and code memory: aliases, guards, seals, refusals, W^X. */
 #include "rt/codemem.h"
 #include "rt/gmem.h"
+#include "rt/resident.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,26 @@
 #define PR_SET_MDWE              65
 #define PR_MDWE_REFUSE_EXEC_GAIN 1
 #endif
+
+/* Pages that were written, but not those that were read; not what is no whole page. */
+static void test_resident(void)
+{
+    const size_t bytes = 64u << 20;
+    volatile uint8_t *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    g_assert_true(p != MAP_FAILED);
+    g_assert_cmpuint(resident_bytes((const void *)p, bytes), ==, 0);
+    g_assert_cmpuint(p[5 * 4096] + p[bytes - 1], ==, 0);
+    g_assert_cmpuint(resident_bytes((const void *)p, bytes), ==, 0);
+    p[4095] = 1;
+    p[33u << 20] = 1;
+    p[bytes - 1] = 1;
+    g_assert_cmpuint(resident_bytes((const void *)p, bytes), ==, 3 * 4096);
+    g_assert_cmpuint(resident_bytes((const void *)(p + 1), bytes - 2), ==, 4096);
+    g_assert_cmpuint(resident_bytes((const void *)(p + 1), 100), ==, 0);
+    g_assert_cmpuint(resident_bytes(NULL, 0), ==, 0);
+    munmap((void *)(uintptr_t)p, bytes);
+}
 
 static void test_alias(void)
 {
@@ -114,6 +135,7 @@ static void test_code_not_writable(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/rt/resident", test_resident);
     g_test_add_func("/rt/gmem/alias", test_alias);
     g_test_add_func("/rt/gmem/guard", test_guard);
     g_test_add_func("/rt/gmem/too-much", test_too_much);

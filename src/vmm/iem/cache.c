@@ -22,6 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rt/resident.h"
+
 #define ARENA_BYTES      (16u << 20)
 #define ARENA_BYTES_COLD (4u << 20) /* used if another engine takes over what is hot */
 #define MAX_OPS          32u
@@ -90,6 +92,11 @@ bool iem_cache_new(struct vcpu *c, GError **error)
     none_block(c->iem->cache)->key = ~0u;
     iem_cache_clear(c);
     return true;
+}
+
+size_t iem_cache_resident(const struct vcpu *c)
+{
+    return c->iem != NULL ? resident_bytes(c->iem->cache, sizeof *c->iem->cache) : 0;
 }
 
 void iem_cache_free(struct vcpu *c)

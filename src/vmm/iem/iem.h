@@ -34,6 +34,8 @@ void iem_break_remove(struct vcpu *c, uint64_t gla);
  */
 bool iem_debug_read(struct vcpu *c, uint64_t gla, void *buf, size_t bytes);
 bool iem_debug_write(struct vcpu *c, uint64_t gla, const void *buf, size_t bytes);
+/** Bytes of decoded code that are kept. */
+size_t iem_cache_resident(const struct vcpu *c);
 /** iem_register() - a vCPU's counters as /IEM/CPU<n>/... into the machine's registry, which goes before @c does. */
 void iem_register(struct vcpu *c, struct stam *stam);
 

@@ -21,7 +21,7 @@ static unsigned hash(uint64_t gpa)
 
 #define ENTRY_BYTES (CSAM_PAGE_BYTES * sizeof(uint32_t))
 
-static size_t entries_bytes(unsigned pages)
+size_t rem_entries_bytes(unsigned pages)
 {
     return (pages + 2) * ENTRY_BYTES;
 }
@@ -31,7 +31,7 @@ bool rem_pages_init(struct rem *r, unsigned pages)
     r->pages_max = pages;
     r->page_room = rem_sparse(pages * sizeof *r->page_room, false);
     r->block_hash = rem_sparse(REM_BLOCK_HASH * sizeof *r->block_hash, false);
-    r->entries = rem_sparse(entries_bytes(pages), true);
+    r->entries = rem_sparse(rem_entries_bytes(pages), true);
     return r->page_room != NULL && r->block_hash != NULL && r->entries != NULL;
 }
 
@@ -39,7 +39,7 @@ void rem_pages_fini(struct rem *r)
 {
     rem_unsparse(r->page_room, r->pages_max * sizeof *r->page_room);
     rem_unsparse(r->block_hash, REM_BLOCK_HASH * sizeof *r->block_hash);
-    rem_unsparse(r->entries, entries_bytes(r->pages_max));
+    rem_unsparse(r->entries, rem_entries_bytes(r->pages_max));
 }
 
 /* Of page number @n: one memory page behind a multiple of 16 KiB. */
@@ -310,7 +310,7 @@ void rem_forget_all(struct rem *r)
 {
     memset(r->page_hash, 0, sizeof r->page_hash);
     madvise(r->block_hash, REM_BLOCK_HASH * sizeof *r->block_hash, MADV_DONTNEED);
-    madvise(r->entries, entries_bytes(r->pages_max), MADV_DONTNEED);
+    madvise(r->entries, rem_entries_bytes(r->pages_max), MADV_DONTNEED);
     r->pages = r->pages_used = r->page_hand = 0;
     r->page_free = NULL;
     rem_arenas_reset(r);

@@ -70,6 +70,8 @@ bool rem_perf_map_open(int *ret_fd, GError **error);
 void rem_set_perf_map(struct vcpu *c, int fd);
 /** "info rem": numbers, instructions left to the interpreter, the hottest blocks. */
 void rem_info(const struct vcpu *c, GString *out);
+/** "info memory": what the vCPU's engines take. */
+void rem_info_memory(const struct vcpu *c, GString *out);
 /** "info csam": pages with code. */
 void rem_info_code(const struct vcpu *c, GString *out);
 

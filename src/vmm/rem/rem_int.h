@@ -271,6 +271,7 @@ void rem_block_publish(struct rem *r, const struct rem_block *b);
 /** Room for pages, or for what they are known by. */
 bool rem_pages_init(struct rem *r, unsigned pages);
 void rem_pages_fini(struct rem *r);
+size_t rem_entries_bytes(unsigned pages);
 /** Looks at the pages announced by rem_code_changed(), if any. */
 void rem_follow_changes(struct rem *r);
 void rem_forget_all(struct rem *r);

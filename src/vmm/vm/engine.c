@@ -121,6 +121,11 @@ static void info_csam(void *user, const char *args, GString *out)
     rem_info_code(named(user, args), out);
 }
 
+static void info_memory(void *user, const char *args, GString *out)
+{
+    rem_info_memory(named(user, args), out);
+}
+
 static void info_lockstep(void *user, const char *args, GString *out)
 {
     struct vcpu *c = named(user, args);
@@ -136,5 +141,8 @@ void vm_engines_register(struct vm *vm)
 {
     info_add(vm->info, "rem", "[cpu]  translated code: numbers, the hottest blocks", info_rem, vm);
     info_add(vm->info, "csam", "[cpu]  pages with translated code", info_csam, vm);
+    info_add(vm->info, "memory",
+             "[cpu]  what translated and decoded code is kept by, and how much of the host's memory that is",
+             info_memory, vm);
     info_add(vm->info, "lockstep", "[cpu]  what interpreter and recompiler disagree on", info_lockstep, vm);
 }
