@@ -103,22 +103,35 @@ static int do_statistics(struct cmd *c, const char *console, const struct questi
 
 /* ---- registers ---- */
 
-/* "name=hex" words of the register dump as VirtualBox's lines "name = 0xhex"; @wanted empty: all. */
-static void print_registers(const char *dump, const GPtrArray *wanted)
+/* "cpu0.rax" and "RAX" are rax. */
+static char *register_name(const char *word)
+{
+    const char *dot = strrchr(word, '.');
+
+    return g_ascii_strdown(dot != NULL ? dot + 1 : word, -1);
+}
+
+/* "name=hex" words of the register dump as VirtualBox's lines "name = 0xhex"; none wanted, or "all": all of them. */
+static int print_registers(const char *dump, const GPtrArray *wanted)
 {
     g_autoptr(GRegex) regex = g_regex_new("\\b([a-z][a-z0-9]*)=([0-9a-f]+)\\b", 0, 0, NULL);
+    g_autoptr(GHashTable) names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     g_autoptr(GMatchInfo) match = NULL;
+
+    for (unsigned k = 0; k < wanted->len; k++)
+        g_hash_table_add(names, register_name(wanted->pdata[k]));
+    const bool all = wanted->len == 0 || g_hash_table_remove(names, "all");
 
     for (g_regex_match(regex, dump, 0, &match); g_match_info_matches(match); g_match_info_next(match, NULL)) {
         g_autofree char *name = g_match_info_fetch(match, 1), *val = g_match_info_fetch(match, 2);
-        bool show = wanted->len == 0;
-        for (unsigned k = 0; k < wanted->len; k++) {
-            const char *word = wanted->pdata[k], *dot = strrchr(word, '.');
-            show |= strcmp(dot != NULL ? dot + 1 : word, name) == 0 || strcmp(word, "all") == 0;
-        }
-        if (show)
+        const bool asked = g_hash_table_remove(names, name);
+        if (all || asked)
             printf("%s = 0x%s\n", name, val);
     }
+    GHashTableIter i;
+    gpointer left;
+    g_hash_table_iter_init(&i, names);
+    return g_hash_table_iter_next(&i, &left, NULL) ? cmd_error("Register '%s' is not known", (char *)left) : RC_OK;
 }
 
 static int get_registers(struct cmd *c, const char *console, const struct question *q)
@@ -127,8 +140,7 @@ static int get_registers(struct cmd *c, const char *console, const struct questi
 
     if (!TRY(c, imachine_debugger_info(c->client, console, "cpumguest", cpu, &text, &error)))
         return RC_FAILURE;
-    print_registers(text, q->words);
-    return RC_OK;
+    return print_registers(text, q->words);
 }
 
 static int set_registers(struct cmd *c, const char *console, const struct question *q)
@@ -142,7 +154,11 @@ static int set_registers(struct cmd *c, const char *console, const struct questi
                               (const char *)q->words->pdata[k]);
         if (!TRY(c, imachine_debugger_set_register(c->client, console, q->cpu, pair[0], pair[1], &error)))
             return RC_FAILURE;
+        if (q->words->len == 1)
+            printf("Successfully set %s\n", pair[0]);
     }
+    if (q->words->len > 1)
+        printf("Successfully set %u registers\n", q->words->len);
     return RC_OK;
 }
 
@@ -328,6 +344,18 @@ static int parse(struct cmd *c, struct question *q)
     return q->verb != NULL ? RC_OK : cmd_syntax(c, "Not enough parameters");
 }
 
+/* Does the machine have that CPU? If not, says so: what shows text takes any number for a CPU. */
+static bool has_cpu(struct cmd *c, const char *machine, guint32 cpu)
+{
+    GError *error = NULL;
+    g_autoptr(GVariant) count = client_get(c->client, machine, "IMachine", "CPUCount", &error);
+
+    if (count == NULL)
+        return cmd_com_error(c, &error, "COMGETTER(CPUCount)", __LINE__, __FILE__) == RC_OK;
+    return cpu < g_variant_get_uint32(count) ||
+           cmd_error("There is no CPU %u; the machine has %u", cpu, g_variant_get_uint32(count)) == RC_OK;
+}
+
 static int debugvm(struct cmd *c)
 {
     g_autoptr(GPtrArray) words = g_ptr_array_new();
@@ -346,7 +374,8 @@ static int debugvm(struct cmd *c)
     if (machine == NULL || !cmd_console(c, machine, q.machine, &console))
         return RC_FAILURE;
     g_autofree char *object = console;
-    return verbs[k].run(c, object, &q);
+    const bool shows = verbs[k].run == get_registers || verbs[k].run == stack;
+    return !shows || has_cpu(c, machine, q.cpu) ? verbs[k].run(c, object, &q) : RC_FAILURE;
 }
 
 const struct command debugvm_command = {
