@@ -59,7 +59,8 @@ extern const char *const cmd_help_words[];
 
 struct cmd {
     const struct command *command;
-    struct client *client; /* cmd_client() */
+    const struct command *usage; /* what a mistake prints; NULL: the command's */
+    struct client *client;       /* cmd_client() */
     char **argv;
     int argc, at;
     bool words_only; /* after "--" */

@@ -157,6 +157,7 @@ int modify_words(struct cmd *c, char **argv, int count)
     int rc = RC_OK;
 
     inner.command = &command;
+    inner.usage = c->command;
     inner.argv = argv;
     inner.argc = count;
     inner.at = 0;

@@ -138,7 +138,7 @@ int cmd_syntax(struct cmd *c, const char *fmt, ...)
     g_autofree char *text = g_strdup_vprintf(fmt, args);
     va_end(args);
     fprintf(stderr, "VBoxManage: error: %s\n\n", text);
-    usage_print(c->command, stderr);
+    usage_print(c->usage != NULL ? c->usage : c->command, stderr);
     fprintf(stderr, "VBoxManage: error: %s\n", text);
     return RC_SYNTAX;
 }
