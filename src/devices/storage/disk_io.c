@@ -369,3 +369,20 @@ int disk_io_start(struct pdm_dev *dev, struct disk_pool *p, struct disk_io *io, 
         disk_io_put(p, io);
     return status;
 }
+
+/* ---- for chips ---- */
+
+void disk_mem_read(void *dev, uint64_t gpa, void *buf, size_t bytes)
+{
+    pdm_mem_read(dev, gpa, buf, bytes);
+}
+
+void disk_mem_write(void *dev, uint64_t gpa, const void *buf, size_t bytes)
+{
+    pdm_mem_write(dev, gpa, buf, bytes);
+}
+
+void disk_guest_error(void *dev, const char *what)
+{
+    pdm_guest_error(dev, "%s", what);
+}

@@ -114,4 +114,9 @@ void disk_io_trim(struct disk_io *io, uint64_t bytes);
 size_t disk_runs_copy(struct pdm_dev *dev, const struct disk_run *runs, unsigned count, uint64_t off, void *buf,
                       size_t bytes, bool to_guest);
 
+/* What a chip asks of its adapter, whose device @dev is: memory, and a word about the guest's mistake. */
+void disk_mem_read(void *dev, uint64_t gpa, void *buf, size_t bytes);
+void disk_mem_write(void *dev, uint64_t gpa, const void *buf, size_t bytes);
+void disk_guest_error(void *dev, const char *what);
+
 #endif

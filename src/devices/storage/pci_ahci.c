@@ -32,16 +32,6 @@ struct pci_ahci {
 
 /* ---- bringing the outside up to date ---- */
 
-static void mem_read(void *ctx, uint64_t gpa, void *buf, size_t bytes)
-{
-    pdm_mem_read(ctx, gpa, buf, bytes);
-}
-
-static void mem_write(void *ctx, uint64_t gpa, const void *buf, size_t bytes)
-{
-    pdm_mem_write(ctx, gpa, buf, bytes);
-}
-
 static void irq_sync(struct pdm_dev *dev)
 {
     struct pci_ahci *s = pdm_state(dev);
@@ -87,7 +77,7 @@ static bool submit(struct pdm_dev *dev, unsigned port)
 
 static void more_prds(struct pdm_dev *dev, struct disk_io *io)
 {
-    const struct ahci_memory mem = {dev, mem_read, mem_write};
+    const struct ahci_memory mem = {dev, disk_mem_read, disk_mem_write};
     struct ahci_prd prds[PRDS_ATONCE];
     unsigned n = MIN(io->list_count - io->list_next, PRDS_ATONCE);
 
@@ -99,7 +89,7 @@ static void more_prds(struct pdm_dev *dev, struct disk_io *io)
 
 static void queued_end(struct pdm_dev *dev, const struct disk_io *io, int status)
 {
-    const struct ahci_memory mem = {dev, mem_read, mem_write};
+    const struct ahci_memory mem = {dev, disk_mem_read, disk_mem_write};
     struct pci_ahci *s = pdm_state(dev);
     const uint64_t lba = (io->offset_bytes + io->moved) / ATA_SECTOR_BYTES;
 
@@ -120,7 +110,7 @@ static void queued_done(struct pdm_dev *dev, struct disk_io *io, int status)
 
 static void start_queued(struct pdm_dev *dev, unsigned port)
 {
-    const struct ahci_memory mem = {dev, mem_read, mem_write};
+    const struct ahci_memory mem = {dev, disk_mem_read, disk_mem_write};
     struct pci_ahci *s = pdm_state(dev);
     struct ahci_queued q;
     struct disk_io *io;
@@ -150,7 +140,7 @@ static void start_queued(struct pdm_dev *dev, unsigned port)
 /* All a port can do now. A drive's request that is answered at once has failed, so its command ends. */
 static void port_sync(struct pdm_dev *dev, unsigned port)
 {
-    const struct ahci_memory mem = {dev, mem_read, mem_write};
+    const struct ahci_memory mem = {dev, disk_mem_read, disk_mem_write};
     struct pci_ahci *s = pdm_state(dev);
     const struct ata_slot *slot = &s->slot[port];
     bool again = pdm_pci_bus_master(dev);

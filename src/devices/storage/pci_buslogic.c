@@ -149,28 +149,13 @@ static bool present(void *ctx, unsigned target)
     return target < s->bus.units && s->unit[target].kind != SCSI_NONE;
 }
 
-static void mem_read(void *ctx, uint64_t gpa, void *buf, size_t bytes)
-{
-    pdm_mem_read(ctx, gpa, buf, bytes);
-}
-
-static void mem_write(void *ctx, uint64_t gpa, const void *buf, size_t bytes)
-{
-    pdm_mem_write(ctx, gpa, buf, bytes);
-}
-
-static void guest_error(void *ctx, const char *what)
-{
-    pdm_guest_error(ctx, "%s", what);
-}
-
-static const struct bt_host host = {.read = mem_read,
-                                    .write = mem_write,
+static const struct bt_host host = {.read = disk_mem_read,
+                                    .write = disk_mem_write,
                                     .start = start,
                                     .forget = forget,
                                     .reset_target = reset_target,
                                     .present = present,
-                                    .guest_error = guest_error};
+                                    .guest_error = disk_guest_error};
 
 static void pump(struct pdm_dev *dev)
 {

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "devices/storage/ata_slot.h"
+#include "devices/storage/disk_io.h"
 #include "devices/storage/ide.h"
 
 #define CHANNELS 2
@@ -38,16 +39,6 @@ static struct ata *drive_of(struct pci_ide *s, unsigned lun)
 }
 
 /* ---- bringing the outside up to date ---- */
-
-static void mem_read(void *ctx, uint64_t gpa, void *buf, size_t bytes)
-{
-    pdm_mem_read(ctx, gpa, buf, bytes);
-}
-
-static void mem_write(void *ctx, uint64_t gpa, const void *buf, size_t bytes)
-{
-    pdm_mem_write(ctx, gpa, buf, bytes);
-}
 
 static void ide_sync(struct pdm_dev *dev);
 
@@ -77,7 +68,7 @@ static void submit(struct pdm_dev *dev, unsigned lun)
 /* Moves data, hands out requests, drives the lines: after every access and every answer; the only place that does. */
 static void ide_sync(struct pdm_dev *dev)
 {
-    const struct bmdma_memory mem = {dev, mem_read, mem_write};
+    const struct bmdma_memory mem = {dev, disk_mem_read, disk_mem_write};
     struct pci_ide *s = pdm_state(dev);
 
     for (unsigned c = 0; c < CHANNELS; c++)

@@ -152,21 +152,6 @@ static void reset_target(void *ctx, unsigned target)
             s->unit[i].attention = (struct ata_sense){0x06, 0x29, 0x00};
 }
 
-static void mem_read(void *ctx, uint64_t gpa, void *buf, size_t bytes)
-{
-    pdm_mem_read(ctx, gpa, buf, bytes);
-}
-
-static void mem_write(void *ctx, uint64_t gpa, const void *buf, size_t bytes)
-{
-    pdm_mem_write(ctx, gpa, buf, bytes);
-}
-
-static void guest_error(void *ctx, const char *what)
-{
-    pdm_guest_error(ctx, "%s", what);
-}
-
 static bool present(void *ctx, unsigned target)
 {
     const struct pci_lsi *s = of(ctx);
@@ -174,13 +159,13 @@ static bool present(void *ctx, unsigned target)
     return target < s->bus.units && s->unit[target].kind != SCSI_NONE;
 }
 
-static const struct lsi_host host = {.read = mem_read,
-                                     .write = mem_write,
+static const struct lsi_host host = {.read = disk_mem_read,
+                                     .write = disk_mem_write,
                                      .start = start,
                                      .terminate = terminate,
                                      .forget = forget,
                                      .reset_target = reset_target,
-                                     .guest_error = guest_error,
+                                     .guest_error = disk_guest_error,
                                      .present = present};
 
 static void pump(struct pdm_dev *dev)

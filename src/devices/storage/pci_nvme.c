@@ -192,16 +192,6 @@ static bool start(void *ctx, const struct nvme_io *cmd)
 
 /* ---- the chip's other wishes ---- */
 
-static void mem_read(void *ctx, uint64_t gpa, void *buf, size_t bytes)
-{
-    pdm_mem_read(ctx, gpa, buf, bytes);
-}
-
-static void mem_write(void *ctx, uint64_t gpa, const void *buf, size_t bytes)
-{
-    pdm_mem_write(ctx, gpa, buf, bytes);
-}
-
 static void interrupt(void *ctx, unsigned vector)
 {
     struct pci_nvme *s = of(ctx);
@@ -215,17 +205,12 @@ static void drop(void *ctx)
     disk_pool_drop(&of(ctx)->pool, DISK_ALL);
 }
 
-static void guest_error(void *ctx, const char *what)
-{
-    pdm_guest_error(ctx, "%s", what);
-}
-
-static const struct nvme_host host = {.read = mem_read,
-                                      .write = mem_write,
+static const struct nvme_host host = {.read = disk_mem_read,
+                                      .write = disk_mem_write,
                                       .start = start,
                                       .interrupt = interrupt,
                                       .drop = drop,
-                                      .guest_error = guest_error};
+                                      .guest_error = disk_guest_error};
 
 static void pump(struct pdm_dev *dev)
 {

@@ -61,14 +61,30 @@ static inline uint32_t vhd_bitmap_bytes(uint32_t block_bytes)
     return (block_bytes / 512 / 8 + 511) / 512 * 512;
 }
 
-/* ---- vhd.c ---- */
+/* Where a block's data is, its bitmap before it. */
+static inline uint64_t vhd_block_at(const struct vhd *v, uint32_t entry)
+{
+    return entry * 512ull + v->bitmap_bytes;
+}
 
+static inline bool vhd_bit(const uint8_t *bitmap, uint64_t sector)
+{
+    return bitmap[sector / 8] & 0x80u >> sector % 8;
+}
+
+/* ---- vhd_write.c ---- */
+
+int vhd_write(struct vd *vd, uint64_t off_bytes, const uint8_t *buf, size_t bytes);
+int vhd_discard(struct vd *vd, uint64_t off_bytes, uint64_t bytes);
 int vhd_flush(struct vd *vd);
 /** vhd_put_footer() - at the end of the file, where it counts, and its copy at the beginning. Syncs between. */
 int vhd_put_footer(struct vd *vd);
 
 /** vhd_put_entry() - a block's entry of the table to the file; not synced. */
 int vhd_put_entry(struct vd *vd, uint32_t b);
+
+/* ---- vhd.c ---- */
+
 /** vhd_forget_bitmaps() - blocks have moved; nothing may be changed in memory alone. */
 void vhd_forget_bitmaps(struct vd *vd);
 

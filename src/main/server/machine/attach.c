@@ -4,13 +4,10 @@
  * Invariant 1: a hard disk is attached to one machine at most, unless its type says it may be shared.
  * Invariant 2: a medium that a machine uses is in that machine's registry or in the global one.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "main/server/machine/attach_int.h"
 #include "main/server/machine/machine.h"
-#include "main/settings/medium_path.h"
 
 struct settings_attachment *attachment_find(const struct settings_controller *c, uint32_t port, uint32_t device)
 {
@@ -108,13 +105,7 @@ bool storage_get_controllers(struct bus_call *call, GVariant **ret, GError **err
 
 /* ---- devices ---- */
 
-struct place {
-    struct settings_controller *controller;
-    struct settings_attachment *attachment; /* NULL: free */
-    gint32 port, device;
-};
-
-static bool place_find(const struct part *p, const char *name, struct place *at, GError **error)
+static bool place_find(const struct part *p, const char *name, struct attach_place *at, GError **error)
 {
     at->controller = controller_or_fail(p, name, error);
     if (at->controller == NULL)
@@ -129,7 +120,7 @@ static bool place_find(const struct part *p, const char *name, struct place *at,
     return true;
 }
 
-static bool place_taken(const struct place *at, GError **error)
+static bool place_taken(const struct attach_place *at, GError **error)
 {
     const char *name = at->attachment->image_uuid != NULL ? at->attachment->image_uuid : "a drive";
 
@@ -195,50 +186,11 @@ static void put_medium(struct part *p, struct settings_attachment *a, struct med
         medium_register_in(m, p->s); /* inv 2 */
 }
 
-/* The running machine's drive gets the medium, open already: its process may not open files. NULL: it loses it. */
-static bool mount_live(struct part *p, const struct place *at, enum settings_device kind, const struct medium *m,
-                       bool force, GError **error)
-{
-    const bool disc = kind == DEVICE_DVD;
-    const char *path = m != NULL ? m->location : "", *format = "";
-    int fd = -1;
-
-    if (m != NULL) {
-        format = m->format != NULL && g_ascii_strcasecmp(m->format, "RAW") != 0 ? m->format : disc ? "ISO" : "RAW";
-        fd = disc ? -1 : open(path, O_RDWR | O_CLOEXEC);
-        fd = fd >= 0 || kind == DEVICE_HARD_DISK ? fd : open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-            return api_fail(error, VBOX_E_FILE_ERROR, "Cannot open the image '%s': %s", path, g_strerror(errno));
-    }
-    const bool ok = vmproc_call_now(
-        p->machine->vm, "ChangeMedium",
-        g_variant_new("(siissb)", at->controller->name, at->port, at->device, format, path, force), fd, error);
-    if (fd >= 0)
-        close(fd);
-    return ok;
-}
-
-/* A hard disk comes to a running machine, or (@m is NULL) goes: one image, that nothing is based on. */
-static bool plug_live(struct part *p, const struct place *at, const struct medium *m, GError **error)
-{
-    if (m != NULL && (medium_needs_diff(m) || m->parent != NULL || m->children->len > 0))
-        return api_fail(error, VBOX_E_INVALID_VM_STATE,
-                        "The medium '%s' cannot be attached while the machine runs: it needs differencing images",
-                        m->location);
-    if (m != NULL && settings_medium_remote(m->format))
-        return api_fail(error, VBOX_E_INVALID_VM_STATE,
-                        "The medium '%s' cannot be attached while the machine runs: it is no file", m->location);
-    if (m != NULL && settings_property_get(m->properties, "CRYPT/KeyStore") != NULL)
-        return api_fail(error, VBOX_E_INVALID_VM_STATE,
-                        "The medium '%s' is encrypted and cannot be attached while the machine runs", m->location);
-    return mount_live(p, at, DEVICE_HARD_DISK, m, false, error);
-}
-
 bool storage_attach(struct bus_call *call, GVariant **ret, GError **error)
 {
     struct part *p = call->object;
     const char *name, *type, *path;
-    struct place at;
+    struct attach_place at;
     struct medium *m;
 
     (void)ret;
@@ -256,7 +208,7 @@ bool storage_attach(struct bus_call *call, GVariant **ret, GError **error)
                         name);
     bool plug = p->live && kind == DEVICE_HARD_DISK;
     if (!medium_of_kind(p, path, (enum settings_device)kind, &m, error) || (m != NULL && !may_attach(p, m, error)) ||
-        (plug ? !plug_live(p, &at, m, error) : !part_change(p, 0, error)))
+        (plug ? !attach_plug_live(p, &at, m, error) : !part_change(p, 0, error)))
         return false;
     if (m != NULL && medium_needs_diff(m) && (m = medium_implicit_diff(m, p->s, error)) == NULL)
         return false;
@@ -274,7 +226,7 @@ bool storage_attach_host(struct bus_call *call, GVariant **ret, GError **error)
 {
     struct part *p = call->object;
     const char *name, *drive;
-    struct place at;
+    struct attach_place at;
 
     (void)ret;
     g_variant_get(call->args, "(&sii&s)", &name, &at.port, &at.device, &drive);
@@ -300,7 +252,7 @@ bool storage_attach_host(struct bus_call *call, GVariant **ret, GError **error)
     return true;
 }
 
-static bool nothing_there(const struct place *at, GError **error)
+static bool nothing_there(const struct attach_place *at, GError **error)
 {
     return api_fail(error, VBOX_E_OBJECT_NOT_FOUND,
                     "No storage device attached to device slot %d on port %d of controller '%s'", at->device, at->port,
@@ -311,7 +263,7 @@ bool storage_detach(struct bus_call *call, GVariant **ret, GError **error)
 {
     struct part *p = call->object;
     const char *name;
-    struct place at;
+    struct attach_place at;
 
     (void)ret;
     g_variant_get(call->args, "(&sii)", &name, &at.port, &at.device);
@@ -320,7 +272,7 @@ bool storage_detach(struct bus_call *call, GVariant **ret, GError **error)
     if (at.attachment == NULL)
         return nothing_there(&at, error);
     bool unplug = p->live && at.attachment->kind == DEVICE_HARD_DISK;
-    if (unplug ? !plug_live(p, &at, NULL, error) : !part_change(p, 0, error))
+    if (unplug ? !attach_plug_live(p, &at, NULL, error) : !part_change(p, 0, error))
         return false;
     g_ptr_array_remove(at.controller->attachments, at.attachment);
     if (unplug && !part_changed(p, error))
@@ -333,7 +285,7 @@ bool storage_mount(struct bus_call *call, GVariant **ret, GError **error)
 {
     struct part *p = call->object;
     const char *name, *path;
-    struct place at;
+    struct attach_place at;
     struct medium *m;
     gboolean force;
 
@@ -344,7 +296,7 @@ bool storage_mount(struct bus_call *call, GVariant **ret, GError **error)
     if (at.attachment == NULL || at.attachment->kind == DEVICE_HARD_DISK)
         return nothing_there(&at, error);
     if (!medium_of_kind(p, path, at.attachment->kind, &m, error) || !part_change(p, PART_LIVE, error) ||
-        (p->live && !mount_live(p, &at, at.attachment->kind, m, force, error)))
+        (p->live && !attach_mount_live(p, &at, at.attachment->kind, m, force, error)))
         return false;
     put_medium(p, at.attachment, m);
     return part_changed(p, error);
@@ -362,7 +314,7 @@ bool storage_flags(struct bus_call *call, GVariant **ret, GError **error)
                  {"HotPluggable", offsetof(struct settings_attachment, hotpluggable)}};
     struct part *p = call->object;
     const char *name, *group;
-    struct place at;
+    struct attach_place at;
     g_autoptr(GVariant) dict = NULL;
     gboolean on;
 

@@ -1,0 +1,19 @@
+/* attach_int.h - between attach.c (the settings) and attach_live.c (a machine that runs). */
+#ifndef MAIN_SERVER_MACHINE_ATTACH_INT_H
+#define MAIN_SERVER_MACHINE_ATTACH_INT_H
+
+#include "main/server/machine/machine.h"
+
+struct attach_place {
+    struct settings_controller *controller;
+    struct settings_attachment *attachment; /* NULL: free */
+    gint32 port, device;
+};
+
+/** attach_mount_live() - the running machine's drive gets the medium; NULL: it loses what it has. */
+bool attach_mount_live(struct part *p, const struct attach_place *at, enum settings_device kind, const struct medium *m,
+                       bool force, GError **error);
+/** attach_plug_live() - a hard disk comes, or (@m is NULL) goes: one image, that nothing is based on. */
+bool attach_plug_live(struct part *p, const struct attach_place *at, const struct medium *m, GError **error);
+
+#endif
