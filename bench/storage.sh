@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# bench/storage.sh - image operations beside qemu-img, in one go: user and system seconds (best of 3) and ratios; opening a
-# 1 TiB image, new blocks, a deep chain. SIZE_MIB (default 1024) sizes the disk, half of it data. Needs a build.
+# bench/storage.sh - image operations beside qemu-img, in one go: user and system seconds and elapsed ones (best of ROUNDS, default 5, of both in
+# turn) and ratios; opening a 1 TiB image, new blocks, a deep chain. SIZE_MIB (default 1024) sizes the disk, half of it data. Needs a build.
+# Both have the result on the disk when they end: qemu-img does that with -t writeback only. A clone is a copy in the same format; compacting
+# an image half of whose blocks were overwritten with zeros stands beside qemu-img's copy of it, which leaves zeros out.
 set -euo pipefail
 cd "$(dirname "$(realpath "$0")")/.."
 dir=$(mktemp -d "${TMPDIR:-/tmp}/storage-bench.XXXXXX")
@@ -20,9 +22,9 @@ with open(path, "wb") as f:
         f.write(random.randbytes(1 << 19) + b"some text that packs well " * 20164)
 PY
 
-# seconds COMMAND...: the best of three of user plus system and of elapsed time; $dir/out is removed before each
-seconds() {
-    python3 - "$dir" "$@" << 'PY'
+# row NAME OURS THEIRS: commands whose words have no blanks. $dir/out* is removed before each, then $PREPARE is run.
+row() {
+    python3 - "$dir" "${ROUNDS:-5}" "$@" << 'PY'
 import glob
 import os
 import resource
@@ -30,27 +32,21 @@ import subprocess
 import sys
 import time
 
-folder, command = sys.argv[1], sys.argv[2:]
-best = [1e9, 1e9]
-for _ in range(3):
-    for name in glob.glob(folder + "/out*"):
-        os.unlink(name)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    started = time.monotonic()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    elapsed = time.monotonic() - started
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+folder, rounds, name, commands = sys.argv[1], int(sys.argv[2]), sys.argv[3], [c.split() for c in sys.argv[4:]]
+best = [[1e9, 1e9], [1e9, 1e9]]
+for who in list(range(len(commands))) * rounds:
+    for old in glob.glob(folder + "/out*"):
+        os.unlink(old)
+    subprocess.run(os.environ.get("PREPARE", "true").split(), check=True)
+    os.sync()
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    subprocess.run(commands[who], check=True, stdout=subprocess.DEVNULL)
+    elapsed, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    best = [min(best[0], cpu), min(best[1], elapsed)]
-print("%.3f %.3f" % tuple(best))
+    best[who] = [min(best[who][0], cpu), min(best[who][1], elapsed)]
+(a, b), (c, d) = best
+print(f"| {name} | {a:.3f} | {c:.3f} | {c / a:.2f} | {b:.3f} | {d:.3f} | {d / b:.2f} |")
 PY
-}
-
-row() { # NAME OURS-SECONDS THEIRS-SECONDS, each "cpu elapsed"
-    local a b c d
-    read -r a b <<< "$2"
-    read -r c d <<< "$3"
-    printf '| %s | %s | %s | %.2f | %s | %s | %.2f |\n' "$1" "$a" "$c" "$(echo "$c / $a" | bc -l)" "$b" "$d" "$(echo "$d / $b" | bc -l)"
 }
 
 echo "host load: $(cut -d' ' -f1-3 /proc/loadavg); ratio above 1: ours takes less"
@@ -58,17 +54,27 @@ echo
 echo "| operation | ours CPU s | qemu-img CPU s | ratio | ours elapsed s | qemu-img elapsed s | ratio |"
 echo "|---|---|---|---|---|---|---|"
 while read -r name ours theirs layout options; do
-    row "raw to $name" "$(seconds $tool convert RAW "$dir/disk.raw" "$ours" "$dir/out" ${layout#-})" \
-        "$(seconds qemu-img convert -f raw -O "$theirs" ${options:+-o $options} "$dir/disk.raw" "$dir/out")"
+    theirs_out="qemu-img convert -t writeback -O $theirs ${options:+-o $options}"
+    row "raw to $name" "$tool convert RAW $dir/disk.raw $ours $dir/out ${layout#-}" "$theirs_out -f raw $dir/disk.raw $dir/out"
     rm -f "$dir"/in*
-    qemu-img convert -f raw -O "$theirs" ${options:+-o $options} "$dir/disk.raw" "$dir/in"
-    row "$name to raw" "$(seconds $tool convert "$ours" "$dir/in" RAW "$dir/out")" \
-        "$(seconds qemu-img convert -f "$theirs" -O raw "$dir/in" "$dir/out")"
+    $theirs_out -f raw "$dir/disk.raw" "$dir/in"
+    row "$name to raw" "$tool convert $ours $dir/in RAW $dir/out" "qemu-img convert -t writeback -f $theirs -O raw $dir/in $dir/out"
+    row "clone of $name" "$tool convert $ours $dir/in $ours $dir/out ${layout#-}" "$theirs_out -f $theirs $dir/in $dir/out"
 done << 'ROWS'
 VDI VDI vdi -
 VMDK VMDK vmdk -
 VHD VHD vpc - force_size=on
 stream-VMDK VMDK vmdk stream subformat=streamOptimized
+ROWS
+while read -r name theirs; do
+    rm -f "$dir"/in*
+    qemu-img convert -f raw -O "$theirs" "$dir/disk.raw" "$dir/in"
+    for ((at = 0; at < size; at += 4 << 20)); do echo "write -z $at 2M"; done | qemu-io -f "$theirs" "$dir/in" > "$dir/said"
+    PREPARE="cp $dir/in $dir/out" row "compact $name" "$tool compact $name $dir/out" "qemu-img convert -t writeback -f $theirs -O $theirs $dir/in $dir/out-theirs"
+done << 'ROWS'
+VDI vdi
+VMDK vmdk
+VHD vpc
 ROWS
 rm -f "$dir"/out* "$dir"/in*
 echo
