@@ -1,8 +1,9 @@
 /*
  * room_test.c - a merge whose host has 4 KiB more room each time (A8): it stops where the room ends, the disk and the
- * old chain show what they did, and with room again it goes on and completes.
+ * old chain show what they did, and with room again it goes on and completes. What new blocks reserve of it.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "rt/fio_shim.h"
 #include "rt/status.h"
@@ -23,24 +24,43 @@ static const struct way {
 struct small {
     struct fio_fault f; /* first: its context is ours */
     int64_t left;       /* bytes by which files may still grow */
+    int64_t reserved;   /* bytes by which they grew without being written */
     bool full;          /* it was met */
 };
+
+static int64_t growth(const struct fio *below, int fd, uint64_t end_bytes)
+{
+    struct fio_stat st;
+
+    g_assert_cmpint(below->stat(below->ctx, fd, &st), ==, 0);
+    return MAX((int64_t)end_bytes - (int64_t)st.size_bytes, 0);
+}
 
 static int64_t small_pwrite(void *ctx, int fd, const void *buf, size_t bytes, uint64_t off_bytes)
 {
     struct small *s = ctx;
     const struct fio *below = s->f.below;
-    struct fio_stat st;
-    int64_t grows;
+    const int64_t grows = growth(below, fd, off_bytes + bytes);
 
-    g_assert_cmpint(below->stat(below->ctx, fd, &st), ==, 0);
-    grows = (int64_t)(off_bytes + bytes) - (int64_t)st.size_bytes;
     if (grows > s->left) {
         s->full = true;
         return -ENOSPC;
     }
-    s->left -= MAX(grows, 0);
+    s->left -= grows;
     return below->pwrite(below->ctx, fd, buf, bytes, off_bytes);
+}
+
+static int small_fallocate(void *ctx, int fd, int mode, uint64_t off_bytes, uint64_t bytes)
+{
+    struct small *s = ctx;
+    const struct fio *below = s->f.below;
+    const int64_t grows = mode ? 0 : growth(below, fd, off_bytes + bytes);
+
+    if (grows > s->left)
+        return -ENOSPC;
+    s->left -= grows;
+    s->reserved += grows;
+    return below->fallocate(below->ctx, fd, mode, off_bytes, bytes);
 }
 
 /* What others take meanwhile is not to be seen beforehand. */
@@ -56,6 +76,7 @@ static void small_init(struct small *s, const struct fio *below)
     fio_fault_init(&s->f, below);
     s->f.io.pwrite = small_pwrite;
     s->f.io.pwritev = NULL;
+    s->f.io.fallocate = small_fallocate;
     s->f.io.room = small_room;
 }
 
@@ -158,11 +179,41 @@ static void test_room(gconstpointer format)
     g_assert_cmpuint(waits, >, 2 * G_N_ELEMENTS(ways));
 }
 
+/* Only what is going to be filled; where there is no room for all of it, what is written is enough. */
+static void test_reserve(void)
+{
+    static const struct {
+        size_t bytes;
+        int64_t left, reserved;
+        int rc;
+    } rows[] = {{4 << 10, PLENTY, 0, 0},       {60 << 10, PLENTY, 0, 0},   {64 << 10, PLENTY, 1 << 20, 0},
+                {1 << 20, PLENTY, 1 << 20, 0}, {64 << 10, 64 << 10, 0, 0}, {64 << 10, 60 << 10, 0, VERR_DISK_FULL}};
+    const struct vd_create args = {.format = "VDI", .path = paths[0], .size_bytes = 16 << 20};
+    static uint8_t data[1 << 20];
+    struct fio_crash *disk = fio_crash_new();
+    struct small s;
+    struct vd *vd;
+
+    memset(data, 0x5a, sizeof(data));
+    small_init(&s, fio_crash_io(disk));
+    g_assert_true(vd_create(&s.f.io, &args, NULL));
+    vd = vd_open(&s.f.io, "VDI", paths[0], 0, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        s.left = rows[i].left;
+        s.reserved = 0;
+        g_assert_cmpint(vd_write(vd, i << 20, data, rows[i].bytes), ==, rows[i].rc);
+        g_assert_cmpint(s.reserved, ==, rows[i].reserved);
+    }
+    vd_close(vd);
+    fio_crash_free(disk);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_data_func("/room/VDI", "VDI", test_room);
     g_test_add_data_func("/room/VMDK", "VMDK", test_room);
     g_test_add_data_func("/room/VHD", "VHD", test_room);
+    g_test_add_func("/room/reserve", test_reserve);
     return g_test_run();
 }

@@ -3,8 +3,8 @@
  *
  * A map entry names the slot in the data area that holds a block of the disk.
  *
- * Order of writes when a block gets a slot. Without a parent: data, file size, count in the header, map entry, with no
- * barrier between them, and none is needed while inv 1 holds: a map entry that became durable before its data shows
+ * Order of writes when a block gets a slot. Without a parent: data and file size, count in the header, map entry, with
+ * no barrier between them, and none is needed while inv 1 holds: a map entry that became durable before its data shows
  * zeros, which is what the block showed before. Where it does not hold, the whole slot is written and synced first.
  * With a parent a free block shows the parent's data, so the entry must not come before its own: entries stay in memory
  * until a flush (or COMMIT_BLOCKS new blocks) has synced the data.
@@ -26,6 +26,7 @@
 #define COMMIT_BLOCKS 256   /* new blocks of a differencing image a killed process may lose */
 #define SPARE_SLOTS   16384 /* what a resize moves at most: a map of 32 MiB over slots of 4 KiB, and more */
 #define PACK_AT_ONCE  64    /* slots moved when opening and closing; compacting moves all */
+#define WHOLE_PART    16    /* a first write of one part of so many of a block: the rest will come */
 
 /* First write of this opening: children made from here on must see that the image changed. */
 static int touch(struct vd *vd)
@@ -54,6 +55,20 @@ static int write_zeros(struct vd *vd, uint64_t at, uint64_t bytes)
     return rc;
 }
 
+/*
+ * A new slot that is going to be filled gets its place on the host's disk in one piece, which costs less than page by
+ * page. It reads zero as a hole does (inv 1). Others stay sparse, and a host that cannot is asked for nothing.
+ */
+static void reserve_slot(struct vd *vd, uint32_t slot, uint32_t bytes)
+{
+    struct vdi *v = vd->priv;
+    const uint64_t end = vdi_slot_end(v, slot);
+
+    if (v->file_end < end && bytes >= v->h.block_bytes / WHOLE_PART &&
+        vd->io->fallocate(vd->io->ctx, vd->fd, 0, v->file_end, end - v->file_end) == 0)
+        v->file_end = end;
+}
+
 /* The slot's contents are complete in the file, and on the disk where inv 1 asks for it. */
 static int fill_slot(struct vd *vd, uint32_t slot, bool stale, uint32_t off, const uint8_t *buf, uint32_t bytes)
 {
@@ -61,6 +76,7 @@ static int fill_slot(struct vd *vd, uint32_t slot, bool stale, uint32_t off, con
     uint64_t at = vdi_slot_at(v, slot);
     int rc = 0;
 
+    reserve_slot(vd, slot, bytes);
     if (stale)
         rc = write_zeros(vd, at, off);
     if (rc == 0)
