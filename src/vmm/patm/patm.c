@@ -1,12 +1,12 @@
 /*
- * patm.c - see patm.h. An open hash table; sites are not removed one by one.
+ * patm.c - see patm.h. Sites one behind the other, so that few take little memory, found by an open hash table of
+ * their numbers; they are not removed one by one.
  */
 #include "vmm/patm/patm.h"
 
 #include <stddef.h>
 #include <string.h>
 
-#define FULL      (PATM_SITES / 4 * 3)
 #define SECOND_NS UINT64_C(1000000000)
 
 /* Catches until a site is marked: a host fault is dear, an access the interpreter makes is not. */
@@ -19,36 +19,46 @@ static unsigned slot_of(enum patm_kind kind, uint64_t gpa, uint64_t key)
     return (unsigned)(all * UINT64_C(0x9e3779b97f4a7c15) >> (64 - PATM_SITES_BITS));
 }
 
-/* The site, or the free place where it would be. */
+/* The place with the site's number, or the free one where it would be. */
 static unsigned find(const struct patm *p, enum patm_kind kind, uint64_t gpa, uint64_t key)
 {
     unsigned at = slot_of(kind, gpa, key);
 
     for (;; at = (at + 1) & (PATM_SITES - 1)) {
-        const struct patm_site *s = &p->site[at];
-        if (s->seen == 0 || (s->gpa == gpa && s->key == key && s->kind == kind))
+        const struct patm_site *s;
+        if (p->number[at] == 0)
+            return at;
+        s = &p->site[p->number[at] - 1];
+        if (s->gpa == gpa && s->key == key && s->kind == kind)
             return at;
     }
 }
 
+static struct patm_site *get(struct patm *p, enum patm_kind kind, uint64_t gpa, uint64_t key)
+{
+    uint32_t *number;
+
+    if (p->used == PATM_SITES_MAX)
+        patm_forget(p);
+    number = &p->number[find(p, kind, gpa, key)];
+    if (*number == 0) {
+        p->site[p->used] = (struct patm_site){.gpa = gpa, .key = key, .kind = (uint8_t)kind};
+        *number = ++p->used;
+    }
+    return &p->site[*number - 1];
+}
+
 void patm_forget(struct patm *p)
 {
-    memset(p->site, 0, sizeof p->site);
-    p->used = 0;
+    memset(p->number, 0, sizeof p->number);
+    p->used = p->cursor = 0;
     p->stat_forgotten++;
 }
 
 bool patm_catch(struct patm *p, enum patm_kind kind, uint64_t gpa, uint64_t key, uint64_t now)
 {
-    struct patm_site *s;
+    struct patm_site *s = get(p, kind, gpa, key);
 
-    if (p->used == FULL)
-        patm_forget(p);
-    s = &p->site[find(p, kind, gpa, key)];
-    if (s->seen == 0) {
-        *s = (struct patm_site){.gpa = gpa, .key = key, .kind = (uint8_t)kind};
-        p->used++;
-    }
     p->stat_caught[kind]++;
     if (s->marked)
         return false;
@@ -65,21 +75,24 @@ bool patm_catch(struct patm *p, enum patm_kind kind, uint64_t gpa, uint64_t key,
 
 bool patm_marked(const struct patm *p, enum patm_kind kind, uint64_t gpa, uint64_t key)
 {
-    return p->site[find(p, kind, gpa, key)].marked;
+    const uint32_t number = p->number[find(p, kind, gpa, key)];
+
+    return number != 0 && p->site[number - 1].marked;
 }
 
 static void unmark(struct patm_site *s)
 {
     s->marked = false;
-    s->seen = 1; /* the place stays taken */
+    s->seen = 1;
 }
 
 void patm_release(struct patm *p, enum patm_kind kind, uint64_t gpa, uint64_t key)
 {
-    struct patm_site *s = &p->site[find(p, kind, gpa, key)];
+    struct patm_site *s;
 
-    if (!s->marked)
+    if (!patm_marked(p, kind, gpa, key))
         return;
+    s = &p->site[p->number[find(p, kind, gpa, key)] - 1];
     unmark(s);
     if (s->released < PATM_TERMS_MAX)
         s->released++;
@@ -90,9 +103,9 @@ void patm_expire(struct patm *p, uint64_t now, unsigned max, void (*expired)(voi
 {
     unsigned told = 0;
 
-    for (unsigned n = 0; n < PATM_LOOKED_AT && told < max; n++) {
+    for (unsigned n = 0; n < PATM_LOOKED_AT && n < p->used && told < max; n++) {
         struct patm_site *s = &p->site[p->cursor];
-        p->cursor = (p->cursor + 1) & (PATM_SITES - 1);
+        p->cursor = (p->cursor + 1) % p->used;
         if (!s->marked || s->until > now)
             continue;
         unmark(s);

@@ -19,8 +19,9 @@
 #include <stdint.h>
 
 #define PATM_SITES_BITS 17u
-#define PATM_SITES      (1u << PATM_SITES_BITS) /* places; 3/4 of them are used before everything is forgotten */
-#define PATM_LOOKED_AT  1024u                   /* sites patm_expire() looks at */
+#define PATM_SITES      (1u << PATM_SITES_BITS) /* places in the hash table; with 3/4 of them everything is forgotten */
+#define PATM_SITES_MAX  (PATM_SITES / 4 * 3)
+#define PATM_LOOKED_AT  1024u /* sites patm_expire() looks at */
 #define PATM_TERM_NS    (UINT64_C(16) << 30)
 #define PATM_TERMS_MAX  10u /* doublings of the first term, and of the catches after a release */
 
@@ -29,14 +30,15 @@ enum patm_kind { PATM_MISALIGNED, PATM_DEVICE, PATM_APART, PATM_KINDS };
 struct patm_site {
     uint64_t gpa, until;
     uint64_t key;  /* kind of code */
-    uint16_t seen; /* catches since it lost its mark; 0 in a free place */
+    uint16_t seen; /* catches since it lost its mark */
     uint8_t kind, terms, released;
     bool marked;
 };
 
 struct patm {
-    struct patm_site site[PATM_SITES];
-    unsigned used, cursor;
+    uint32_t number[PATM_SITES]; /* a site's number + 1; 0: free */
+    struct patm_site site[PATM_SITES_MAX];
+    unsigned used, cursor; /* sites; where to look next for terms that are over */
     uint64_t stat_caught[PATM_KINDS], stat_marked[PATM_KINDS], stat_expired, stat_forgotten;
     /* host faults, told by patm_faults() */
     uint64_t faults_before, faults_since;

@@ -293,7 +293,7 @@ static void test_misaligned_again(void)
         }
         g_assert_cmpuint(r->patm->stat_caught[PATM_MISALIGNED], ==, round);
         g_assert_true(patm_marked(r->patm, PATM_MISALIGNED, t->code_gla, key));
-        for (unsigned n = 0; n < PATM_SITES; n++)
+        for (unsigned n = 0; n < r->patm->used; n++)
             r->patm->site[n].until = 0;
         for (unsigned n = 0; n < PATM_SITES / PATM_LOOKED_AT; n++) {
             r->relax_at = 0;

@@ -121,8 +121,10 @@ void rem_block_keep(struct rem *r, struct rem_block *b)
     *slot = (uint32_t)(b - r->block) + 1;
 }
 
-void rem_block_publish(struct rem *r, const struct rem_block *b)
+void rem_block_asked(struct rem *r, struct rem_block *b)
 {
+    if (b->asked < REM_BLOCK_ASKED && ++b->asked < REM_BLOCK_ASKED)
+        return;
     b->page->entry[b->off] = b->host - REM_PROLOGUE_BYTES - r->none;
 }
 

@@ -49,7 +49,7 @@ enum rem_room { REM_ROOM_READ, REM_ROOM_WRITE, REM_ROOMS };
 #define REM_ARENA_LINKS     32768u
 #define REM_ARENA_GUEST     (512u << 10) /* bytes of guest code */
 #define REM_ARENAS_MAX      128u         /* 256 MiB of code */
-#define REM_OPS             8192u        /* instructions kept ready for the interpreter; power of two */
+#define REM_OPS             2048u        /* instructions kept ready for the interpreter; power of two */
 #define REM_DEVICES         64u          /* pages of device registers that are known */
 #define REM_INBOX           64u
 #define REM_BLOCK_HASH_BITS 18u
@@ -114,10 +114,12 @@ struct rem_block {
     uint32_t runs;           /* in lockstep: how often it was entered */
     uint64_t rip;            /* when it was translated */
     uint16_t off, to;
-    bool stale, vec;
-    bool copies; /* of its stretches */
-    bool rest;   /* the second page's part of an instruction that lies in two, of which the next block is the whole */
+    bool stale : 1, vec : 1;
+    bool copies : 1; /* of its stretches */
+    bool rest : 1; /* the second page's part of an instruction that lies in two, of which the next block is the whole */
+    uint8_t asked; /* how often an indirect jump has looked for it by C code */
 };
+#define REM_BLOCK_ASKED    4u  /* ... and it gets an entry in its page's table; until then that costs no memory */
 #define REM_PROLOGUE_BYTES 15u /* in front of the entry: pcbase from T0 */
 
 enum {
@@ -266,8 +268,8 @@ const struct rem_page *rem_page_by_place(const struct rem *r, uint64_t place); /
 struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint64_t key);      /* NULL: full, or not memory */
 struct rem_block *rem_block_at(struct rem *r, const struct rem_page *page, unsigned off); /* NULL: none */
 void rem_block_keep(struct rem *r, struct rem_block *b);
-/** Indirect jumps find it from now on. */
-void rem_block_publish(struct rem *r, const struct rem_block *b);
+/** An indirect jump has come to it by C code; if that happens often the next ones find it by themselves. */
+void rem_block_asked(struct rem *r, struct rem_block *b);
 /** Room for pages, or for what they are known by. */
 bool rem_pages_init(struct rem *r, unsigned pages);
 void rem_pages_fini(struct rem *r);
