@@ -17,6 +17,7 @@ struct sweep {
     enum x86_mode mode;
     csam_look *look;
     void *user;
+    struct csam_memo *memo;         /* of what look() allows */
     uint64_t seen[(END + 63) / 64]; /* offsets of the window where reading came by */
 };
 
@@ -27,19 +28,6 @@ static bool seen(struct sweep *s, unsigned pos)
 
     s->seen[pos / 64] |= bit;
     return was;
-}
-
-/* ModRM, SIB and displacement. */
-static unsigned operand_bytes(const uint8_t *modrm)
-{
-    const unsigned mod = modrm[0] >> 6, rm = modrm[0] & 7;
-    const bool sib = mod != 3 && rm == 4;
-
-    if (mod == 3)
-        return 1;
-    if (mod == 0 && (rm == 5 || (sib && (modrm[1] & 7) == 5)))
-        return 1u + sib + 4;
-    return 1u + sib + (mod == 1 ? 1 : mod == 2 ? 4 : 0);
 }
 
 /* Vector opcodes with an immediate byte. */
@@ -67,55 +55,90 @@ static unsigned unknown_bytes(const uint8_t *b, enum x86_mode mode)
         return 3;
     if (!vector)
         return 1;
-    return prefix + 1 + operand_bytes(b + prefix + 1) + has_immediate(map, b[prefix]);
+    return prefix + 1 + csam_operand_bytes(b + prefix + 1) + has_immediate(map, b[prefix]);
 }
 
 /*
  * What no program for ring 3 contains: where such bytes are, data is read. Not asked of 32-bit code: the SYSENTER of a
  * kernel's vdso stands among the tables of a small ELF file, and must not be overlooked.
  */
-static bool is_data(const struct sweep *s, const struct x86_insn *i, bool known, unsigned pos)
+static bool is_data(const struct sweep *s, const struct x86_insn *i, const uint8_t *bytes)
 {
     if (s->mode != X86_MODE_64)
         return false;
-    return known ? (i->row->rules & (X86_RULE_CPL0 | X86_RULE_IOPL)) != 0 : !newer(s->w->bytes + pos, s->mode);
+    return i != NULL ? (i->row->rules & (X86_RULE_CPL0 | X86_RULE_IOPL)) != 0 : !newer(bytes, s->mode);
 }
 
-/* Looks at the instruction at @pos. Return: its length; 0: not all of it is there. @ret_good: what look() says. */
-static int look_at(struct sweep *s, unsigned pos, struct x86_insn *ret, bool *ret_known, bool *ret_good)
+static bool goes_on(const struct x86_insn *i)
+{
+    return i->row->flow != X86_FLOW_JUMP && i->row->flow != X86_FLOW_RET && i->row->flow != X86_FLOW_STOP;
+}
+
+static struct csam_step step_of(const struct x86_insn *i)
+{
+    const bool direct = i->nops > 0 && i->op[0].kind == X86_OP_REL;
+
+    return (struct csam_step){
+        .bytes = i->len, .direct = direct, .ends = !goes_on(i), .rel = direct ? (int32_t)i->imm[0] : 0};
+}
+
+/* What was found at a place. */
+struct found {
+    struct csam_step step; /* bytes 0: not all of it is there */
+    bool good, data;       /* what look() says; is_data() */
+};
+
+/* Decodes what is at @pos, and shows it. */
+static struct found decode_at(struct sweep *s, unsigned pos, unsigned limit)
+{
+    const uint8_t *bytes = s->w->bytes + pos;
+    struct found f = {.good = true};
+    struct x86_insn i;
+    const int n = x86_decode(bytes, limit - pos, s->mode, &i);
+    const bool known = n > 0;
+
+    if (n == X86_NEED_MORE)
+        return f;
+    if (known)
+        f.step = step_of(&i);
+    else /* nobody knows where it goes */
+        f.step = (struct csam_step){
+            .bytes = pos + X86_MAX_LEN <= sizeof s->w->bytes ? unknown_bytes(bytes, s->mode) : 1, .ends = true};
+    f.data = is_data(s, known ? &i : NULL, bytes);
+    if (pos + f.step.bytes <= BEGIN)
+        return f;
+    f.good = s->look(s->user, known ? &i : NULL, bytes);
+    if (known && f.good && !f.data && s->memo != NULL)
+        csam_memo_learn(s->memo, bytes, &i);
+    return f;
+}
+
+static struct found look_at(struct sweep *s, unsigned pos)
 {
     const unsigned limit = s->w->has_tail ? sizeof s->w->bytes : END;
-    const uint8_t *bytes = s->w->bytes + pos;
-    int n = x86_decode(bytes, limit - pos, s->mode, ret);
+    struct found f = {.good = true};
 
-    *ret_known = n > 0;
-    *ret_good = true;
-    if (n == X86_NEED_MORE)
-        return 0;
-    if (n < 0)
-        n = pos + X86_MAX_LEN <= sizeof s->w->bytes ? (int)unknown_bytes(bytes, s->mode) : 1;
-    if (pos + (unsigned)n > BEGIN)
-        *ret_good = s->look(s->user, *ret_known ? ret : NULL, bytes);
-    return n;
+    if (s->memo != NULL && s->mode == X86_MODE_64 && pos + X86_MAX_LEN <= limit &&
+        csam_memo_recall(s->memo, s->w->bytes + pos, &f.step))
+        return f;
+    return decode_at(s, pos, limit);
 }
 
 /* Straight on from @pos to the end of the page. Return: false: what look() refused is not among data. */
 static bool sweep_from(struct sweep *s, unsigned pos)
 {
     unsigned since_data = 2 * APART, since_refused = 0; /* instructions; 0: nothing is refused */
-    struct x86_insn i;
-    bool known, good;
 
     while (pos < END) {
-        int n = look_at(s, pos, &i, &known, &good);
+        const struct found f = look_at(s, pos);
 
-        if (n == 0)
+        if (f.step.bytes == 0)
             break;
-        since_data = is_data(s, &i, known, pos) ? 0 : since_data + 1;
-        pos += (unsigned)n;
+        since_data = f.data ? 0 : since_data + 1;
+        pos += f.step.bytes;
         if (since_data == 0)
             since_refused = 0;
-        else if (since_refused > 0 || (!good && since_data > APART))
+        else if (since_refused > 0 || (!f.good && since_data > APART))
             since_refused++;
         if (since_refused > APART)
             return false;
@@ -123,9 +146,9 @@ static bool sweep_from(struct sweep *s, unsigned pos)
     return since_refused == 0;
 }
 
-bool csam_sweep(const struct csam_window *w, enum x86_mode mode, csam_look *look, void *user)
+bool csam_sweep(const struct csam_window *w, enum x86_mode mode, csam_look *look, void *user, struct csam_memo *memo)
 {
-    struct sweep s = {.w = w, .mode = mode, .look = look, .user = user};
+    struct sweep s = {.w = w, .mode = mode, .look = look, .user = user, .memo = memo};
 
     if (w->has_lead)
         return sweep_from(&s, 0);
@@ -135,45 +158,31 @@ bool csam_sweep(const struct csam_window *w, enum x86_mode mode, csam_look *look
     return false;
 }
 
-static bool direct(const struct x86_insn *i)
-{
-    return i->nops > 0 && i->op[0].kind == X86_OP_REL;
-}
-
-static bool goes_on(const struct x86_insn *i)
-{
-    return i->row->flow != X86_FLOW_JUMP && i->row->flow != X86_FLOW_RET && i->row->flow != X86_FLOW_STOP;
-}
-
 /* One way to its end; the ways that leave it are put on the list. */
 static bool follow_one(struct sweep *s, unsigned pos, uint16_t *pending, unsigned *count)
 {
-    struct x86_insn i;
-    bool known, good;
-
     while (pos < END && !seen(s, pos)) {
-        int n = look_at(s, pos, &i, &known, &good);
+        const struct found f = look_at(s, pos);
         int64_t target;
 
-        if (n == 0)
+        if (f.step.bytes == 0)
             return true;
-        if (!good)
+        if (!f.good)
             return false;
-        pos += (unsigned)n;
-        if (!known)
-            return true; /* it was looked at; nobody knows where it goes */
-        target = direct(&i) ? (int64_t)pos + (int64_t)i.imm[0] : -1;
+        pos += f.step.bytes;
+        target = f.step.direct ? (int64_t)pos + f.step.rel : -1;
         if (target >= BEGIN && target < END && *count < PENDING)
             pending[(*count)++] = (uint16_t)target;
-        if (!goes_on(&i))
+        if (f.step.ends)
             return true;
     }
     return true;
 }
 
-bool csam_follow(const struct csam_window *w, int entry, enum x86_mode mode, csam_look *look, void *user)
+bool csam_follow(const struct csam_window *w, int entry, enum x86_mode mode, csam_look *look, void *user,
+                 struct csam_memo *memo)
 {
-    struct sweep s = {.w = w, .mode = mode, .look = look, .user = user};
+    struct sweep s = {.w = w, .mode = mode, .look = look, .user = user, .memo = memo};
     uint16_t pending[PENDING] = {(uint16_t)((int)BEGIN + entry)};
     unsigned count = 1;
 

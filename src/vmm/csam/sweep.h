@@ -11,6 +11,7 @@
 #ifndef VMM_CSAM_SWEEP_H
 #define VMM_CSAM_SWEEP_H
 
+#include "vmm/csam/memo.h"
 #include "vmm/csam/scan.h"
 
 #define CSAM_LEAD_BYTES 192u /* of the page before: enough to fall into step */
@@ -29,13 +30,15 @@ typedef bool csam_look(void *user, const struct x86_insn *i, const uint8_t *byte
  * csam_sweep() - every instruction with a byte in the page.
  * Return: false if @look returned false for one that is not among data; without a lead, if it does from every place the
  * first one may begin.
+ * @memo: forms that need not be shown any more; @look must not look at their registers and displacements. NULL: none.
  */
-bool csam_sweep(const struct csam_window *w, enum x86_mode mode, csam_look *look, void *user);
+bool csam_sweep(const struct csam_window *w, enum x86_mode mode, csam_look *look, void *user, struct csam_memo *memo);
 /**
  * csam_follow() - every instruction in the page that @entry leads to by falling through and direct jumps.
  * Return: false as soon as @look returned false.
  * @entry: an offset in the page; negative: of an instruction that begins in the lead, which must be there.
  */
-bool csam_follow(const struct csam_window *w, int entry, enum x86_mode mode, csam_look *look, void *user);
+bool csam_follow(const struct csam_window *w, int entry, enum x86_mode mode, csam_look *look, void *user,
+                 struct csam_memo *memo);
 
 #endif

@@ -24,7 +24,8 @@
 #include "vmm/csam/sweep.h"
 
 #define IN_PAGE   ((uint64_t)PGM_PAGE_BYTES - 1)
-#define TURNS_MAX 16u /* a page that becomes new code more often belongs to the recompiler */
+#define TURNS_MAX 6u                   /* a page that becomes new code more often belongs to the recompiler ... */
+#define TURNS_NS  UINT64_C(1000000000) /* ... until it has not for so long */
 #define VECTOR_OF 4u
 #define VECTOR_80 0x80u
 
@@ -145,6 +146,11 @@ static bool is_the_guests(void *user, const struct x86_insn *i, const uint8_t *b
     return cpum_has(r->c, i->feature) && (!i->vex || (r->c->mode.key & CPUM_KEY_AVX));
 }
 
+static bool fits(void *user, const struct x86_insn *i, const uint8_t *bytes)
+{
+    return shows_nothing(user, i, bytes) && is_the_guests(user, i, bytes);
+}
+
 /* ---- pages ---- */
 
 /* Where the guest's bytes of a neighbour are, whether the program has been there or not. */
@@ -179,25 +185,33 @@ void raw_judge_init(struct raw *r)
     r->host.xcr0 = (uint64_t)d << 32 | a;
 }
 
-static bool sweep(struct raw *r, uint64_t gla, uint64_t entry, uint64_t gpa)
+/* The page and what is around it. Return: false: it cannot be read. */
+static bool look_around(struct raw *r, uint64_t gla, uint64_t gpa, struct csam_window *ret)
 {
     const uint8_t *before = bytes_at(r, gla - PGM_PAGE_BYTES), *after = bytes_at(r, gla + PGM_PAGE_BYTES);
-    const int at = (int)(int64_t)(entry - gla);
-    struct csam_window w = {.has_lead = before != NULL};
     struct pgm_page page;
 
-    w.has_tail = after != NULL;
+    ret->has_lead = before != NULL;
+    ret->has_tail = after != NULL;
     pgm_page_get(r->c->mmu.pgm, gpa, false, &page);
-    if (page.hva == NULL || (at < 0 && !w.has_lead))
+    if (page.hva == NULL)
         return false;
     if (before != NULL)
-        memcpy(w.bytes, before + PGM_PAGE_BYTES - CSAM_LEAD_BYTES, CSAM_LEAD_BYTES);
-    memcpy(w.bytes + CSAM_LEAD_BYTES, page.hva, PGM_PAGE_BYTES);
+        memcpy(ret->bytes, before + PGM_PAGE_BYTES - CSAM_LEAD_BYTES, CSAM_LEAD_BYTES);
+    memcpy(ret->bytes + CSAM_LEAD_BYTES, page.hva, PGM_PAGE_BYTES);
     if (after != NULL)
-        memcpy(w.bytes + CSAM_LEAD_BYTES + PGM_PAGE_BYTES, after, CSAM_TAIL_BYTES);
-    return csam_sweep(&w, r->c->mode.code, shows_nothing, r) &&
-           csam_follow(&w, at, r->c->mode.code, is_the_guests, r) &&
-           csam_follow(&w, at, r->c->mode.code, shows_nothing, r);
+        memcpy(ret->bytes + CSAM_LEAD_BYTES + PGM_PAGE_BYTES, after, CSAM_TAIL_BYTES);
+    return true;
+}
+
+static bool sweep(struct raw *r, uint64_t gla, uint64_t entry, uint64_t gpa)
+{
+    const int at = (int)(int64_t)(entry - gla);
+    struct csam_window w = {0};
+
+    return look_around(r, gla, gpa, &w) && (at >= 0 || w.has_lead) &&
+           csam_sweep(&w, r->c->mode.code, shows_nothing, r, &r->shows_nothing) &&
+           csam_follow(&w, at, r->c->mode.code, fits, r, &r->fits);
 }
 
 static struct raw_judgement *judgement_of(const struct raw *r, uint64_t gpa)
@@ -219,6 +233,21 @@ static enum raw_verdict verdict(const struct raw *r, const struct raw_judgement 
     return (enum raw_verdict)e->verdict;
 }
 
+/* It becomes other code again and again. */
+static bool never_settles(const struct raw *r, const struct raw_judgement *e, uint64_t gpa)
+{
+    return e->turns >= TURNS_MAX && e->gpa == name_of(r, gpa) && r->will != RAW_WHENEVER_POSSIBLE &&
+           r->times->now_ns(r) - e->turned_ns < TURNS_NS;
+}
+
+/* How often it has by now, when it has once more. */
+static unsigned turns_now(const struct raw *r, const struct raw_judgement *e, uint64_t gpa)
+{
+    if (e->gpa != name_of(r, gpa) || r->times->now_ns(r) - e->turned_ns >= TURNS_NS)
+        return 0;
+    return MIN(e->turns + 1u, TURNS_MAX);
+}
+
 bool raw_judged_fit(const struct raw *r, uint64_t gpa)
 {
     return verdict(r, judgement_of(r, gpa), gpa) == RAW_FIT;
@@ -228,34 +257,35 @@ bool raw_judged_unfit(const struct raw *r, uint64_t gpa)
 {
     const struct raw_judgement *e = judgement_of(r, gpa);
 
-    return verdict(r, e, gpa) == RAW_UNFIT ||
-           (r->will != RAW_WHENEVER_POSSIBLE && e->gpa == name_of(r, gpa) && e->turns >= TURNS_MAX);
+    return verdict(r, e, gpa) == RAW_UNFIT || never_settles(r, e, gpa);
+}
+
+/* Of the bytes that are there now. Return: false: not this page. */
+static bool judge_anew(struct raw *r, struct raw_judgement *e, uint64_t gla, uint64_t entry, uint64_t gpa)
+{
+    const uint64_t since_ns = r->times->spent_ns();
+
+    *e = (struct raw_judgement){.turns = (uint8_t)turns_now(r, e, gpa), .turned_ns = r->times->now_ns(r)};
+    e->gen = pgm_code_watch(r->c->mmu.pgm, gpa, PGM_PAGE_BYTES, &e->seen); /* inv 2: before reading */
+    if (e->gen == NULL)
+        return false;
+    e->gpa = name_of(r, gpa);
+    e->verdict = sweep(r, gla, entry, gpa) ? RAW_FIT : RAW_UNFIT;
+    r->stats.judged_ns += r->times->spent_ns() - since_ns;
+    r->stats.judged++;
+    r->stats.refused += e->verdict == RAW_UNFIT;
+    return true;
 }
 
 bool raw_judge(struct raw *r, uint64_t gla, uint64_t entry, uint64_t gpa, _Atomic uint32_t **ret_gen,
                uint32_t *ret_seen)
 {
     struct raw_judgement *e = judgement_of(r, gpa);
-    enum raw_verdict known = verdict(r, e, gpa);
 
     gla &= ~IN_PAGE;
     gpa &= ~IN_PAGE;
-    if (known == RAW_UNFIT || raw_judged_unfit(r, gpa))
+    if (raw_judged_unfit(r, gpa) || (verdict(r, e, gpa) == RAW_UNKNOWN && !judge_anew(r, e, gla, entry, gpa)))
         return false;
-    if (known == RAW_UNKNOWN) {
-        const uint64_t since = r->times->spent_ns();
-        uint8_t turns = e->gpa == name_of(r, gpa) ? (uint8_t)MIN(e->turns + 1u, TURNS_MAX) : 0;
-
-        *e = (struct raw_judgement){.turns = turns};
-        e->gen = pgm_code_watch(r->c->mmu.pgm, gpa, PGM_PAGE_BYTES, &e->seen); /* inv 2: before reading */
-        if (e->gen == NULL)
-            return false;
-        e->gpa = name_of(r, gpa);
-        e->verdict = sweep(r, gla, entry, gpa) ? RAW_FIT : RAW_UNFIT;
-        r->stats.judged_ns += r->times->spent_ns() - since;
-        r->stats.judged++;
-        r->stats.refused += e->verdict == RAW_UNFIT;
-    }
     *ret_gen = e->gen;
     *ret_seen = e->seen;
     return e->verdict == RAW_FIT;

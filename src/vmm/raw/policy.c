@@ -20,25 +20,27 @@
  *
  * Outside it is looked at anew at once: programs change their ways every few milliseconds. It has to wait only if it
  * was wrong to let it in, and longer each time; not for long, since one wrong window in so much time is cheap, and a
- * compiler that waits is not.
+ * compiler that waits is not. If what made it dear is seen outside as well (system calls, new pages), it hardly has to
+ * wait at all. An address space whose pages have nearly all become others is another program and begins anew.
  */
 #include "vmm/raw/raw_int.h"
 
 #include <time.h>
 
-#define MS               UINT64_C(1000000)
-#define PAE_SHIFT        5u /* roots of PAE are not pages */
-#define ENTER_WINDOW_NS  (5 * MS)
-#define LEAVE_WINDOW_NS  (4 * MS)
-#define SHORT_NS         UINT64_C(30000) /* nothing else runs on a CPU for less */
-#define ENTER_PERCENT    40u             /* of the time, as much as traps may cost to come in ... */
-#define LEAVE_PERCENT    60u             /* ... and to stay */
-#define HASTE_COSTS      3u  /* a program that computes less between two of them is better off outside ... */
-#define HASTE_MAX        24u /* ... if it does so often */
-#define BAD_WINDOWS      3u  /* filling pages alone: so many windows */
-#define PROOF_WINDOWS    4u  /* stayed for so many: it was right to let it in */
-#define BACK_OFF_NS      (5 * MS)
-#define BACK_OFF_DOUBLES 5u
+#define MS              UINT64_C(1000000)
+#define PAE_SHIFT       5u /* roots of PAE are not pages */
+#define ENTER_WINDOW_NS (5 * MS)
+#define LEAVE_WINDOW_NS (4 * MS)
+#define SHORT_NS        UINT64_C(30000) /* nothing else runs on a CPU for less */
+#define ENTER_PERCENT   40u             /* of the time, as much as traps may cost to come in ... */
+#define LEAVE_PERCENT   60u             /* ... and to stay */
+#define BAD_WINDOWS     3u              /* filling pages alone: so many windows */
+#define PROOF_WINDOWS   4u              /* stayed for so many: it was right to let it in */
+#define VAIN_COSTS      3u  /* a program that computes less between two surprises is better off outside ... */
+#define VAIN_MAX        16u /* ... if they are so many in a row */
+#define BACK_OFF_NS     (5 * MS)
+#define SHOWN_DOUBLES   1u /* of the wait, if its traps are such as are seen outside ... */
+#define HIDDEN_DOUBLES  5u /* ... and if not */
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -92,7 +94,7 @@ static void let_in(struct raw *r, struct raw_policy *p)
 {
     p->in = true;
     p->jail = NULL;
-    p->bad = p->haste = p->stayed = 0;
+    p->bad = p->stayed = p->vain = 0;
     r->stats.admitted++;
 }
 
@@ -165,13 +167,20 @@ bool raw_policy_enter(struct raw *r, uint64_t root)
 
 /* ---- inside ---- */
 
+/* Most of the traps could not have been foreseen outside: time stamps, code that is no longer fit. */
+static bool surprises(const struct raw_policy *p)
+{
+    return p->shown * 2 < p->traps;
+}
+
 /* @was_wrong: what it did outside told nothing about inside. */
 static void send_out(struct raw *r, struct raw_policy *p, bool was_wrong)
 {
     p->in = false;
     if (was_wrong) {
+        p->back_off = MIN(p->back_off, surprises(p) ? HIDDEN_DOUBLES : SHOWN_DOUBLES);
         p->not_before_ns = r->times->now_ns(r) + (BACK_OFF_NS << p->back_off);
-        p->back_off = MIN(p->back_off + 1, BACK_OFF_DOUBLES);
+        p->back_off++;
     }
     begin_outside(p);
     r->last_asked = NULL; /* what the thread has spent since does not count */
@@ -201,7 +210,7 @@ static void begin_inside(struct raw *r, struct raw_policy *p, const struct jail 
     p->used_ns = used_ns;
     p->judged_ns = r->stats.judged_ns;
     p->inside_ns = p->spent_ns = p->once_ns = 0;
-    p->traps = 0;
+    p->traps = p->shown = 0;
     r->since_ns = p->stop_ns;
 }
 
@@ -229,6 +238,14 @@ static bool look_back(struct raw *r, struct raw_policy *p, uint64_t used_ns)
     return true;
 }
 
+/* The last stop was a surprise. Return: so have been too many. */
+static bool in_vain(const struct raw *r, struct raw_policy *p, uint64_t ran_ns)
+{
+    p->vain = p->surprised && ran_ns < r->cost_ns * VAIN_COSTS ? p->vain + 1 : 0;
+    p->surprised = true; /* until somebody says what it was */
+    return p->vain >= VAIN_MAX;
+}
+
 bool raw_policy_stay(struct raw *r, uint64_t root, const struct jail *j, uint64_t ran_ns)
 {
     struct raw_policy *p = policy_of(r, root);
@@ -244,7 +261,10 @@ bool raw_policy_stay(struct raw *r, uint64_t root, const struct jail *j, uint64_
     if (p->jail != j)
         begin_inside(r, p, j, r->times->used_ns(j));
     p->traps++;
-    p->ran_ns = ran_ns;
+    if (in_vain(r, p, ran_ns)) {
+        send_out(r, p, p->stayed < PROOF_WINDOWS);
+        return false;
+    }
     p->inside_ns += ran_ns;
     if (p->inside_ns + p->traps * r->cost_ns < LEAVE_WINDOW_NS)
         return true;
@@ -255,17 +275,23 @@ bool raw_policy_stay(struct raw *r, uint64_t root, const struct jail *j, uint64_
     return true;
 }
 
-bool raw_policy_filled(struct raw *r, uint64_t root)
+void raw_policy_filled(struct raw *r)
 {
-    struct raw_policy *p = policy_of(r, root);
+    if (r->visits == NULL)
+        return;
+    r->visits->warms = true;
+    r->visits->surprised = false;
+}
 
-    if (r->will == RAW_WHENEVER_POSSIBLE)
-        return true;
-    p->warms = true;
-    p->haste = p->ran_ns < r->cost_ns * HASTE_COSTS ? p->haste + 1 : 0;
-    if (p->haste < HASTE_MAX)
-        return true;
-    p->haste = 0;
-    send_out(r, p, false);
-    return false;
+void raw_policy_shown(struct raw *r)
+{
+    if (r->visits == NULL)
+        return;
+    r->visits->shown++;
+    r->visits->surprised = false;
+}
+
+void raw_policy_forget(struct raw *r, uint64_t root)
+{
+    *policy_of(r, root) = (struct raw_policy){.root = root};
 }

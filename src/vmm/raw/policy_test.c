@@ -56,8 +56,11 @@ static void end(struct raw *r)
     g_free(r);
 }
 
-/* What stops a program: a page it did not have, which its kernel makes; or one it had, but its jail has not. */
-enum stop { CALL, NEW_PAGE, OLD_PAGE };
+/*
+ * What stops a program: a page it did not have, which its kernel makes; one it had, but its jail has not; an
+ * instruction that traps in there alone.
+ */
+enum stop { CALL, NEW_PAGE, OLD_PAGE, SURPRISE };
 
 struct program {
     uint64_t computes_ns, kernel_ns; /* between two traps, natively; in the guest's kernel */
@@ -73,7 +76,7 @@ static void vcpu_works(uint64_t ns)
 
 static uint64_t costs_ns(const struct program *p)
 {
-    return COST_NS + (p->stop != CALL ? MAP_NS : 0);
+    return COST_NS + (p->stop == NEW_PAGE || p->stop == OLD_PAGE ? MAP_NS : 0);
 }
 
 /* Two thirds of a trap's costs are the thread's, the rest the jail's. */
@@ -85,8 +88,11 @@ static void one_inside(struct raw *r, const struct program *p, uint64_t root)
     vcpu_works(costs * 2 / 3);
     host.used_ns += p->computes_ns + costs / 3;
     host.now_ns += p->computes_ns + costs / 3;
-    if (raw_policy_stay(r, root, JAIL, p->computes_ns + costs / 3) && p->stop == OLD_PAGE)
-        raw_policy_filled(r, root);
+    raw_policy_stay(r, root, JAIL, p->computes_ns + costs / 3);
+    if (p->stop == OLD_PAGE)
+        raw_policy_filled(r);
+    if (p->stop == CALL || p->stop == NEW_PAGE)
+        raw_policy_shown(r);
     raw_policy_visited(r);
     if (p->stop != OLD_PAGE)
         vcpu_works(p->kernel_ns);
@@ -212,40 +218,66 @@ static void test_shared(void)
 }
 
 /*
- * One that computes outside and makes system calls inside is sent out within milliseconds, each time for longer; one
- * that computed inside for a while comes back as soon as it computes again.
+ * One that computes outside and traps inside is sent out within milliseconds, each time for longer, and for much longer
+ * if nothing of that is seen outside; one that computed inside for a while comes back as soon as it computes again.
  */
 static void test_pauses(void)
 {
-    static const struct program loop = {1000 * US, 1 * US, 20, CALL}, calls = {1 * US, 1 * US, 20, CALL};
+    static const struct program loop = {1000 * US, 1 * US, 20, CALL};
+    static const struct {
+        struct program traps;
+        unsigned doubles;
+    } cases[] = {{{1 * US, 1 * US, 20, CALL}, 1}, {{1 * US, 1 * US, 20, SURPRISE}, 5}};
+
+    for (unsigned k = 0; k < G_N_ELEMENTS(cases); k++) {
+        struct raw *r = begin();
+
+        until(r, &loop, true);
+        for (unsigned n = 0; n < 10; n++) {
+            const uint64_t pause_ns = 5 * MS << MIN(n, cases[k].doubles);
+
+            g_assert_cmpuint(until(r, &cases[k].traps, false), <=, 5 * MS);
+            g_assert_cmpuint(until(r, &loop, true) - pause_ns, <=, 10 * MS);
+        }
+        live(r, &loop, ROOT, 1000 * MS); /* forgiven */
+        until(r, &cases[k].traps, false);
+        g_assert_cmpuint(until(r, &loop, true), <=, 8 * MS);
+        end(r);
+    }
+}
+
+/* Code that is changed and run by turns stops at each: that is enough after a few of them. */
+static void test_in_vain(void)
+{
+    static const struct program loop = {1000 * US, 1 * US, 20, CALL}, changes = {1 * US, 0, 20, SURPRISE};
+    static const struct program asks = {200 * US, 0, 20, SURPRISE}, calls = {1 * US, 0, 20, CALL};
     struct raw *r = begin();
 
     until(r, &loop, true);
-    for (unsigned n = 0; n < 10; n++) {
-        const uint64_t pause_ns = 5 * MS << MIN(n, 5);
-
-        g_assert_cmpuint(until(r, &calls, false), <=, 5 * MS);
-        g_assert_cmpuint(until(r, &loop, true) - pause_ns, <=, 10 * MS);
-    }
-    live(r, &loop, ROOT, 1000 * MS); /* forgiven */
-    until(r, &calls, false);
-    g_assert_cmpuint(until(r, &loop, true), <=, 8 * MS);
+    live(r, &asks, ROOT, 100 * MS);
+    g_assert_true(is_in(r, ROOT));
+    live(r, &changes, ROOT, MS / 2);
+    g_assert_false(is_in(r, ROOT));
+    until(r, &loop, true);
+    live(r, &calls, ROOT, MS / 2);
+    g_assert_true(is_in(r, ROOT));
     end(r);
 }
 
-/* A jail that has to be filled is no reason to stay out for long, and if little is done meanwhile it waits outside. */
-static void test_haste(void)
+/* Another program in the same address space has nothing to do with what this one did. */
+static void test_forget(void)
 {
-    static const struct program touches = {2 * US, 0, 20, OLD_PAGE}, loop = {1000 * US, 1 * US, 20, CALL};
+    static const struct program loop = {1000 * US, 1 * US, 20, CALL}, traps = {1 * US, 1 * US, 20, SURPRISE};
     struct raw *r = begin();
 
     for (unsigned n = 0; n < 5; n++) {
-        live(r, &loop, ROOT, 40 * MS);
-        g_assert_true(is_in(r, ROOT));
-        live(r, &touches, ROOT, 2 * MS);
-        g_assert_false(is_in(r, ROOT));
-        g_assert_cmpuint(r->stats.expelled, ==, n + 1);
+        until(r, &loop, true);
+        until(r, &traps, false);
     }
+    raw_policy_forget(r, ROOT);
+    g_assert_cmpuint(until(r, &loop, true), <=, 10 * MS);
+    raw_policy_forget(r, ROOT);
+    g_assert_false(is_in(r, ROOT));
     end(r);
 }
 
@@ -301,7 +333,6 @@ static void test_whenever_possible(void)
     for (unsigned n = 0; n < 1000; n++) {
         host.used_ns += calls.computes_ns;
         g_assert_true(raw_policy_stay(r, ROOT, JAIL, calls.computes_ns));
-        g_assert_true(raw_policy_filled(r, ROOT));
     }
     end(r);
 }
@@ -312,7 +343,8 @@ int main(int argc, char **argv)
     g_test_add_func("/raw/policy/enter", test_enter);
     g_test_add_func("/raw/policy/shared", test_shared);
     g_test_add_func("/raw/policy/pauses", test_pauses);
-    g_test_add_func("/raw/policy/haste", test_haste);
+    g_test_add_func("/raw/policy/in-vain", test_in_vain);
+    g_test_add_func("/raw/policy/forget", test_forget);
     g_test_add_func("/raw/policy/new-pages", test_new_pages);
     g_test_add_func("/raw/policy/old-pages", test_old_pages);
     g_test_add_func("/raw/policy/cold-code", test_cold_code);

@@ -64,6 +64,7 @@ static void come_home(struct vcpu *c)
 void raw_unwound(struct vcpu *c)
 {
     come_home(c);
+    raw_policy_shown(c->raw);
     raw_policy_visited(c->raw);
 }
 
@@ -194,6 +195,19 @@ static void code_becomes_data(struct raw *r, uint64_t gla)
         pgm_code_written(r->c->mmu.pgm, gpa, PGM_PAGE_BYTES);
 }
 
+/*
+ * The program had the page, and now the jail has it, for reading and writing: the instruction may begin again there, a
+ * long REP above all. Not if the jail has just been emptied, because the host refuses pages: so there is an instruction
+ * between two times.
+ */
+static bool had_already(struct raw *r, struct raw_space *s, uint64_t gla)
+{
+    const bool emptied = r->stats.cleared != r->cleared_seen;
+
+    r->cleared_seen = r->stats.cleared;
+    return !emptied && raw_space_fill(r, s, gla) && (raw_space_rights(s, gla) & JAIL_WRITE);
+}
+
 static bool page_fault(struct raw *r, struct raw_space *s, uint64_t gla)
 {
     bool code;
@@ -202,6 +216,8 @@ static bool page_fault(struct raw *r, struct raw_space *s, uint64_t gla)
     if (fetch_fault(r, s, gla))
         return fetch(r, s, gla);
     code = raw_space_rights(s, gla) & JAIL_EXEC;
+    if (had_already(r, s, gla))
+        return true;
     r->pending_gla = gla;
     r->pending_root = s->root;
     if (!step(r))
@@ -221,7 +237,10 @@ static bool handle(struct raw *r, struct raw_space *s, const struct jail_trap *t
         if (t->address != 0)
             return page_fault(r, s, t->address);
         break;
-    case SIGSYS: r->stats.syscalls++; return back_over_call(r, t->address) && step(r);
+    case SIGSYS:
+        r->stats.syscalls++;
+        raw_policy_shown(r);
+        return back_over_call(r, t->address) && step(r);
     case SIGTRAP: back_over_trap(r); break;
     default: break;
     }
@@ -276,8 +295,8 @@ static enum iem_fast_result round_trip(struct raw *r, struct raw_space *s)
     stays = raw_policy_stay(r, s->root, s->jail, ran_ns); /* first: an exception does not come back */
     if (!handle(r, s, &t))
         stays = false;
-    if (r->stats.filled != filled && !raw_policy_filled(r, s->root))
-        stays = false;
+    if (r->stats.filled != filled)
+        raw_policy_filled(r);
     return stays ? IEM_FAST_COLD : IEM_FAST_CARE;
 }
 

@@ -1,6 +1,7 @@
 /*
  * raw_int.h - inside raw mode: raw.c (asked by the run loop, traps), begin.c (beginning and end), state.c (registers),
- * space.c (which pages a jail has), judge.c (which code may run natively), policy.c (whether it pays).
+ * space.c (which pages a jail has), fill.c (which it gets), judge.c (which code may run natively), policy.c (whether it
+ * pays).
  *
  * Invariant 1: a jail maps a guest page only as the TLB could hold it: A is set on the whole way, D for writing, PGM
  *   allows direct access. Whatever the guest does to its page tables and TLB takes effect before the jail runs again.
@@ -11,22 +12,31 @@
 #define VMM_RAW_RAW_INT_H
 
 #include "rt/jail.h"
+#include "vmm/csam/memo.h"
 #include "vmm/iem/assist.h"
 #include "vmm/raw/raw.h"
 
-#define RAW_SPACES     4u      /* address spaces kept at a time, a jail each */
-#define RAW_PAGES_MAX  48000u  /* of a space: each may be a mapping of its own, and the host has 65530 of them */
-#define RAW_SLOTS      131072u /* power of two */
-#define RAW_QUEUE      448u
-#define RAW_LOWEST     UINT64_C(0x10000) /* hosts map nothing below (vm.mmap_min_addr) */
-#define RAW_JUDGEMENTS 8192u             /* power of two */
-#define RAW_POLICIES   256u              /* power of two */
+#define RAW_SPACES       4u      /* address spaces kept at a time, a jail each */
+#define RAW_PAGES_MAX    48000u  /* of a space: each may be a mapping of its own, and the host has 65530 of them */
+#define RAW_SLOTS        131072u /* power of two */
+#define RAW_QUEUE        448u
+#define RAW_REGION_SHIFT 21u               /* as large as the guest's large pages */
+#define RAW_REGIONS      256u              /* power of two */
+#define RAW_LOWEST       UINT64_C(0x10000) /* hosts map nothing below (vm.mmap_min_addr) */
+#define RAW_JUDGEMENTS   8192u             /* power of two */
+#define RAW_POLICIES     256u              /* power of two */
 
 struct raw_page {
     uint64_t gla, gpa, offset;
     _Atomic uint32_t *gen; /* executable: PGM's count of its changes, and which one was judged */
     uint32_t seen;
     unsigned rights; /* enum jail_right */
+};
+
+/* 2 MiB of a program, and how often a block of it was mapped that it had. */
+struct raw_region {
+    uint32_t name; /* 0: none */
+    uint8_t visits;
 };
 
 struct raw_space {
@@ -38,6 +48,7 @@ struct raw_space {
     bool writes_stale; /* PGM has to be asked again about every writable page */
     uint64_t used_at;
     unsigned pages, queued;
+    struct raw_region region[RAW_REGIONS];
     struct jail_map queue[RAW_QUEUE]; /* not yet done in the jail */
     uint16_t slot[RAW_SLOTS];         /* hash of gla: index in page[] + 1 */
     struct raw_page page[RAW_PAGES_MAX];
@@ -48,8 +59,9 @@ struct raw_judgement {
     uint64_t gpa; /* page | kind of code */
     _Atomic uint32_t *gen;
     uint32_t seen;
-    uint8_t verdict; /* enum raw_verdict */
-    uint8_t turns;   /* how often its code became other code */
+    uint8_t verdict;    /* enum raw_verdict */
+    uint8_t turns;      /* how often its code became other code ... */
+    uint64_t turned_ns; /* ... and when it did the last time */
 };
 
 /* What one address space has shown. */
@@ -63,9 +75,11 @@ struct raw_policy {
     uint64_t used_ns, inside_ns; /* ... and how long it has run since, by the clock; what the thread ... */
     uint64_t spent_ns, once_ns;  /* ... has worked for it, and of that for what is paid for once */
     uint64_t judged_ns;          /* what judging had taken at its beginning: nothing of that is the jail's */
-    uint64_t ran_ns, stop_ns;    /* at the last stop: by the clock, before it; the thread's processor time */
+    uint64_t stop_ns;            /* at the last stop: the thread's processor time */
     bool warms;                  /* the stop was for a page that was only missing in the jail */
-    uint32_t traps, bad, haste, stayed;
+    uint32_t traps, shown;       /* in the window; of these, such as are seen outside, too */
+    bool surprised;              /* at the last stop */
+    uint32_t bad, stayed, vain;  /* windows, windows, surprises in a row after which it hardly computed */
     uint64_t not_before_ns;
     unsigned back_off;
 };
@@ -89,6 +103,7 @@ struct raw {
     _Atomic(struct jail *) running; /* for raw_kick() */
     _Atomic uint32_t changes;
     struct raw_space *away;             /* the jail that holds the vCPU's x87 and vector registers */
+    uint64_t cleared_seen;              /* stats.cleared at the last page fault */
     uint64_t pending_gla, pending_root; /* a page whose absence became the guest's exception; root UINT64_MAX: none */
     bool lost;
     uint64_t cost_ns, map_ns; /* of one way out and in; of a page that has to be mapped, in addition */
@@ -102,6 +117,7 @@ struct raw {
     struct raw_stats stats;
     uint8_t op[IEM_OP_BYTES] __attribute__((aligned(16)));
     struct raw_judgement judgement[RAW_JUDGEMENTS];
+    struct csam_memo shows_nothing, fits; /* judge.c: what functions of these names allow */
     struct raw_policy policy[RAW_POLICIES], *last_asked;
     uint64_t xcpts, irqs;                  /* the vCPU's counters when last_asked was asked, and ... */
     uint64_t asked_ns, spent_ns, short_ns; /* when; the thread's processor time then, without short_ns */
@@ -134,15 +150,24 @@ struct raw_space *raw_space_get(struct raw *r);
  * Return: false: the jail is lost.
  */
 bool raw_space_ready(struct raw *r, struct raw_space *s);
-/** Maps the page at @gla for data, and some of its neighbours, as far as possible. */
-void raw_space_fill(struct raw *r, struct raw_space *s, uint64_t gla);
-/** Maps the page of @gla, where the instruction at RIP begins or ends, for execution. Return: false: not this page. */
-bool raw_space_fill_code(struct raw *r, struct raw_space *s, uint64_t gla);
 /** enum jail_right of the page, 0 = not mapped. */
 unsigned raw_space_rights(const struct raw_space *s, uint64_t gla);
+struct raw_page *raw_space_find(const struct raw_space *s, uint64_t gla);
+void raw_space_put(struct raw *r, struct raw_space *s, const struct raw_page *p);
 void raw_space_clear(struct raw *r, struct raw_space *s);
 /** Joins the TLB's news (pgm_shadow). */
 void raw_space_listen(struct raw *r);
+
+/* ---- fill.c ---- */
+/** Inv 1: the page as data; @bits, @gpa: pgm_mmu_known(). False: not at all. */
+bool raw_page_as_data(struct raw *r, uint64_t gla, unsigned bits, uint64_t gpa, struct raw_page *ret);
+/**
+ * raw_space_fill() - maps the page at @gla for data, and some of its neighbours, as far as possible.
+ * Return: more may be done with it than before.
+ */
+bool raw_space_fill(struct raw *r, struct raw_space *s, uint64_t gla);
+/** Maps the page of @gla, where the instruction at RIP begins or ends, for execution. Return: false: not this page. */
+bool raw_space_fill_code(struct raw *r, struct raw_space *s, uint64_t gla);
 
 /* ---- judge.c ---- */
 void raw_judge_init(struct raw *r);
@@ -168,8 +193,12 @@ void raw_policy_visit(struct raw *r, uint64_t root);
 void raw_policy_visited(struct raw *r);
 /** Told inside, at each stop of @j, after @ran_ns by the clock. Return: false: it does not pay any more. */
 bool raw_policy_stay(struct raw *r, uint64_t root, const struct jail *j, uint64_t ran_ns);
-/** The stop was for a page the guest had already, which is mapped now. Return: likewise. */
-bool raw_policy_filled(struct raw *r, uint64_t root);
+/** The stop was for a page the guest had already, which is mapped now. */
+void raw_policy_filled(struct raw *r);
+/** The stop was for what the guest's kernel has to do, inside or outside. */
+void raw_policy_shown(struct raw *r);
+/** It is another program. */
+void raw_policy_forget(struct raw *r, uint64_t root);
 
 /**
  * The address space, bit 0: for 32-bit code, which has a jail of its own there: pages are judged for one kind of code.

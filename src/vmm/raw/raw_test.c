@@ -365,8 +365,8 @@ static void test_sweep(void)
         for (unsigned k = sizeof rows[n].bytes; k > 1 && rows[n].bytes[k - 1] == 0; k--)
             w.bytes[CSAM_LEAD_BYTES + (int)rows[n].at + (int)k - 1] = 0xc3;
         g_test_message("%s", rows[n].what);
-        g_assert_cmpint(!csam_sweep(&w, X86_MODE_64, no_cpuid, NULL), ==, rows[n].swept);
-        g_assert_cmpint(!csam_follow(&w, 0, X86_MODE_64, no_cpuid, NULL), ==, rows[n].followed);
+        g_assert_cmpint(!csam_sweep(&w, X86_MODE_64, no_cpuid, NULL, NULL), ==, rows[n].swept);
+        g_assert_cmpint(!csam_follow(&w, 0, X86_MODE_64, no_cpuid, NULL, NULL), ==, rows[n].followed);
     }
 }
 
@@ -378,18 +378,18 @@ static void test_sweep_data(void)
 
     memset(w.bytes, 0xc3, sizeof w.bytes);
     memcpy(page + 1000, "\x0f\xa2", 2);
-    g_assert_false(csam_sweep(&w, X86_MODE_64, no_cpuid, NULL));
+    g_assert_false(csam_sweep(&w, X86_MODE_64, no_cpuid, NULL, NULL));
     page[1010] = 0xf4; /* HLT behind it */
-    g_assert_true(csam_sweep(&w, X86_MODE_64, no_cpuid, NULL));
-    g_assert_false(csam_sweep(&w, X86_MODE_32, no_cpuid, NULL)); /* it could be the vdso's SYSENTER */
+    g_assert_true(csam_sweep(&w, X86_MODE_64, no_cpuid, NULL, NULL));
+    g_assert_false(csam_sweep(&w, X86_MODE_32, no_cpuid, NULL, NULL)); /* it could be the vdso's SYSENTER */
     page[1010] = 0xc3;
     page[990] = 0x06; /* undefined, in front of it */
-    g_assert_true(csam_sweep(&w, X86_MODE_64, no_cpuid, NULL));
-    g_assert_false(csam_follow(&w, 1000, X86_MODE_64, no_cpuid, NULL));
+    g_assert_true(csam_sweep(&w, X86_MODE_64, no_cpuid, NULL, NULL));
+    g_assert_false(csam_follow(&w, 1000, X86_MODE_64, no_cpuid, NULL, NULL));
     page[990] = 0xc3;
     page[900] = 0x06; /* too far away */
     page[1100] = 0xf4;
-    g_assert_false(csam_sweep(&w, X86_MODE_64, no_cpuid, NULL));
+    g_assert_false(csam_sweep(&w, X86_MODE_64, no_cpuid, NULL, NULL));
 }
 
 /* The page was fetched from for the end of an instruction: that is where reading starts, not at the page. */
@@ -399,10 +399,10 @@ static void test_follow_from_lead(void)
 
     memset(w.bytes, 0xc3, sizeof w.bytes);
     memcpy(w.bytes + CSAM_LEAD_BYTES - 1, "\xb8\x0f\xa2\x00\x00", 5);
-    g_assert_false(csam_follow(&w, 0, X86_MODE_64, no_cpuid, NULL));
-    g_assert_true(csam_follow(&w, -1, X86_MODE_64, no_cpuid, NULL));
+    g_assert_false(csam_follow(&w, 0, X86_MODE_64, no_cpuid, NULL, NULL));
+    g_assert_true(csam_follow(&w, -1, X86_MODE_64, no_cpuid, NULL, NULL));
     memcpy(w.bytes + CSAM_LEAD_BYTES + 4, "\x0f\xa2", 2);
-    g_assert_false(csam_follow(&w, -1, X86_MODE_64, no_cpuid, NULL));
+    g_assert_false(csam_follow(&w, -1, X86_MODE_64, no_cpuid, NULL, NULL));
 }
 
 /* The first bytes of a page whose neighbour is missing may be the rest of an instruction. */
@@ -412,9 +412,9 @@ static void test_sweep_without_lead(void)
 
     memset(w.bytes, 0xc3, sizeof w.bytes);
     memcpy(w.bytes + CSAM_LEAD_BYTES, "\x0f\xa2\x90", 3);
-    g_assert_true(csam_sweep(&w, X86_MODE_64, no_cpuid, NULL));
+    g_assert_true(csam_sweep(&w, X86_MODE_64, no_cpuid, NULL, NULL));
     memcpy(w.bytes + CSAM_LEAD_BYTES + X86_MAX_LEN, "\x0f\xa2", 2);
-    g_assert_false(csam_sweep(&w, X86_MODE_64, no_cpuid, NULL));
+    g_assert_false(csam_sweep(&w, X86_MODE_64, no_cpuid, NULL, NULL));
 }
 
 /* A whole page of garbage: reading ends, and nothing outside is touched. */
@@ -427,10 +427,10 @@ static void test_sweep_garbage(void)
             w.bytes[k] = (uint8_t)g_test_rand_int();
         w.has_lead = n & 1;
         w.has_tail = n & 2;
-        csam_sweep(&w, X86_MODE_64, no_unknown, NULL);
-        csam_follow(&w, (int)(n * 20 % CSAM_PAGE_BYTES), X86_MODE_64, no_unknown, NULL);
-        csam_sweep(&w, X86_MODE_64, no_cpuid, NULL);
-        csam_follow(&w, (int)(n * 20 % CSAM_PAGE_BYTES), X86_MODE_64, no_cpuid, NULL);
+        csam_sweep(&w, X86_MODE_64, no_unknown, NULL, NULL);
+        csam_follow(&w, (int)(n * 20 % CSAM_PAGE_BYTES), X86_MODE_64, no_unknown, NULL, NULL);
+        csam_sweep(&w, X86_MODE_64, no_cpuid, NULL, NULL);
+        csam_follow(&w, (int)(n * 20 % CSAM_PAGE_BYTES), X86_MODE_64, no_cpuid, NULL, NULL);
     }
 }
 

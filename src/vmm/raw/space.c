@@ -13,9 +13,8 @@
 
 #include <string.h>
 
-#define IN_PAGE    ((uint64_t)PGM_PAGE_BYTES - 1)
-#define NEIGHBOURS 16u  /* pages tried around one that was touched; power of two */
-#define LARGE      512u /* pages in a large one */
+#define IN_PAGE       ((uint64_t)PGM_PAGE_BYTES - 1)
+#define PROGRAM_PAGES 16u /* no program runs in fewer: if most of them are others, so is the program */
 
 /* ---- the hash ---- */
 
@@ -34,7 +33,7 @@ static unsigned slot_of(const struct raw_space *s, uint64_t gla)
     return at;
 }
 
-static struct raw_page *find(const struct raw_space *s, uint64_t gla)
+struct raw_page *raw_space_find(const struct raw_space *s, uint64_t gla)
 {
     unsigned at = slot_of(s, gla & ~IN_PAGE);
 
@@ -132,6 +131,7 @@ void raw_space_clear(struct raw *r, struct raw_space *s)
 
     s->pages = 0;
     memset(s->slot, 0, sizeof s->slot);
+    memset(s->region, 0, sizeof s->region);
     s->queued = 2;
     s->queue[0] = (struct jail_map){.address = 0, .bytes = stub};
     s->queue[1] = (struct jail_map){.address = stub + JAIL_STUB_BYTES, .bytes = JAIL_TOP - stub - JAIL_STUB_BYTES};
@@ -147,7 +147,7 @@ static void drop(struct raw *r, struct raw_space *s, struct raw_page *p)
     r->stats.dropped++;
 }
 
-static void put(struct raw *r, struct raw_space *s, const struct raw_page *p)
+void raw_space_put(struct raw *r, struct raw_space *s, const struct raw_page *p)
 {
     const struct jail_map m = {p->gla, PGM_PAGE_BYTES, p->offset, p->rights};
     unsigned at = slot_of(s, p->gla);
@@ -165,141 +165,11 @@ static void put(struct raw *r, struct raw_space *s, const struct raw_page *p)
     queue(r, s, &m);
 }
 
-/* ---- what a page may be ---- */
-
-static bool in_ram(const struct raw *r, const struct pgm_page *page)
-{
-    return page->kind == PGM_KIND_RAM && page->hva != NULL && page->hva >= r->ram && page->hva < r->ram + r->ram_bytes;
-}
-
-static bool can_be_shown(const struct raw_space *s, uint64_t gla)
-{
-    return gla >= RAW_LOWEST && gla < JAIL_TOP &&
-           (gla < jail_stub(s->jail) || gla >= jail_stub(s->jail) + JAIL_STUB_BYTES);
-}
-
-/* Inv 1: the page as data. False: not at all. */
-static bool as_data(struct raw *r, uint64_t gla, unsigned bits, uint64_t gpa, struct raw_page *ret)
-{
-    bool writes = bits & 1u << PGM_WRITE;
-    struct pgm_page page;
-
-    if (!(bits & 1u << PGM_READ))
-        return false;
-    pgm_page_get(r->c->mmu.pgm, gpa, writes, &page);
-    if (!in_ram(r, &page))
-        return false;
-    *ret = (struct raw_page){.gla = gla,
-                             .gpa = gpa,
-                             .offset = (uint64_t)(page.hva - r->ram),
-                             .rights = JAIL_READ | (writes && page.write_direct ? JAIL_WRITE : 0)};
-    return true;
-}
-
-/* Inv 2: the page as code, of which the instruction at @entry is the next. */
-static bool as_code(struct raw *r, uint64_t gla, uint64_t entry, unsigned bits, uint64_t gpa, struct raw_page *ret)
-{
-    if (!(bits & 1u << PGM_EXEC) || !as_data(r, gla, bits & ~(1u << PGM_WRITE), gpa, ret) ||
-        !raw_judge(r, gla, entry, gpa, &ret->gen, &ret->seen))
-        return false;
-    ret->rights = JAIL_READ | JAIL_EXEC;
-    return true;
-}
-
 unsigned raw_space_rights(const struct raw_space *s, uint64_t gla)
 {
-    const struct raw_page *p = find(s, gla);
+    const struct raw_page *p = raw_space_find(s, gla);
 
     return p != NULL ? p->rights : 0;
-}
-
-static bool fill_data(struct raw *r, struct raw_space *s, uint64_t gla)
-{
-    struct raw_page page;
-    uint64_t gpa;
-    unsigned bits;
-
-    if (!can_be_shown(s, gla))
-        return false;
-    bits = pgm_mmu_known(&r->c->mmu, PGM_IDX_USER, gla, &gpa);
-    if (!as_data(r, gla, bits, gpa, &page) || page.rights == raw_space_rights(s, gla))
-        return false;
-    put(r, s, &page);
-    return true;
-}
-
-/* A neighbour is mapped if nothing has to be judged for it. */
-static void fill_neighbour(struct raw *r, struct raw_space *s, uint64_t gla)
-{
-    if (find(s, gla) == NULL && fill_data(r, s, gla))
-        r->stats.prefilled++;
-}
-
-static void fill_around(struct raw *r, struct raw_space *s, uint64_t gla, unsigned pages)
-{
-    const uint64_t first = gla & ~((uint64_t)pages * PGM_PAGE_BYTES - 1);
-
-    for (unsigned n = 0; n < pages; n++)
-        fill_neighbour(r, s, first + n * (uint64_t)PGM_PAGE_BYTES);
-}
-
-/* The neighbours are mapped and follow each other in memory as well: a large page, most likely. */
-static bool in_one_piece(const struct raw_space *s, uint64_t gla)
-{
-    const uint64_t first = gla & ~((uint64_t)NEIGHBOURS * PGM_PAGE_BYTES - 1);
-    const struct raw_page *p = find(s, first);
-
-    for (unsigned n = 1; p != NULL && n < NEIGHBOURS; n++) {
-        const struct raw_page *q = find(s, first + n * (uint64_t)PGM_PAGE_BYTES);
-
-        if (q == NULL || q->gpa - p->gpa != n * (uint64_t)PGM_PAGE_BYTES)
-            return false;
-    }
-    return p != NULL;
-}
-
-void raw_space_fill(struct raw *r, struct raw_space *s, uint64_t gla)
-{
-    const uint64_t page = gla & ~IN_PAGE;
-
-    if ((raw_space_rights(s, page) & JAIL_EXEC) || !fill_data(r, s, page))
-        return;
-    r->stats.filled++;
-    fill_around(r, s, page, NEIGHBOURS);
-    if (in_one_piece(s, page))
-        fill_around(r, s, page, LARGE);
-}
-
-/* A neighbour that is known to be fit. */
-static void fill_code_neighbour(struct raw *r, struct raw_space *s, uint64_t gla)
-{
-    struct raw_page page;
-    uint64_t gpa;
-    unsigned bits;
-
-    if (!can_be_shown(s, gla) || (raw_space_rights(s, gla) & ~(unsigned)JAIL_READ))
-        return;
-    bits = pgm_mmu_known(&r->c->mmu, PGM_IDX_USER, gla, &gpa);
-    if (!(bits & 1u << PGM_EXEC) || !raw_judged_fit(r, gpa) || !as_code(r, gla, gla, bits, gpa, &page))
-        return;
-    put(r, s, &page);
-    r->stats.prefilled++;
-}
-
-bool raw_space_fill_code(struct raw *r, struct raw_space *s, uint64_t gla)
-{
-    const uint64_t at = gla & ~IN_PAGE, around = gla & ~(NEIGHBOURS * PGM_PAGE_BYTES - 1ull);
-    struct raw_page page;
-    uint64_t gpa;
-    unsigned bits = pgm_mmu_known(&r->c->mmu, PGM_IDX_USER, gla, &gpa);
-
-    if (!can_be_shown(s, at) || !as_code(r, at, r->c->ctx.rip, bits, gpa, &page))
-        return false;
-    put(r, s, &page);
-    r->stats.filled++;
-    for (unsigned n = 0; n < NEIGHBOURS; n++)
-        fill_code_neighbour(r, s, around + n * PGM_PAGE_BYTES);
-    return true;
 }
 
 /* ---- what has happened ---- */
@@ -313,7 +183,7 @@ static bool still_right(struct raw *r, const struct raw_page *p)
 
     if (p->rights & JAIL_EXEC)
         return (bits & 1u << PGM_EXEC) && gpa == p->gpa && atomic_load(p->gen) == p->seen;
-    return as_data(r, p->gla, bits, gpa, &now) && now.gpa == p->gpa && now.offset == p->offset &&
+    return raw_page_as_data(r, p->gla, bits, gpa, &now) && now.gpa == p->gpa && now.offset == p->offset &&
            (now.rights & p->rights) == p->rights;
 }
 
@@ -342,10 +212,14 @@ static void keep_if(struct raw *r, struct raw_space *s, bool (*right)(struct raw
 
 static void compare_all(struct raw *r, struct raw_space *s)
 {
+    const unsigned before = s->pages;
+
     s->stale = s->writes_stale = false;
     s->gen = r->c->mmu.gen;
     keep_if(r, s, still_right);
     r->stats.revalidated++;
+    if (before >= PROGRAM_PAGES && s->pages < before / 4)
+        raw_policy_forget(r, s->root);
 }
 
 bool raw_space_ready(struct raw *r, struct raw_space *s)
@@ -392,8 +266,11 @@ static struct raw *raw_of(struct pgm_shadow *shadow)
     return (struct raw *)(void *)((char *)shadow - offsetof(struct raw, shadow));
 }
 
+/* Also what was learnt of it: it is filled by and by again. */
 static void kill_range(struct raw *r, struct raw_space *s, uint64_t gla, uint64_t bytes)
 {
+    for (uint64_t n = 0; n < MIN(bytes >> RAW_REGION_SHIFT, RAW_REGIONS); n++)
+        s->region[((gla >> RAW_REGION_SHIFT) + n) & (RAW_REGIONS - 1)].name = 0;
     for (unsigned n = s->pages; n > 0; n--)
         if (n <= s->pages && s->page[n - 1].gla - gla < bytes)
             drop(r, s, &s->page[n - 1]);
@@ -409,7 +286,7 @@ static void hear_page(struct pgm_shadow *shadow, uint64_t gla, uint64_t bytes)
 
         if (bytes > PGM_PAGE_BYTES)
             kill_range(r, s, gla, bytes);
-        else if (s->pages != 0 && (p = find(s, gla)) != NULL)
+        else if (s->pages != 0 && (p = raw_space_find(s, gla)) != NULL)
             drop(r, s, p);
     }
 }
