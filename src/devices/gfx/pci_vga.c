@@ -371,23 +371,26 @@ static bool vga_state_check(void *state)
     return vga_check(&s->vga);
 }
 
+#define VERSION_PAGES 2u /* of the unit: without pages of zeros */
+
 static void vram_save(const void *state, struct ssm_writer *w)
 {
     const struct pci_vga *s = state;
 
     ssm_put_u32(w, s->vga.vram_bytes);
-    ssm_put_bytes(w, s->vga.vram, s->vga.vram_bytes);
+    ssm_put_pages(w, s->vga.vram, s->vga.vram_bytes);
 }
 
 static void vram_load(void *state, struct ssm_reader *r, uint32_t version)
 {
     struct pci_vga *s = state;
 
-    (void)version;
     if (ssm_get_u32(r) != s->vga.vram_bytes)
         ssm_get_fail(r, "size of the video memory");
-    else
+    else if (version < VERSION_PAGES)
         ssm_get_bytes(r, s->vga.vram, s->vga.vram_bytes);
+    else
+        ssm_get_pages(r, s->vga.vram, s->vga.vram_bytes);
 }
 
 static const struct ssm_field vga_fields[] = {
@@ -415,7 +418,7 @@ static const struct ssm_field vga_fields[] = {
     SSM_UINTS(struct pci_vga, vga.vbe.reg),
     SSM_END,
 };
-static const struct ssm_desc vga_state = {.version = 1,
+static const struct ssm_desc vga_state = {.version = VERSION_PAGES,
                                           .oldest = 1,
                                           .fields = vga_fields,
                                           .check = vga_state_check,

@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "vmm/ssm/ssm.h"
 
@@ -31,6 +32,26 @@ void ssm_writer_fini(struct ssm_writer *w)
 void ssm_put_bytes(struct ssm_writer *w, const void *p, size_t bytes)
 {
     g_byte_array_append(w->bytes, p, (guint)bytes);
+}
+
+static bool is_zeros(const uint8_t *page, size_t bytes)
+{
+    return page[0] == 0 && !memcmp(page, page + 1, bytes - 1);
+}
+
+void ssm_put_pages(struct ssm_writer *w, const void *p, size_t bytes)
+{
+    const uint8_t *page = p;
+    const size_t map = w->bytes->len, pages = bytes / SSM_PAGE_BYTES;
+
+    g_byte_array_set_size(w->bytes, (guint)(map + (pages + 7) / 8));
+    memset(w->bytes->data + map, 0, (pages + 7) / 8);
+    for (size_t n = 0; n < pages; n++, page += SSM_PAGE_BYTES) {
+        if (is_zeros(page, SSM_PAGE_BYTES))
+            continue;
+        w->bytes->data[map + n / 8] |= (uint8_t)(1u << n % 8);
+        ssm_put_bytes(w, page, SSM_PAGE_BYTES);
+    }
 }
 
 void ssm_put_u8(struct ssm_writer *w, uint8_t v)
@@ -102,6 +123,30 @@ void ssm_get_bytes(struct ssm_reader *r, void *p, size_t bytes)
     }
     memcpy(p, r->at, bytes);
     r->at += bytes;
+}
+
+/* Memory of a file is given back: zeros that nobody has looked at take none. */
+static void make_zeros(uint8_t *p, size_t bytes)
+{
+    if (bytes != 0 && madvise(p, bytes, MADV_REMOVE) != 0)
+        memset(p, 0, bytes);
+}
+
+void ssm_get_pages(struct ssm_reader *r, void *p, size_t bytes)
+{
+    const size_t pages = bytes / SSM_PAGE_BYTES;
+    g_autofree uint8_t *map = g_malloc0((pages + 7) / 8);
+    uint8_t *zeros = p, *page = p; /* [zeros, page) is to be zero */
+
+    ssm_get_bytes(r, map, (pages + 7) / 8);
+    for (size_t n = 0; n < pages; n++, page += SSM_PAGE_BYTES) {
+        if (!(map[n / 8] & 1u << n % 8))
+            continue;
+        make_zeros(zeros, (size_t)(page - zeros));
+        ssm_get_bytes(r, page, SSM_PAGE_BYTES);
+        zeros = page + SSM_PAGE_BYTES;
+    }
+    make_zeros(zeros, (size_t)(page - zeros));
 }
 
 uint8_t ssm_get_u8(struct ssm_reader *r)

@@ -67,11 +67,16 @@ void ssm_put_u8(struct ssm_writer *w, uint8_t v);
 void ssm_put_u32(struct ssm_writer *w, uint32_t v);
 void ssm_put_u64(struct ssm_writer *w, uint64_t v);
 void ssm_put_bytes(struct ssm_writer *w, const void *p, size_t bytes);
+/** ssm_put_pages() - the pages of [p, +bytes) that are not all zeros; @bytes is a multiple of SSM_PAGE_BYTES. */
+#define SSM_PAGE_BYTES 4096u
+void ssm_put_pages(struct ssm_writer *w, const void *p, size_t bytes);
 uint8_t ssm_get_u8(struct ssm_reader *r);
 uint32_t ssm_get_u32(struct ssm_reader *r);
 uint64_t ssm_get_u64(struct ssm_reader *r);
 /** ssm_get_bytes() - exactly @bytes; a short unit zeroes @p and fails the reader. */
 void ssm_get_bytes(struct ssm_reader *r, void *p, size_t bytes);
+/** ssm_get_pages() - what ssm_put_pages() wrote, zeros between. */
+void ssm_get_pages(struct ssm_reader *r, void *p, size_t bytes);
 /** ssm_get_fail() - the data is impossible; @why names the field. The load is refused. */
 void ssm_get_fail(struct ssm_reader *r, const char *why);
 

@@ -8,9 +8,9 @@
  * Memory is a sequence of units, one per MiB that is not all zeros (memory.h).
  *
  * Writing: to a file beside, synced, then renamed over: the path has the old state or the new one, never half of it.
- * Reading: every CRC, the digest and the structure of the whole file are verified before the first unit is handed out.
- * That proves the file is as it was written, not that it was written by a friend: every reader still checks what it
- * reads.
+ * Reading: the structure and the digest, which stands for every CRC, are verified before the first unit is handed out,
+ * each unit when it is, and all payloads by ssm_in_verify(): a machine runs only when that has said yes. That proves
+ * the file is as it was written, not that it was written by a friend: every reader still checks what it reads.
  */
 #ifndef VMM_SSM_FILE_H
 #define VMM_SSM_FILE_H
@@ -42,7 +42,14 @@ struct ssm_unit {
     uint64_t at; /* where the payload is in the file */
 };
 
-/** ssm_in_open() - opens and verifies; refuses a state made for another configuration (NULL: do not compare). */
+/**
+ * ssm_in_begin() - opens; threads begin to verify payloads. Refuses a state made for another configuration (NULL: do
+ * not compare).
+ */
+struct ssm_in *ssm_in_begin(const struct fio *io, const char *path, const char *config_sha256, GError **error);
+/** ssm_in_verify() - until all payloads are verified; once. */
+bool ssm_in_verify(struct ssm_in *in, GError **error);
+/** ssm_in_open() - both. */
 struct ssm_in *ssm_in_open(const struct fio *io, const char *path, const char *config_sha256, GError **error);
 void ssm_in_close(struct ssm_in *in);
 enum ssm_next { SSM_NEXT_ERROR, SSM_NEXT_UNIT, SSM_NEXT_END };

@@ -2,7 +2,7 @@
  * file_read.c - verifies a saved-state file and hands out its units.
  *
  * The file is hostile: it is read, never mapped; every size is bounded by what the file has left; a unit is checked
- * again when it is handed out, as the file may have changed since it was verified.
+ * when it is handed out, whether the file was verified before or still is being.
  */
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -15,6 +15,14 @@
 #define THREADS_MAX       4u
 #define PIECES_PER_THREAD 8u /* fewer are not worth another thread */
 
+/* The payloads' CRCs, summed by several threads. */
+struct check {
+    GArray *pieces;     /* struct piece */
+    _Atomic guint next; /* piece nobody has taken */
+    GThread *thread[THREADS_MAX];
+    unsigned threads;
+};
+
 struct ssm_in {
     const struct fio *io;
     char *path;
@@ -22,6 +30,7 @@ struct ssm_in {
     uint64_t size, at, end; /* end: where the trailer starts */
     uint32_t units, seen;
     uint8_t *payload;
+    struct check check;
 };
 
 static bool damaged(const struct ssm_in *in, GError **error, const char *what)
@@ -107,51 +116,48 @@ static bool check_piece(struct ssm_in *in, const struct piece *p, uint8_t *chunk
     return crc == p->crc || damaged(in, error, "a unit's contents");
 }
 
-struct check {
-    struct ssm_in *in;
-    GArray *pieces;     /* struct piece */
-    _Atomic guint next; /* piece nobody has taken */
-};
-
 /* Return: what is wrong, a GError or NULL. */
 static gpointer checking_thread(gpointer user)
 {
-    struct check *c = user;
+    struct ssm_in *in = user;
+    struct check *c = &in->check;
     g_autofree uint8_t *chunk = g_malloc(CHUNK_BYTES);
     GError *error = NULL;
     guint n;
 
     while (!error && (n = atomic_fetch_add(&c->next, 1)) < c->pieces->len)
-        check_piece(c->in, &g_array_index(c->pieces, struct piece, n), chunk, &error);
+        check_piece(in, &g_array_index(c->pieces, struct piece, n), chunk, &error);
     return error;
 }
 
 /* All processors read: a machine waits for this. */
-static bool check_payloads(struct ssm_in *in, GArray *pieces, GError **error)
+static void begin_check(struct ssm_in *in)
 {
-    const unsigned threads = MIN(MIN(g_get_num_processors(), THREADS_MAX), pieces->len / PIECES_PER_THREAD);
-    struct check c = {.in = in, .pieces = pieces};
-    GThread *thread[THREADS_MAX];
-    GError *first;
+    struct check *c = &in->check;
 
-    for (unsigned i = 0; i < threads; i++)
-        thread[i] = g_thread_new("check", checking_thread, &c);
-    first = checking_thread(&c);
-    for (unsigned i = 0; i < threads; i++) {
-        GError *other = g_thread_join(thread[i]);
+    c->threads = MIN(MIN(g_get_num_processors(), THREADS_MAX), c->pieces->len / PIECES_PER_THREAD);
+    for (unsigned i = 0; i < c->threads; i++)
+        c->thread[i] = g_thread_new("check", checking_thread, in);
+}
+
+/* Return: the first of what the threads have found, a GError or NULL; none is left. */
+static GError *join_threads(struct check *c)
+{
+    GError *first = NULL;
+
+    for (; c->threads > 0; c->threads--) {
+        GError *other = g_thread_join(c->thread[c->threads - 1]);
 
         if (first)
             g_clear_error(&other);
         else
             first = other;
     }
-    if (first)
-        g_propagate_error(error, first);
-    return !first;
+    return first;
 }
 
 /* Headers and CRCs of all units, as the digest has seen them. */
-static bool sum_units(struct ssm_in *in, GChecksum *sum, GArray *pieces, GError **error)
+static bool sum_units(struct ssm_in *in, GChecksum *sum, GError **error)
 {
     struct ssm_unit_header h;
     struct piece p;
@@ -164,7 +170,7 @@ static bool sum_units(struct ssm_in *in, GChecksum *sum, GArray *pieces, GError 
             return false;
         g_checksum_update(sum, (const guchar *)&h, sizeof(h));
         g_checksum_update(sum, (const guchar *)&p.crc, sizeof(p.crc));
-        g_array_append_val(pieces, p);
+        g_array_append_val(in->check.pieces, p);
     }
     return true;
 }
@@ -172,7 +178,6 @@ static bool sum_units(struct ssm_in *in, GChecksum *sum, GArray *pieces, GError 
 static bool check_digest(struct ssm_in *in, GError **error)
 {
     g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
-    g_autoptr(GArray) pieces = g_array_new(FALSE, FALSE, sizeof(struct piece));
     struct ssm_header h;
     struct ssm_trailer t;
     uint8_t digest[SSM_DIGEST_BYTES];
@@ -183,14 +188,14 @@ static bool check_digest(struct ssm_in *in, GError **error)
     if (memcmp(t.magic, SSM_TRAILER_MAGIC, sizeof(SSM_TRAILER_MAGIC)))
         return damaged(in, error, "its end is missing");
     g_checksum_update(sum, (const guchar *)&h, sizeof(h));
-    if (!sum_units(in, sum, pieces, error))
+    if (!sum_units(in, sum, error))
         return false;
     g_checksum_update(sum, (const guchar *)&t, offsetof(struct ssm_trailer, digest));
     g_checksum_get_digest(sum, digest, &digest_bytes);
     if (memcmp(digest, t.digest, sizeof(digest)))
         return damaged(in, error, "its contents do not match its digest");
     in->units = t.units;
-    return check_payloads(in, pieces, error);
+    return true;
 }
 
 static bool open_file(struct ssm_in *in, GError **error)
@@ -214,14 +219,40 @@ static bool open_file(struct ssm_in *in, GError **error)
     return true;
 }
 
-struct ssm_in *ssm_in_open(const struct fio *io, const char *path, const char *config_sha256, GError **error)
+struct ssm_in *ssm_in_begin(const struct fio *io, const char *path, const char *config_sha256, GError **error)
 {
     struct ssm_in *in = g_new0(struct ssm_in, 1);
 
     in->io = io;
     in->path = g_strdup(path);
     in->fd = -1;
-    if (open_file(in, error) && check_header(in, config_sha256, error) && check_digest(in, error))
+    in->check.pieces = g_array_new(FALSE, FALSE, sizeof(struct piece));
+    if (open_file(in, error) && check_header(in, config_sha256, error) && check_digest(in, error)) {
+        begin_check(in);
+        return in;
+    }
+    ssm_in_close(in);
+    return NULL;
+}
+
+bool ssm_in_verify(struct ssm_in *in, GError **error)
+{
+    GError *first = checking_thread(in), *other = join_threads(&in->check);
+
+    if (first)
+        g_clear_error(&other);
+    else
+        first = other;
+    if (first)
+        g_propagate_error(error, first);
+    return !first;
+}
+
+struct ssm_in *ssm_in_open(const struct fio *io, const char *path, const char *config_sha256, GError **error)
+{
+    struct ssm_in *in = ssm_in_begin(io, path, config_sha256, error);
+
+    if (in && ssm_in_verify(in, error))
         return in;
     ssm_in_close(in);
     return NULL;
@@ -231,6 +262,10 @@ void ssm_in_close(struct ssm_in *in)
 {
     if (!in)
         return;
+    atomic_store(&in->check.next, in->check.pieces->len); /* nobody wants to know any more */
+    GError *unread = join_threads(&in->check);
+    g_clear_error(&unread);
+    g_array_unref(in->check.pieces);
     fio_close(in->io, in->fd);
     g_free(in->payload);
     g_free(in->path);

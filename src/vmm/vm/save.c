@@ -254,7 +254,7 @@ bool vm_load_now(struct vm *vm, const char *path, GError **error)
 {
     g_autofree char *digest = cfgm_digest(vm->root);
     struct loader l = {.vm = vm};
-    struct ssm_in *in = ssm_in_open(fio_system(), path, digest, error);
+    struct ssm_in *in = ssm_in_begin(fio_system(), path, digest, error);
 
     if (in == NULL)
         return false;
@@ -262,7 +262,7 @@ bool vm_load_now(struct vm *vm, const char *path, GError **error)
     void *ram = pgm_ram_hva(vm->pgm, &bytes);
     vm->fill = ssm_fill_new(ram, bytes);
     pdm_load_begin(vm->pdm);
-    bool ok = load_units(&l, in, error);
+    bool ok = load_units(&l, in, error) && ssm_in_verify(in, error); /* memory is verified beside the devices */
     if (ok) {
         pgm_fill_set(vm->pgm, need_memory, vm->fill);
         ssm_fill_start(vm->fill, in, fill_done, vm);
