@@ -69,7 +69,7 @@ def dhcp_servers(h):
     h.ok("createvm", "--name", "m", "--register")
     h.ok("dhcpserver", "modify", "--netname", "lab", "--options", "--id", "42", "--value", "10.9.0.7", "--vm", "m", "--nic", "2", "--id", "12", "--value=box")
     lab = h.ok("list", "dhcpservers")[len(first) + 1:]
-    mac = json.loads(h.ok("showvminfo", "m", "--json"))["Adapters"][1]["MACAddress"]
+    mac = json.loads(h.ok("showvminfo", "m", "--json"))["NetworkAdapters"][1]["MACAddress"]
     check("       42/legacy: 10.9.0.7\n" in lab and f"Individual Config:    VM NIC: m slot 1, MAC {mac}\n    Fixed Address:    dynamic\n" in lab
           and "       12/legacy: box\n" in lab, lab)
     h.ok("dhcpserver", "modify", "--netname", "lab", "--id", "42", "--remove")
@@ -124,7 +124,7 @@ def host_only_interfaces(h):
 def host_lists(h):
     check(h.ok("list", "hostcpuids").startswith("Host CPUIDs:\n\nLeaf no.  EAX      EBX      ECX      EDX\n00000000  "), "hostcpuids")
     lines = h.ok("list", "systemproperties").splitlines()
-    same([k.split(":")[0] for k in lines[11:13] + lines[42:51]],
+    same([k.split(":")[0] for k in lines[12:14] + lines[42:51]],
          ["Maximum PIIX3 Network Adapter count", "Maximum ICH9 Network Adapter count", "Default machine folder", "Raw-mode Supported", "Exclusive HW virtualization use",
           "Default hard disk format", "VRDE auth library", "Webservice auth. library", "Remote desktop ExtPack", "VM encryption ExtPack", "Log history count"])
     for line in ("Maximum ICH9 Network Adapter count:   36", "Maximum virtio-scsi Port count:         256", "Maximum PIIX3 Floppy Controllers:1",
