@@ -35,7 +35,9 @@ struct sandbox_folder {
 };
 
 struct sandbox_conf {
-    const struct sandbox_call *calls; /* all others fail with EPERM */
+    /* All others fail with EPERM. With futex and rt_sigreturn: a thread may still be on its way back from our handler.
+     */
+    const struct sandbox_call *calls;
     const struct sandbox_folder *folders;
 };
 
