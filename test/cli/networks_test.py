@@ -107,7 +107,7 @@ def host_only_networks(h):
 
 
 def host_only_interfaces(h):
-    com_error(h("hostonlyif", "remove", "vboxnet0"), "The host-only interface 'vboxnet0' does not exist", "VBOX_E_OBJECT_NOT_FOUND (0x80bb0001)",
+    com_error(h("hostonlyif", "remove", "vboxnet99"), "The host-only interface 'vboxnet99' does not exist", "VBOX_E_OBJECT_NOT_FOUND (0x80bb0001)",
               "HostWrap", "IHost")
     syntax_error(h("hostonlyif"), "No sub-command specified")
     syntax_error(h("hostonlyif", "create", "two"), "Too many parameters")
@@ -115,6 +115,7 @@ def host_only_interfaces(h):
     script = "; ".join(f"{BIN}/VBoxManage {args}" for args in (
         "hostonlyif create", "hostonlyif ipconfig vboxnet0 --ip 192.168.56.1", "list hostonlyifs",
         "hostonlyif ipconfig vboxnet0 --ip 10.0.0.1; echo rc=$?", "hostonlyif remove vboxnet0", "list hostonlyifs", "hostonlyif create --machinereadable"))
+    h.stop()  # the service makes interfaces: the next one starts in a network of its own
     run = subprocess.run(["unshare", "-rn", "sh", "-c", script], env=h.env, cwd=h.top, capture_output=True, text=True, timeout=60, check=False)
     check(run.stdout.startswith("Interface 'vboxnet0' was successfully created\nName:            vboxnet0\n"), f"{run.stdout}{run.stderr}")
     check("IPAddress:       192.168.56.1\nNetworkMask:     255.255.255.0\n" in run.stdout and run.stdout.endswith("\n\nrc=1\nvboxnet0"), run.stdout)
