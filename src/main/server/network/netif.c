@@ -151,10 +151,16 @@ static void *find(void *user, struct bus_peer *peer, const char *node)
     return values_found(user, pick("Name", name));
 }
 
-static bool answer_path(GVariant *found, GVariant **ret)
+/* @key: the member that is the argument; @called: how the error calls it. */
+static bool find_by(struct bus_call *call, const char *key, const char *called, GVariant **ret, GError **error)
 {
-    const char *name = "";
+    const char *wanted, *name = "";
 
+    g_variant_get(call->args, "(&s)", &wanted);
+    g_autoptr(GVariant) found = pick(key, wanted);
+    if (found == NULL)
+        return api_fail(error, VBOX_E_OBJECT_NOT_FOUND,
+                        "The host network interface with the given %s could not be found: '%s'", called, wanted);
     g_variant_lookup(found, "Name", "&s", &name);
     g_autofree char *node = api_node_escape(name);
     g_autofree char *path = g_strconcat(API_ROOT "/hostif/", node, NULL);
@@ -164,24 +170,12 @@ static bool answer_path(GVariant *found, GVariant **ret)
 
 bool host_find_interface(struct bus_call *call, GVariant **ret, GError **error)
 {
-    const char *name;
-
-    g_variant_get(call->args, "(&s)", &name);
-    g_autoptr(GVariant) found = pick("Name", name);
-    return found != NULL ? answer_path(found, ret)
-                         : api_fail(error, VBOX_E_OBJECT_NOT_FOUND,
-                                    "The host network interface with the given name could not be found: '%s'", name);
+    return find_by(call, "Name", "name", ret, error);
 }
 
 bool host_find_interface_id(struct bus_call *call, GVariant **ret, GError **error)
 {
-    const char *id;
-
-    g_variant_get(call->args, "(&s)", &id);
-    g_autoptr(GVariant) found = pick("Id", id);
-    return found != NULL ? answer_path(found, ret)
-                         : api_fail(error, VBOX_E_OBJECT_NOT_FOUND,
-                                    "The host network interface with the given GUID could not be found: '%s'", id);
+    return find_by(call, "Id", "GUID", ret, error);
 }
 
 static const struct bus_method methods[] = {{"EnableStaticIPConfig", netif_static_ip},
