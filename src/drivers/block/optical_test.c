@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "drivers/block/block_rig.h"
 #include "rt/status.h"
 
 #define SECTORS 100u
@@ -57,41 +58,19 @@ static void fake_close(void *ctx)
 
 static const struct optical_io fake_io = {.ctx = &fake, .command = fake_command, .close = fake_close};
 
-static struct {
-    GMutex lock;
-    GCond changed;
-    unsigned done;
-    const struct pdm_block_req *order[8];
-} ends;
-
-static void ended(void *ctx, struct pdm_block_req *req)
-{
-    (void)ctx;
-    g_mutex_lock(&ends.lock);
-    ends.order[ends.done++ % G_N_ELEMENTS(ends.order)] = req;
-    g_cond_broadcast(&ends.changed);
-    g_mutex_unlock(&ends.lock);
-}
-
-static void wait_ends(unsigned count)
-{
-    g_mutex_lock(&ends.lock);
-    while (ends.done < count)
-        g_cond_wait(&ends.changed, &ends.lock);
-    g_mutex_unlock(&ends.lock);
-}
+static struct world w; /* whose completions these are */
 
 static struct optical *begin(uint8_t type, bool no_disc, GError **error)
 {
     struct optical *o;
 
     memset(&fake, 0, sizeof(fake));
-    ends.done = 0;
+    w.done = 0;
     fake.type = type;
     fake.no_disc = no_disc;
     o = optical_new(&fake_io, "fake", PDM_PACKETS_READING, error);
     if (o)
-        optical_complete(o, ended, NULL);
+        optical_complete(o, rig_note, &w);
     return o;
 }
 
@@ -115,15 +94,15 @@ static void test_requests(void)
     g_assert_cmpuint(b->size_bytes, ==, SECTORS * 2048);
     g_assert_true(b->read_only && b->removable && b->packets == PDM_PACKETS_READING);
     b->submit(b, &reqs[0]);
-    wait_ends(1);
+    rig_wait_done(&w, 1);
     for (unsigned i = 0; i < 64; i++)
         g_assert_cmpuint(buf[2048 * i + 2047], ==, 3 + i);
     g_assert_cmpuint(fake.largest, ==, 32);
     for (size_t i = 1; i < G_N_ELEMENTS(reqs); i++)
         b->submit(b, &reqs[i]);
-    wait_ends(G_N_ELEMENTS(reqs));
+    rig_wait_done(&w, G_N_ELEMENTS(reqs));
     for (size_t i = 0; i < G_N_ELEMENTS(reqs); i++) {
-        g_assert_true(ends.order[i] == &reqs[i]);
+        g_assert_true(w.order[i] == &reqs[i]);
         g_assert_cmpint(reqs[i].status, ==, status[i]);
     }
     g_assert_cmphex(beyond.asc, ==, 0x21);
