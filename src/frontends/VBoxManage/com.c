@@ -289,6 +289,13 @@ void print_json(GVariant *val)
     printf("%s\n", text);
 }
 
+bool as_json(const struct cmd *c, GVariant *val)
+{
+    if (c->json)
+        print_json(val);
+    return c->json;
+}
+
 GVariant *cmd_describe_all(struct cmd *c, const char *const *objects, const char *interface)
 {
     GVariantBuilder b;

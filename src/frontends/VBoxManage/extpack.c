@@ -170,10 +170,8 @@ int list_extpacks(struct cmd *c, const struct listing *l)
     if (!TRY(c, iext_pack_manager_get_installed_ext_packs(c->client, MANAGER, &reply, &error)))
         return RC_FAILURE;
     g_autoptr(GVariant) all = reply;
-    if (c->json) {
-        print_json(all);
+    if (as_json(c, all))
         return RC_OK;
-    }
     printf("Extension Packs: %u\n", (unsigned)g_variant_n_children(all));
     for (gsize k = 0; k < g_variant_n_children(all); k++) {
         g_autoptr(GVariant) p = g_variant_get_child_value(all, k);

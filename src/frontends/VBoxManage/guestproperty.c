@@ -166,10 +166,8 @@ static int enumerate(struct cmd *c, const char *machine, const struct query *q)
     if (!TRY(c, imachine_enumerate_guest_properties(c->client, machine, q->patterns->str, &reply, &error)))
         return RC_FAILURE;
     g_autoptr(GVariant) list = reply;
-    if (c->json) {
-        print_json(list);
+    if (as_json(c, list))
         return RC_OK;
-    }
     if (g_variant_n_children(list) == 0) {
         printf("No properties found.\n");
         return RC_OK;

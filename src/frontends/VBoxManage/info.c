@@ -397,10 +397,8 @@ int show_machine_info(struct cmd *c, GVariant *d, bool machine_readable)
     g_autoptr(GVariantDict) fields = g_variant_dict_new(d);
     struct info i = {d, fields, machine_readable, false, c};
 
-    if (c->json) {
-        print_json(d);
+    if (as_json(c, d))
         return RC_OK;
-    }
     if (!field_bool(&i, "Accessible")) {
         show_inaccessible(&i);
         return RC_OK;

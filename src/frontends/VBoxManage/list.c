@@ -16,10 +16,8 @@ static int list_ostypes(struct cmd *c, const struct listing *l)
     if (!TRY(c, ivirtual_box_get_guest_os_types(c->client, API_PATH, &reply, &error)))
         return RC_FAILURE;
     g_autoptr(GVariant) list = reply;
-    if (c->json) {
-        print_json(list);
+    if (as_json(c, list))
         return RC_OK;
-    }
     for (gsize k = 0; k < g_variant_n_children(list); k++) {
         g_autoptr(GVariant) t = g_variant_get_child_value(list, k);
         printf("ID:          %s\nDescription: %s\nFamily ID:   %s\nFamily Desc: %s\n64 bit:      %s\n\n",
@@ -75,10 +73,8 @@ static int list_backends(struct cmd *c, const struct listing *l)
     if (!TRY(c, isystem_properties_get_medium_formats(c->client, API_ROOT "/SystemProperties", &reply, &error)))
         return RC_FAILURE;
     g_autoptr(GVariant) list = reply;
-    if (c->json) {
-        print_json(list);
+    if (as_json(c, list))
         return RC_OK;
-    }
     printf("Supported hard disk backends:\n\n");
     for (gsize k = 0; k < g_variant_n_children(list); k++) {
         g_autoptr(GVariant) f = g_variant_get_child_value(list, k);

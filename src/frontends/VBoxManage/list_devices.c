@@ -6,14 +6,6 @@
 #include "frontends/VBoxManage/commands.h"
 #include "frontends/VBoxManage/list.h"
 
-/* Prints the list for --json; false: it is to be printed as text. */
-static bool as_json(const struct cmd *c, GVariant *list)
-{
-    if (c->json)
-        print_json(list);
-    return c->json;
-}
-
 #define HOST API_ROOT "/Host"
 
 int list_cpuids(struct cmd *c, const struct listing *l)

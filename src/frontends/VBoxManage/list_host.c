@@ -82,10 +82,8 @@ int list_system(struct cmd *c, const struct listing *l)
     (void)l;
     if (d == NULL)
         return RC_FAILURE;
-    if (c->json) {
-        print_json(d);
+    if (as_json(c, d))
         return RC_OK;
-    }
     printf("%-32s %s_%s\n", "API version:", version[0], version[1]);
     for (unsigned k = 0; k < G_N_ELEMENTS(system_rows); k++) {
         const char *property = system_rows[k].property, *unit = system_rows[k].unit;
@@ -128,10 +126,8 @@ int list_host(struct cmd *c, const struct listing *l)
     (void)l;
     if (d == NULL)
         return RC_FAILURE;
-    if (c->json) {
-        print_json(d);
+    if (as_json(c, d))
         return RC_OK;
-    }
     gint64 ms = dict_int(d, "UTCTime");
     g_autoptr(GDateTime) now = g_date_time_new_from_unix_utc(ms / 1000);
     g_autofree char *time = g_date_time_format(now, "%Y-%m-%dT%H:%M:%S");
@@ -168,10 +164,8 @@ int list_cpu_profiles(struct cmd *c, const struct listing *l)
              isystem_properties_get_cpu_profiles(c->client, API_ROOT "/SystemProperties", "Any", "", &reply, &error)))
         return RC_FAILURE;
     g_autoptr(GVariant) list = reply;
-    if (c->json) {
-        print_json(list);
+    if (as_json(c, list))
         return RC_OK;
-    }
     for (gsize k = 0; k < g_variant_n_children(list); k++)
         g_ptr_array_add(sorted, g_variant_get_child_value(list, k));
     if (l->sorted)

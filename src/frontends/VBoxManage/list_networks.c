@@ -106,10 +106,8 @@ int list_nat_matching(struct cmd *c, const char *pattern)
     g_autoptr(GVariant) all = cmd_describe_all(c, (const char *const *)paths, "INATNetwork");
     if (all == NULL)
         return RC_FAILURE;
-    if (c->json) {
-        print_json(all);
+    if (as_json(c, all))
         return RC_OK;
-    }
     printf("NAT Networks:\n\n");
     for (gsize k = 0; k < g_variant_n_children(all); k++) {
         g_autoptr(GVariant) n = g_variant_get_child_value(all, k);
@@ -226,10 +224,8 @@ int list_dhcp(struct cmd *c, const struct listing *l)
     g_autoptr(GVariant) all = cmd_describe_all(c, (const char *const *)paths, "IDHCPServer");
     if (all == NULL)
         return RC_FAILURE;
-    if (c->json) {
-        print_json(all);
+    if (as_json(c, all))
         return RC_OK;
-    }
     for (gsize k = 0; k < g_variant_n_children(all); k++) {
         g_autoptr(GVariant) d = g_variant_get_child_value(all, k);
         g_autoptr(GVariant) configs = dict_list(d, "Configs");

@@ -146,6 +146,8 @@ gint64 variant_int(GVariant *val);
 /** An array; g_variant_unref. Empty if it is not there. */
 GVariant *dict_list(GVariant *dict, const char *key);
 void print_json(GVariant *val);
+/** as_json() - prints it for --json; false: it is to be printed as text. */
+bool as_json(const struct cmd *c, GVariant *val);
 
 /* ---- machines as text: info.c ---- */
 /** "Running" as showvminfo says it: "running". */

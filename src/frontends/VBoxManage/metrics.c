@@ -166,10 +166,8 @@ static int list_metrics(struct cmd *c, const struct request *r)
 
     if (list == NULL)
         return RC_FAILURE;
-    if (c->json) {
-        print_json(list);
+    if (as_json(c, list))
         return RC_OK;
-    }
     printf("Object          Metric                                   Unit    Minimum    Maximum     Period      Count "
            "Description\n"
            "--------------- ---------------------------------------- ---- ---------- ---------- ---------- ---------- "
@@ -195,10 +193,8 @@ static int query(struct cmd *c, const struct request *r)
 
     if (list == NULL)
         return RC_FAILURE;
-    if (c->json) {
-        print_json(list);
+    if (as_json(c, list))
         return RC_OK;
-    }
     printf("Object          Metric                                   Values\n"
            "--------------- ---------------------------------------- --------------------------------------------\n");
     for (gsize k = 0; k < g_variant_n_children(list); k++) {

@@ -258,10 +258,8 @@ static int bandwidth_list(struct cmd *c, const char *name, bool machine_readable
     if (d == NULL)
         return RC_FAILURE;
     g_autoptr(GVariant) list = dict_list(d, "BandwidthGroups");
-    if (c->json) {
-        print_json(list);
+    if (as_json(c, list))
         return RC_OK;
-    }
     if (g_variant_n_children(list) == 0 && !machine_readable)
         printf("no bandwidth groups\n");
     for (gsize k = 0; k < g_variant_n_children(list); k++) {

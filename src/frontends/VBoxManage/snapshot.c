@@ -196,10 +196,8 @@ static int list(struct cmd *c, struct request *r)
     if (d == NULL)
         return RC_FAILURE;
     g_autoptr(GVariant) all = dict_list(d, "Snapshots");
-    if (c->json) {
-        print_json(all);
+    if (as_json(c, all))
         return RC_OK;
-    }
     if (g_variant_n_children(all) == 0) {
         printf("This machine does not have any snapshots\n");
         return RC_FAILURE;

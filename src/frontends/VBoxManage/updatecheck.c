@@ -72,10 +72,8 @@ int list_updates(struct cmd *c, const struct listing *l)
     (void)l;
     if (d == NULL)
         return RC_FAILURE;
-    if (c->json) {
-        print_json(d);
+    if (as_json(c, d))
         return RC_OK;
-    }
     g_autofree char *often = how_often(dict_int(d, "CheckFrequency"));
     printf("Enabled:                      %s\nCheck count:                  %" G_GINT64_FORMAT
            "\nCheck frequency:              %s\n",
