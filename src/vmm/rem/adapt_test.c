@@ -243,6 +243,40 @@ static void test_two_blocks(void)
     isa_free(t);
 }
 
+/* Vectors between misaligned places: no host traps on them for long, and the registers that may help keep what they
+ * had. movups xmm3, [rdi + 1]; movups [rdi + 33], xmm3; movdqu xmm15, [rdi + 3]; movdqu [rdi + 67], xmm15; movups [rdi
+ * + 101], xmm14; movq xmm14, [rdi + 5] */
+static void test_vectors(void)
+{
+    static const uint8_t code[] = {0x0f, 0x10, 0x5f, 0x01, 0x0f, 0x11, 0x5f, 0x21, 0xf3, 0x44, 0x0f,
+                                   0x6f, 0x7f, 0x03, 0xf3, 0x44, 0x0f, 0x7f, 0x7f, 0x43, 0x44, 0x0f,
+                                   0x11, 0x77, 0x65, 0xf3, 0x44, 0x0f, 0x7e, 0x77, 0x05};
+    static struct device d;
+    struct isa *t = fresh(&d, true);
+    uint8_t *data = t->ram + ISA_DATA;
+    uint64_t slow = 0, low;
+
+    isa_load(t, code, sizeof code);
+    t->c->ctx.gpr[X86_RDI] = ISA_DATA;
+    for (unsigned n = 0; n < RUNS; n++) {
+        for (unsigned k = 0; k < 32; k++)
+            data[k] = (uint8_t)(k * 7 + n);
+        memset(data + 32, 0, 128);
+        slow = rem_stats(t->c)->slow;
+        g_assert_cmpint(isa_go(t), ==, ISA_DONE);
+        g_assert_cmpmem(data + 33, 16, data + 1, 16);
+        g_assert_cmpmem(data + 67, 16, data + 3, 16);
+        if (n > 0) { /* xmm14 of the run before */
+            memcpy(&low, data + 101, 8);
+            g_assert_cmphex(low & 0xff, ==, 5 * 7 + n - 1);
+            g_assert_cmpint(data[109], ==, 0);
+        }
+        g_assert_cmpint(data[32] | data[49] | data[66] | data[83] | data[100] | data[117], ==, 0);
+    }
+    g_assert_cmpuint(rem_stats(t->c)->slow, <=, slow + 2); /* HLT */
+    isa_free(t);
+}
+
 /* stac; mov eax, [rsi]; clac; mov ebx, [rsi] of a user's page: the second one faults, each time. */
 static void test_smap(void)
 {
@@ -414,6 +448,7 @@ int main(int argc, char **argv)
     g_test_add_func("/adapt/raise", test_raise);
     g_test_add_func("/adapt/ports", test_ports);
     g_test_add_func("/adapt/two-blocks", test_two_blocks);
+    g_test_add_func("/adapt/vectors", test_vectors);
     g_test_add_func("/adapt/smap", test_smap);
     g_test_add_func("/adapt/misaligned-again", test_misaligned_again);
     return g_test_run();

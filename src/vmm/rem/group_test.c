@@ -215,8 +215,8 @@ static void test_random(void)
             same(t, o, n, ended, there);
         }
     }
-    g_assert_cmpuint(rem_stats(t->c)->groups, >, PROGRAMS);
-    g_assert_cmpuint(rem_stats(t->c)->copies, >, PROGRAMS / 8);
+    g_assert_cmpuint(rem_stats(t->c)->groups, >, PROGRAMS / 2); /* fewer where the host checks vector moves */
+    g_assert_cmpuint(rem_stats(t->c)->copies, >, PROGRAMS / 16);
     isa_free(t);
     isa_free(o);
     g_rand_free(rng);

@@ -333,6 +333,7 @@ bool rem_init(struct vcpu *c, unsigned cpus, GError **error)
     r->hot.mask_paragraph = 0xffff0;
     r->hot.host_mxcsr = 0x1f80;
     r->hot.slow = rem_slow;
+    r->checks_vectors = !__builtin_cpu_is("intel") && __builtin_cpu_supports("avx2");
     if (!memory(r, cpus, error)) {
         rem_free(r);
         return false;

@@ -72,10 +72,10 @@ struct rem_hot {
     uint64_t mask_not_if, mask_not_df, mask_df, mask_of, mask_image, mask_tsd; /* system.c */
     uint64_t mask_in_page, mask_high, mask_align[3];                           /* string.c; [bytes / 4] */
     uint64_t mask_paragraph;                                                   /* segment_load.c */
-    uint64_t code_room, minus_cs;             /* segment.c: of CS, and its base negated */
-    uint64_t room[REM_ROOMS][X86_SREG_COUNT]; /* segment.c */
-    uint64_t group[8];                        /* where groups are on the host */
-    uint8_t xmm[16];                          /* a vector register while it is borrowed */
+    uint64_t code_room, minus_cs;                       /* segment.c: of CS, and its base negated */
+    uint64_t room[REM_ROOMS][X86_SREG_COUNT];           /* segment.c */
+    uint64_t group[8];                                  /* where groups are on the host */
+    uint8_t vector[3][32] __attribute__((aligned(32))); /* registers while they are borrowed; a copy (misaligned.c) */
     uint32_t site, link;
     uint32_t access; /* what a device is asked for (device.c); 0: the interpreter runs the site */
     uint32_t once;   /* lockstep: not 0 = a block may be entered, which takes it back */
@@ -223,6 +223,7 @@ struct rem {
     uint64_t slow_by[X86_MNEM_COUNT];
     uint64_t *count;      /* of every block, below 2 GiB: how often blocks were entered; NULL: not counted */
     uint64_t since;       /* with count: time stamp when translated code was entered */
+    bool checks_vectors;  /* the host's EFLAGS.AC covers vector moves: misaligned.c */
     int perf_map;         /* descriptor + 1; 0: none */
     uint32_t rewrite[16]; /* blocks with a site that shall have another form */
     unsigned rewrites;
