@@ -110,6 +110,39 @@ static void test_targets(void)
     }
 }
 
+/*
+ * Targets that are asked for often are found by translated code itself; where that takes more memory than it may,
+ * all are forgotten now and then, and nothing else changes.
+ */
+static void test_room(void)
+{
+    struct isa *t = fresh();
+    struct rem *r = t->c->rem;
+    uint64_t enters;
+
+    for (unsigned k = 0; k < 3; k++)
+        run(t, in_turn, values);
+    g_assert_cmpuint(r->parts, ==, 0); /* not yet often */
+    for (unsigned k = 0; k < 20; k++)
+        run(t, in_turn, values);
+    g_assert_cmpuint(r->parts, >=, FUNCTIONS - 1); /* and one is expected */
+    enters = r->stats.enters;
+    run(t, in_turn, values);
+    g_assert_cmpuint(r->stats.enters - enters, <, 5);
+    g_assert_cmpuint(r->stats.targets_forgotten, ==, 0);
+    r->parts_max = 2;
+    put_function(t, 0, 1); /* another page's code is made, and may be what is forgotten next */
+    for (unsigned k = 0; k < 60; k++) {
+        const uint8_t changed[FUNCTIONS] = {1, 2, 3, (uint8_t)(10 + k), 5, 6};
+        put_function(t, 3, changed[3]);
+        run(t, in_turn, changed);
+        if (r->stats.targets_forgotten != 0)
+            g_assert_cmpuint(r->parts, <=, 2);
+    }
+    g_assert_cmpuint(r->stats.targets_forgotten, >, 1);
+    isa_free(t);
+}
+
 /* What is expected changes, and later it is another page's code at the same address. */
 static void test_changes(void)
 {
@@ -223,6 +256,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/rem/link/targets", test_targets);
+    g_test_add_func("/rem/link/room", test_room);
     g_test_add_func("/rem/link/changes", test_changes);
     g_test_add_func("/rem/link/empty", test_empty);
     g_test_add_func("/rem/link/not-canonical", test_not_canonical);

@@ -44,7 +44,7 @@ void rem_info_memory(const struct vcpu *c, GString *out)
         {"guest code", resident_bytes(r->bytes, (size_t)r->arenas * REM_ARENA_GUEST)},
         {"blocks by address", resident_bytes(r->block_hash, REM_BLOCK_HASH * sizeof *r->block_hash)},
         {"pages", resident_bytes(r->page_room, r->pages_max * sizeof *r->page_room)},
-        {"targets of indirect jumps", resident_bytes(r->entries, rem_entries_bytes(r->pages_max))},
+        {"targets of indirect jumps", rem_targets_resident(r)},
         {"decoded sites", resident_bytes(r->ops, REM_OPS * sizeof *r->ops)},
         {"marks", resident_bytes(r->patm, sizeof *r->patm)},
         {"recompiler", resident_bytes(r, sizeof *r)},

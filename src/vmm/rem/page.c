@@ -19,40 +19,19 @@ static unsigned hash(uint64_t gpa)
     return (unsigned)((gpa >> 12) * UINT64_C(0x9e3779b97f4a7c15) >> (63 - REM_PAGES_BITS));
 }
 
-#define ENTRY_BYTES (CSAM_PAGE_BYTES * sizeof(uint32_t))
-
-size_t rem_entries_bytes(unsigned pages)
-{
-    return (pages + 2) * ENTRY_BYTES;
-}
-
 bool rem_pages_init(struct rem *r, unsigned pages)
 {
     r->pages_max = pages;
     r->page_room = rem_sparse(pages * sizeof *r->page_room, false);
     r->block_hash = rem_sparse(REM_BLOCK_HASH * sizeof *r->block_hash, false);
-    r->entries = rem_sparse(rem_entries_bytes(pages), true);
-    return r->page_room != NULL && r->block_hash != NULL && r->entries != NULL;
+    return r->page_room != NULL && r->block_hash != NULL && rem_targets_init(r);
 }
 
 void rem_pages_fini(struct rem *r)
 {
     rem_unsparse(r->page_room, r->pages_max * sizeof *r->page_room);
     rem_unsparse(r->block_hash, REM_BLOCK_HASH * sizeof *r->block_hash);
-    rem_unsparse(r->entries, rem_entries_bytes(r->pages_max));
-}
-
-/* Of page number @n: one memory page behind a multiple of 16 KiB. */
-static uint32_t *entries_of(const struct rem *r, unsigned n)
-{
-    size_t over = (uintptr_t)r->entries % ENTRY_BYTES;
-
-    return (uint32_t *)(void *)(r->entries + (ENTRY_BYTES - over) + n * ENTRY_BYTES + CSAM_PAGE_BYTES);
-}
-
-const struct rem_page *rem_page_by_place(const struct rem *r, uint64_t place)
-{
-    return &r->page_room[(place - (uintptr_t)entries_of(r, 0)) / ENTRY_BYTES];
+    rem_targets_fini(r);
 }
 
 struct rem_page *rem_page_find(struct rem *r, uint64_t gpa, uint64_t key)
@@ -75,7 +54,7 @@ struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint64_t key)
         r->page_free = p->next;
     } else if (r->pages < r->pages_max) {
         p = &r->page_room[r->pages];
-        p->entry = entries_of(r, r->pages++);
+        p->entry = rem_targets_of(r, r->pages++);
     } else {
         return NULL;
     }
@@ -84,6 +63,7 @@ struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint64_t key)
     p->key = key;
     p->caught = r->patm->used != 0; /* perhaps */
     p->blocks = NULL;
+    memset(p->asked, 0, sizeof p->asked);
     p->stale = p->changes = false;
     p->used = p->grown = true;
     p->next = *slot;
@@ -121,13 +101,6 @@ void rem_block_keep(struct rem *r, struct rem_block *b)
     *slot = (uint32_t)(b - r->block) + 1;
 }
 
-void rem_block_asked(struct rem *r, struct rem_block *b)
-{
-    if (b->asked < REM_BLOCK_ASKED && ++b->asked < REM_BLOCK_ASKED)
-        return;
-    b->page->entry[b->off] = b->host - REM_PROLOGUE_BYTES - r->none;
-}
-
 static void hide(struct rem *r, const struct rem_block *b)
 {
     uint32_t *at = block_slot(r, b->page, b->off), number = (uint32_t)(b - r->block) + 1;
@@ -135,8 +108,7 @@ static void hide(struct rem *r, const struct rem_block *b)
     while (*at != number)
         at = &r->block[*at - 1].hash_next;
     *at = b->hash_next;
-    if (b->page->entry[b->off] != 0)
-        b->page->entry[b->off] = 0;
+    rem_target_hide(b);
 }
 
 static bool unchanged(struct rem *r, struct rem_block *b)
@@ -312,7 +284,7 @@ void rem_forget_all(struct rem *r)
 {
     memset(r->page_hash, 0, sizeof r->page_hash);
     madvise(r->block_hash, REM_BLOCK_HASH * sizeof *r->block_hash, MADV_DONTNEED);
-    madvise(r->entries, rem_entries_bytes(r->pages_max), MADV_DONTNEED);
+    rem_targets_forget(r);
     r->pages = r->pages_used = r->page_hand = 0;
     r->page_free = NULL;
     rem_arenas_reset(r);

@@ -46,7 +46,9 @@ static void register_rem(const struct rem *r, struct stam *stam)
         {"Flushes", "times", "everything forgotten: reset, loaded state", &s->flushes},
         {"Evictions", "arenas", "forgotten to make room", &s->evictions},
         {"Evicted", "blocks", "in them", &s->evicted},
+        {"Again", "blocks", "translated that had been forgotten to make room", &s->again},
         {"EvictedPages", "pages", "forgotten to make room", &s->pages_evicted},
+        {"TargetsForgotten", "times", "targets of indirect jumps, because there were too many", &s->targets_forgotten},
         {"Invalidated", "blocks", "whose code changed", &s->invalidated},
         {"Revived", "blocks", "whose code was written but is the same", &s->revived},
         {"Enters", "times", "translated code entered from C", &s->enters},
@@ -287,7 +289,7 @@ void rem_info(const struct vcpu *c, GString *out)
                            "Translated so far: %" PRIu64 " blocks, %" PRIu64 " instructions, %" PRIu64
                            " guest bytes into %" PRIu64 "; %" PRIu64 " blocks forgotten to make room\n"
                            "Refused: mode %" PRIu64 ", memory %" PRIu64 ", form %" PRIu64 "\n",
-                           c->id, all.blocks, r->pages_used, all.used >> 10, r->limit * REM_ARENA_BYTES >> 10,
+                           c->id, all.blocks, r->pages_used, all.used >> 10, r->taking_turns * REM_ARENA_BYTES >> 10,
                            all.sites, all.links, s->blocks, s->insns, s->guest_bytes, s->host_bytes, s->evicted,
                            s->refused[REM_REFUSED_MODE], s->refused[REM_REFUSED_MEMORY], s->refused[REM_REFUSED_FORM]);
     list_slow(r, out);

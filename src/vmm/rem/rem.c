@@ -236,7 +236,7 @@ static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
         if (cpum_wanted(c) || !code_gpa(c, &gpa) || (b = code_for(r, gpa, false)) == NULL)
             return IEM_FAST_JUMP;
         if (r->hot.link == REM_INDIRECT)
-            rem_block_asked(r, b);
+            rem_target_asked(r, b);
         else if (r->hot.link != REM_NO_LINK)
             rem_link_to(r, r->hot.link, b); /* the jump by which it has left leads here */
     }

@@ -52,7 +52,8 @@ enum rem_refusal { REM_REFUSED_MODE, REM_REFUSED_MEMORY, REM_REFUSED_FORM, REM_R
 /** What has happened, for STAM. */
 struct rem_stats {
     uint64_t blocks, insns, guest_bytes, host_bytes, flushes, invalidated, revived, enters, links, slow, elsewhere,
-        faults, groups, copies, bulks, opaque_insns, verified, unverified, evictions, evicted, pages_evicted;
+        faults, groups, copies, bulks, opaque_insns, verified, unverified, evictions, evicted, pages_evicted,
+        targets_forgotten, again;
     uint64_t refused[REM_REFUSALS];
     uint64_t scans, scanned_insns, rescans, changes;                                 /* CSAM's */
     uint64_t rewritten, constants, code_stores, ports, device_accesses, not_devices; /* PATM's */

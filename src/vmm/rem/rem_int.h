@@ -86,6 +86,11 @@ struct rem_hot {
     uint64_t (*slow)(struct rem *r);
 };
 
+/* A page's entries, in parts of one memory page. */
+#define REM_PARTS        4u
+#define REM_PART_ENTRIES (CSAM_PAGE_BYTES / REM_PARTS)
+#define REM_PART_ASKED   64u /* so often one has been asked for when it comes into being */
+
 /** A guest page with code, for one kind of code (rem_key()). */
 struct rem_page {
     uint64_t gpa;
@@ -100,6 +105,8 @@ struct rem_page {
     bool stale;   /* some of its blocks are, and still in its list */
     bool grown;   /* a block was added since it was last thought of giving it away */
     bool changes; /* code was written over in it: constants have sites from then on (constant.c) */
+    /* Of entry (targets.c), by part: which exist, as bits; how often indirect jumps have asked C code for one. */
+    uint8_t parts, asked[REM_PARTS];
 };
 
 struct rem_block {
@@ -117,9 +124,7 @@ struct rem_block {
     bool stale : 1, vec : 1;
     bool copies : 1; /* of its stretches */
     bool rest : 1; /* the second page's part of an instruction that lies in two, of which the next block is the whole */
-    uint8_t asked; /* how often an indirect jump has looked for it by C code */
 };
-#define REM_BLOCK_ASKED    4u  /* ... and it gets an entry in its page's table; until then that costs no memory */
 #define REM_PROLOGUE_BYTES 15u /* in front of the entry: pcbase from T0 */
 
 enum {
@@ -192,7 +197,11 @@ struct rem {
     struct rem_hot hot; /* first */
     struct vcpu *c;
     struct codemem code;
-    uint32_t arenas, limit, arena;           /* how many there are; are used; which one is being filled */
+    uint32_t arenas, limit, arena; /* how many there are; may be used; which one is being filled */
+    uint32_t taking_turns, turns;  /* how many are used now; turns so far, and each one's last: */
+    uint32_t turn[REM_ARENAS_MAX];
+    uint64_t *gone;                          /* bit map: blocks that were forgotten to make room */
+    uint32_t gone_count, again;              /* bits in it; of the blocks of this arena had been there */
     uint32_t code_first;                     /* behind the trampolines */
     uint32_t enter, leave, exit, slow, none; /* trampolines, host offsets */
     uint32_t slow_at, link_at, across_at;
@@ -202,7 +211,8 @@ struct rem {
     struct flat_set *set;
     struct flat_set *last[PGM_IDX_COUNT]; /* by privilege, the one used last */
     struct rem_page *page_room;           /* [pages_max] */
-    uint8_t *entries;                     /* what rem_page.entry points into */
+    uint8_t *entries;                     /* what rem_page.entry points into ... */
+    uint32_t parts, parts_max;            /* ... how many parts of it exist, and may */
     uint32_t *block_hash;                 /* [REM_BLOCK_HASH]: number + 1 */
     struct rem_page *page_hash[REM_PAGES_MAX * 2];
     struct rem_page *page_free;
@@ -265,16 +275,12 @@ static inline uint32_t rem_address(const struct rem *r, uint32_t host)
 /* ---- page.c: pages, blocks, what becomes of them when code changes ---- */
 struct rem_tr;
 struct rem_page *rem_page_find(struct rem *r, uint64_t gpa, uint64_t key);
-const struct rem_page *rem_page_by_place(const struct rem *r, uint64_t place); /* one of its entries */
-struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint64_t key);      /* NULL: full, or not memory */
+struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint64_t key); /* NULL: full, or not memory */
 struct rem_block *rem_block_at(struct rem *r, const struct rem_page *page, unsigned off); /* NULL: none */
 void rem_block_keep(struct rem *r, struct rem_block *b);
-/** An indirect jump has come to it by C code; if that happens often the next ones find it by themselves. */
-void rem_block_asked(struct rem *r, struct rem_block *b);
 /** Room for pages, or for what they are known by. */
 bool rem_pages_init(struct rem *r, unsigned pages);
 void rem_pages_fini(struct rem *r);
-size_t rem_entries_bytes(unsigned pages);
 /** Looks at the pages announced by rem_code_changed(), if any. */
 void rem_follow_changes(struct rem *r);
 void rem_forget_all(struct rem *r);
@@ -308,6 +314,20 @@ static inline int32_t rem_x_place(const struct rem_page *page, unsigned off)
 }
 #define REM_X_NOWHERE (INT32_MAX - 1)
 
+/* ---- targets.c: where indirect jumps go ---- */
+bool rem_targets_init(struct rem *r);
+void rem_targets_fini(struct rem *r);
+size_t rem_targets_resident(const struct rem *r); /* bytes */
+/** The entries of page number @n: they begin one memory page behind a multiple of 16 KiB. */
+uint32_t *rem_targets_of(const struct rem *r, unsigned n);
+const struct rem_page *rem_page_by_place(const struct rem *r, uint64_t place); /* one of its entries */
+/** An indirect jump has come to the block by C code; if that happens often the next ones find it by themselves. */
+void rem_target_asked(struct rem *r, const struct rem_block *b);
+/** No indirect jump finds the block by itself any more. */
+void rem_target_hide(const struct rem_block *b);
+/** ... nor any other. */
+void rem_targets_forget(struct rem *r);
+
 /* ---- arena.c: room for translations ---- */
 /** @arenas: of code; tables for them. False: no memory. */
 bool rem_arenas_init(struct rem *r, uint32_t arenas, GError **error);
@@ -316,6 +336,8 @@ void rem_arenas_fini(struct rem *r);
 void rem_arenas_reset(struct rem *r);
 /** Makes sure one more block has room: the oldest arena's blocks are forgotten for it. */
 void rem_arena_room(struct rem *r);
+/** A block has been made: was there one that had to give way? */
+void rem_arena_kept(struct rem *r, const struct rem_block *b);
 /** What is in the open arena counts from now on. */
 void rem_arena_note(struct rem *r);
 /** All blocks there are, of the arena with number @arena: [first, filled[arena].blocks). */

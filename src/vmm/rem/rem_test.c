@@ -292,6 +292,29 @@ static void test_overrun(void)
     done(t);
 }
 
+/* Code that is wanted again after it had to give way gets more room, until it fits; and no more than it needs. */
+static void test_more_room(void)
+{
+    struct isa *t = fresh();
+    struct rem *r = t->c->rem;
+    uint64_t expect, blocks = 0;
+
+    rem_set_arenas(t->c, 64);
+    g_assert_cmpint(isa_run(t, (const uint8_t[]){0x90}, 1), ==, ISA_DONE);
+    r->taking_turns = 2;
+    for (unsigned n = 0; n < 12; n++) {
+        expect = long_way(t);
+        blocks = r->stats.blocks;
+        g_assert_cmpint(isa_go(t), ==, ISA_DONE);
+        g_assert_cmpuint(sum(t), ==, expect);
+    }
+    g_assert_cmpuint(r->stats.again, >, 1000);
+    g_assert_cmpuint(r->stats.blocks, ==, blocks);
+    g_assert_cmpuint(r->taking_turns, >, 2);
+    g_assert_cmpuint(r->taking_turns, <, 16);
+    done(t);
+}
+
 /* Code in more pages than there is room for. */
 static void test_many_pages(void)
 {
@@ -348,6 +371,7 @@ int main(int argc, char **argv)
     g_test_add_func("/rem/misaligned/halves", test_misaligned_halves);
     g_test_add_func("/rem/interrupt-waits", test_interrupt_waits);
     g_test_add_func("/rem/room/code", test_overrun);
+    g_test_add_func("/rem/room/more", test_more_room);
     g_test_add_func("/rem/room/pages", test_many_pages);
     return g_test_run();
 }

@@ -289,6 +289,7 @@ static struct rem_block *keep_all(struct rem_tr *t, struct rem_page *second, con
     if (second != NULL)
         keep_rest(t, second, bytes + first);
     struct rem_block *b = keep(t, bytes, first);
+    rem_arena_kept(r, b);
     r->stats.host_bytes += rem_off(r, t->e.p) - r->used;
     r->used = (rem_off(r, t->e.p) + 15u) & ~15u;
     r->stats.blocks++;
