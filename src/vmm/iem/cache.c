@@ -25,7 +25,7 @@
 #include "rt/resident.h"
 
 #define ARENA_BYTES      (16u << 20)
-#define ARENA_BYTES_COLD (4u << 20) /* used if another engine takes over what is hot */
+#define ARENA_BYTES_COLD (1u << 20) /* used if another engine takes over what is hot */
 #define MAX_OPS          32u
 #define MAX_BYTES        256u
 #define HASH_BITS        16
