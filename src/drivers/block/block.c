@@ -95,6 +95,7 @@ static bool block_now(struct pdm_block *pub, struct pdm_block_req *req)
         req->status = 0;
     else
         req->status = write ? write_now(b, req->offset_bytes, iov, n) : vd_read_now(b->vd, req->offset_bytes, iov, n);
+    track_note(b, req);
     g_mutex_unlock(&b->use);
     return req->status == 0;
 }
@@ -123,6 +124,7 @@ static int execute(struct block *b, const struct pdm_block_req *req)
         block_cache_drop(b->cache, req->offset_bytes, req->bytes);
     g_mutex_lock(&b->use);
     rc = transfer(b, req);
+    track_note(b, req);
     g_mutex_unlock(&b->use);
     if (rc == 0 && (req->op == PDM_BLOCK_READ || req->op == PDM_BLOCK_WRITE))
         block_cache_put(b->cache, req->offset_bytes, req->buf, req->bytes);
@@ -132,18 +134,20 @@ static int execute(struct block *b, const struct pdm_block_req *req)
 /* Carries out a waiting call. Lock held. Whether there was one. */
 static bool take_call(struct block *b)
 {
-    void (*call)(void *) = b->call;
+    struct block_wait *call = b->call;
 
     if (!call)
         return false;
     late_wait(b);
     g_mutex_unlock(&b->lock);
     g_mutex_lock(&b->use);
-    call(b->call_ctx);
-    block_cache_drop_all(b->cache); /* it may be another disk now, or a locked one */
+    call->fn(call->ctx);
+    if (!call->looks)
+        block_cache_drop_all(b->cache); /* it may be another disk now, or a locked one */
     g_mutex_unlock(&b->use);
     g_mutex_lock(&b->lock);
     b->call = NULL;
+    call->done = true;
     g_cond_broadcast(&b->changed);
     return true;
 }
@@ -339,6 +343,7 @@ void block_free(struct pdm_block *pub)
     g_mutex_clear(&b->lock);
     g_cond_clear(&b->changed);
     block_cache_free(b->cache);
+    g_free(b->changes);
     g_free(b);
 }
 
@@ -352,17 +357,30 @@ void block_resume(struct pdm_block *pub)
     g_mutex_unlock(&b->lock);
 }
 
-void block_call(struct pdm_block *pub, void (*fn)(void *ctx), void *ctx)
+static void call(struct block *b, struct block_wait *w)
 {
-    struct block *b = (struct block *)pub;
-
     g_mutex_lock(&b->lock);
-    b->call = fn;
-    b->call_ctx = ctx;
-    g_cond_broadcast(&b->changed);
     while (b->call)
         g_cond_wait(&b->changed, &b->lock);
+    b->call = w;
+    g_cond_broadcast(&b->changed);
+    while (!w->done)
+        g_cond_wait(&b->changed, &b->lock);
     g_mutex_unlock(&b->lock);
+}
+
+void block_call(struct pdm_block *pub, void (*fn)(void *ctx), void *ctx)
+{
+    struct block_wait w = {.fn = fn, .ctx = ctx};
+
+    call((struct block *)pub, &w);
+}
+
+void block_look(struct pdm_block *pub, void (*fn)(void *ctx), void *ctx)
+{
+    struct block_wait w = {.fn = fn, .ctx = ctx, .looks = true};
+
+    call((struct block *)pub, &w);
 }
 
 void block_set_disk(struct pdm_block *pub, struct vd *vd)

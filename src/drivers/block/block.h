@@ -43,9 +43,11 @@ void block_free(struct pdm_block *b);
 void block_resume(struct pdm_block *b);
 /**
  * block_call() - @fn(@ctx) on the driver's thread, between two requests (or while one waits for the host), and waits
- * for it: what has to be done with the disk by its one caller. One call at a time.
+ * for it: what has to be done with the disk by its one caller. Callers take turns.
  */
 void block_call(struct pdm_block *b, void (*fn)(void *ctx), void *ctx);
+/** block_look() - the same for an @fn that only reads from the disk. */
+void block_look(struct pdm_block *b, void (*fn)(void *ctx), void *ctx);
 /**
  * block_set_disk() - the same disk, opened again, or NULL: closed for now, requests fail. From inside block_call()
  * only, while the machine stands still.
@@ -59,6 +61,25 @@ enum block_more { BLOCK_DONE, BLOCK_MORE, BLOCK_LATER };
  * and after some requests anyway; until it is done. From inside block_call() only.
  */
 void block_background(struct pdm_block *b, enum block_more (*step)(void *ctx), void *ctx);
+
+/* ---- which parts of the disk the guest changes ---- */
+
+#define BLOCK_TRACK_BYTES (16u << 10)
+/**
+ * block_track() - from now on there is a bit for each BLOCK_TRACK_BYTES of the disk that requests write or discard;
+ * false: there is no memory for them. @on false: no more. From inside block_call() only.
+ */
+bool block_track(struct pdm_block *b, bool on);
+/**
+ * block_tracked() - a word of these bits (the MiB of that number), which are cleared. From inside block_call()
+ * or block_look() only: what it reads from the disk then is what it is told no more, unless it changes again.
+ */
+uint64_t block_tracked(struct pdm_block *b, uint64_t word);
+/** block_tracked_next() - the first word from @word on that has a bit set now, UINT64_MAX: none; who has it tracked. */
+uint64_t block_tracked_next(struct pdm_block *b, uint64_t word);
+/** block_tracked_count() - bits that are set now; any thread. */
+uint64_t block_tracked_count(struct pdm_block *b);
+
 /** block_idle() - nothing queued or in work. */
 bool block_idle(struct pdm_block *b);
 

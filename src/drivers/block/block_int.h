@@ -9,6 +9,13 @@
 
 struct late;
 
+/* Somebody waits for it. */
+struct block_wait {
+    void (*fn)(void *ctx);
+    void *ctx;
+    bool looks, done;
+};
+
 struct block {
     struct pdm_block pub; /* first: a struct pdm_block is one of ours */
     struct vd *vd;
@@ -24,8 +31,9 @@ struct block {
     gint64 write_now_us;       /* no write on the caller's thread before that time; guarded by use */
     struct late *late;         /* what is with aio */
     struct block_cache *cache; /* NULL: the host has one */
-    void (*call)(void *ctx);   /* NULL: none waits */
-    void *call_ctx;
+    struct block_wait *call;   /* NULL: none waits */
+    uint64_t *changes;         /* atomic bits (block_track()); NULL: nobody asks */
+    uint64_t change_bits, change_count;
     /* the driver's thread alone: */
     enum block_more (*step)(void *ctx);
     void *step_ctx;
@@ -41,5 +49,9 @@ bool late_start(struct block *b, struct pdm_block_req *req);
 /** late_wait() - for all that is under way, before anything that moves data to other places, syncs, or ends. Lock held.
  */
 void late_wait(struct block *b);
+
+/** track_note() - the request has changed the disk, perhaps; before it is told done and before the disk is read again.
+ */
+void track_note(struct block *b, const struct pdm_block_req *req);
 
 #endif

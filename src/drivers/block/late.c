@@ -76,6 +76,7 @@ static void late_done(struct aio_op *op)
     struct block *b = l->b;
     const bool again = op->write && op->status;
 
+    track_note(b, req);
     if (!again) {
         req->status = op->status;
         if (op->status == 0)
