@@ -311,7 +311,7 @@ bool console_power_button(struct console *c, bool sleep)
 
 bool console_change_medium(struct console *c, const struct media_change *change, GError **error)
 {
-    return media_change(c->media, vm_pdm(c->vm), change, error);
+    return console_move_rests(c, error) && media_change(c->media, vm_pdm(c->vm), change, error);
 }
 
 struct media *console_media(struct console *c)

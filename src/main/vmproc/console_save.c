@@ -63,6 +63,8 @@ bool console_snapshot(struct console *c, const char *path, const struct media_ne
         g_set_error(error, CONSOLE_ERROR, 0, "A snapshot of '%s' is being taken already", c->settings->name);
         return false;
     }
+    if (!console_move_rests(c, error))
+        return false;
     c->resume_after = vm_state_get(c->vm) == VM_RUNNING;
     bool ok = vm_save(c->vm, path, error) && media_push(c->media, images, count, error);
     c->snapshot_open = ok;

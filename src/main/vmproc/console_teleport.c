@@ -31,6 +31,15 @@ static void set_phase(struct console *c, enum move_phase next)
     console_tell_state(c);
 }
 
+bool console_move_rests(struct console *c, GError **error)
+{
+    if (phase(c) == MOVE_NONE)
+        return true;
+    g_set_error(error, CONSOLE_ERROR, 0, "The machine '%s' is being teleported; its disks stay as they are meanwhile",
+                c->settings->name);
+    return false;
+}
+
 /* ---- coming ---- */
 
 bool console_moves_in(const struct console *c)

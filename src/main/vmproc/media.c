@@ -348,5 +348,6 @@ void media_close(struct media *all)
     g_ptr_array_unref(all->list);
     g_ptr_array_unref(all->drives);
     aio_free(all->aio);
+    g_free(all->met);
     g_free(all);
 }

@@ -61,13 +61,60 @@ const char **media_files(struct media *m);
 
 /** media_may_move() - whether all disks can be closed here and opened by another process. */
 bool media_may_move(struct media *m, GError **error);
-/** media_list() - what is attached where, to be compared with the other process's: both must be equal. g_free */
-char *media_list(struct media *m);
-/** media_has_locks() - whether a disk is locked against others, so that its lock tells who has the machine. */
+/* What is attached where, as one side tells the other. Text is padded with zeros. */
+struct media_item {
+    char device[24];
+    uint32_t instance, lun;
+    uint32_t kind, flags;
+    uint64_t size_bytes;
+    uint32_t images, reserved;
+    uint8_t uuid[16];
+    uint8_t digest[32]; /* of an optical disc's beginning */
+    char serial[32];
+};
+enum { MEDIA_ITEM_READ_ONLY = 1, MEDIA_ITEM_SHAREABLE = 2, MEDIA_ITEM_ENCRYPTED = 4 };
+/** media_items() - struct media_item, one for each medium; g_array_unref. */
+GArray *media_items(struct media *m);
+unsigned media_count(struct media *m);
+/**
+ * media_meet() - at the target, for what the source has: @ret_copied is 1 where the contents have to be copied, and
+ * that disk is locked then; 0 where both have the same file. On failure all is as it was.
+ */
+bool media_meet(struct media *m, const struct media_item *theirs, unsigned count, uint8_t *ret_copied, GError **error);
+
+#define MEDIA_CHUNK_BYTES (1u << 20)
+#define MEDIA_PAGE_BYTES  4096u
+#define MEDIA_ZEROS_MAX   64u
+/* A MiB of a disk on its way. */
+struct media_chunk {
+    uint64_t number;
+    uint64_t zeros;    /* not 0: so many chunks from here are zeros */
+    uint64_t pages[4]; /* which of its 256 pages are told */
+    uint8_t *bytes;    /* MEDIA_CHUNK_BYTES; pages not told are anything */
+};
+/** media_copy_begin() - at the source: what the guest changes from now on is noted, for the disks marked 1. */
+bool media_copy_begin(struct media *m, const uint8_t *copied, unsigned count, GError **error);
+void media_copy_end(struct media *m);
+/** media_copy_chunks() - of the @n-th medium of media_items(); 0: it is not copied. */
+uint64_t media_copy_chunks(struct media *m, unsigned n);
+uint64_t media_copy_changed_bytes(struct media *m);
+/** media_copy_next() - the first chunk from @chunk on that the guest has changed; UINT64_MAX: none. */
+uint64_t media_copy_next(struct media *m, unsigned n, uint64_t chunk);
+/** media_copy_read() - chunk->number's pages that have changed since they were read, or all; any thread. */
+bool media_copy_read(struct media *m, unsigned n, bool everything, struct media_chunk *chunk, GError **error);
+/** media_copy_write() - at the target; @n counts as in media_meet()'s list. @chunk is checked. */
+bool media_copy_write(struct media *m, unsigned n, const struct media_chunk *chunk, GError **error);
+bool media_copy_flush(struct media *m, GError **error);
+
+/** media_has_locks() - whether a disk that both sides share is locked, so that its lock tells who has the machine. */
 bool media_has_locks(struct media *m);
-/** media_release() - flushes and closes hard disks and floppies, so that the other process can lock them. */
+/** media_release() - flushes and closes disks and floppies that are not copied, so that the other process can lock
+ * them. */
 bool media_release(struct media *m, GError **error);
-/** media_take() - opens and locks them again: what media_release() closed, or what the other process has released. */
+/**
+ * media_take() - opens and locks them again: what media_release() closed, or what the other process has released.
+ * Copies are flushed.
+ */
 bool media_take(struct media *m, GError **error);
 
 /* ---- snapshots: the machine stands still ---- */

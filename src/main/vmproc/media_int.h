@@ -35,6 +35,8 @@ struct medium {
     GArray *links;            /* struct vd_link of a released disk, paths owned; NULL = it is open */
     struct vd_crypt *key;     /* of a released disk */
     bool clear_on_suspend;    /* the key is not kept while the machine is paused */
+    bool copied;              /* its contents go to, or come from, another process (media_copy.c) */
+    uint64_t unflushed_bytes; /* of the copy */
     bool pushed;              /* has a new last image that is not yet in the settings */
     struct media_merge merge;
 };
@@ -47,6 +49,7 @@ struct media {
     enum media_start start;
     const struct media_events *events;
     void *user;
+    struct medium **met; /* in the order of the source's list; media_meet() */
 };
 
 void media_links_free(struct medium *m);

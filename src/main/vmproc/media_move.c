@@ -1,7 +1,8 @@
 /*
  * media_move.c - a machine's disks are closed by one process and opened by another, or again by the same.
  *
- * Who has an image open has it locked, so the two never have it at once. Optical discs are only read: both may.
+ * Who has an image open has it locked, so the two never have it at once. Optical discs are only read: both may. A disk
+ * that is copied (media_copy.c) stays with the one who has it.
  */
 #include "main/settings/medium_path.h"
 #include "main/vmproc/media_int.h"
@@ -16,7 +17,7 @@ struct move {
 
 static bool moves(const struct medium *m)
 {
-    return m->kind != DEVICE_DVD;
+    return m->kind != DEVICE_DVD && !m->copied;
 }
 
 static bool on_network(const struct medium *m)
@@ -67,24 +68,6 @@ bool media_has_locks(struct media *all)
             return true;
     }
     return false;
-}
-
-char *media_list(struct media *all)
-{
-    GString *text = g_string_new(NULL);
-
-    for (unsigned n = 0; n < all->list->len; n++) {
-        struct medium *m = all->list->pdata[n];
-        uint8_t uuid[VD_UUID_BYTES] = {0};
-
-        vd_uuid(m->vd, uuid);
-        g_string_append_printf(text, "%s %u %u: %" G_GUINT64_FORMAT " bytes, %zu images, ", m->place.device,
-                               m->place.instance, m->place.lun, vd_size_bytes(m->vd), vd_depth(m->vd));
-        for (unsigned k = 0; k < VD_UUID_BYTES; k++)
-            g_string_append_printf(text, "%02x", uuid[k]);
-        g_string_append_c(text, '\n');
-    }
-    return g_string_free(text, FALSE);
 }
 
 /* The chain as it is now: snapshots may have come and gone since it was opened. */
@@ -172,6 +155,8 @@ bool media_take(struct media *all, GError **error)
         if (!v.ok)
             return false;
     }
+    if (all->start == MEDIA_MOVES_IN && !media_copy_flush(all, error))
+        return false;
     all->start = MEDIA_CONTINUED;
     return true;
 }

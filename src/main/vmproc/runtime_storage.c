@@ -47,7 +47,8 @@ GVariant *storage_merge(struct runtime *r, GVariant *args, GError **error)
 {
     struct media *media = console_media(runtime_console(r));
     g_autoptr(GVariant) list = g_variant_get_child_value(args, 0);
-    bool ok = runtime_must_live(r, error);
+    bool ok = runtime_must_live(r, error) &&
+              (console_move_rests(runtime_console(r), error) || api_wrap(error, VBOX_E_INVALID_VM_STATE));
 
     for (gsize k = 0; ok && k < g_variant_n_children(list); k++) {
         const char *image;

@@ -1,4 +1,4 @@
-/* hello.h - the first frame of a teleport: what machine it is. The list of its media follows as text. */
+/* hello.h - the first frame of a teleport: what machine it is. The list of its media (struct media_item) follows. */
 #ifndef MAIN_VMPROC_TELEPORT_HELLO_H
 #define MAIN_VMPROC_TELEPORT_HELLO_H
 
@@ -9,7 +9,9 @@
 
 #include "vmm/vm/vm.h"
 
-#define TELEPORT_MAGIC "RBTELE1"
+#define TELEPORT_MAGIC "RBTELE2"
+
+#define TELEPORT_MEDIA_MAX 512u
 
 struct teleport_hello {
     char magic[8];

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -23,11 +24,13 @@
 #define IDENTITY   "ringbox-teleport"
 #define SALT       "ringbox teleport 1"
 #define HEAD_BYTES 8u
+#define LINK_SAYS  "The other side says: "
 
 struct link {
     SSL_CTX *ctx;
     SSL *ssl;
     int fd;
+    bool local;
     uint64_t sent_bytes;
     uint8_t key[KEY_BYTES];
 };
@@ -65,6 +68,19 @@ static bool refuse(GError **error, enum link_code code, const char *text)
     return false;
 }
 
+/* Whether only the other process's end can have ended the connection, because there is nothing else on its way. */
+static bool on_this_host(const struct link *l)
+{
+    struct sockaddr_storage a;
+    socklen_t bytes = sizeof a;
+
+    if (getpeername(l->fd, (struct sockaddr *)&a, &bytes) != 0)
+        return false;
+    return a.ss_family == AF_UNIX ||
+           (a.ss_family == AF_INET && ntohl(((struct sockaddr_in *)(void *)&a)->sin_addr.s_addr) >> 24 == 127) ||
+           (a.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&((struct sockaddr_in6 *)(void *)&a)->sin6_addr));
+}
+
 static bool failed(struct link *l, int rc, GError **error)
 {
     const int why = SSL_get_error(l->ssl, rc), err = errno;
@@ -73,7 +89,7 @@ static bool failed(struct link *l, int rc, GError **error)
     ERR_clear_error();
     if (why == SSL_ERROR_ZERO_RETURN ||
         (why == SSL_ERROR_SSL && ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING) ||
-        (why == SSL_ERROR_SYSCALL && (err == ECONNRESET || err == EPIPE || err == 0)))
+        (why == SSL_ERROR_SYSCALL && (err == 0 || (l->local && (err == ECONNRESET || err == EPIPE)))))
         return refuse(error, LINK_CLOSED, "The other side has closed the connection");
     if (why == SSL_ERROR_SYSCALL || why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE)
         return refuse(error, LINK_FAILED, err == EAGAIN ? "The other side does not answer" : g_strerror(err));
@@ -115,6 +131,7 @@ struct link *link_new(int fd, bool server, const char *password_hash, unsigned p
     struct link *l = g_new0(struct link, 1);
 
     l->fd = fd;
+    l->local = on_this_host(l);
     set_patience(fd, patience_s);
     PKCS5_PBKDF2_HMAC(password_hash, (int)strlen(password_hash), (const unsigned char *)SALT, strlen(SALT), ITERATIONS,
                       EVP_sha256(), KEY_BYTES, l->key);
@@ -178,6 +195,21 @@ static bool get(struct link *l, void *p, size_t bytes, GError **error)
     return true;
 }
 
+/* The other side has given up, and perhaps has said why before it went. */
+static bool hear_why(struct link *l, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+
+    if (error == NULL || !g_error_matches(*error, LINK_ERROR, LINK_CLOSED))
+        return false;
+    g_autoptr(GBytes) bytes = link_expect(l, LINK_YES, &why);
+    if (bytes == NULL && g_str_has_prefix(why->message, LINK_SAYS)) {
+        g_clear_error(error);
+        g_propagate_error(error, g_steal_pointer(&why));
+    }
+    return false;
+}
+
 bool link_send(struct link *l, enum link_type type, const void *head, size_t head_bytes, const void *body,
                size_t body_bytes, GError **error)
 {
@@ -187,7 +219,8 @@ bool link_send(struct link *l, enum link_type type, const void *head, size_t hea
         return refuse(error, LINK_FAILED, "The machine's state is too large");
     put_le32(h, type);
     put_le32(h + 4, (uint32_t)(head_bytes + body_bytes));
-    return put(l, h, sizeof h, error) && put(l, head, head_bytes, error) && put(l, body, body_bytes, error);
+    return (put(l, h, sizeof h, error) && put(l, head, head_bytes, error) && put(l, body, body_bytes, error)) ||
+           hear_why(l, error);
 }
 
 bool link_receive(struct link *l, enum link_type *ret_type, GBytes **ret_bytes, GError **error)
@@ -197,7 +230,7 @@ bool link_receive(struct link *l, enum link_type *ret_type, GBytes **ret_bytes, 
     if (!get(l, h, sizeof h, error))
         return false;
     const uint32_t type = le32(h), bytes = le32(h + 4);
-    if (type < LINK_HELLO || type > LINK_RUNNING || bytes > LINK_FRAME_MAX)
+    if (type < LINK_HELLO || type > LINK_SYNCED || bytes > (type == LINK_STATE ? LINK_FRAME_MAX : LINK_PIECE_MAX))
         return refuse(error, LINK_FAILED, "The other side does not keep to the protocol");
     g_autofree uint8_t *p = g_try_malloc(MAX(bytes, 1));
     if (p == NULL)
@@ -221,7 +254,7 @@ GBytes *link_expect(struct link *l, enum link_type type, GError **error)
     if (is == LINK_NO) {
         gsize size;
         const char *text = g_bytes_get_data(bytes, &size);
-        g_set_error(error, LINK_ERROR, LINK_FAILED, "The other side says: %.*s", (int)MIN(size, 500), text);
+        g_set_error(error, LINK_ERROR, LINK_CLOSED, LINK_SAYS "%.*s", (int)MIN(size, 500), text);
     } else {
         refuse(error, LINK_FAILED, "The other side does not keep to the protocol");
     }

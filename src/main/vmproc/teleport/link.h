@@ -14,22 +14,33 @@
 #include <stdint.h>
 
 #define LINK_FRAME_MAX (768u << 20)
+#define LINK_PIECE_MAX (2u << 20) /* of all but LINK_STATE */
 
 enum link_type {
-    LINK_HELLO = 1, /* to the target: config digest, RAM size, list of media (text) */
-    LINK_YES,       /* to the source: go on */
+    LINK_HELLO = 1, /* to the target: config digest, RAM size, list of media */
+    LINK_YES,       /* to the source: go on; a byte for each medium: 1 = its contents are to come, too */
     LINK_NO,        /* either: why not (text); the end */
     LINK_MEMORY,    /* to the target: struct link_memory, packed pages */
     LINK_STATE,     /* to the target: everything but RAM */
     LINK_FREE,      /* to the target: all is sent, the disks are closed */
     LINK_LOADED,    /* to the source: all is there, the disks are locked */
     LINK_GO,        /* to the target: it is yours; one byte: whether it is to run */
-    LINK_RUNNING    /* to the source: taken */
+    LINK_RUNNING,   /* to the source: taken */
+    LINK_DISK,      /* to the target: struct link_disk, packed pages */
+    LINK_SYNC,      /* to the target: so far; say when the disks have it */
+    LINK_SYNCED     /* to the source: they have */
 };
 
 struct link_memory {
     uint32_t chunk, reserved; /* number of the MiB */
     uint64_t pages[4];        /* which of its 256 pages are told; those not in the packed bytes are zeros */
+};
+
+struct link_disk {
+    uint32_t disk;  /* number in the list of media */
+    uint32_t zeros; /* not 0: so many MiB from here are zeros, and no pages follow */
+    uint64_t chunk; /* number of the MiB */
+    uint64_t pages[4];
 };
 
 struct link;
@@ -42,10 +53,11 @@ bool link_send(struct link *l, enum link_type type, const void *head, size_t hea
                size_t body_bytes, GError **error);
 /**
  * link_receive() - the next frame. @ret_bytes: its payload, g_bytes_unref.
- * @error LINK_CLOSED (domain LINK_ERROR): the other process has closed the connection, or is gone.
+ * @error LINK_CLOSED (domain LINK_ERROR): the other process has closed the connection, or is gone. A connection to
+ *        another host that was reset, perhaps by something in between, is none of the two.
  */
 bool link_receive(struct link *l, enum link_type *ret_type, GBytes **ret_bytes, GError **error);
-/** link_expect() - the next frame must be a @type; LINK_NO becomes the error. */
+/** link_expect() - the next frame must be a @type; LINK_NO becomes the error, as LINK_CLOSED: it is over there. */
 GBytes *link_expect(struct link *l, enum link_type type, GError **error);
 /** link_stop() - what waits fails. */
 void link_stop(struct link *l);

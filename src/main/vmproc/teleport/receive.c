@@ -87,32 +87,45 @@ struct teleport_in *teleport_in_listen(const char *address, unsigned port, const
 
 /* ---- what comes ---- */
 
+/* Whether what @p says is this machine; then @ret_copied has a byte for each of @ret_count media. */
+static bool same_machine(struct teleport_in *in, const uint8_t *p, gsize size, uint8_t *ret_copied, unsigned *ret_count,
+                         GError **error)
+{
+    static struct media_item list[TELEPORT_MEDIA_MAX];
+    struct teleport_hello mine, theirs;
+
+    teleport_hello_fill(&mine, in->config.vm);
+    if (size < sizeof theirs)
+        return refuse(error, "the other side does not keep to the protocol");
+    memcpy(&theirs, p, sizeof theirs);
+    if (memcmp(theirs.magic, mine.magic, sizeof mine.magic) != 0)
+        return refuse(error, "the programs are of different versions");
+    if (theirs.ram_bytes != mine.ram_bytes || memcmp(theirs.config, mine.config, sizeof mine.config) != 0)
+        return refuse(error, "the machines' settings differ");
+    size -= sizeof theirs;
+    if (size % sizeof *list != 0 || size > sizeof list)
+        return refuse(error, "the list of media is damaged");
+    memcpy(list, p + sizeof theirs, size);
+    *ret_count = (unsigned)(size / sizeof *list);
+    return media_meet(in->config.media, list, *ret_count, ret_copied, error);
+}
+
 /* LINK_YES is said, or LINK_NO and why. */
 static bool greeted(struct teleport_in *in, GError **error)
 {
     g_autoptr(GBytes) bytes = link_expect(in->link, LINK_HELLO, error);
-    struct teleport_hello mine, theirs;
-    const char *why = NULL;
+    uint8_t copied[TELEPORT_MEDIA_MAX];
+    unsigned count = 0;
     gsize size;
 
     if (bytes == NULL)
         return false;
     const uint8_t *p = g_bytes_get_data(bytes, &size);
-    teleport_hello_fill(&mine, in->config.vm);
-    g_autofree char *list = media_list(in->config.media);
-    if (size < sizeof theirs)
-        return refuse(error, "The other side does not keep to the protocol");
-    memcpy(&theirs, p, sizeof theirs);
-    if (memcmp(theirs.magic, mine.magic, sizeof mine.magic) != 0)
-        why = "the programs are of different versions";
-    else if (theirs.ram_bytes != mine.ram_bytes || memcmp(theirs.config, mine.config, sizeof mine.config) != 0)
-        why = "the machines' settings differ";
-    else if (size - sizeof theirs != strlen(list) || memcmp(p + sizeof theirs, list, strlen(list)) != 0)
-        why = "the machines' disks differ";
-    if (why == NULL)
-        return link_send(in->link, LINK_YES, NULL, 0, NULL, 0, error);
-    link_send(in->link, LINK_NO, NULL, 0, why, strlen(why), NULL);
-    return refuse(error, why);
+    if (!same_machine(in, p, size, copied, &count, error)) {
+        link_send(in->link, LINK_NO, NULL, 0, (*error)->message, strlen((*error)->message), NULL);
+        return false;
+    }
+    return link_send(in->link, LINK_YES, NULL, 0, copied, count, error);
 }
 
 static bool all_zero(const uint8_t *page)
@@ -144,6 +157,28 @@ static bool take_memory(struct teleport_in *in, GBytes *bytes, GError **error)
     return true;
 }
 
+static bool take_disk(struct teleport_in *in, GBytes *bytes, GError **error)
+{
+    struct link_disk head;
+    gsize size;
+    const uint8_t *p = g_bytes_get_data(bytes, &size);
+
+    if (size < sizeof head)
+        return refuse(error, "A piece of a disk is damaged");
+    memcpy(&head, p, sizeof head);
+    memset(in->copy, 0, SSM_CHUNK_BYTES);
+    if (size > sizeof head && !unpack_chunk(in->packer, p + sizeof head, size - sizeof head, in->copy))
+        return refuse(error, "A piece of a disk is damaged");
+    struct media_chunk chunk = {.number = head.chunk, .zeros = head.zeros, .bytes = in->copy};
+    memcpy(chunk.pages, head.pages, sizeof chunk.pages);
+    return media_copy_write(in->config.media, head.disk, &chunk, error);
+}
+
+static bool say_synced(struct teleport_in *in, GError **error)
+{
+    return media_copy_flush(in->config.media, error) && link_send(in->link, LINK_SYNCED, NULL, 0, NULL, 0, error);
+}
+
 /* All up to LINK_FREE. */
 static bool take_machine(struct teleport_in *in, GError **error)
 {
@@ -160,6 +195,10 @@ static bool take_machine(struct teleport_in *in, GError **error)
             return true;
         if (type == LINK_MEMORY && !loaded)
             ok = take_memory(in, bytes, error);
+        else if (type == LINK_DISK && !loaded)
+            ok = take_disk(in, bytes, error);
+        else if (type == LINK_SYNC && !loaded)
+            ok = say_synced(in, error);
         else if (type == LINK_STATE && !loaded)
             ok = loaded = vm_load_rest(in->config.vm, bytes, error);
         else

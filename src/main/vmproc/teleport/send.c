@@ -1,6 +1,7 @@
 /*
  * send.c - the source of a teleport: see teleport.h.
  *
+ * Disks that are copied go first, all of them (disks.h); from then on what the guest writes to them goes with memory.
  * Memory goes in rounds: first all of it, then what the guest has written meanwhile, until what is left can be sent in
  * half the pause that is allowed. A page is copied before it is packed: the guest may write it at any time, and then it
  * is sent again.
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #include "main/vmproc/media.h"
+#include "main/vmproc/teleport/disks.h"
 #include "main/vmproc/teleport/hello.h"
 #include "main/vmproc/teleport/link.h"
 #include "main/vmproc/teleport/teleport.h"
@@ -15,6 +17,7 @@
 #include "vmm/ssm/pack.h"
 #include "vmm/vm/vm.h"
 
+#define DISK_PATIENCE_S 120u /* of a target that flushes what came */
 #define ROUNDS_MAX      30u
 #define WORDS_PER_CHUNK (PACK_CHUNK_PAGES / 64)
 #define TAKE_TRIES      100u /* tenths of a second in which a target that is gone has given its locks back */
@@ -31,8 +34,9 @@ struct teleport_out {
     uint64_t *bits; /* a bit per page: to be sent */
     struct packer *packer;
     uint8_t *copy, *packed;
+    struct disks_out *disks; /* NULL: none is copied */
     unsigned rounds;
-    gint64 begun_us;
+    gint64 begun_us, disks_sent_us;
     gint64 stood_us;                      /* when the guest was stopped, ... */
     gint64 saved_us, freed_us, loaded_us; /* ... its state was there, all was sent, all was taken */
     bool ran;                             /* ... and that it was */
@@ -54,11 +58,16 @@ static bool in_time(const struct teleport_out *o, GError **error)
 }
 
 /* Of the other side before the guest stands still. */
-static unsigned patience_s(const struct teleport_out *o)
+static unsigned patience_s(const struct teleport_out *o, unsigned usual_s)
 {
     const unsigned allowed_s = o->config.timeout_ms / 1000 + 1;
 
-    return o->config.timeout_ms != 0 ? MIN(allowed_s, TELEPORT_PATIENCE_S) : TELEPORT_PATIENCE_S;
+    return o->config.timeout_ms != 0 ? MIN(allowed_s, usual_s) : usual_s;
+}
+
+static bool disks_in_time(void *user, GError **error)
+{
+    return in_time(user, error);
 }
 
 /* ---- memory ---- */
@@ -116,18 +125,35 @@ static bool send_round(struct teleport_out *o, bool first, GError **error)
     return true;
 }
 
+/* What is to be sent yet: as bits of memory, and on disks. */
+static double left_us(const struct teleport_out *o, unsigned pages)
+{
+    return (double)pages / MAX(o->pages_per_us, 1e-6) + (o->disks != NULL ? disks_out_left_us(o->disks) : 0);
+}
+
+static bool send_changed_disks(struct teleport_out *o, GError **error)
+{
+    return o->disks == NULL || disks_out_changed(o->disks, error);
+}
+
 static bool send_while_it_runs(struct teleport_out *o, GError **error)
 {
     const double allowed_us = (double)o->config.max_pause_ms * 500;
 
+    link_patience(o->link, patience_s(o, DISK_PATIENCE_S));
+    if (o->disks != NULL && !disks_out_all(o->disks, error))
+        return false;
+    o->disks_sent_us = g_get_monotonic_time();
     vm_ram_written(o->config.vm, o->bits);
     for (bool first = true;; first = false) {
-        if (!send_round(o, first, error))
+        if (!send_changed_disks(o, error) || !send_round(o, first, error))
             return false;
         const unsigned left = vm_ram_written(o->config.vm, o->bits);
-        if (left <= o->pages_per_us * allowed_us || o->rounds >= ROUNDS_MAX)
-            return true;
+        if (left_us(o, left) <= allowed_us || o->rounds >= ROUNDS_MAX)
+            break;
     }
+    link_patience(o->link, TELEPORT_PATIENCE_S);
+    return true;
 }
 
 /* ---- the hand-over ---- */
@@ -149,8 +175,9 @@ static bool send_rest(struct teleport_out *o, GError **error)
     gsize bytes;
     const void *p = g_bytes_get_data(state, &bytes);
     o->saved_us = g_get_monotonic_time();
-    const bool ok = send_round(o, false, error) && link_send(o->link, LINK_STATE, NULL, 0, p, bytes, error) &&
-                    media_release(o->config.media, error) && link_send(o->link, LINK_FREE, NULL, 0, NULL, 0, error);
+    const bool ok = send_changed_disks(o, error) && send_round(o, false, error) &&
+                    link_send(o->link, LINK_STATE, NULL, 0, p, bytes, error) && media_release(o->config.media, error) &&
+                    link_send(o->link, LINK_FREE, NULL, 0, NULL, 0, error);
     o->freed_us = g_get_monotonic_time();
     return ok;
 }
@@ -205,23 +232,46 @@ static void go_on_here(struct teleport_out *o, bool said_go, GError **why)
 
 /* ---- all of it ---- */
 
+/* Which disks are copied says the target: it knows which files are there. */
 static bool greet(struct teleport_out *o, GError **error)
 {
-    g_autofree char *list = media_list(o->config.media);
+    g_autoptr(GArray) list = media_items(o->config.media);
     struct teleport_hello hello;
+    gsize count = 0;
 
+    if (list->len > TELEPORT_MEDIA_MAX) {
+        g_set_error(error, LINK_ERROR, LINK_FAILED, "The machine has more than %u media", TELEPORT_MEDIA_MAX);
+        return false;
+    }
     teleport_hello_fill(&hello, o->config.vm);
-    if (!link_send(o->link, LINK_HELLO, &hello, sizeof hello, list, strlen(list), error))
+    if (!link_send(o->link, LINK_HELLO, &hello, sizeof hello, list->data, list->len * sizeof(struct media_item), error))
         return false;
     g_autoptr(GBytes) yes = link_expect(o->link, LINK_YES, error);
-    link_patience(o->link, TELEPORT_PATIENCE_S);
-    return yes != NULL;
+    const uint8_t *copied = yes != NULL ? g_bytes_get_data(yes, &count) : NULL;
+    if (yes == NULL)
+        return false;
+    if (count != list->len) {
+        g_set_error(error, LINK_ERROR, LINK_FAILED, "The other side does not keep to the protocol");
+        return false;
+    }
+    if (count == 0 || memchr(copied, 1, count) == NULL)
+        return true;
+    o->disks = disks_out_new(o->config.media, o->link, copied, (unsigned)count, error);
+    if (o->disks == NULL)
+        return false;
+    disks_out_watch(o->disks, disks_in_time, o);
+    log_rel("Teleport: %" G_GUINT64_FORMAT " MiB of disks are copied", disks_out_bytes(o->disks) >> 20);
+    return true;
 }
 
 static void log_done(const struct teleport_out *o)
 {
     const double ms = 1000;
 
+    if (o->disks != NULL)
+        log_rel("Teleport: %" G_GUINT64_FORMAT " MiB of disks were copied in %.0f ms, %.1f MiB again",
+                disks_out_bytes(o->disks) >> 20, (double)(o->disks_sent_us - o->begun_us) / ms,
+                (double)(disks_out_done_bytes(o->disks) - disks_out_bytes(o->disks)) / (1 << 20));
     log_rel("Teleport: done in %u rounds, %" G_GUINT64_FORMAT
             " bytes; the machine stood still for %.0f ms: saving %.0f, "
             "sending %.0f, loading %.0f",
@@ -253,7 +303,7 @@ static gpointer run(gpointer user)
 {
     struct teleport_out *o = user;
     GError *error = NULL;
-    struct link *link = link_new(o->config.fd, false, o->hash, patience_s(o), &error);
+    struct link *link = link_new(o->config.fd, false, o->hash, patience_s(o, TELEPORT_PATIENCE_S), &error);
 
     g_mutex_lock(&o->lock);
     o->link = link;
@@ -261,6 +311,7 @@ static gpointer run(gpointer user)
         link_stop(link);
     g_mutex_unlock(&o->lock);
     if (link == NULL || !move(o, &error)) {
+        disks_out_free(g_steal_pointer(&o->disks));
         g_autoptr(GError) late = NULL;
         if (!in_time(o, &late)) { /* whatever it was that took so long */
             g_clear_error(&error);
@@ -301,6 +352,7 @@ void teleport_out_free(struct teleport_out *o)
         link_stop(o->link);
     g_mutex_unlock(&o->lock);
     g_thread_join(o->thread);
+    disks_out_free(o->disks);
     link_free(o->link);
     packer_free(o->packer);
     g_mutex_clear(&o->lock);

@@ -1,20 +1,23 @@
 /*
- * teleport.h - a running machine moves to another process, on this host or another one; the disks are shared.
+ * teleport.h - a running machine moves to another process, on this host or another one. A disk that both have is
+ * handed over; the contents of any other go along.
  *
  *     source                                            target (settings: Teleporter/@enabled)
- *     HELLO what I am                                   the same machine? YES or NO
+ *     HELLO what I am, what disks it has                the same machine? YES, and which disks are not there; or NO
+ *     DISK of these, SYNC: in rounds                    writes them to its own images, flushes: SYNCED
  *     MEMORY, in rounds, while the guest runs           into its RAM
  *     -- the guest stands still
- *     MEMORY of the rest, STATE of the devices          loads it
- *     disks flushed and closed: FREE                    opens and locks them: LOADED
+ *     MEMORY and DISK of the rest, STATE of devices     loads it
+ *     shared disks flushed and closed: FREE             opens and locks them, flushes copies: LOADED
  *     GO                                                RUNNING, and goes on
  *     ends
  *
  * Invariant 1: at most one side runs, and only who has the disks locked: the source ends only after RUNNING, the target
- *              runs only after GO, and says RUNNING before its first instruction.
+ *              runs only after GO, and says RUNNING before its first instruction. A disk whose contents are copied is
+ *              the source's, open and locked, until it ends; its copy is worth nothing before LOADED.
  * Invariant 2: whatever fails before RUNNING, the source opens its disks again and goes on. If the connection broke
- *              between GO and RUNNING, and the other process may live, the locks of the disks decide; without a disk
- *              the source stays paused.
+ *              between GO and RUNNING, and the other process may live, the locks of shared disks decide; without such
+ *              a disk the source stays paused.
  */
 #ifndef MAIN_VMPROC_TELEPORT_TELEPORT_H
 #define MAIN_VMPROC_TELEPORT_TELEPORT_H
