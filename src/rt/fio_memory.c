@@ -40,24 +40,33 @@ static int nothing_lock(void *ctx, int fd, enum fio_lock kind)
 static int64_t memory_pread(void *ctx, int fd, void *buf, size_t bytes, uint64_t off_bytes)
 {
     const struct fio_memory *m = ctx;
-    const size_t n = off_bytes < m->bytes->len ? MIN(bytes, m->bytes->len - off_bytes) : 0;
+    const size_t n = off_bytes < m->size ? MIN(bytes, m->size - off_bytes) : 0;
 
     (void)fd;
-    memcpy(buf, m->bytes->data + (n ? off_bytes : 0), n);
+    if (n != 0)
+        memcpy(buf, m->data + off_bytes, n);
     return (int64_t)n;
 }
 
 static int memory_truncate(void *ctx, int fd, uint64_t size_bytes)
 {
     struct fio_memory *m = ctx;
-    const guint before = m->bytes->len;
 
     (void)fd;
     if (size_bytes > BYTES_MAX)
         return -EFBIG;
-    g_byte_array_set_size(m->bytes, (guint)size_bytes);
-    if (size_bytes > before)
-        memset(m->bytes->data + before, 0, size_bytes - before);
+    if (size_bytes > m->room) {
+        const size_t room = MAX(size_bytes, m->room + m->room / 2);
+        uint8_t *more = g_try_realloc(m->data, room);
+
+        if (!more)
+            return -ENOMEM;
+        m->data = more;
+        m->room = room;
+    }
+    if (size_bytes > m->size)
+        memset(m->data + m->size, 0, size_bytes - m->size);
+    m->size = size_bytes;
     return 0;
 }
 
@@ -67,9 +76,11 @@ static int64_t memory_pwrite(void *ctx, int fd, const void *buf, size_t bytes, u
 
     if (off_bytes > BYTES_MAX || bytes > BYTES_MAX - off_bytes)
         return -EFBIG;
-    if (off_bytes + bytes > m->bytes->len)
-        memory_truncate(ctx, fd, off_bytes + bytes);
-    memcpy(m->bytes->data + off_bytes, buf, bytes);
+    const int rc = off_bytes + bytes > m->size ? memory_truncate(ctx, fd, off_bytes + bytes) : 0;
+    if (rc != 0)
+        return rc;
+    if (bytes != 0)
+        memcpy(m->data + off_bytes, buf, bytes);
     return (int64_t)bytes;
 }
 
@@ -84,7 +95,7 @@ static int memory_stat(void *ctx, int fd, struct fio_stat *ret)
     const struct fio_memory *m = ctx;
 
     (void)fd;
-    *ret = (struct fio_stat){.regular = true, .size_bytes = m->bytes->len, .used_bytes = m->bytes->len};
+    *ret = (struct fio_stat){.regular = true, .size_bytes = m->size, .used_bytes = m->size};
     return 0;
 }
 
@@ -93,7 +104,7 @@ static int64_t memory_next_data(void *ctx, int fd, uint64_t off_bytes)
     const struct fio_memory *m = ctx;
 
     (void)fd;
-    return off_bytes < m->bytes->len ? (int64_t)off_bytes : -ENXIO;
+    return off_bytes < m->size ? (int64_t)off_bytes : -ENXIO;
 }
 
 static int64_t memory_next_hole(void *ctx, int fd, uint64_t off_bytes)
@@ -101,7 +112,7 @@ static int64_t memory_next_hole(void *ctx, int fd, uint64_t off_bytes)
     const struct fio_memory *m = ctx;
 
     (void)fd;
-    return off_bytes < m->bytes->len ? (int64_t)m->bytes->len : -ENXIO;
+    return off_bytes < m->size ? (int64_t)m->size : -ENXIO;
 }
 
 static int64_t memory_room(void *ctx, int fd)
@@ -129,12 +140,15 @@ void fio_memory_init(struct fio_memory *m, const void *bytes, size_t size)
                                     .stat = memory_stat,
                                     .next_data = memory_next_data,
                                     .next_hole = memory_next_hole,
-                                    .room = memory_room},
-                             .bytes = g_byte_array_new()};
-    g_byte_array_append(m->bytes, bytes, (guint)size);
+                                    .room = memory_room}};
+    if (size != 0)
+        *m = (struct fio_memory){.io = m->io, .data = g_memdup2(bytes, size), .size = size, .room = size};
 }
 
 GBytes *fio_memory_fini(struct fio_memory *m)
 {
-    return g_byte_array_free_to_bytes(g_steal_pointer(&m->bytes));
+    const size_t size = m->size;
+
+    m->size = m->room = 0;
+    return g_bytes_new_take(g_steal_pointer(&m->data), size);
 }

@@ -49,12 +49,12 @@ static void put_good(struct ssm_writer *w, const char *name)
 static void edit(struct ssm_writer *w, const uint8_t *data, size_t bytes)
 {
     for (; bytes >= 8; data += 8, bytes -= 8) {
-        const guint at = (guint)(data[0] | data[1] << 8) % w->bytes->len;
+        const guint at = (guint)(data[0] | data[1] << 8) % w->len;
 
-        memcpy(w->bytes->data + at, data + 2, MIN(6, w->bytes->len - at));
+        memcpy(w->data + at, data + 2, MIN(6, w->len - at));
     }
     if (bytes == 7)
-        g_byte_array_set_size(w->bytes, data[0] % (w->bytes->len + 1));
+        w->len = data[0] % (w->len + 1);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
@@ -79,8 +79,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     ssm_writer_init(&w);
     put_good(&w, u.name);
     edit(&w, data + 2, bytes - 2);
-    u.bytes = w.bytes->data;
-    u.size = w.bytes->len;
+    u.bytes = w.data;
+    u.size = w.len;
     ok = u.name[0] == 'c'   ? load_cpum(&l, &u, &error)
          : u.name[0] == 't' ? load_tm(&l, &u, &error)
                             : load_pgm(&l, &u, &error);

@@ -54,7 +54,7 @@ bool pdm_save_media(struct pdm *pdm, struct ssm_out *out, GError **error)
         m.size_bytes = l->block->size_bytes;
         ssm_writer_init(&w);
         ssm_put_state(&w, &medium_desc, &m);
-        ok = ssm_out_unit(out, PDM_MEDIUM_UNIT, number++, medium_desc.version, w.bytes->data, w.bytes->len, error);
+        ok = ssm_out_written(out, PDM_MEDIUM_UNIT, number++, medium_desc.version, &w, error);
         ssm_writer_fini(&w);
     }
     return ok;

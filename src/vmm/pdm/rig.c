@@ -404,7 +404,7 @@ GByteArray *rig_save(struct rig *r, struct pdm_dev *dev)
     (void)r;
     ssm_writer_init(&w);
     pdm_save(dev, &w);
-    return w.bytes;
+    return g_byte_array_new_take(w.data, w.len);
 }
 
 bool rig_load(struct rig *r, struct pdm_dev *dev, const void *bytes, size_t size, GError **error)

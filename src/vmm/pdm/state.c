@@ -70,8 +70,7 @@ bool pdm_save_all(struct pdm *pdm, struct ssm_out *out, GError **error)
             continue;
         ssm_writer_init(&w);
         pdm_save(dev, &w);
-        ok = ssm_out_unit(out, dev->reg->name, dev->instance, pdm_state_version(dev), w.bytes->data, w.bytes->len,
-                          error);
+        ok = ssm_out_written(out, dev->reg->name, dev->instance, pdm_state_version(dev), &w, error);
         ssm_writer_fini(&w);
     }
     return ok;

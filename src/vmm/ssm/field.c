@@ -13,25 +13,43 @@
 
 #include "vmm/ssm/ssm.h"
 
+#define WRITER_STEP_BYTES 256u
+
 static_assert(G_BYTE_ORDER == G_LITTLE_ENDIAN, "numbers are copied as they are");
 
 /* ---- writer ---- */
 
 void ssm_writer_init(struct ssm_writer *w)
 {
-    w->bytes = g_byte_array_new();
+    *w = (struct ssm_writer){.data = NULL};
 }
 
 void ssm_writer_fini(struct ssm_writer *w)
 {
-    if (w->bytes)
-        g_byte_array_unref(w->bytes);
-    w->bytes = NULL;
+    g_free(w->data);
+    ssm_writer_init(w);
+}
+
+/* Room for @bytes more; false: there is none, now and ever after. */
+static bool reserve(struct ssm_writer *w, size_t bytes)
+{
+    if (!w->starved && bytes > w->room - w->len) {
+        const size_t room = MAX(w->len + bytes, w->room + w->room / 2 + WRITER_STEP_BYTES);
+        uint8_t *more = g_try_realloc(w->data, room);
+
+        w->starved = !more;
+        w->data = more ? more : w->data;
+        w->room = more ? room : w->room;
+    }
+    return !w->starved;
 }
 
 void ssm_put_bytes(struct ssm_writer *w, const void *p, size_t bytes)
 {
-    g_byte_array_append(w->bytes, p, (guint)bytes);
+    if (bytes == 0 || !reserve(w, bytes))
+        return;
+    memcpy(w->data + w->len, p, bytes);
+    w->len += bytes;
 }
 
 static bool is_zeros(const uint8_t *page, size_t bytes)
@@ -42,14 +60,16 @@ static bool is_zeros(const uint8_t *page, size_t bytes)
 void ssm_put_pages(struct ssm_writer *w, const void *p, size_t bytes)
 {
     const uint8_t *page = p;
-    const size_t map = w->bytes->len, pages = bytes / SSM_PAGE_BYTES;
+    const size_t map = w->len, pages = bytes / SSM_PAGE_BYTES;
 
-    g_byte_array_set_size(w->bytes, (guint)(map + (pages + 7) / 8));
-    memset(w->bytes->data + map, 0, (pages + 7) / 8);
+    if (pages == 0 || !reserve(w, (pages + 7) / 8))
+        return;
+    memset(w->data + map, 0, (pages + 7) / 8);
+    w->len += (pages + 7) / 8;
     for (size_t n = 0; n < pages; n++, page += SSM_PAGE_BYTES) {
         if (is_zeros(page, SSM_PAGE_BYTES))
             continue;
-        w->bytes->data[map + n / 8] |= (uint8_t)(1u << n % 8);
+        w->data[map + n / 8] |= (uint8_t)(1u << n % 8);
         ssm_put_bytes(w, page, SSM_PAGE_BYTES);
     }
 }

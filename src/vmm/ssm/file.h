@@ -25,6 +25,9 @@ struct ssm_out;
 struct ssm_out *ssm_out_new(const struct fio *io, const char *path, const char *config_sha256, GError **error);
 bool ssm_out_unit(struct ssm_out *out, const char *name, uint32_t instance, uint32_t version, const void *bytes,
                   size_t size, GError **error);
+/** ssm_out_written() - the unit that @w has; SSM_NO_MEMORY if it could not take all. */
+bool ssm_out_written(struct ssm_out *out, const char *name, uint32_t instance, uint32_t version,
+                     const struct ssm_writer *w, GError **error);
 /** ssm_out_commit() - makes it the state at the path, durably; frees @out in any case. */
 bool ssm_out_commit(struct ssm_out *out, GError **error);
 /** ssm_out_abandon() - removes what was written and frees @out; NULL is fine. */

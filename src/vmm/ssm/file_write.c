@@ -166,6 +166,17 @@ static int publish(struct ssm_out *out) /* inv 1 */
     return rc;
 }
 
+bool ssm_out_written(struct ssm_out *out, const char *name, uint32_t instance, uint32_t version,
+                     const struct ssm_writer *w, GError **error)
+{
+    if (!w->starved)
+        return ssm_out_unit(out, name, instance, version, w->data, w->len, error);
+    g_set_error(error, SSM_ERROR, SSM_NO_MEMORY,
+                "No memory for the state of '%s' %u; an older state is unchanged. Make some free and save again", name,
+                instance);
+    return false;
+}
+
 bool ssm_out_commit(struct ssm_out *out, GError **error)
 {
     int rc;

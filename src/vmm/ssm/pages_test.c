@@ -42,8 +42,8 @@ static void test_pages(gconstpointer flags)
         memset(to, 0xee, BYTES);
         ssm_writer_init(&w);
         ssm_put_pages(&w, from, BYTES);
-        g_assert_cmpuint(w.bytes->len, ==, (PAGES + 7) / 8 + present * SSM_PAGE_BYTES);
-        ssm_reader_init(&r, w.bytes->data, w.bytes->len);
+        g_assert_cmpuint(w.len, ==, (PAGES + 7) / 8 + present * SSM_PAGE_BYTES);
+        ssm_reader_init(&r, w.data, w.len);
         ssm_get_pages(&r, to, BYTES);
         g_assert_true(ssm_reader_finish(&r, "pages", NULL));
         g_assert_cmpmem(to, BYTES, from, BYTES);
@@ -67,7 +67,7 @@ static void test_cut(void)
         struct ssm_reader r;
 
         memset(to, 0xee, BYTES);
-        ssm_reader_init(&r, w.bytes->data, lengths[k]);
+        ssm_reader_init(&r, w.data, lengths[k]);
         ssm_get_pages(&r, to, BYTES);
         g_assert_false(ssm_reader_finish(&r, "pages", NULL));
         for (size_t n = SSM_PAGE_BYTES; n < BYTES; n++)

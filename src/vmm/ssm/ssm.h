@@ -1,8 +1,9 @@
 /*
  * ssm.h - one unit of a saved state, in memory: what field.h's tables are written with and read from.
  *
- * A writer cannot fail. A reader sticks to its first failure: everything read after it is zero, and
- * ssm_reader_finish() tells what was wrong. The bytes read are hostile: nothing in them is trusted.
+ * A writer that finds no memory sticks to that, and ssm_out_written() tells: a machine that cannot be saved runs on. A
+ * reader sticks to its first failure: everything read after it is zero, and ssm_reader_finish() tells what was wrong.
+ * The bytes read are hostile: nothing in them is trusted.
  */
 #ifndef VMM_SSM_SSM_H
 #define VMM_SSM_SSM_H
@@ -15,7 +16,9 @@
 enum ssm_error { SSM_CORRUPT, SSM_IMPOSSIBLE, SSM_VERSION, SSM_MISMATCH, SSM_IO, SSM_NO_MEMORY };
 
 struct ssm_writer {
-    GByteArray *bytes;
+    uint8_t *data; /* grows by g_try_realloc() */
+    size_t len, room;
+    bool starved; /* there was no memory for something: what is there is not all */
 };
 void ssm_writer_init(struct ssm_writer *w);
 void ssm_writer_fini(struct ssm_writer *w);

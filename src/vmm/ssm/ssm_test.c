@@ -49,8 +49,8 @@ static void test_fields(void)
 
     ssm_writer_init(&w);
     ssm_put_state(&w, &outer_desc, &one);
-    g_assert_cmpuint(w.bytes->len, ==, 1 + 12 + 6 + 8);
-    ssm_reader_init(&r, w.bytes->data, w.bytes->len);
+    g_assert_cmpuint(w.len, ==, 1 + 12 + 6 + 8);
+    ssm_reader_init(&r, w.data, w.len);
     ssm_get_state(&r, &outer_desc, &two, 2);
     g_assert_true(ssm_reader_finish(&r, "outer", NULL));
     ssm_dump_fields(text, outer_fields, &two);
@@ -58,7 +58,7 @@ static void test_fields(void)
                     "u8 = 01\nwords = 00000002 00000003 00000004\nparts[0].a = 0005\nparts[0].b = 01\n"
                     "parts[1].a = 0006\nparts[1].b = 00\nlate = 0000000000000007\n");
     two.late = 99; /* version 1 did not have it: the reset value stays */
-    ssm_reader_init(&r, w.bytes->data, w.bytes->len - 8);
+    ssm_reader_init(&r, w.data, w.len - 8);
     ssm_get_state(&r, &outer_desc, &two, 1);
     g_assert_true(ssm_reader_finish(&r, "outer", NULL));
     g_assert_cmpuint(two.late, ==, 99);

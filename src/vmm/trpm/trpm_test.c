@@ -84,7 +84,7 @@ static void test_state(void)
     trpm_save(t->c, &w);
     isa_free(t);
     fresh();
-    g_assert_true(load(w.bytes->data, w.bytes->len));
+    g_assert_true(load(w.data, w.len));
     g_assert_cmpint(ISA_RUN(t, NOP), ==, 13);
     g_assert_cmphex(isa_frame(t, 0), ==, 0xfedc1234);
     for (size_t n = 0; n < G_N_ELEMENTS(impossible); n++)

@@ -46,7 +46,7 @@ struct saver {
 static void put_unit(struct saver *s, const char *name, unsigned instance, uint32_t version, struct ssm_writer *w)
 {
     if (s->ok)
-        s->ok = ssm_out_unit(s->out, name, instance, version, w->bytes->data, w->bytes->len, s->error);
+        s->ok = ssm_out_written(s->out, name, instance, version, w, s->error);
 }
 
 static void save_units(struct vm *vm, struct saver *s, bool with_ram)
