@@ -16,17 +16,36 @@
 #define STALL_US    20000   /* a write that took longer was made to wait by the host ... */
 #define BACK_OFF_US 1000000 /* ... and so may others for some time */
 
-/* Host troubles the user can end while the machine waits; names and texts as VirtualBox's. */
+#define WRITE_FAILED                                                                                                   \
+    "The host encountered an error while updating data. Make sure there is enough free space on the disk and that "    \
+    "the "                                                                                                             \
+    "disk is working properly. Operation can be resumed afterwards"
+
+/*
+ * Host troubles the user can end while the machine waits; names as VirtualBox's, texts near them. Its rule for other
+ * errors is by direction and way: a write past the host's cache waits, one through it, and every read, is the guest's.
+ */
 static const struct trouble {
     int status;
+    bool writes_past_cache; /* only those */
+    bool named;             /* the medium and the status are told, too */
     const char *id, *text;
 } troubles[] = {
-    {VERR_DISK_FULL, "DrvVD_DISKFULL",
+    {VERR_DISK_FULL, false, false, "DrvVD_DISKFULL",
      "Host system reported disk full. VM execution is suspended. You can resume after freeing some space"},
-    {VERR_FILE_TOO_BIG, "DrvVD_FILETOOBIG",
+    {VERR_FILE_TOO_BIG, false, false, "DrvVD_FILETOOBIG",
      "Host system reported that the file size limit of the host file system has been exceeded. VM execution is "
      "suspended. You need to move the file to a filesystem which allows bigger files"},
-    {VERR_VD_DEK_MISSING, "DrvVD_DEKMISSING", "VD: The DEK for this disk is missing"},
+    {VERR_VD_DEK_MISSING, false, false, "DrvVD_DEKMISSING", "VD: The DEK for this disk is missing"},
+    {VERR_BROKEN_PIPE, false, true, "DrvVD_ISCSIDOWN",
+     "The target has stopped responding: the connection is lost. VM execution is suspended"},
+    {VERR_STALE_FILE_HANDLE, false, true, "DrvVD_ISCSIDOWN",
+     "The file became stale (often due to a restarted NFS server). VM execution is suspended. You can resume when it "
+     "is "
+     "available again"},
+    {VERR_DEV_IO_ERROR, true, true, "BLKCACHE_IOERR", WRITE_FAILED},
+    {VERR_DISK_IO_ERROR, true, true, "BLKCACHE_IOERR", WRITE_FAILED},
+    {VERR_NO_MEMORY, true, true, "BLKCACHE_IOERR", WRITE_FAILED},
 };
 
 static void block_submit(struct pdm_block *pub, struct pdm_block_req *req)
@@ -152,12 +171,27 @@ static bool take_call(struct block *b)
     return true;
 }
 
-static const struct trouble *trouble_of(int status)
+/* NULL: it is the guest's. A failed flush has lost data already. */
+static const struct trouble *trouble_of(const struct block *b, const struct pdm_block_req *req)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(troubles); i++)
-        if (troubles[i].status == status)
+    const bool past_cache = req->op == PDM_BLOCK_WRITE && b->up.past_cache;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(troubles) && req->op != PDM_BLOCK_FLUSH; i++)
+        if (troubles[i].status == req->status && (past_cache || !troubles[i].writes_past_cache))
             return &troubles[i];
     return NULL;
+}
+
+/* Whether the machine stops for it. */
+static bool tell(const struct block *b, const struct trouble *t)
+{
+    g_autofree char *text = NULL;
+
+    if (!t || !b->up.host_error)
+        return false;
+    if (t->named)
+        text = g_strdup_printf("%s (medium \"%s\", %s)", t->text, b->vd ? vd_path(b->vd) : "", status_name(t->status));
+    return b->up.host_error(b->up.ctx, t->id, text ? text : t->text);
 }
 
 enum wake { WAKE_STOP, WAKE_RESUMED, WAKE_TIME };
@@ -187,14 +221,12 @@ static enum wake sleep_a_while(struct block *b)
  */
 static void wait_for_host(struct block *b, struct pdm_block_req *req)
 {
-    const struct trouble *t = trouble_of(req->status);
+    const struct trouble *t = trouble_of(b, req);
 
-    if (req->op == PDM_BLOCK_FLUSH || !b->up.host_error || !t)
-        return; /* a failed flush has lost data already */
-    while (t && b->up.host_error(b->up.ctx, t->id, t->text)) {
+    while (tell(b, t)) {
         enum wake why = WAKE_TIME;
 
-        while (trouble_of(req->status) == t && why == WAKE_TIME) {
+        while (trouble_of(b, req) == t && why == WAKE_TIME) {
             why = sleep_a_while(b);
             if (why == WAKE_STOP)
                 return;
@@ -202,7 +234,7 @@ static void wait_for_host(struct block *b, struct pdm_block_req *req)
         }
         if (req->status == 0 && why == WAKE_TIME && b->up.host_well)
             b->up.host_well(b->up.ctx);
-        t = req->status ? trouble_of(req->status) : NULL;
+        t = trouble_of(b, req);
     }
 }
 

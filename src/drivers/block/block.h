@@ -21,8 +21,9 @@ struct block_up {
     void *ctx;
     void (*complete)(void *ctx, struct pdm_block_req *req);
     /**
-     * The host cannot do it now (disk full, file too big): true = keep the request until block_resume() and try
-     * again, false = tell the guest. @id is one of VirtualBox's, e.g. "DrvVD_DISKFULL". NULL = always tell the guest.
+     * The host cannot do it now (disk full, file too big, a write past its cache that failed): true = keep the request
+     * until block_resume() and try again, false = tell the guest. @id is one of VirtualBox's, e.g. "DrvVD_DISKFULL".
+     * NULL = always tell the guest.
      */
     bool (*host_error)(void *ctx, const char *id, const char *text);
     /** A kept request was tried again meanwhile and went through: what host_error() told is over. May be NULL. */

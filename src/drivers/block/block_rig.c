@@ -10,7 +10,7 @@ bool rig_host_error(void *ctx, const char *id, const char *text)
     struct world *w = ctx;
 
     g_assert_cmpstr(id, ==, w->trouble ? w->trouble : "DrvVD_DISKFULL");
-    g_assert_nonnull(strstr(text, w->trouble ? "DEK" : "disk full"));
+    g_assert_nonnull(strstr(text, w->trouble ? w->says : "disk full"));
     g_mutex_lock(&w->lock);
     w->host_errors++;
     g_cond_broadcast(&w->changed);

@@ -18,8 +18,8 @@ struct world {
     unsigned done, steps, well;
     struct pdm_block_req *order[COUNT];
     int host_errors;
-    const char *trouble; /* what host_error hears; NULL: disk full */
-    bool wait;           /* host_error's answer */
+    const char *trouble, *says; /* what host_error hears; NULL: disk full */
+    bool wait;                  /* host_error's answer */
     size_t unsynced_at_flush;
 };
 

@@ -22,11 +22,14 @@ static void complete(void *ctx, struct pdm_block_req *req)
     g_mutex_unlock(&w->lock);
 }
 
-static void world_init(struct world *w)
+static void world_begin(struct world *w, bool past_cache)
 {
     const struct vd_create args = {.format = "VDI", .path = "/d", .size_bytes = 4u << 20};
-    const struct block_up up = {
-        .ctx = w, .complete = complete, .host_error = rig_host_error, .host_well = rig_host_well};
+    const struct block_up up = {.ctx = w,
+                                .complete = complete,
+                                .host_error = rig_host_error,
+                                .host_well = rig_host_well,
+                                .past_cache = past_cache};
 
     memset(w, 0, sizeof(*w));
     g_mutex_init(&w->lock);
@@ -37,6 +40,11 @@ static void world_init(struct world *w)
     w->vd = vd_open(&w->fault.io, "VDI", "/d", 0, NULL);
     w->b = block_new(w->vd, &up, NULL);
     g_assert_nonnull(w->b);
+}
+
+static void world_init(struct world *w)
+{
+    world_begin(w, false);
 }
 
 static void world_fini(struct world *w)
@@ -377,6 +385,7 @@ static void test_locked(void)
     world_init(&w);
     w.wait = true;
     w.trouble = "DrvVD_DEKMISSING";
+    w.says = "DEK";
     vd_lock(w.vd);
     write.buf = out;
     read.buf = in;
@@ -397,6 +406,70 @@ static void test_locked(void)
     g_assert_cmpmem(in, sizeof(in), out, sizeof(out));
     g_assert_cmpuint(w.well, ==, 1);
     world_fini(&w);
+}
+
+static void wait_told(struct world *w, int host_errors)
+{
+    g_mutex_lock(&w->lock);
+    while (w->host_errors < host_errors)
+        g_cond_wait(&w->changed, &w->lock);
+    g_mutex_unlock(&w->lock);
+}
+
+/*
+ * The disk fails: a write past the host's cache stops the machine as often as it fails, and is done when it goes on;
+ * one through it, and every read, is the guest's error. What has lost its connection or file stops it in any case.
+ */
+static void test_io_error(void)
+{
+    static const struct row {
+        int err, status;
+        enum pdm_block_op op;
+        bool past_cache, stops;
+        const char *id, *says;
+    } rows[] = {
+        {EIO, VERR_DEV_IO_ERROR, PDM_BLOCK_WRITE, true, true, "BLKCACHE_IOERR", "medium \"/d\", VERR_DEV_IO_ERROR"},
+        {ENOMEM, VERR_NO_MEMORY, PDM_BLOCK_WRITE, true, true, "BLKCACHE_IOERR", "VERR_NO_MEMORY"},
+        {EIO, VERR_DEV_IO_ERROR, PDM_BLOCK_WRITE, false, false, "", ""},
+        {EIO, VERR_DEV_IO_ERROR, PDM_BLOCK_READ, true, false, "", ""},
+        {EIO, VERR_DEV_IO_ERROR, PDM_BLOCK_READ, false, false, "", ""},
+        {EIO, VERR_DEV_IO_ERROR, PDM_BLOCK_FLUSH, true, false, "", ""},
+        {EINVAL, VERR_INVALID_PARAMETER, PDM_BLOCK_WRITE, true, false, "", ""},
+        {ESTALE, VERR_STALE_FILE_HANDLE, PDM_BLOCK_READ, false, true, "DrvVD_ISCSIDOWN", "stale"},
+        {ESTALE, VERR_STALE_FILE_HANDLE, PDM_BLOCK_WRITE, false, true, "DrvVD_ISCSIDOWN", "stale"},
+        {EPIPE, VERR_BROKEN_PIPE, PDM_BLOCK_READ, true, true, "DrvVD_ISCSIDOWN", "stopped responding"},
+        {EPIPE, VERR_BROKEN_PIPE, PDM_BLOCK_FLUSH, true, false, "", ""}};
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+        uint8_t buf[512] = {1}, in[512] = {2};
+        struct pdm_block_req req = {.op = rows[i].op, .buf = buf, .bytes = rows[i].op == PDM_BLOCK_FLUSH ? 0 : 512};
+        struct world w;
+
+        world_begin(&w, rows[i].past_cache);
+        g_assert_cmpint(vd_write(w.vd, 0, in, sizeof(in)), ==, 0); /* there is a block to read */
+        w.wait = true;
+        w.trouble = rows[i].id;
+        w.says = rows[i].says;
+        w.fault.err = rows[i].err;
+        w.fault.for_ever = true;
+        w.fault.fail_at = w.fault.calls + 1;
+        w.b->submit(w.b, &req);
+        for (int n = 1; rows[i].stops && n <= 2; n++) { /* resumed too early, it stops again */
+            wait_told(&w, n);
+            g_assert_false(block_idle(w.b));
+            w.fault.fail_at = n == 2 ? 0 : w.fault.fail_at;
+            block_resume(w.b);
+        }
+        rig_wait_done(&w, 1);
+        g_assert_cmpint(req.status, ==, rows[i].stops ? 0 : rows[i].status);
+        g_assert_cmpint(w.host_errors, ==, rows[i].stops ? 2 : 0);
+        w.fault.fail_at = 0;
+        if (rows[i].stops && rows[i].op == PDM_BLOCK_WRITE) {
+            g_assert_cmpint(vd_read(w.vd, 0, in, sizeof(in)), ==, 0);
+            g_assert_cmpmem(in, sizeof(in), buf, sizeof(buf));
+        }
+        world_fini(&w);
+    }
 }
 
 static enum block_more step(void *ctx)
@@ -522,6 +595,7 @@ int main(int argc, char **argv)
     g_test_add_func("/block/disk-full", test_disk_full);
     g_test_add_func("/block/room-again", test_room_again);
     g_test_add_func("/block/fills", test_fills);
+    g_test_add_func("/block/io-error", test_io_error);
     g_test_add_func("/block/locked", test_locked);
     g_test_add_func("/block/background", test_background);
     g_test_add_func("/block/background-waits", test_background_waits);

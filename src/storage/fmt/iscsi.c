@@ -27,9 +27,16 @@ struct iscsi_disk {
     uint8_t *bounce; /* a block */
 };
 
+/* Without an answer of the target's there is no session any more. */
+static bool answered(const struct scsi_task *task)
+{
+    return task && task->status != (int)SCSI_STATUS_CANCELLED && task->status != (int)SCSI_STATUS_ERROR &&
+           task->status != (int)SCSI_STATUS_TIMEOUT;
+}
+
 static int status_of(struct scsi_task *task)
 {
-    int rc = task && task->status == SCSI_STATUS_GOOD ? 0 : VERR_DISK_IO_ERROR;
+    int rc = !answered(task) ? VERR_BROKEN_PIPE : task->status == SCSI_STATUS_GOOD ? 0 : VERR_DISK_IO_ERROR;
 
     if (task && task->status == SCSI_STATUS_CHECK_CONDITION && task->sense.key == SCSI_SENSE_DATA_PROTECTION)
         rc = VERR_WRITE_PROTECT;
