@@ -1,58 +1,15 @@
 #!/usr/bin/env python3
 """iscsi_test.py - storageattach --medium iscsi: the target is tgt's, its disk boots a guest; the secret is shown nowhere."""
-import ctypes
 import os
 import re
-import shutil
 import signal
-import socket
-import subprocess
 import time
 
 from golden import UUID, com_error, same, syntax_error
 from manage import BIN, Failure, check, main
+from tgt import SECRET, TARGET, Target
 
-TARGET, SECRET = "iqn.2026-01.test:disk", "canary/7f31@x"
 IMAGE = os.path.join(BIN, "..", "test", "guests", "barebox", "barebox.img")
-
-
-PR_SET_PDEATHSIG = 1
-
-
-def goes_with_us():
-    """In the child: however this test ends, the target does, too."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-class Target:
-    """tgtd as its administrator would set it up; TGT_IPC_SOCKET lets it and tgtadm meet without root."""
-
-    def __init__(self, h):
-        self.disk, self.socket = os.path.join(h.top, "lun1"), os.path.join(h.top, "tgt")
-        shutil.copyfile(IMAGE, self.disk)
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
-        self.env = dict(os.environ, TGT_IPC_SOCKET=self.socket)
-        self.process = subprocess.Popen(["tgtd", "-f", "--iscsi", f"portal=127.0.0.1:{self.port}"], env=self.env,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=goes_with_us)
-        end = time.monotonic() + 60
-        while self.admin("--op new --mode target --tid 1 -T", TARGET) != 0:
-            check(time.monotonic() < end and self.process.poll() is None, "tgtd does not answer")
-            time.sleep(0.1)
-        for words in (["--op new --mode logicalunit --tid 1 --lun 1 -b", self.disk], ["--op new --mode account --user alice --password", SECRET],
-                      ["--op bind --mode account --tid 1 --user alice"], ["--op bind --mode target --tid 1 -I ALL"]):
-            check(self.admin(*words) == 0, f"tgtadm {words}")
-
-    def admin(self, words, *more):
-        return subprocess.run(["tgtadm", "--lld", "iscsi", *words.split(), *more], env=self.env, capture_output=True, check=False).returncode
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
 
 
 def machine(h, name, serial):
@@ -124,7 +81,7 @@ def nothing_shown(h, uuid):
 
 def boots(h):
     serial = os.path.join(h.top, "serial")
-    with Target(h) as target:
+    with Target(h, IMAGE) as target:
         machine(h, "m", serial)
         with open(os.path.join(h.top, "secret"), "w", encoding="ascii") as f:
             f.write(SECRET + "\n")
@@ -170,4 +127,74 @@ def boots(h):
         check(os.path.exists(target.disk) and not os.path.exists(os.path.join(h.vms, "m")), "deleting went too far, or not far enough")
 
 
-main(options, boots)
+def helper(h):
+    """The process that holds the connection; its arguments and environment have no secret."""
+    end = time.monotonic() + 20
+    while not (found := h.pids("VBoxRemoteDisk")):
+        check(time.monotonic() < end, "no process holds the connection")
+        time.sleep(0.1)
+    check(len(found) == 1, f"{len(found)} processes hold a connection")
+    with open(f"/proc/{found[0]}/cmdline", "rb") as f:
+        check(b"canary" not in f.read(), "its arguments have the secret")
+    return found[0]
+
+
+def log(h):
+    with open(os.path.join(h.vms, "m", "Logs", "VBox.log"), encoding="utf-8") as f:
+        text = f.read()
+    check("canary" not in text, "the log has the secret")
+    return text
+
+
+def comes_and_goes(h):
+    """To a running machine and from it; the process that holds the connection goes with the disk, the machine, or before them."""
+    empty = os.path.join(h.top, "empty")
+    with open(empty, "wb") as f:
+        f.truncate(8 << 20)  # nothing that boots
+    with Target(h, empty) as target:
+        machine(h, "m", os.path.join(h.top, "serial"))
+        h.ok("storagectl", "m", "--name", "SATA", "--add", "sata", "--portcount", "4")
+        with open(os.path.join(h.top, "secret"), "w", encoding="ascii") as f:
+            f.write(SECRET + "\n")
+        where = ("--medium", "iscsi", "--server", "127.0.0.1", "--tport", str(target.port), "--target", TARGET, "--lun", "1", "--username", "alice")
+        port = ("storageattach", "m", "--storagectl", "SATA", "--port", "2", "--device", "0", "--type", "hdd")
+        h.ok("startvm", "m", "--type", "headless")
+        r = h(*port, *where, "--password", "wrong-canary")
+        check(r.rc == 1 and "no session with the target" in r.err and "canary" not in repr(r), repr(r))
+        h.wait_gone("VBoxRemoteDisk", 20)
+        check("SATA-2-0" not in h.info("m") or h.info("m")["SATA-2-0"] == "none", "it is attached all the same")
+        r = h(*port, *where, "--passwordfile", "secret")
+        check(r.rc == 0, repr(r))
+        same(h.info("m")["SATA-2-0"], f"127.0.0.1|{TARGET}|1")
+        uuid = h.info("m")["SATA-ImageUUID-2-0"]
+        helper(h)
+        h.ok(*port[:-2], "--medium", "none")
+        h.wait_gone("VBoxRemoteDisk", 20)
+        for how in ("poweroff", "kill", "service"):
+            if how != "poweroff":
+                h.ok("startvm", "m", "--type", "headless")
+            h.ok(*port, "--medium", uuid)
+            pid = helper(h)
+            if how == "service":  # it belongs to the machine, not to who has started it
+                os.kill(h.pids("VBoxSVC")[0], signal.SIGKILL)
+                h.wait_gone("VBoxSVC", 20)
+                same(h.info("m")["VMState"], "running")
+                same(helper(h), pid)
+            if how == "kill":
+                os.kill(h.pids("VBoxHeadless")[0], signal.SIGKILL)
+            else:
+                h.ok("controlvm", "m", "poweroff", seconds=60)
+            h.wait_gone("VBoxRemoteDisk", 20)
+            h.wait_state("m", "aborted" if how == "kill" else "poweroff", 60)
+            h.ok(*port[:-2], "--medium", "none")
+        check("SATA" in log(h), "the log says nothing of it")
+        h.ok("startvm", "m", "--type", "headless")
+        target.end()
+        r = h(*port, "--medium", uuid)
+        check(r.rc == 1 and "no session with the target" in r.err, repr(r))
+        h.wait_gone("VBoxRemoteDisk", 20)
+        same(h.info("m")["VMState"], "running")
+        h.ok("controlvm", "m", "poweroff", seconds=60)
+
+
+main(options, boots, comes_and_goes)

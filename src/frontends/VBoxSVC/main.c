@@ -63,6 +63,7 @@ static bool parse(int *argc, char ***argv, struct options *o, GError **error)
 static bool serve(const struct options *o, const struct place *place, GError **error)
 {
     g_autofree char *vm_program = place_program("VBoxHeadless");
+    g_autofree char *disk_program = place_program("VBoxRemoteDisk");
     int lock = place_lock(place->service_lock, LOCK_WAIT_MS, error);
 
     if (lock < 0)
@@ -71,6 +72,7 @@ static bool serve(const struct options *o, const struct place *place, GError **e
                                           .runtime = place->runtime,
                                           .socket_path = place->socket,
                                           .vm_program = vm_program,
+                                          .disk_program = disk_program,
                                           .idle_ms = (unsigned)o->shutdown_delay_ms};
     struct service *s = service_new(&config, error);
     if (s != NULL) {

@@ -12,10 +12,11 @@
 
 struct service;
 struct service_config {
-    const char *home;        /* configuration directory: VirtualBox.xml */
-    const char *runtime;     /* directory of sockets and locks, 0700 */
-    const char *socket_path; /* in it */
-    const char *vm_program;  /* VBoxHeadless */
+    const char *home;         /* configuration directory: VirtualBox.xml */
+    const char *runtime;      /* directory of sockets and locks, 0700 */
+    const char *socket_path;  /* in it */
+    const char *vm_program;   /* VBoxHeadless */
+    const char *disk_program; /* VBoxRemoteDisk */
     unsigned idle_ms;
 };
 

@@ -1,5 +1,6 @@
 /*
- * nbd.c - a network block device as a medium: nbd://HOST[:PORT]/EXPORT and nbd+unix:///EXPORT?socket=PATH.
+ * nbd.c - a network block device as a medium: nbd://HOST[:PORT]/EXPORT and nbd+unix:///EXPORT?socket=PATH. And
+ * nbd+socket:NAME, the connected socket that the file table opens under that name: the medium is called NAME then.
  *
  * Source: the NBD protocol document (NetworkBlockDevice/nbd, doc/proto.md): fixed newstyle handshake with NBD_OPT_GO,
  * simple replies, one request at a time. Left out: TLS, structured replies, reconnecting: what was written and not
@@ -7,6 +8,7 @@
  * 1). What the server sends is checked against what was asked; every wait has a bound.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,29 +20,12 @@
 #include "rt/status.h"
 #include "storage/bytes.h"
 #include "storage/format.h"
+#include "storage/nbd_proto.h"
 
-#define DEFAULT_PORT   "10809"
-#define TIMEOUT_S      30
-#define MAX_REQUEST    (1u << 20)
-#define MAX_OPTION     (64u << 10)
-#define MAX_OPTIONS    64
-#define MAGIC_INIT     UINT64_C(0x4e42444d41474943) /* "NBDMAGIC" */
-#define MAGIC_OPTION   UINT64_C(0x49484156454f5054) /* "IHAVEOPT" */
-#define MAGIC_REPLY    UINT64_C(0x0003e889045565a9)
-#define MAGIC_REQUEST  0x25609513u
-#define MAGIC_ANSWER   0x67446698u
-#define OPT_GO         7u
-#define REP_ACK        1u
-#define REP_INFO       3u
-#define REP_ERROR      0x80000000u
-#define HAS_FIXED      1u
-#define NO_ZEROES      2u
-#define FLAG_READ_ONLY 2u
-#define FLAG_FLUSH     4u
-#define FLAG_TRIM      32u
-
-enum command { CMD_READ, CMD_WRITE, CMD_DISC, CMD_FLUSH, CMD_TRIM };
-
+#define DEFAULT_PORT "10809"
+#define TIMEOUT_S    30
+#define GIVEN        "nbd+socket:"
+#define GIVEN_S      60 /* who serves it may wait for somebody else, too */
 struct nbd {
     int sock;
     uint16_t flags;
@@ -152,8 +137,8 @@ static int send_go(struct nbd *n, const char *export)
 
     if (len > 4096)
         return VERR_FILENAME_TOO_LONG;
-    put_be64(raw, MAGIC_OPTION);
-    put_be32(raw + 8, OPT_GO);
+    put_be64(raw, NBD_MAGIC_OPTION);
+    put_be32(raw + 8, NBD_OPT_GO);
     put_be32(raw + 12, (uint32_t)(4 + len + 2));
     put_be32(raw + 16, (uint32_t)len);
     memcpy(raw + 20, export, len);
@@ -172,19 +157,19 @@ static int receive_reply(struct vd *vd, struct nbd *n, bool *ret_done)
         return rc;
     type = be32(raw + 12);
     bytes = be32(raw + 16);
-    if (be64(raw) != MAGIC_REPLY || be32(raw + 8) != OPT_GO || bytes > MAX_OPTION)
+    if (be64(raw) != NBD_MAGIC_REPLY || be32(raw + 8) != NBD_OPT_GO || bytes > NBD_MAX_OPTION)
         return VERR_PARSE_ERROR;
     data = g_malloc(bytes + 1);
     rc = recv_all(n, data, bytes);
     if (rc)
         return rc;
-    if (type & REP_ERROR)
+    if (type & NBD_REP_ERROR)
         return VERR_NOT_FOUND;
-    if (type == REP_INFO && bytes >= 12 && be16(data) == 0) {
+    if (type == NBD_REP_INFO && bytes >= 12 && be16(data) == 0) {
         vd->size_bytes = be64(data + 2);
         n->flags = be16(data + 10);
     }
-    *ret_done = type == REP_ACK;
+    *ret_done = type == NBD_REP_ACK;
     return 0;
 }
 
@@ -196,58 +181,79 @@ static int shake_hands(struct vd *vd, struct nbd *n, const char *export)
 
     if (rc)
         return rc;
-    if (be64(raw) != MAGIC_INIT || be64(raw + 8) != MAGIC_OPTION || !(be16(raw + 16) & HAS_FIXED))
+    if (be64(raw) != NBD_MAGIC_INIT || be64(raw + 8) != NBD_MAGIC_OPTION || !(be16(raw + 16) & NBD_HAS_FIXED))
         return VERR_PARSE_ERROR;
-    put_be32(flags, be16(raw + 16) & (HAS_FIXED | NO_ZEROES));
+    put_be32(flags, be16(raw + 16) & (NBD_HAS_FIXED | NBD_NO_ZEROES));
     rc = send_all(n, flags, sizeof(flags));
     if (rc == 0)
         rc = send_go(n, export);
     for (unsigned i = 0; rc == 0 && !done; i++)
-        rc = i < MAX_OPTIONS ? receive_reply(vd, n, &done) : VERR_PARSE_ERROR;
+        rc = i < NBD_MAX_OPTIONS ? receive_reply(vd, n, &done) : VERR_PARSE_ERROR;
     if (rc == 0 && (vd->size_bytes == 0 || vd->size_bytes % VD_SECTOR_BYTES || vd->size_bytes > INT64_MAX))
         rc = VERR_VD_INVALID_SIZE;
     return rc;
 }
 
+/* What the caller has connected. */
+static int take_given(struct vd *vd)
+{
+    const int s = vd->io->open(vd->io->ctx, vd->path, O_RDWR | O_CLOEXEC, 0);
+    char *name = g_strdup(vd->path + strlen(GIVEN));
+
+    g_free(vd->path);
+    vd->path = name;
+    return s;
+}
+
 static bool nbd_open(struct vd *vd, uint64_t file_bytes, GError **error)
 {
-    const struct timeval timeout = {.tv_sec = TIMEOUT_S};
+    const bool given = g_str_has_prefix(vd->path, GIVEN);
+    const struct timeval timeout = {.tv_sec = given ? GIVEN_S : TIMEOUT_S};
     struct nbd *n = g_new0(struct nbd, 1);
     g_autofree char *export = NULL;
     int rc;
 
     (void)file_bytes;
     vd->priv = n;
-    n->sock = dial(vd->path, &export);
+    n->sock = given ? take_given(vd) : dial(vd->path, &export);
     if (n->sock < 0)
         return vd_refuse(vd->path, VERR_OPEN_FAILED, error,
                          "no connection; the address is nbd://HOST[:PORT]/EXPORT or nbd+unix:///EXPORT?socket=PATH");
     setsockopt(n->sock, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
     setsockopt(n->sock, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
-    rc = shake_hands(vd, n, export);
+    rc = shake_hands(vd, n, export ? export : "");
     if (rc == VERR_NOT_FOUND)
         return vd_refuse(vd->path, rc, error, "the server has no such export");
     if (rc) {
         fio_error(error, rc, "Cannot agree with the server of '%s'", vd->path);
         return false;
     }
-    if (n->flags & FLAG_READ_ONLY)
+    if (n->flags & NBD_FLAG_READ_ONLY)
         vd_downgrade(vd, "the server lets it be read only");
     return true;
 }
 
 /* ---- requests ---- */
 
+static int status_of(uint32_t error)
+{
+    return error == NBD_ENOSPC      ? VERR_DISK_FULL
+           : error == NBD_EPERM     ? VERR_WRITE_PROTECT
+           : error == NBD_ENOMEM    ? VERR_NO_MEMORY
+           : error == NBD_ESHUTDOWN ? VERR_BROKEN_PIPE
+                                    : VERR_DISK_IO_ERROR;
+}
+
 /* @out goes with the request, @in comes with the answer. */
-static int request(struct vd *vd, enum command cmd, uint64_t at, const void *out, void *in, uint32_t bytes)
+static int request(struct vd *vd, enum nbd_command cmd, uint64_t at, const void *out, void *in, uint32_t bytes)
 {
     struct nbd *n = vd->priv;
     uint8_t raw[28], answer[16];
     int rc;
 
     if (n->lost)
-        return VERR_DISK_IO_ERROR;
-    put_be32(raw, MAGIC_REQUEST);
+        return VERR_BROKEN_PIPE;
+    put_be32(raw, NBD_MAGIC_REQUEST);
     put_be16(raw + 4, 0);
     put_be16(raw + 6, (uint16_t)cmd);
     put_be64(raw + 8, ++n->cookie);
@@ -258,14 +264,14 @@ static int request(struct vd *vd, enum command cmd, uint64_t at, const void *out
         rc = send_all(n, out, bytes);
     if (rc == 0)
         rc = recv_all(n, answer, sizeof(answer));
-    if (rc == 0 && (be32(answer) != MAGIC_ANSWER || be64(answer + 8) != n->cookie))
+    if (rc == 0 && (be32(answer) != NBD_MAGIC_ANSWER || be64(answer + 8) != n->cookie))
         rc = VERR_DISK_IO_ERROR;
     if (rc == 0 && be32(answer + 4))
-        return be32(answer + 4) == ENOSPC ? VERR_DISK_FULL : VERR_DISK_IO_ERROR; /* the connection goes on */
+        return status_of(be32(answer + 4)); /* the connection goes on */
     if (rc == 0 && in)
         rc = recv_all(n, in, bytes);
     n->lost |= rc != 0;
-    return rc;
+    return rc ? VERR_BROKEN_PIPE : 0;
 }
 
 static void nbd_close(struct vd *vd)
@@ -276,8 +282,8 @@ static void nbd_close(struct vd *vd)
     if (!n)
         return;
     if (n->sock >= 0 && !n->lost && vd->size_bytes) {
-        put_be32(raw, MAGIC_REQUEST);
-        put_be16(raw + 6, CMD_DISC);
+        put_be32(raw, NBD_MAGIC_REQUEST);
+        put_be16(raw + 6, NBD_CMD_DISC);
         send_all(n, raw, sizeof(raw));
     }
     if (n->sock >= 0)
@@ -296,8 +302,9 @@ static int nbd_read(struct vd *vd, uint64_t off_bytes, uint8_t *buf, size_t byte
 {
     int rc = 0;
 
-    for (size_t done = 0; rc == 0 && done < bytes; done += MAX_REQUEST)
-        rc = request(vd, CMD_READ, off_bytes + done, NULL, buf + done, (uint32_t)MIN(MAX_REQUEST, bytes - done));
+    for (size_t done = 0; rc == 0 && done < bytes; done += NBD_MAX_REQUEST)
+        rc =
+            request(vd, NBD_CMD_READ, off_bytes + done, NULL, buf + done, (uint32_t)MIN(NBD_MAX_REQUEST, bytes - done));
     return rc;
 }
 
@@ -305,8 +312,9 @@ static int nbd_write(struct vd *vd, uint64_t off_bytes, const uint8_t *buf, size
 {
     int rc = 0;
 
-    for (size_t done = 0; rc == 0 && done < bytes; done += MAX_REQUEST)
-        rc = request(vd, CMD_WRITE, off_bytes + done, buf + done, NULL, (uint32_t)MIN(MAX_REQUEST, bytes - done));
+    for (size_t done = 0; rc == 0 && done < bytes; done += NBD_MAX_REQUEST)
+        rc = request(vd, NBD_CMD_WRITE, off_bytes + done, buf + done, NULL,
+                     (uint32_t)MIN(NBD_MAX_REQUEST, bytes - done));
     return rc;
 }
 
@@ -315,8 +323,8 @@ static int nbd_discard(struct vd *vd, uint64_t off_bytes, uint64_t bytes)
     struct nbd *n = vd->priv;
     int rc = 0;
 
-    for (uint64_t done = 0; (n->flags & FLAG_TRIM) && rc == 0 && done < bytes; done += 1u << 30)
-        rc = request(vd, CMD_TRIM, off_bytes + done, NULL, NULL, (uint32_t)MIN(1u << 30, bytes - done));
+    for (uint64_t done = 0; (n->flags & NBD_FLAG_TRIM) && rc == 0 && done < bytes; done += 1u << 30)
+        rc = request(vd, NBD_CMD_TRIM, off_bytes + done, NULL, NULL, (uint32_t)MIN(1u << 30, bytes - done));
     return rc;
 }
 
@@ -324,8 +332,8 @@ static int nbd_flush(struct vd *vd)
 {
     struct nbd *n = vd->priv;
 
-    if (vd->sync_failed == 0 && ((n->flags & FLAG_FLUSH) || n->lost))
-        vd->sync_failed = request(vd, CMD_FLUSH, 0, NULL, NULL, 0);
+    if (vd->sync_failed == 0 && ((n->flags & NBD_FLAG_FLUSH) || n->lost))
+        vd->sync_failed = request(vd, NBD_CMD_FLUSH, 0, NULL, NULL, 0);
     return vd->sync_failed;
 }
 

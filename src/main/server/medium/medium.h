@@ -59,6 +59,14 @@ void medium_forget(struct medium *m);
 bool medium_settings_uses(const struct settings_machine *s, const char *braced);
 bool medium_hardware_uses(const struct settings_hardware *h, const char *braced);
 
+/* ---- medium_served.c ---- */
+/**
+ * medium_serve() - a medium on the network, opened by a process of its own, which goes when the socket is closed. The
+ * disk's format is then "NBD", its path MEDIUM_SERVED and the location. -1: not opened.
+ */
+int medium_serve(struct medium *m, bool writable, GError **error);
+#define MEDIUM_SERVED "nbd+socket:"
+
 /* ---- medium_chain.c ---- */
 /** The medium's images, base first: an array of struct vd_link that owns its texts; good for another thread. */
 GArray *medium_links(const struct medium *m);
