@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -116,9 +117,18 @@ static void set_read_error(GError **error, const char *path, int rc)
                 status_name(rc));
 }
 
+/* By the processor's own instructions: of 1,000 snapshots GLib's takes longer than all the rest of a save. */
 static char *checksum(GBytes *bytes)
 {
-    return g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, bytes);
+    uint8_t sum[SHA256_DIGEST_LENGTH];
+    GString *text = g_string_sized_new(2 * sizeof sum + 1);
+    gsize size;
+    const void *data = g_bytes_get_data(bytes, &size);
+
+    SHA256(data, size, sum);
+    for (unsigned k = 0; k < sizeof sum; k++)
+        g_string_append_printf(text, "%02x", sum[k]);
+    return g_string_free(text, FALSE);
 }
 
 /* ---- the root element ---- */
@@ -239,7 +249,9 @@ bool file_load(struct settings_file *f, enum settings_kind kind, void *model, GE
 
 bool file_check(const struct settings_file *f, enum settings_kind kind, const void *model, GError **error)
 {
+    g_mutex_lock(&map_shared_lock);
     g_autofree char *bad = map_check(kinds[kind].type, model, kinds[kind].element);
+    g_mutex_unlock(&map_shared_lock);
 
     if (bad != NULL)
         g_set_error(error, SETTINGS_ERROR, SETTINGS_ERROR_VALUE, "Cannot save '%s' -- %s", f->path, bad);
@@ -248,9 +260,12 @@ bool file_check(const struct settings_file *f, enum settings_kind kind, const vo
 
 char *file_text(const struct settings_file *f, enum settings_kind kind, const void *model, unsigned *ret_version)
 {
-    struct map_writer w = {.version = map_need(kinds[kind].type, model, MAX(f->version, SETTINGS_OLDEST_WRITTEN))};
+    g_autoptr(GMutexLocker) locked = g_mutex_locker_new(&map_shared_lock);
+    struct map_writer w = {.version = map_need(kinds[kind].type, model, MAX(f->version, SETTINGS_OLDEST_WRITTEN)),
+                           .head = map_shared_head};
     g_autofree char *version = g_strdup_printf("1.%u-linux", w.version);
 
+    (void)locked;
     w.doc = xml_new("VirtualBox");
     struct xml_node *root = xml_root(w.doc);
     xml_set(w.doc, root, "xmlns", NAMESPACE);
@@ -400,6 +415,12 @@ static bool save_locked(struct settings_file *f, enum settings_kind kind, const 
         return false;
     }
     g_autoptr(GBytes) new = g_bytes_new_take(text, strlen(text));
+    const char *why = xml_unreadable(text);
+    if (why != NULL) {
+        g_set_error(error, SETTINGS_ERROR, SETTINGS_ERROR_VALUE,
+                    "Cannot save '%s' -- %s, and could not be read again; delete snapshots first", f->path, why);
+        return false;
+    }
     return (old != NULL && g_bytes_equal(old, new)) || store(f, new, old, version, error);
 }
 

@@ -408,12 +408,18 @@ void layout_up(struct xml_doc *doc, struct xml_node *top, unsigned version)
                 changes[k].up(doc, state);
 }
 
+void layout_state_down(struct xml_doc *doc, struct xml_node *state, unsigned version)
+{
+    for (unsigned k = G_N_ELEMENTS(changes); k-- > 0;)
+        if (changes[k].down != NULL && version < changes[k].since)
+            changes[k].down(doc, state);
+}
+
 void layout_down(struct xml_doc *doc, struct xml_node *top, unsigned version)
 {
     if (strcmp(top->name, "Machine") != 0)
         return;
     for (struct xml_node *state = top; state != NULL; state = layout_next(top, state))
-        for (unsigned k = G_N_ELEMENTS(changes); k-- > 0;)
-            if (changes[k].down != NULL && version < changes[k].since)
-                changes[k].down(doc, state);
+        if (state->head == NULL)
+            layout_state_down(doc, state, version);
 }

@@ -11,6 +11,8 @@
 void layout_up(struct xml_doc *doc, struct xml_node *top, unsigned version);
 /** layout_down() - brings the newest layout into that of @version, which has a place for all of it. */
 void layout_down(struct xml_doc *doc, struct xml_node *top, unsigned version);
+/** layout_state_down() - the same for one element with hardware: the machine or a snapshot. */
+void layout_state_down(struct xml_doc *doc, struct xml_node *state, unsigned version);
 /** legacy_up() - brings 1.2 to 1.6 into the layout of 1.7. These versions are never written. */
 void legacy_up(struct xml_doc *doc, struct xml_node *top, unsigned version);
 

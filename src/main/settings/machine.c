@@ -7,6 +7,7 @@
 #include "main/settings/file_int.h"
 #include "main/settings/items.h"
 #include "main/settings/map_rows.h"
+#include "main/settings/tree.h"
 
 struct settings_machine *settings_machine_new(const struct fio *io, const char *path, const char *uuid,
                                               const char *name, const char *os_type)
@@ -119,6 +120,20 @@ guint settings_snapshot_find(const struct settings_machine *m, const char *uuid)
         if (strcmp(((struct settings_snapshot *)m->snapshots->pdata[k])->uuid, uuid) == 0)
             return k;
     return G_MAXUINT;
+}
+
+struct settings_snapshot *settings_snapshot_change(struct settings_machine *m, guint index)
+{
+    return map_own(&map_snapshot, m->snapshots, index);
+}
+
+void settings_snapshot_remove(struct settings_machine *m, guint index)
+{
+    guint end = settings_tree_end(m->snapshots, index);
+
+    for (guint k = index; k < end; k++) /* their depths change */
+        settings_snapshot_change(m, k);
+    settings_tree_remove(m->snapshots, index);
 }
 
 void settings_hardware_copy(struct settings_hardware *to, const struct settings_hardware *from)

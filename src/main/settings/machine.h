@@ -2,8 +2,9 @@
  * machine.h - one machine's settings (.vbox, before 4.0 .xml): the whole model, loading and saving.
  *
  * The structure holds what the file says, after validation, in one layout whatever the version was; nothing of XML is
- * left. Strings and lists are owned by it (hardware.h says how lists work). Change fields freely, then save. Nothing is
- * written by loading.
+ * left. Strings and lists are owned by it (hardware.h says how lists work). Change fields freely, then save; snapshots
+ * are shared by copies of a machine, so one that is in its list is changed by settings_snapshot_change() only. Nothing
+ * is written by loading.
  *
  *     struct settings_machine *m = settings_machine_load(fio_system(), path, &error);
  *     m->hardware.ram_mib = 512;
@@ -15,6 +16,7 @@
 
 #include "main/settings/file.h"
 #include "main/settings/hardware.h"
+#include "main/settings/shared.h"
 
 struct settings_debugging {
     bool tracing, tracing_vm_access;
@@ -51,6 +53,8 @@ struct settings_pending {
     struct kept *kept;
 };
 
+#define SETTINGS_MAX_DEPTH 1000 /* snapshots one on the other; xml.h's limit of levels allows it */
+
 struct settings_snapshot {
     uint32_t depth; /* tree.h */
     char *uuid, *name, *description;
@@ -61,6 +65,7 @@ struct settings_snapshot {
     struct settings_autostart autostart;
     struct settings_recording recording;
     struct kept *kept;
+    struct map_shared shared;
 };
 
 struct settings_machine {
@@ -99,7 +104,7 @@ struct settings_machine *settings_machine_new(const struct fio *io, const char *
 struct settings_machine *settings_machine_load(const struct fio *io, const char *path, GError **error);
 /** settings_machine_save() - see file.h. On failure file and model are as before. */
 bool settings_machine_save(struct settings_machine *m, GError **error);
-/** settings_machine_copy() - deep copy, to try changes on. */
+/** settings_machine_copy() - a copy to try changes on; the snapshots are the same until they are changed. */
 struct settings_machine *settings_machine_copy(const struct settings_machine *m);
 /** settings_machine_equal() - whether both would be written alike (their files aside). */
 bool settings_machine_equal(const struct settings_machine *a, const struct settings_machine *b);
@@ -117,6 +122,10 @@ const char *settings_property_get(const GPtrArray *list, const char *key);
 void settings_property_set(GPtrArray *list, const char *key, const char *value);
 /** settings_snapshot_find() - index in m->snapshots by @uuid, or G_MAXUINT. */
 guint settings_snapshot_find(const struct settings_machine *m, const char *uuid);
+/** settings_snapshot_change() - m->snapshots[@index], to be changed: good until it is saved or copied next. */
+struct settings_snapshot *settings_snapshot_change(struct settings_machine *m, guint index);
+/** settings_snapshot_remove() - out of the tree; its children take its place. */
+void settings_snapshot_remove(struct settings_machine *m, guint index);
 /** What a snapshot keeps of the machine goes into it, and comes back out of it. */
 void settings_snapshot_take(struct settings_snapshot *to, const struct settings_machine *from);
 void settings_snapshot_copy(struct settings_snapshot *to, const struct settings_snapshot *from); /* all of it */

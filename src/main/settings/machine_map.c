@@ -105,7 +105,10 @@ const struct map_type map_controllers = {.elems = ELEMS(LIST("StorageController"
 
 #define T struct settings_snapshot
 const struct map_type map_snapshot = {
-    ITEM_TYPE(snapshot), .nest = "Snapshots", .nested = "Snapshot",
+    ITEM_TYPE(snapshot),
+    .nest = "Snapshots",
+    .nested = "Snapshot",
+    .shared = offsetof(T, shared),
     .attrs = ATTRS(UUID("uuid", uuid, .flags = ATTR_REQUIRED), STR("name", name, .flags = ATTR_REQUIRED),
                    TIME("timeStamp", time_s, .flags = ATTR_REQUIRED), STR("stateFile", state_file)),
     .elems = ELEMS(ONE("Description", WITH_ATTRS(STR("", description))), AROUND_HARDWARE, PLATFORM)};
@@ -146,6 +149,9 @@ static char *check_snapshots(const T *m)
         const struct settings_snapshot *s = m->snapshots->pdata[k];
         if (k > 0 && s->depth == 0)
             return g_strdup("There is more than one first snapshot");
+        if (s->depth >= SETTINGS_MAX_DEPTH)
+            return g_strdup_printf("Snapshot '%s' lies deeper than %d snapshots; delete some above it first", s->name,
+                                   SETTINGS_MAX_DEPTH);
         if (!g_hash_table_add(seen, s->uuid))
             return g_strdup_printf("Snapshot %s is there twice", s->uuid);
     }

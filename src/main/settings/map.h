@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "main/settings/shared.h"
 #include "main/settings/xml.h"
 
 struct kept;
@@ -103,6 +104,7 @@ struct map_type {
     bool item;                   /* has a place for what is unknown: */
     size_t kept;                 /* struct kept * */
     size_t line;                 /* 0 = none: unsigned, where the item stood */
+    size_t shared;               /* 0 = none: struct map_shared; copies of a list have the same item */
     void (*release)(void *item); /* frees a list's element */
     const char *slot;            /* items of SLOTS: attribute that says which one */
     void (*slot_init)(void *item, unsigned slot);
@@ -119,7 +121,10 @@ struct map_type {
 void map_init(const struct map_type *t, void *s, unsigned version);
 void *map_new(const struct map_type *t);
 void map_clear(const struct map_type *t, void *s);
+/** An item that others share is only let go. */
 void map_free(const struct map_type *t, void *s);
+/** A new item like @from. */
+void *map_copy_item(const struct map_type *t, const void *from);
 /** @to is zeroed or valid. */
 void map_copy(const struct map_type *t, void *to, const void *from);
 bool map_equal(const struct map_type *t, const void *a, const void *b);
@@ -157,11 +162,28 @@ void map_fail(struct map_reader *r, const struct xml_node *n, const char *fmt, .
 struct map_writer {
     struct xml_doc *doc;
     unsigned version;
+    /** The text (xml_head()) of a shared item at @level, which it keeps; NULL: it is written out. May be NULL. */
+    const char *(*head)(const struct map_writer *w, const struct map_type *t, const void *item, const char *name,
+                        unsigned level);
 };
 /** Fills @n from @s. */
 void map_write(struct map_writer *w, const struct map_type *t, const void *s, struct xml_node *n);
 /** The lowest version from @version on that has a place for everything in @s. */
 unsigned map_need(const struct map_type *t, const void *s, unsigned version);
+
+/* ---- shared.c: items that copies of a model have together ---- */
+
+/** NULL: items of its kind are not shared. */
+struct map_shared *map_shared(const struct map_type *t, const void *item);
+/** The item has a place in one more list. */
+void map_share(struct map_shared *sh);
+/** One less. Return: false, it was the last one. */
+bool map_unshare(struct map_shared *sh);
+/** @list[@index], which no other list has and about which nothing is remembered: good to be changed. */
+void *map_own(const struct map_type *t, GPtrArray *list, guint index);
+/** struct map_writer.head: the text is made where it is not remembered. */
+const char *map_shared_head(const struct map_writer *w, const struct map_type *t, const void *item, const char *name,
+                            unsigned level);
 
 /* ---- kept.c: what no row knows ---- */
 

@@ -171,7 +171,9 @@ void map_clear(const struct map_type *t, void *s)
 
 void map_free(const struct map_type *t, void *s)
 {
-    if (s == NULL)
+    struct map_shared *sh = s != NULL ? map_shared(t, s) : NULL;
+
+    if (s == NULL || (sh != NULL && map_unshare(sh)))
         return;
     map_clear(t, s);
     g_free(s);
@@ -179,15 +181,24 @@ void map_free(const struct map_type *t, void *s)
 
 /* ---- copying ---- */
 
+void *map_copy_item(const struct map_type *t, const void *from)
+{
+    void *item = map_new(t);
+
+    map_copy(t, item, from);
+    if (t->nest != NULL)
+        *(uint32_t *)item = *(const uint32_t *)from; /* tree.h */
+    return item;
+}
+
 static void copy_list(const struct map_elem *e, GPtrArray *to, const GPtrArray *from)
 {
     g_ptr_array_set_size(to, 0);
     for (guint k = 0; k < from->len; k++) {
-        void *item = map_new(e->type);
-        map_copy(e->type, item, from->pdata[k]);
-        if (e->kind == ELEM_TREE)
-            *(uint32_t *)item = *(const uint32_t *)from->pdata[k];
-        g_ptr_array_add(to, item);
+        struct map_shared *sh = map_shared(e->type, from->pdata[k]);
+        if (sh != NULL)
+            map_share(sh);
+        g_ptr_array_add(to, sh != NULL ? from->pdata[k] : map_copy_item(e->type, from->pdata[k]));
     }
 }
 
@@ -264,6 +275,8 @@ static bool elems_equal(const struct map_elem *e, const void *a, const void *b)
 
 bool map_equal(const struct map_type *t, const void *a, const void *b)
 {
+    if (a == b)
+        return true;
     for (const struct map_attr *x = t->attrs; x != NULL && x->name != NULL; x++)
         if (is_text(x) ? strcmp(map_string(x, a), map_string(x, b)) != 0 : map_number(x, a) != map_number(x, b))
             return false;
@@ -333,8 +346,14 @@ static char *check_elem(const struct map_elem *e, const void *s)
     const GPtrArray *list = *(GPtrArray *const *)p;
     if (e->kind == ELEM_TREE && !settings_tree_valid(list))
         return g_strdup_printf("The tree of %s elements is broken", e->name);
-    for (guint k = 0; bad == NULL && k < list->len; k++)
+    for (guint k = 0; bad == NULL && k < list->len; k++) {
+        struct map_shared *sh = map_shared(e->type, list->pdata[k]);
+        if (sh != NULL && sh->checked)
+            continue;
         bad = map_check(e->type, list->pdata[k], e->name);
+        if (sh != NULL)
+            sh->checked = bad == NULL;
+    }
     return bad;
 }
 

@@ -117,10 +117,21 @@ static void write_list(struct map_writer *w, const struct map_elem *e, const GPt
         write_item(w, e->type, order->pdata[k], xml_add(w->doc, parent, e->name));
 }
 
+static unsigned level_of(const struct xml_node *n)
+{
+    unsigned level = 0;
+
+    for (; n->parent != NULL; n = n->parent)
+        level++;
+    return level;
+}
+
 /* The innermost element so far is found by walking up: no stack. */
 static void write_tree(struct map_writer *w, const struct map_elem *e, const GPtrArray *list, struct xml_node *parent)
 {
     bool direct = strcmp(e->type->nest, e->name) == 0;
+    bool ready = w->head != NULL && e->type->shared != 0;
+    unsigned level = level_of(parent) + 1;
     struct xml_node *last = NULL;
     uint32_t depth = 0;
 
@@ -133,7 +144,10 @@ static void write_tree(struct map_writer *w, const struct map_elem *e, const GPt
             up = direct ? last : xml_need(w->doc, last, e->type->nest);
         last = xml_add(w->doc, up, e->name);
         depth = want;
-        write_item(w, e->type, list->pdata[k], last);
+        if (ready)
+            last->head = w->head(w, e->type, list->pdata[k], e->name, level + want * (direct ? 1 : 2));
+        if (last->head == NULL)
+            write_item(w, e->type, list->pdata[k], last);
     }
 }
 
@@ -214,6 +228,19 @@ static bool has_content(const struct map_type *t, const void *s, unsigned versio
     return false;
 }
 
+static unsigned need_of_item(const struct map_type *t, const void *item, unsigned version)
+{
+    struct map_shared *sh = map_shared(t, item);
+
+    if (sh == NULL)
+        return map_need(t, item, version);
+    if (sh->from != version) {
+        sh->need = map_need(t, item, version);
+        sh->from = version;
+    }
+    return sh->need;
+}
+
 static unsigned need_of_elem(const struct map_elem *e, const void *s, unsigned version)
 {
     const void *p = field(s, e->at);
@@ -237,7 +264,7 @@ static unsigned need_of_elem(const struct map_elem *e, const void *s, unsigned v
     if (e->since > version && list->len > 0)
         need = e->since;
     for (guint k = 0; k < list->len; k++)
-        need = map_need(e->type, list->pdata[k], need);
+        need = need_of_item(e->type, list->pdata[k], need);
     return need;
 }
 

@@ -24,6 +24,7 @@ struct xml_node {
     unsigned line;          /* of the start tag's end; 0 = made by us */
     struct xml_node *parent, *first, *last, *prev, *next;
     const struct xml_node *alias; /* stands for that element of another document, which outlives this one */
+    const char *head;             /* xml_head() of what is not here but for child elements behind it; outlives it */
 };
 struct xml_doc;
 
@@ -33,6 +34,7 @@ enum {
     XML_MAX_NODES = 200000,
     XML_MAX_ATTRS = 128,
     XML_MAX_NAME = 256,
+    XML_MAX_INDENT = 30, /* levels; deeper ones stay there, or nested snapshots would cost megabytes of blanks */
 };
 
 /* ---- documents ---- */
@@ -46,6 +48,13 @@ void xml_unref(struct xml_doc *doc);
 struct xml_node *xml_root(const struct xml_doc *doc);
 /** xml_text() - the file's text: declaration, @comment (whole, or NULL), root; indented, ASCII only. */
 char *xml_text(const struct xml_doc *doc, const char *comment);
+/** xml_unreadable() - NULL, or which limit @text (well-formed) exceeds: nobody here would read it again. */
+const char *xml_unreadable(const char *text);
+/**
+ * xml_head() - @n as text at @level, up to where its end tag would stand. Return: NULL if it has no elements. It can
+ * stand for them (xml_node.head); levels from XML_MAX_INDENT on have the same text.
+ */
+char *xml_head(const struct xml_node *n, unsigned level);
 
 /* ---- reading; @n may be NULL everywhere; aliases are not found ---- */
 

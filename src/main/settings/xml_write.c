@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-#define MAX_INDENT 30 /* levels; deeper ones stay there, or nested snapshots would cost megabytes of blanks */
-
 /* What a byte below 80h needs to be written as; NULL = itself. */
 static const char *escape(char c, bool in_attribute)
 {
@@ -42,7 +40,7 @@ static void put(GString *out, const char *s, bool in_attribute)
 
 static void indent(GString *out, unsigned level)
 {
-    g_string_append_printf(out, "%*s", 2 * (int)MIN(level, MAX_INDENT), "");
+    g_string_append_printf(out, "%*s", 2 * (int)MIN(level, XML_MAX_INDENT), "");
 }
 
 /* The start tag, and for an element without elements all of it. */
@@ -66,6 +64,12 @@ static void open(GString *out, const struct xml_node *n, unsigned level)
     }
 }
 
+static void end_tag(GString *out, const struct xml_node *n, unsigned level)
+{
+    indent(out, level);
+    g_string_append_printf(out, "</%s>\n", n->name);
+}
+
 static void write_tree(GString *out, const struct xml_node *top, unsigned level)
 {
     const struct xml_node *n = top;
@@ -73,6 +77,8 @@ static void write_tree(GString *out, const struct xml_node *top, unsigned level)
     for (;;) {
         if (n->alias != NULL)
             write_tree(out, n->alias, level); /* a part of a read document: holds no aliases itself */
+        else if (n->head != NULL)
+            g_string_append(out, n->head);
         else
             open(out, n, level);
         if (n->alias == NULL && n->first != NULL) {
@@ -80,15 +86,41 @@ static void write_tree(GString *out, const struct xml_node *top, unsigned level)
             level++;
             continue;
         }
+        if (n->head != NULL)
+            end_tag(out, n, level);
         while (n != top && n->next == NULL) {
             n = n->parent;
-            indent(out, --level);
-            g_string_append_printf(out, "</%s>\n", n->name);
+            end_tag(out, n, --level);
         }
         if (n == top)
             return;
         n = n->next;
     }
+}
+
+const char *xml_unreadable(const char *text)
+{
+    unsigned elements = 0;
+    const char *end = text;
+
+    for (; (end = strchrnul(end, '<')) != NULL && *end != '\0'; end++)
+        elements += end[1] != '/' && end[1] != '!' && end[1] != '?';
+    if (end - text > XML_MAX_BYTES)
+        return "it would be larger than 16 MiB";
+    return elements > XML_MAX_NODES ? "it would have more than 200,000 elements" : NULL;
+}
+
+char *xml_head(const struct xml_node *n, unsigned level)
+{
+    GString *out = g_string_new(NULL);
+
+    if (n->first == NULL)
+        return g_string_free(out, TRUE);
+    write_tree(out, n, level);
+    g_autoptr(GString) end = g_string_new(NULL);
+    end_tag(end, n, level);
+    g_string_truncate(out, out->len - end->len);
+    return g_string_free(out, FALSE);
 }
 
 char *xml_text(const struct xml_doc *doc, const char *comment)

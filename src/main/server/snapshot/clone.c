@@ -27,9 +27,9 @@ struct cloning {
     struct progress *progress;
     struct settings_machine *next; /* of the target */
     GPtrArray *items;
-    GPtrArray *states;              /* pairs of paths: saved states to be copied */
-    char *snapshot;                 /* id; NULL: the current state */
-    struct settings_snapshot *root; /* of the snapshots that are cloned; NULL: all of them, or none */
+    GPtrArray *states;                    /* pairs of paths: saved states to be copied */
+    char *snapshot;                       /* id; NULL: the current state */
+    const struct settings_snapshot *root; /* of the snapshots that are cloned; NULL: all of them, or none */
     bool children;
     bool current; /* the machine's current state is cloned */
     bool link, all, keep_macs, keep_nat_macs, keep_names, keep_hardware;
@@ -293,19 +293,19 @@ static void snapshot_range(const struct cloning *c, unsigned *ret_first, unsigne
 static bool plan(struct cloning *c, GError **error)
 {
     const struct settings_machine *s = c->from->settings;
-    struct settings_snapshot *frozen = c->current ? settings_snapshot_new() : snapshot_by_id(s, c->snapshot);
+    struct settings_snapshot *now = c->current ? settings_snapshot_new() : NULL;
+    const struct settings_snapshot *frozen = now != NULL ? now : snapshot_by_id(s, c->snapshot);
     unsigned first, end;
 
     snapshot_range(c, &first, &end);
-    if (c->current)
-        settings_snapshot_take(frozen, s);
+    if (now != NULL)
+        settings_snapshot_take(now, s);
     settings_snapshot_restore(c->next, frozen);
     bool ok = true;
     for (unsigned k = first; ok && k < end; k++)
         ok = add_hardware(c, &((const struct settings_snapshot *)s->snapshots->pdata[k])->hardware, error);
     ok = ok && add_hardware(c, &frozen->hardware, error);
-    if (c->current)
-        settings_snapshot_free(frozen);
+    settings_snapshot_free(now);
     if (!ok)
         return false;
     put_images(c, &c->next->hardware);

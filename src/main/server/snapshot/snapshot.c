@@ -217,7 +217,7 @@ static guint index_of(const struct settings_machine *s, const char *id)
     return G_MAXUINT;
 }
 
-struct settings_snapshot *snapshot_by_id(const struct settings_machine *s, const char *id)
+const struct settings_snapshot *snapshot_by_id(const struct settings_machine *s, const char *id)
 {
     guint k = index_of(s, id);
 
@@ -345,7 +345,7 @@ static bool set(struct bus_call *call, const struct bus_property *row, GVariant 
                         api_enum_name("MachineState", p->machine->state));
     struct machine *m = p->machine;
     struct settings_machine *next = settings_machine_copy(m->settings);
-    struct settings_snapshot *s = snapshot_by_id(next, id);
+    struct settings_snapshot *s = settings_snapshot_change(next, index_of(next, id));
     char **to = GPOINTER_TO_INT(row->data) == IS_NAME ? &s->name : &s->description;
     g_free(*to);
     *to = *text != '\0' ? g_strdup(text) : NULL;

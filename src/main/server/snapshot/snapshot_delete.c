@@ -162,7 +162,8 @@ static void put_merge(const struct merge *g, struct settings_machine *next)
 
     hardware_replace_image(&next->hardware, from, to);
     for (unsigned k = 0; k < next->snapshots->len; k++)
-        hardware_replace_image(&((struct settings_snapshot *)next->snapshots->pdata[k])->hardware, from, to);
+        if (medium_hardware_uses(&((const struct settings_snapshot *)next->snapshots->pdata[k])->hardware, from))
+            hardware_replace_image(&settings_snapshot_change(next, k)->hardware, from, to);
     const struct settings_medium *old = settings_media_find(&next->media, from, NULL);
     struct settings_medium *into = settings_media_find(&next->media, to, NULL);
     if (old != NULL && into != NULL && old->depth > 0 && into->depth > 0)
@@ -177,15 +178,14 @@ static void drop_snapshot(const struct deleting *d, struct settings_machine *nex
     guint at = settings_snapshot_find(next, uuid);
     guint parent = settings_tree_parent(next->snapshots, at);
     const struct settings_snapshot *above = parent != SETTINGS_NO_PARENT ? next->snapshots->pdata[parent] : NULL;
-    struct settings_snapshot *s = next->snapshots->pdata[at];
-    g_autofree char *state = g_steal_pointer(&s->state_file);
+    g_autofree char *state = g_strdup(((const struct settings_snapshot *)next->snapshots->pdata[at])->state_file);
 
     if (g_strcmp0(next->current_snapshot, uuid) == 0) {
         g_free(next->current_snapshot);
         next->current_snapshot = above != NULL ? g_strdup(above->uuid) : NULL;
         next->current_state_modified = true;
     }
-    settings_tree_remove(next->snapshots, at);
+    settings_snapshot_remove(next, at);
     if (state != NULL && !machine_uses_state(next, state)) {
         g_autofree char *path = g_canonicalize_filename(state, next->file.folder);
         pending_add(next, PENDING_REMOVE_FILE, NULL, NULL, NULL, path);

@@ -15,7 +15,7 @@
 bool snapshot_begin(struct part *p, int state, GError **error);
 /** The machine is itself again. */
 void snapshot_end(struct machine *m);
-struct settings_snapshot *snapshot_by_id(const struct settings_machine *s, const char *id);
+const struct settings_snapshot *snapshot_by_id(const struct settings_machine *s, const char *id);
 const char *snapshot_id(const struct settings_snapshot *s, char ret[API_UUID_SIZE]);
 guint snapshot_child_count(const struct settings_machine *s, guint index);
 /** Room in the snapshot folder: refuses with the numbers. */
