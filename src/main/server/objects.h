@@ -47,10 +47,11 @@ struct service {
     guint idle_source;
     char *global_path;
     struct settings_global *global;
-    GPtrArray *machines;   /* struct machine, in the order of registration */
-    GPtrArray *media;      /* struct medium */
-    GPtrArray *sessions;   /* struct session, one a peer */
-    GPtrArray *progresses; /* struct progress */
+    GPtrArray *machines;     /* struct machine, in the order of registration */
+    GPtrArray *media;        /* struct medium */
+    GHashTable *media_by_id; /* the first of each kind with an id */
+    GPtrArray *sessions;     /* struct session, one a peer */
+    GPtrArray *progresses;   /* struct progress */
     unsigned next_progress;
     GPtrArray *appliances;
     unsigned next_appliance;

@@ -107,6 +107,7 @@ struct service *service_new(const struct service_config *config, GError **error)
     s->loop = g_main_loop_new(NULL, FALSE);
     s->machines = g_ptr_array_new_with_free_func((GDestroyNotify)machine_free);
     s->media = g_ptr_array_new_with_free_func((GDestroyNotify)medium_free);
+    s->media_by_id = medium_table_new();
     s->sessions = g_ptr_array_new();
     s->progresses = g_ptr_array_new_with_free_func((GDestroyNotify)progress_free);
     s->listeners = g_ptr_array_new_with_free_func((GDestroyNotify)listener_free);
@@ -169,6 +170,7 @@ void service_free(struct service *s)
     g_ptr_array_unref(s->listeners);
     metrics_free(s->metrics);
     g_ptr_array_unref(s->machines);
+    g_hash_table_unref(s->media_by_id);
     g_ptr_array_unref(s->media);
     values_found(s, NULL);
     settings_global_free(s->global);

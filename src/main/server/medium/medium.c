@@ -13,16 +13,6 @@
 #include "main/settings/tree.h"
 #include "rt/status.h"
 
-struct medium *medium_find(struct service *s, const char *id, enum settings_device kind)
-{
-    for (unsigned k = 0; k < s->media->len; k++) {
-        struct medium *m = s->media->pdata[k];
-        if ((kind == DEVICE_NONE || m->kind == kind) && strcmp(m->id, id) == 0)
-            return m;
-    }
-    return NULL;
-}
-
 struct medium *medium_at(struct service *s, const char *location)
 {
     for (unsigned k = 0; k < s->media->len; k++) {
@@ -90,6 +80,7 @@ struct medium *medium_new(struct service *s, const char *id, enum settings_devic
     m->children = g_ptr_array_new();
     m->properties = g_ptr_array_new_with_free_func((GDestroyNotify)settings_property_free);
     g_ptr_array_add(s->media, m);
+    medium_table_add(s, m);
     return m;
 }
 
@@ -117,6 +108,7 @@ void medium_forget(struct medium *m)
     medium_set_parent(m, NULL);
     for (unsigned k = 0; k < m->children->len; k++)
         ((struct medium *)m->children->pdata[k])->parent = NULL;
+    medium_table_drop(s, m);
     g_ptr_array_remove(s->media, m);
 }
 

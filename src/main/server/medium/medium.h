@@ -26,6 +26,8 @@ struct medium {
     struct medium *parent;
     GPtrArray *children; /* struct medium, not owned */
 };
+/** What service.media_by_id is. */
+GHashTable *medium_table_new(void);
 struct medium *medium_find(struct service *s, const char *id, enum settings_device kind);
 struct medium *medium_at(struct service *s, const char *location);
 struct medium *medium_from_path(struct service *s, const char *object_path);
@@ -74,6 +76,8 @@ struct vd;
 struct vd *medium_open(const struct medium *m, unsigned flags, GError **error);
 /** On any thread. */
 struct vd *medium_open_links(const GArray *links, unsigned flags, GError **error);
+/** One image without its parents: enough to make a child of it, however deep the chain is. On any thread. */
+struct vd *medium_open_alone(const char *format, const char *path, GError **error);
 /** The format a differencing image to @parent gets. */
 const char *medium_diff_format(const struct medium *parent);
 /** A new child of @parent in the snapshot folder; no file is made. */

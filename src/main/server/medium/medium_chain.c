@@ -42,6 +42,11 @@ struct vd *medium_open_links(const GArray *links, unsigned flags, GError **error
     return vd_open_chain(fio_system(), (const struct vd_link *)(void *)links->data, links->len, flags, error);
 }
 
+struct vd *medium_open_alone(const char *format, const char *path, GError **error)
+{
+    return vd_open(fio_system(), format, path, VD_READ_ONLY | VD_ALONE, error);
+}
+
 struct vd *medium_open(const struct medium *m, unsigned flags, GError **error)
 {
     GArray *links = medium_links(m);
@@ -80,7 +85,8 @@ struct medium *medium_new_diff(struct medium *parent, const struct settings_mach
 
 struct medium *medium_implicit_diff(struct medium *parent, const struct settings_machine *owner, GError **error)
 {
-    struct vd *below = medium_open(parent, VD_READ_ONLY, error);
+    g_autofree char *file = medium_path(parent);
+    struct vd *below = medium_open_alone(parent->format, file, error);
     uint8_t uuid[VD_UUID_BYTES];
 
     if (below == NULL) {

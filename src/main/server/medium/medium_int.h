@@ -5,6 +5,11 @@
 #include "main/server/objects.h"
 #include "storage/vd.h"
 
+/* ---- medium_table.c ---- */
+void medium_table_add(struct service *s, struct medium *m);
+/** @m is still in service.media; the next one with its id, if there is one, takes its place. */
+void medium_table_drop(struct service *s, struct medium *m);
+
 /* ---- medium_object.c ---- */
 /** The medium lies there now: noted wherever it is registered. */
 bool medium_set_place(struct medium *m, const char *path, GError **error);

@@ -136,7 +136,8 @@ static struct medium *target_of(struct medium *m, const char *path, GError **err
 
 static bool run_diff(struct work *w, GError **error)
 {
-    struct vd *parent = medium_open_links(w->parent, VD_READ_ONLY, error);
+    const struct vd_link *last = &g_array_index(w->parent, struct vd_link, w->parent->len - 1);
+    struct vd *parent = medium_open_alone(last->format, last->path, error);
     g_autofree char *folder = g_path_get_dirname(w->path);
     uint8_t uuid[VD_UUID_BYTES];
 

@@ -72,7 +72,8 @@ static void new_image_free(void *p)
     g_free(n->id);
     g_free(n->format);
     g_free(n->path);
-    g_array_unref(n->links);
+    g_free(n->parent_format);
+    g_free(n->parent_path);
     g_free(n);
 }
 
@@ -87,7 +88,8 @@ static bool plan_one(struct machine *m, const char *braced, GPtrArray *images, G
     if (type == MEDIUM_WRITETHROUGH || type == MEDIUM_SHAREABLE || type == MEDIUM_READONLY)
         return true;
     struct new_image *n = g_new0(struct new_image, 1);
-    n->links = medium_links(parent);
+    n->parent_format = g_strdup(parent->format);
+    n->parent_path = medium_path(parent);
     struct medium *child = medium_new_diff(parent, m->settings);
     child->state = MediumState_Creating;
     n->parent = g_strdup(parent->id);
@@ -136,7 +138,7 @@ void new_images_note(const GPtrArray *images, struct settings_machine *next)
 
 static bool make_one(const struct new_image *n, GError **error)
 {
-    struct vd *parent = medium_open_links(n->links, VD_READ_ONLY, error);
+    struct vd *parent = medium_open_alone(n->parent_format, n->parent_path, error);
     uint8_t uuid[VD_UUID_BYTES];
 
     if (parent == NULL)

@@ -24,8 +24,8 @@ bool snapshot_room(const struct settings_machine *s, uint64_t bytes, GError **er
 /* New differencing images on what @hardware has attached, as far as that must not change. */
 struct new_image {
     char *parent, *id, *format, *path; /* ids without braces */
-    GArray *links;                     /* the parent's chain */
-    uint64_t bytes;                    /* it takes at first */
+    char *parent_format, *parent_path;
+    uint64_t bytes; /* it takes at first */
 };
 GPtrArray *new_images_plan(struct machine *m, const struct settings_hardware *hardware, GError **error);
 uint64_t new_images_bytes(const GPtrArray *images);
