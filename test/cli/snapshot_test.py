@@ -7,6 +7,7 @@ disk_tool, so what is compared is what a machine would see.
 import os
 import random
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -57,16 +58,14 @@ class Machine:
     def chains(self):
         """{uuid: words for disk_tool}, every disk of the registry."""
         found = {}
-
-        def walk(element, above):
+        disks = self.root().find(f"{NS}MediaRegistry/{NS}HardDisks")
+        todo = [(disks, [])] if disks is not None else []
+        while todo:
+            element, above = todo.pop()
             for disk in element.findall(NS + "HardDisk"):
                 path = os.path.join(self.folder, disk.get("location"))
-                words = above + [f"{disk.get('format')}:{path}"]
-                found[disk.get("uuid")] = words
-                walk(disk, words)
-        disks = self.root().find(f"{NS}MediaRegistry/{NS}HardDisks")
-        if disks is not None:
-            walk(disks, [])
+                found[disk.get("uuid")] = above + [f"{disk.get('format')}:{path}"]
+                todo.append((disk, found[disk.get("uuid")]))
         return found
 
     def images(self, element=None):
@@ -76,12 +75,12 @@ class Machine:
         return [i.get("uuid") for c in list(hardware.iter(NS + "StorageController")) + list(
             c for b in where.findall(NS + "StorageControllers") for c in b) for i in c.iter(NS + "Image")]
 
-    def sums(self):
-        """{snapshot's name, None: now} -> checksum of its disk."""
-        chains, found = self.chains(), {None: None}
-        found[None] = tool("sum", *chains[self.images()[0]])
-        for s in self.root().iter(NS + "Snapshot"):
-            found[s.get("name")] = tool("sum", *chains[self.images(s)[0]])
+    def sums(self, names=None):
+        """{snapshot's name, None: now} -> checksum of its disk; of @names alone, if they are given."""
+        chains, root, found = self.chains(), self.root(), {}
+        for name, element in [(None, root), *((s.get("name"), s) for s in root.iter(NS + "Snapshot"))]:
+            if names is None or name in names:
+                found[name] = tool("sum", *chains[self.images(element)[0]])
         return found
 
     def write(self, seed):
@@ -224,7 +223,7 @@ def interrupted(h):
             os.kill(pid, signal.SIGKILL)
         process.communicate(timeout=30)
         end = time.monotonic() + 20
-        while h.info("m")["VMState"] not in ("poweroff", "aborted"):
+        while h.info("m")["VMState"] not in ("poweroff", "aborted") or m.root().find(NS + "PendingOperations") is not None:
             check(time.monotonic() < end, f"{verb} is never ended")
             time.sleep(0.1)
         got = m.sums()
@@ -241,18 +240,90 @@ def interrupted(h):
             sums[None] = m.write(100 + step)
 
 
+class Costs:
+    """Seconds of the processor, of the service (which may end when it is idle, and begin again) and of what was run here."""
+
+    def __init__(self, h):
+        self.h, self.services = h, {}
+        self.total, self.started = self.look(), time.monotonic()
+
+    def look(self):
+        for pid in self.h.pids("VBoxSVC"):
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+                self.services[pid] = sum(map(int, f.read().rpartition(")")[2].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+        return sum(self.services.values()) + sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+
+    def tell(self, what):
+        total, now = self.look(), time.monotonic()
+        print(f"# {what}: {total - self.total:.2f} s of the processor, {now - self.started:.1f} s in all", flush=True)
+        self.total, self.started = total, now
+
+
 def deep(h):
-    """Many snapshots, one on the other."""
-    m = Machine(h)
-    for n in range(int(os.environ.get("RB_DEPTH", "40"))):
+    """Many snapshots, one on the other: RB_DEPTH of them, 1,000 are allowed. What they cost is told."""
+    depth, m, sums = int(os.environ.get("RB_DEPTH", "40")), Machine(h), {}
+    middle, last = f"s{depth // 2}", f"s{depth - 1}"
+
+    costs, now = Costs(h), m.sums([None])[None]
+    tell = costs.tell
+    for n in range(depth):
+        if n in (1, 4, 8, depth // 2, depth // 2 + 1, depth - 1):
+            now = m.write(n)
         m.take(f"s{n}")
-    wanted = m.write(3)
-    depth = len(m.chains()[m.images()[0]])
-    check(depth == int(os.environ.get("RB_DEPTH", "40")) + 1, f"{depth} images")
+        sums[f"s{n}"] = now
+        if n % 50 == 0:
+            costs.look()
+    sums[None] = m.write(depth)
+    tell(f"{depth} taken")
+    looked = [None, "s0", "s5", "s6", "s8", f"s{depth // 2 - 1}", f"s{depth // 2 + 1}", last]
+
+    def same(what):
+        got = m.sums(looked)
+        check(got == {name: sums[name] for name in looked}, f"{what}: shows {got}")
+        m.nothing_left_over()
+
+    same("taken")
+    images = len(m.chains()[m.images()[0]])
+    check(images == depth + 1, f"{images} images")
+    tell("looked at")
+    text = h.ok("snapshot", "m", "list")
+    check(text.count("\n") == depth and f"{' ' * (3 * depth)}Name: {last} (UUID: " in text, "the list")
+    tell("list")
+    check(f'SnapshotName{"-1" * (depth - 1)}="{last}"\n' in h.ok("showvminfo", "m", "--machinereadable"), "showvminfo")
+    tell("showvminfo")
     h.ok("snapshot", "m", "delete", "s7")
-    check(m.sums()[None] == wanted, "another disk")
-    h.ok("snapshot", "m", "restore", "s3")
-    check(m.sums()["s5"] is not None and "Name: s9 (" in h.ok("snapshot", "m", "list"), "the tree")
+    tell("s7 deleted")
+    h.ok("snapshot", "m", "delete", middle)
+    tell(f"{middle} deleted")
+    same("two deleted")
+    images = len(m.chains()[m.images()[0]])
+    check(images == depth - 1, f"{images} images after deleting two")
+    tell("looked at")
+    before = h.ok("snapshot", "m", "list")
+    check(before.count("\n") == depth - 2 and f"Name: {middle} (" not in before, "the list without two")
+    costs.look()
+    for pid in h.pids("VBoxSVC"):
+        os.kill(pid, signal.SIGKILL)
+    h.wait_gone("VBoxSVC", 10)
+    check(h.ok("snapshot", "m", "list") == before, "another tree after the service's end")
+    tell("the service ended and began")
+    h.ok("snapshot", "m", "restore", "s0")
+    sums[None] = sums["s0"]
+    tell("s0 restored")
+    m.take("beside")
+    sums[None] = m.write(depth + 1)
+    h.ok("snapshot", "m", "restore", last)
+    sums[None] = sums[last]
+    tell(f"another branch, {last} restored")
+    same("restored")
+    h.ok("snapshot", "m", "delete", "beside")
+    h.ok("snapshot", "m", "delete", last)
+    looked.remove(last)
+    same("its last one deleted")
+    tell("two more deleted")
+    h.ok("unregistervm", "m", "--delete")
+    check(not os.path.exists(m.folder), "the machine's folder is still there")
+    tell("unregistered")
 
 
 def no_room(h):
