@@ -5,20 +5,60 @@
 #include <gio/gio.h>
 #include <stdbool.h>
 
+struct bus;
+struct bus_call;
+struct bus_peer;
 struct console;
-struct runtime;
+struct loop;
+
+struct runtime {
+    GMainContext *context;
+    GMainLoop *main;
+    GThread *thread;
+    struct bus *bus;
+    struct console *console;
+    struct loop *loop;
+    GDBusMethodInvocation *now; /* the command that runs; the loop's thread */
+    bool kept;                  /* it is answered later */
+    char *node, *path;
+    GMutex lock;
+    const char *state; /* a MachineState's name; under the lock */
+    gint64 started_ns;
+    char *saved; /* the state that was written, not yet known to be kept; under the lock */
+    /* who asked last for a snapshot, and for the state to be saved; the bus's thread */
+    struct bus_peer *snapshot_peer, *save_peer;
+};
 
 /* A command, on the loop's thread: the answer's tuple or NULL; a failure is in @error. */
 typedef GVariant *(*command_fn)(struct runtime *r, GVariant *args, GError **error);
 
+/* runtime.c */
 struct console *runtime_console(struct runtime *r);
+/** runtime_set_saved() - the state that was written, NULL: none. Any thread. */
+void runtime_set_saved(struct runtime *r, const char *path);
+
+/* runtime_calls.c */
+/** runtime_call() - any method of any object; on the bus's thread. */
+bool runtime_call(struct bus_call *call, GVariant **ret, GError **error);
 /** runtime_fd() - the file descriptor that came with the command, the caller's to close; -1: none. */
 int runtime_fd(struct runtime *r);
 /** runtime_keep() - the command is answered later, by runtime_answer(); what it returns is ignored. */
 GDBusMethodInvocation *runtime_keep(struct runtime *r);
 void runtime_answer(struct runtime *r, GDBusMethodInvocation *i, GVariant *ret, GError *error);
+
+/* runtime_machine.c */
 /** Whether the machine is Running or Paused. */
 bool runtime_must_live(struct runtime *r, GError **error);
+GVariant *machine_pause(struct runtime *r, GVariant *args, GError **error);
+GVariant *machine_resume(struct runtime *r, GVariant *args, GError **error);
+GVariant *machine_reset(struct runtime *r, GVariant *args, GError **error);
+GVariant *machine_power_down(struct runtime *r, GVariant *args, GError **error);
+GVariant *machine_save_state(struct runtime *r, GVariant *args, GError **error);
+GVariant *machine_save_end(struct runtime *r, GVariant *args, GError **error);
+GVariant *machine_power_button(struct runtime *r, GVariant *args, GError **error);
+GVariant *machine_sleep_button(struct runtime *r, GVariant *args, GError **error);
+GVariant *machine_guest_session(struct runtime *r, GVariant *args, GError **error);
+GVariant *machine_usb_devices(struct runtime *r, GVariant *args, GError **error);
 
 /* runtime_debug.c */
 GVariant *debug_info(struct runtime *r, GVariant *args, GError **error);
