@@ -42,7 +42,7 @@ static void translate_page(struct rem *r, uint64_t gpa)
         rem_arena_room(r);
         r->c->ctx.rip = gpa + off;
         b = rem_translate(r, page, off);
-        off = b != NULL ? b->to : off + 1;
+        off = b != NULL ? rem_end_of(b) : off + 1;
     }
 }
 

@@ -25,7 +25,7 @@ void rem_translate_anew(struct rem *r, uint32_t block)
 /* @always: also a site that is marked already: an instruction may stand in several blocks. */
 static void caught(struct rem *r, const struct rem_site *s, enum patm_kind kind, bool always)
 {
-    struct rem_page *page = rem_block_of(r, s)->page;
+    struct rem_page *page = rem_page_of(r, rem_block_of(r, s));
     uint64_t gpa = page->gpa + s->off;
 
     if (patm_catch(r->patm, kind, gpa, page->key, now_ns()) || (always && patm_marked(r->patm, kind, gpa, page->key)))
@@ -58,7 +58,7 @@ void rem_no_form(const struct rem_tr *t, enum patm_kind kind)
 
 void rem_not_device(struct rem *r, const struct rem_site *s)
 {
-    const struct rem_page *page = rem_block_of(r, s)->page;
+    const struct rem_page *page = rem_page_of(r, rem_block_of(r, s));
 
     r->stats.not_devices++;
     if (++r->strays < STRAYS_MAX)
@@ -74,8 +74,9 @@ static void expired(void *user, const struct patm_site *site)
     struct rem *r = user;
     const struct rem_page *page = rem_page_find(r, site->gpa - off, site->key);
 
-    for (const struct rem_block *b = page != NULL ? page->blocks : NULL; b != NULL; b = b->next)
-        if (!b->rest && off >= b->off && off < b->to)
+    for (const struct rem_block *b = page != NULL ? rem_numbered(r, page->blocks) : NULL; b != NULL;
+         b = rem_numbered(r, b->next))
+        if (!b->rest && off >= b->off && off < rem_end_of(b))
             rem_translate_anew(r, (uint32_t)(b - r->block));
 }
 

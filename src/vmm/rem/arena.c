@@ -108,7 +108,8 @@ void rem_arenas_reset(struct rem *r)
 
 static uint64_t *gone_word(const struct rem *r, const struct rem_block *b, uint64_t *ret_mask)
 {
-    uint64_t bit = (b->page->gpa + b->off + (b->page->key << 48)) * UINT64_C(0x9e3779b97f4a7c15) >> (64 - GONE_BITS);
+    const struct rem_page *page = rem_page_of(r, b);
+    uint64_t bit = (page->gpa + b->off + (page->key << 48)) * UINT64_C(0x9e3779b97f4a7c15) >> (64 - GONE_BITS);
 
     *ret_mask = UINT64_C(1) << bit % 64;
     return &r->gone[bit / 64];
@@ -149,26 +150,29 @@ static void forget_blocks(struct rem *r, uint32_t first, uint32_t end)
             r->stats.evicted++;
         }
         b->stale = true;
-        b->page->stale = true;
+        rem_page_of(r, b)->stale = true;
     }
     for (uint32_t n = first; n < end; n++)
-        if (r->block[n].page->stale)
-            rem_drop_stale(r->block[n].page);
+        if (rem_page_of(r, &r->block[n])->stale)
+            rem_drop_stale(r, rem_page_of(r, &r->block[n]));
 }
 
 /* Takes the arena's links out of the list of a block of another one. */
 static void strip(struct rem *r, struct rem_block *to, uint32_t first, uint32_t end)
 {
-    uint32_t *at = &to->links;
+    struct rem_link *before = NULL;
 
-    while (*at != REM_NO_LINK) {
-        struct rem_link *link = &r->link[*at];
-        if (*at >= first && *at < end) {
-            *at = link->next;
-            link->to = 0;
-        } else {
-            at = &link->next;
+    for (uint32_t n = to->links, next; n != REM_NO_LINK; n = next) {
+        next = r->link[n].next;
+        if (n < first || n >= end) {
+            before = &r->link[n];
+            continue;
         }
+        r->link[n].to = 0;
+        if (before != NULL)
+            before->next = next & REM_LINK_MASK;
+        else
+            to->links = next;
     }
 }
 

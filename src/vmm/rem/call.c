@@ -56,7 +56,7 @@ static void emit_expected(struct rem_tr *t, int32_t pop)
     e_store(e, &t->r->hot.pcbase, T0);
     adjust_rsp(t, pop, S);
     rem_link_at(t, link, e_jmp(e), imm);
-    t->r->link[link].indirect = true;
+    t->r->link[link].kind = REM_LINK_INDIRECT;
     rem_stub_add(t, (struct rem_stub){.kind = STUB_EXPECT, .from = other, .site = t->site, .link = link});
 }
 

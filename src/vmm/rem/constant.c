@@ -43,7 +43,7 @@ static bool patch_site(struct rem *r, uint32_t number, const uint8_t *old, const
 /* The interpreter's form of the instruction at @off. */
 static void forget_op(struct rem *r, const struct rem_block *b, unsigned off)
 {
-    for (uint32_t n = b->site; n < b->site_end; n++)
+    for (uint32_t n = rem_sites_of(r, b); n < rem_sites_end(r, b); n++)
         if (r->site[n].off == off && r->ops[n % REM_OPS].site == n + 1)
             r->ops[n % REM_OPS].site = 0;
 }
@@ -51,17 +51,17 @@ static void forget_op(struct rem *r, const struct rem_block *b, unsigned off)
 /* An instruction may be there twice: a stretch has a copy (group.c). */
 bool rem_patch_constants(struct rem *r, struct rem_block *b, const uint8_t *now)
 {
-    const unsigned bytes = b->to - b->off;
-    const uint8_t *was = r->bytes + b->bytes;
+    const unsigned bytes = b->length;
+    const uint8_t *was = rem_bytes_of(r, b);
     uint8_t merged[CSAM_RUN_BYTES] __attribute__((uninitialized)); /* the old ones, and what is patched */
 
-    if (b->rest || (uint32_t)b->page->key != r->c->mode.key)
+    if (b->rest || (uint32_t)rem_page_of(r, b)->key != r->c->mode.key)
         return false;
     memcpy(merged, was, bytes);
-    for (uint32_t n = b->site; n < b->site_end; n++) {
+    for (uint32_t n = rem_sites_of(r, b); n < rem_sites_end(r, b); n++) {
         const struct rem_site *s = &r->site[n];
         unsigned at = s->off - b->off;
-        if (n + 1 < b->site_end && r->site[n + 1].off == s->off) /* an instruction's last site knows */
+        if (n + 1 < rem_sites_end(r, b) && r->site[n + 1].off == s->off) /* an instruction's last site knows */
             continue;
         if (at + s->len > bytes || memcmp(was + at, now + at, s->len) == 0)
             continue;
@@ -72,7 +72,7 @@ bool rem_patch_constants(struct rem *r, struct rem_block *b, const uint8_t *now)
     }
     if (memcmp(merged, now, bytes) != 0)
         return false;
-    memcpy(r->bytes + b->bytes, now, bytes);
+    memcpy(rem_bytes_of(r, b), now, bytes);
     r->stats.constants++;
     return true;
 }

@@ -52,8 +52,8 @@ void rem_link_at(struct rem_tr *t, uint32_t link, const uint8_t *end, uint32_t i
 {
     struct rem_link *l = &t->r->link[link];
 
-    l->rel = rem_off(t->r, end);
-    l->imm = imm == 0 ? 0 : (l->rel - imm) & 0x7ff;
+    l->rel = rem_off(t->r, end) & (REM_ARENA_BYTES - 1);
+    l->imm = imm == 0 ? 0 : (rem_off(t->r, end) - imm) & 0x7ff;
 }
 
 void rem_aim_within(struct rem_tr *t, uint8_t *from, unsigned off, bool poll)
@@ -65,7 +65,7 @@ void rem_aim_within(struct rem_tr *t, uint8_t *from, unsigned off, bool poll)
         return;
     }
     uint32_t link = rem_new_link(t, poll);
-    t->r->link[link].rel = rem_off(t->r, from);
+    t->r->link[link].rel = rem_off(t->r, from) & (REM_ARENA_BYTES - 1);
     rem_stub_add(t, (struct rem_stub){.kind = STUB_LINK, .from = from, .link = link, .off = (uint16_t)off});
 }
 

@@ -22,7 +22,6 @@
 #include "vmm/rem/lockstep_int.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <time.h>
 
 #include "rt/status.h"
@@ -141,7 +140,7 @@ static uint32_t next_insn(const struct rem *r, uint32_t site)
 {
     const struct rem_site *s = &r->site[site];
 
-    for (uint32_t n = site + 1; n < rem_block_of(r, s)->site_end; n++)
+    for (uint32_t n = site + 1; n < rem_sites_end(r, rem_block_of(r, s)); n++)
         if (r->site[n].off != s->off)
             return n;
     return UINT32_MAX;
@@ -382,7 +381,7 @@ static void enter(void *user)
 {
     const struct entry *e = user;
 
-    rem_enter(e->r, e->block->host);
+    rem_enter(e->r, rem_host_of(e->r, e->block));
 }
 
 /* The machine is stopped by em: it looks at rem_difference() when a request brings it out of the interpreter. */
@@ -393,10 +392,22 @@ static enum iem_fast_result stop_machine(struct rem *r)
 }
 
 /* A block that has agreed often enough is compared now and then. */
-static bool trusted(const struct rem_lockstep *ls, struct rem_block *b)
+static bool trusted(const struct rem_lockstep *ls, uint32_t block)
 {
-    b->runs++;
-    return ls->trust != 0 && b->runs > ls->trust && b->runs % LOCKSTEP_EVERY != 0;
+    uint32_t runs = ++ls->runs[block];
+
+    return ls->trust != 0 && runs > ls->trust && runs % LOCKSTEP_EVERY != 0;
+}
+
+void rem_lockstep_kept(struct rem *r, uint32_t block)
+{
+    if (r->lockstep != NULL)
+        r->lockstep->runs[block] = 0;
+}
+
+uint32_t rem_lockstep_runs(const struct rem *r, uint32_t block)
+{
+    return r->lockstep->runs[block];
 }
 
 enum iem_fast_result rem_lockstep_run(struct rem *r, struct rem_block *b)
@@ -407,8 +418,8 @@ enum iem_fast_result rem_lockstep_run(struct rem *r, struct rem_block *b)
 
     if (ls->failed)
         return stop_machine(r);
-    ls->resting = trusted(ls, b);
-    if (!ls->resting && !predict(r, b->site))
+    ls->resting = trusted(ls, rem_number(r, b));
+    if (!ls->resting && !predict(r, rem_sites_of(r, b)))
         return IEM_FAST_CARE;
     r->hot.once = 1;
     if (!iem_guard(r->c, enter, &e, &event)) {
@@ -423,23 +434,33 @@ enum iem_fast_result rem_lockstep_run(struct rem *r, struct rem_block *b)
     return r->care ? IEM_FAST_CARE : IEM_FAST_JUMP;
 }
 
+static size_t runs_bytes(const struct rem *r)
+{
+    return (size_t)r->arenas * REM_ARENA_BLOCKS * sizeof(uint32_t);
+}
+
 bool rem_set_lockstep(struct vcpu *c, uint32_t trust, GError **error)
 {
     struct rem *r = c->rem;
-    void *p = mmap(NULL, sizeof *r->lockstep, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *p = rem_sparse(sizeof *r->lockstep, false), *runs = rem_sparse(runs_bytes(r), false);
 
-    if (p == MAP_FAILED) {
+    if (p == NULL || runs == NULL) {
+        rem_unsparse(p, sizeof *r->lockstep);
+        rem_unsparse(runs, runs_bytes(r));
         g_set_error(error, STATUS_ERROR, VERR_NO_MEMORY, "CPU %u: no memory for lockstep", c->id);
         return false;
     }
     r->lockstep = p;
     r->lockstep->trust = trust;
+    r->lockstep->runs = runs;
     rem_set_threshold(c, 0);
     return true;
 }
 
 void rem_lockstep_fini(struct rem *r)
 {
-    if (r->lockstep != NULL)
-        munmap(r->lockstep, sizeof *r->lockstep);
+    if (r->lockstep == NULL)
+        return;
+    rem_unsparse(r->lockstep->runs, runs_bytes(r));
+    rem_unsparse(r->lockstep, sizeof *r->lockstep);
 }

@@ -28,6 +28,7 @@ struct rem_lockstep {
     bool failed;
     bool resting;   /* a trusted block runs, nothing is compared */
     uint32_t trust; /* runs after which a block is; 0: never */
+    uint32_t *runs; /* of every block: how often it was entered */
     bool raises;    /* the stretch ends with ... */
     struct trpm_event event;
     uint16_t stop;      /* offset of the instruction in front of which it ends; NOWHERE: at the block's end */

@@ -62,7 +62,8 @@ struct rem_page *rem_page_get(struct rem *r, uint64_t gpa, uint64_t key)
     p->gpa = gpa;
     p->key = key;
     p->caught = r->patm->used != 0; /* perhaps */
-    p->blocks = NULL;
+    p->rip = 0;
+    p->blocks = 0;
     memset(p->asked, 0, sizeof p->asked);
     p->stale = p->changes = false;
     p->used = p->grown = true;
@@ -83,44 +84,45 @@ static uint32_t *block_slot(const struct rem *r, const struct rem_page *page, un
 struct rem_block *rem_block_at(struct rem *r, const struct rem_page *page, unsigned off)
 {
     for (uint32_t n = *block_slot(r, page, off); n != 0; n = r->block[n - 1].hash_next)
-        if (r->block[n - 1].page == page && r->block[n - 1].off == off)
+        if (rem_page_of(r, &r->block[n - 1]) == page && r->block[n - 1].off == off)
             return &r->block[n - 1];
     return NULL;
 }
 
 void rem_block_keep(struct rem *r, struct rem_block *b)
 {
-    uint32_t *slot = block_slot(r, b->page, b->off);
+    struct rem_page *page = rem_page_of(r, b);
+    uint32_t *slot = block_slot(r, page, b->off);
 
-    b->next = b->page->blocks;
-    b->page->blocks = b;
-    b->page->grown = true;
+    b->next = page->blocks;
+    page->blocks = rem_number(r, b) + 1;
+    page->grown = true;
     if (b->rest)
         return;
     b->hash_next = *slot;
-    *slot = (uint32_t)(b - r->block) + 1;
+    *slot = rem_number(r, b) + 1;
 }
 
 static void hide(struct rem *r, const struct rem_block *b)
 {
-    uint32_t *at = block_slot(r, b->page, b->off), number = (uint32_t)(b - r->block) + 1;
+    uint32_t *at = block_slot(r, rem_page_of(r, b), b->off), number = rem_number(r, b) + 1;
 
     while (*at != number)
         at = &r->block[*at - 1].hash_next;
     *at = b->hash_next;
-    rem_target_hide(b);
+    rem_target_hide(r, b);
 }
 
 static bool unchanged(struct rem *r, struct rem_block *b)
 {
     uint8_t now[CSAM_RUN_BYTES] __attribute__((uninitialized));
-    unsigned bytes = b->to - b->off;
+    const uint64_t gpa = rem_page_of(r, b)->gpa + b->off;
     uint32_t generation;
 
-    if (pgm_code_watch(r->c->mmu.pgm, b->page->gpa + b->off, bytes, &generation) == NULL)
+    if (pgm_code_watch(r->c->mmu.pgm, gpa, b->length, &generation) == NULL)
         return false;
-    pgm_phys_read(r->c->mmu.pgm, b->page->gpa + b->off, now, bytes);
-    return memcmp(now, r->bytes + b->bytes, bytes) == 0 || rem_patch_constants(r, b, now);
+    pgm_phys_read(r->c->mmu.pgm, gpa, now, b->length);
+    return memcmp(now, rem_bytes_of(r, b), b->length) == 0 || rem_patch_constants(r, b, now);
 }
 
 static void close_entry(struct rem *r, const struct rem_block *b, uint32_t host)
@@ -128,19 +130,19 @@ static void close_entry(struct rem *r, const struct rem_block *b, uint32_t host)
     uint8_t *entry = r->code.rw + host;
 
     entry[0] = 0xe9;
-    e_aim(entry + JUMP_BYTES, r->code.rw + b->leave);
+    e_aim(entry + JUMP_BYTES, r->code.rw + rem_leave_of(r, b));
 }
 
-void rem_drop_stale(struct rem_page *p)
+void rem_drop_stale(struct rem *r, struct rem_page *p)
 {
-    struct rem_block **link = &p->blocks;
+    uint32_t *link = &p->blocks;
 
     p->stale = false;
-    while (*link != NULL)
-        if ((*link)->stale)
-            *link = (*link)->next;
+    while (*link != 0)
+        if (r->block[*link - 1].stale)
+            *link = r->block[*link - 1].next;
         else
-            link = &(*link)->next;
+            link = &r->block[*link - 1].next;
 }
 
 void rem_invalidate(struct rem *r, struct rem_block *b)
@@ -150,7 +152,7 @@ void rem_invalidate(struct rem *r, struct rem_block *b)
         struct rem_block *whole = b + 1;
         if (!whole->stale) {
             rem_invalidate(r, whole);
-            rem_drop_stale(whole->page);
+            rem_drop_stale(r, rem_page_of(r, whole));
         }
         return;
     }
@@ -158,8 +160,8 @@ void rem_invalidate(struct rem *r, struct rem_block *b)
     for (uint32_t n = b->links; n != REM_NO_LINK; n = r->link[n].next)
         rem_unlink(r, n);
     b->links = REM_NO_LINK;
-    close_entry(r, b, b->host);
-    close_entry(r, b, b->polled);
+    close_entry(r, b, rem_host_of(r, b));
+    close_entry(r, b, rem_polled_of(r, b));
 }
 
 void rem_rewrite(struct rem *r)
@@ -168,7 +170,7 @@ void rem_rewrite(struct rem *r)
         if (!r->block[r->rewrite[n]].stale) {
             rem_invalidate(r, &r->block[r->rewrite[n]]);
             r->stats.rewritten++;
-            rem_drop_stale(r->block[r->rewrite[n]].page);
+            rem_drop_stale(r, rem_page_of(r, &r->block[r->rewrite[n]]));
         }
     r->rewrites = 0;
     rem_serialize();
@@ -176,7 +178,7 @@ void rem_rewrite(struct rem *r)
 
 static void check_page(struct rem *r, struct rem_page *p)
 {
-    for (struct rem_block *b = p->blocks; b != NULL; b = b->next) {
+    for (struct rem_block *b = rem_numbered(r, p->blocks); b != NULL; b = rem_numbered(r, b->next)) {
         if (b->stale)
             continue;
         if (unchanged(r, b)) {
@@ -187,7 +189,7 @@ static void check_page(struct rem *r, struct rem_page *p)
         p->changes = true;
         r->stats.invalidated++;
     }
-    rem_drop_stale(p);
+    rem_drop_stale(r, p);
 }
 
 static void check_gpa(struct rem *r, uint64_t gpa)
@@ -242,10 +244,10 @@ static void give_away(struct rem *r, struct rem_page *p)
 {
     struct rem_page **at = &r->page_hash[hash(p->gpa)];
 
-    for (struct rem_block *b = p->blocks; b != NULL; b = b->next)
+    for (struct rem_block *b = rem_numbered(r, p->blocks); b != NULL; b = rem_numbered(r, b->next))
         if (!b->stale)
             rem_invalidate(r, b);
-    p->blocks = NULL;
+    p->blocks = 0;
     while (*at != p)
         at = &(*at)->next;
     *at = p->next;
@@ -262,7 +264,7 @@ static void next_page_away(struct rem *r)
     for (;;) {
         struct rem_page *p = &r->page_room[r->page_hand];
         r->page_hand = (r->page_hand + 1) % r->pages;
-        if (p->used && (p->blocks == NULL || !p->grown)) {
+        if (p->used && (p->blocks == 0 || !p->grown)) {
             give_away(r, p);
             return;
         }

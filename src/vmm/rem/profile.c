@@ -174,12 +174,13 @@ void rem_set_perf_map(struct vcpu *c, int fd)
 static uint32_t host_bytes(const struct rem *r, uint32_t number)
 {
     const struct rem_fill *f = &r->filled[number / REM_ARENA_BLOCKS];
-    uint32_t next = number + 1, end;
+    uint32_t next = number + 1, leave, end;
 
     if (next < f->blocks && r->block[next].rest)
         next++;
-    end = next < f->blocks ? r->block[next].leave : f->used;
-    return !r->block[number].rest && end > r->block[number].leave ? end - r->block[number].leave : 0;
+    leave = rem_leave_of(r, &r->block[number]);
+    end = next < f->blocks ? rem_leave_of(r, &r->block[next]) : f->used;
+    return !r->block[number].rest && end > leave ? end - leave : 0;
 }
 
 void rem_perf_line(struct rem *r, uint32_t number)
@@ -191,7 +192,8 @@ void rem_perf_line(struct rem *r, uint32_t number)
     if (r->perf_map == 0)
         return;
     n = snprintf(line, sizeof line, "%" PRIxPTR " %x guest:%" PRIx64 ":%" PRIx64 "\n",
-                 (uintptr_t)(r->code.rx + b->leave), host_bytes(r, number), b->rip, b->page->gpa + b->off);
+                 (uintptr_t)(r->code.rx + rem_leave_of(r, b)), host_bytes(r, number), r->c->ctx.rip,
+                 rem_page_of(r, b)->gpa + b->off);
     if (write(r->perf_map - 1, line, (size_t)n) != n)
         r->perf_map = 0; /* the disk is full: the rest has no names */
 }
@@ -245,7 +247,7 @@ static void list_blocks(const struct rem *r, GString *out)
         for (uint32_t n = rem_arena_first_block(a); n < r->filled[a].blocks; n++)
             top_add(&top,
                     r->count != NULL      ? r->count[n]
-                    : r->lockstep != NULL ? r->block[n].runs
+                    : r->lockstep != NULL ? rem_lockstep_runs(r, n)
                                           : host_bytes(r, n),
                     n);
     g_string_append_printf(out,
@@ -253,8 +255,9 @@ static void list_blocks(const struct rem *r, GString *out)
                            counted ? "Hottest" : "Largest", counted ? "" : " (runs are counted with EM/Profile)");
     for (unsigned n = 0; n < top.count; n++) {
         const struct rem_block *b = &r->block[top.number[n]];
+        const struct rem_page *page = rem_page_of(r, b);
         g_string_append_printf(out, "  %15" PRIu64 "  %016" PRIx64 "  %016" PRIx64 "  %5u  %5u%s\n",
-                               counted ? top.key[n] : 0, b->rip, b->page->gpa + b->off, (unsigned)(b->to - b->off),
+                               counted ? top.key[n] : 0, page->rip + b->off, page->gpa + b->off, (unsigned)b->length,
                                host_bytes(r, top.number[n]), b->stale ? "  stale" : "");
     }
 }
@@ -307,7 +310,8 @@ void rem_info_code(const struct vcpu *c, GString *out)
     }
     for (uint32_t n = 0; n < r->pages; n++) {
         unsigned blocks = 0;
-        for (const struct rem_block *b = r->page_room[n].blocks; b != NULL && blocks < CSAM_PAGE_BYTES; b = b->next)
+        for (const struct rem_block *b = rem_numbered(r, r->page_room[n].blocks); b != NULL && blocks < CSAM_PAGE_BYTES;
+             b = rem_numbered(r, b->next))
             blocks++;
         top_add(&top, blocks, n);
     }

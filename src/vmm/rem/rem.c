@@ -229,7 +229,7 @@ static enum iem_fast_result run(struct vcpu *c, uint64_t gpa)
         if (!cpum_quiet(c))
             return entered ? IEM_FAST_JUMP : IEM_FAST_BUSY;
         entered = true;
-        rem_enter(r, b->host);
+        rem_enter(r, rem_host_of(r, b));
         if (r->care)
             return IEM_FAST_CARE;
         rem_note_flags(r);
@@ -254,7 +254,7 @@ static uint32_t code_by_x(struct rem *r, uint64_t gla)
     if (b == NULL)
         return 0;
     run_in_page(r, gla);
-    return b->host;
+    return rem_host_of(r, b);
 }
 
 uint64_t rem_elsewhere(struct rem *r)
@@ -272,7 +272,7 @@ uint64_t rem_elsewhere(struct rem *r)
         b = code_gpa(c, &gpa) ? code_for(r, gpa, false) : NULL;
         if (b == NULL)
             return 0;
-        host = b->host;
+        host = rem_host_of(r, b);
     }
     r->stats.elsewhere++;
     rem_put_flags(r);

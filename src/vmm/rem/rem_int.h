@@ -18,11 +18,11 @@
 #define VMM_REM_REM_INT_H
 
 #include "rt/codemem.h"
-#include "vmm/csam/scan.h"
 #include "vmm/iem/assist.h"
 #include "vmm/patm/patm.h"
 #include "vmm/pgm/flat.h"
 #include "vmm/rem/emit.h"
+#include "vmm/rem/record.h"
 #include "vmm/rem/rem.h"
 
 enum { S = X86_RCX, T0 = X86_R14, RB = X86_R15, HOST_RSP = X86_R13, HOST_RCX = X86_R12 };
@@ -39,18 +39,7 @@ enum {
 #define REM_CHUNK_MAX 8u
 /* Accesses that a segment may have room for: segment.c. */
 enum rem_room { REM_ROOM_READ, REM_ROOM_WRITE, REM_ROOMS };
-#define REM_PAGES_BITS 15u
-#define REM_PAGES_MAX  (1u << REM_PAGES_BITS) /* a compiler is some 7,000 */
-#define REM_BLOCK_ROOM (64u << 10)            /* host bytes one run may become */
-/* An arena: this much code, and this many of each thing that is kept about it (arena.c). */
-#define REM_ARENA_BYTES     (2u << 20)
-#define REM_ARENA_BLOCKS    8192u
-#define REM_ARENA_SITES     65536u
-#define REM_ARENA_LINKS     32768u
-#define REM_ARENA_GUEST     (512u << 10) /* bytes of guest code */
-#define REM_ARENAS_MAX      128u         /* 256 MiB of code */
-#define REM_OPS             2048u        /* instructions kept ready for the interpreter; power of two */
-#define REM_DEVICES         64u          /* pages of device registers that are known */
+#define REM_DEVICES         64u /* pages of device registers that are known */
 #define REM_INBOX           64u
 #define REM_BLOCK_HASH_BITS 18u
 #define REM_BLOCK_HASH      (1u << REM_BLOCK_HASH_BITS)
@@ -85,103 +74,6 @@ struct rem_hot {
     uint8_t x87_ok;
     uint64_t (*slow)(struct rem *r);
 };
-
-/* A page's entries, in parts of one memory page. */
-#define REM_PARTS        4u
-#define REM_PART_ENTRIES (CSAM_PAGE_BYTES / REM_PARTS)
-#define REM_PART_ASKED   64u /* so often one has been asked for when it comes into being */
-
-/** A guest page with code, for one kind of code (rem_key()). */
-struct rem_page {
-    uint64_t gpa;
-    uint32_t *entry; /* [CSAM_PAGE_BYTES]: where an indirect jump to each byte, with T0 = RIP, goes on the host, as
-                        distance from "none": 0 until one has come. Below 2 GiB; never at a multiple of 16 KiB (jump.c)
-                      */
-    uint64_t key;
-    struct rem_block *blocks;
-    struct rem_page *next; /* hash; or of those that are free */
-    bool used;
-    bool caught;  /* PATM knows of a site in it */
-    bool stale;   /* some of its blocks are, and still in its list */
-    bool grown;   /* a block was added since it was last thought of giving it away */
-    bool changes; /* code was written over in it: constants have sites from then on (constant.c) */
-    /* Of entry (targets.c), by part: which exist, as bits; how often indirect jumps have asked C code for one. */
-    uint8_t parts, asked[REM_PARTS];
-};
-
-struct rem_block {
-    struct rem_block *next; /* of the page */
-    struct rem_page *page;
-    uint32_t bytes;          /* in rem.bytes: guest code it was made from, [off, to) */
-    uint32_t leave, host;    /* the way out; the entry, which asks for everything */
-    uint32_t polled, body;   /* the same without asking for vector registers; without asking anything */
-    uint32_t links;          /* that lead here */
-    uint32_t hash_next;      /* number + 1 */
-    uint32_t site, site_end; /* first instruction's; behind the last */
-    uint32_t runs;           /* in lockstep: how often it was entered */
-    uint64_t rip;            /* when it was translated */
-    uint16_t off, to;
-    bool stale : 1, vec : 1;
-    bool copies : 1; /* of its stretches */
-    bool rest : 1; /* the second page's part of an instruction that lies in two, of which the next block is the whole */
-};
-#define REM_PROLOGUE_BYTES 15u /* in front of the entry: pcbase from T0 */
-
-enum {
-    REM_S_MISALIGNED = 1,
-    REM_S_SWAP = 2 /* + 4 * register */,
-    REM_S_VEC = 16,      /* block's question for vectors */
-    REM_S_SECOND = 32,   /* block's question for its second page */
-    REM_S_DEVICE = 64,   /* asks a device first */
-    REM_S_CONSTANT = 128 /* its code ends with the instruction's immediate */
-};
-/** Numbers and host offsets in an arena alone: what belongs together is in the same one. */
-#define REM_HOST_BITS  21u
-#define REM_BLOCK_BITS 13u
-_Static_assert(REM_ARENA_BYTES == 1u << REM_HOST_BITS && REM_ARENA_BLOCKS == 1u << REM_BLOCK_BITS, "arena");
-/** An instruction that may leave translated code. In order of start. There are very many: 16 bytes. */
-struct rem_site {
-    uint32_t start;                /* host offset; in its arena: */
-    uint32_t slow : REM_HOST_BITS; /* 0: nothing jumps to its slow path, but a fault leads there; or REM_SLOW_ALWAYS */
-    uint32_t flags : 8;
-    uint32_t leads : 2; /* enum rem_leads */
-    uint32_t next : REM_HOST_BITS;
-    uint32_t until : 10; /* how far behind it the last instruction of its stretch is; 0: it is that, or in none */
-    uint32_t block : REM_BLOCK_BITS;
-    uint32_t off : 12;
-    uint32_t len : 4;
-};
-#define REM_SLOW_ALWAYS 1u /* the interpreter runs it: by the trampoline "slow" */
-_Static_assert(sizeof(struct rem_site) == 16 && CSAM_RUN_BYTES < 1u << 10, "rem_site");
-/** In front of the site's instruction a group is probed: for reading; for writing, which the instruction itself does,
- * or a later one. */
-enum rem_leads { REM_LEADS_NOT, REM_LEADS_READ, REM_LEADS_WRITE, REM_LEADS_LATER };
-/** An instruction ready for the interpreter, at its site's number modulo REM_OPS. */
-struct rem_op {
-    uint32_t site;          /* + 1; 0: none */
-    uint32_t constant_site; /* likewise: the site of which constant_bytes is known */
-    uint8_t constant_bytes; /* of its immediate */
-    uint8_t op[IEM_OP_BYTES] __attribute__((aligned(64)));
-};
-
-/** A jump that may be patched: a direct one, or the target an indirect one expects. */
-struct rem_link {
-    uint32_t rel;                  /* end of the jump */
-    uint32_t next;                 /* link to the same block */
-    uint32_t stub : REM_HOST_BITS; /* where the jump leads while it is not patched, in its arena; a direct one with imm:
-                                      nowhere, no place is right */
-    uint32_t imm : 11;          /* so far in front of rel the place that is expected ends; 0: target in the same page */
-    uint32_t to  : 21;          /* block it leads to now, + 1; 0: its stub */
-    uint32_t vec : 1, poll : 1; /* vector registers are the guest's here; force flags must be asked for */
-    uint32_t indirect : 1;
-    uint32_t aimed    : 3; /* so often, if indirect, since its stub was last put back; at most REM_LINK_TRIES */
-};
-_Static_assert(sizeof(struct rem_link) == 16 && REM_ARENAS_MAX * REM_ARENA_BLOCKS < 1u << 21, "rem_link");
-#define REM_LINK_TRIES 4u /* a function that is bound at its first call needs two */
-/* Of an indirect one, distances from imm: ends of the jump for other targets, and of the target's offset in its page.
- */
-#define REM_LINK_OTHER  7u
-#define REM_LINK_OFFSET 14u
 
 /** CS as far as translated code depends on it. */
 struct rem_code_segment {
@@ -253,6 +145,54 @@ static inline uint32_t rem_number(const struct rem *r, const struct rem_block *b
 {
     return (uint32_t)(b - r->block);
 }
+/** By number + 1; 0: NULL. */
+static inline struct rem_block *rem_numbered(const struct rem *r, uint32_t number)
+{
+    return number != 0 ? &r->block[number - 1] : NULL;
+}
+static inline uint32_t rem_arena_of_block(const struct rem *r, const struct rem_block *b)
+{
+    return rem_number(r, b) >> REM_BLOCK_BITS;
+}
+static inline struct rem_page *rem_page_of(const struct rem *r, const struct rem_block *b)
+{
+    return &r->page_room[b->page];
+}
+static inline uint16_t rem_end_of(const struct rem_block *b) /* in its page */
+{
+    return (uint16_t)(b->off + b->length);
+}
+/** The guest code it was made from. */
+static inline uint8_t *rem_bytes_of(const struct rem *r, const struct rem_block *b)
+{
+    return r->bytes + ((size_t)rem_arena_of_block(r, b) << REM_GUEST_BITS) + b->bytes;
+}
+/** Its sites: [first, end). */
+static inline uint32_t rem_sites_of(const struct rem *r, const struct rem_block *b)
+{
+    return rem_arena_of_block(r, b) * REM_ARENA_SITES + b->site;
+}
+static inline uint32_t rem_sites_end(const struct rem *r, const struct rem_block *b)
+{
+    return rem_sites_of(r, b) + b->sites;
+}
+/** Its host code: way out, entry, entry without asking for vector registers, without asking anything. */
+static inline uint32_t rem_leave_of(const struct rem *r, const struct rem_block *b)
+{
+    return (rem_arena_of_block(r, b) << REM_HOST_BITS) + b->leave;
+}
+static inline uint32_t rem_host_of(const struct rem *r, const struct rem_block *b)
+{
+    return rem_leave_of(r, b) + b->host;
+}
+static inline uint32_t rem_polled_of(const struct rem *r, const struct rem_block *b)
+{
+    return rem_host_of(r, b) + b->polled;
+}
+static inline uint32_t rem_body_of(const struct rem *r, const struct rem_block *b)
+{
+    return rem_polled_of(r, b) + b->body;
+}
 /** Host offset @in_arena of the arena that @host is in. */
 static inline uint32_t rem_beside(uint32_t host, uint32_t in_arena)
 {
@@ -288,7 +228,7 @@ void rem_forget_all(struct rem *r);
 void rem_page_room(struct rem *r);
 /** Nothing leads to the block any more; who is in it and comes by its entry leaves. Its page's list still has it. */
 void rem_invalidate(struct rem *r, struct rem_block *b);
-void rem_drop_stale(struct rem_page *p);
+void rem_drop_stale(struct rem *r, struct rem_page *p);
 /** Blocks with a site that shall have another form are translated anew. */
 void rem_rewrite(struct rem *r);
 /**
@@ -324,7 +264,7 @@ const struct rem_page *rem_page_by_place(const struct rem *r, uint64_t place); /
 /** An indirect jump has come to the block by C code; if that happens often the next ones find it by themselves. */
 void rem_target_asked(struct rem *r, const struct rem_block *b);
 /** No indirect jump finds the block by itself any more. */
-void rem_target_hide(const struct rem_block *b);
+void rem_target_hide(const struct rem *r, const struct rem_block *b);
 /** ... nor any other. */
 void rem_targets_forget(struct rem *r);
 
@@ -393,7 +333,9 @@ void rem_clock_start(struct rem *r);
 void rem_clock_stop(struct rem *r);
 void rem_perf_line(struct rem *r, uint32_t number);
 
-/* ---- lockstep.c; with r->lockstep only ---- */
+/* ---- lockstep.c ---- */
+void rem_lockstep_kept(struct rem *r, uint32_t block); /* one has been made */
+/* with r->lockstep only: */
 enum iem_fast_result rem_lockstep_run(struct rem *r, struct rem_block *b);
 /** Around an instruction the interpreter runs for translated code. False: it failed, leave translated code. */
 bool rem_lockstep_before(struct rem *r, const struct rem_site *s);
@@ -402,6 +344,7 @@ bool rem_lockstep_after(struct rem *r, const struct rem_site *s, bool leaving);
 /** An instruction translated code could do, but whose result the interpreter cannot tell beforehand. */
 bool rem_lockstep_hands_over(const struct rem *r, const struct x86_insn *i);
 void rem_lockstep_fini(struct rem *r);
+uint32_t rem_lockstep_runs(const struct rem *r, uint32_t block); /* how often it was entered */
 
 /* ---- pairs.c ---- */
 bool rem_pairs_init(struct rem *r);

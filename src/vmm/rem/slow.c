@@ -27,7 +27,7 @@ const struct iem_op *rem_op_make(struct rem *r, struct rem_site *s)
     struct rem_op *o = &r->ops[number % REM_OPS];
 
     o->site = 0;
-    if (!iem_op_make(r->c, r->bytes + b->bytes + (s->off - b->off), s->len, o->op))
+    if (!iem_op_make(r->c, rem_bytes_of(r, b) + (s->off - b->off), s->len, o->op))
         return NULL;
     o->site = number + 1;
     return (const struct iem_op *)(const void *)o->op;
@@ -63,7 +63,7 @@ static uint64_t second_page(struct rem *r, const struct rem_site *s)
     struct rem_page *now = rem_next_page(r, false);
     uint64_t gla = rem_next_gla(r);
 
-    if (now == rest->page) {
+    if (now == rem_page_of(r, rest)) {
         flat_set_x(r->flat, r->set, &r->c->mmu, gla, rem_x_word(now, gla));
         return go_on_at(r, s->start);
     }
@@ -169,7 +169,7 @@ static struct rem_site *next_in_stretch(struct rem_site *s)
 /* Where translated code goes on behind the instruction of @s: behind the last of its sites. */
 static uint32_t behind(const struct rem *r, const struct rem_site *s)
 {
-    const struct rem_site *end = r->site + rem_block_of(r, s)->site_end;
+    const struct rem_site *end = r->site + rem_sites_end(r, rem_block_of(r, s));
 
     while (s + 1 < end && s[1].off == s->off)
         s++;

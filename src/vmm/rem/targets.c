@@ -78,13 +78,16 @@ static bool part_wanted(struct rem *r, struct rem_page *p, unsigned part)
 void rem_target_asked(struct rem *r, const struct rem_block *b)
 {
     const unsigned part = b->off / REM_PART_ENTRIES;
+    struct rem_page *page = rem_page_of(r, b);
 
-    if ((b->page->parts >> part & 1) != 0 || part_wanted(r, b->page, part))
-        b->page->entry[b->off] = b->host - REM_PROLOGUE_BYTES - r->none;
+    if ((page->parts >> part & 1) != 0 || part_wanted(r, page, part))
+        page->entry[b->off] = rem_host_of(r, b) - REM_PROLOGUE_BYTES - r->none;
 }
 
-void rem_target_hide(const struct rem_block *b)
+void rem_target_hide(const struct rem *r, const struct rem_block *b)
 {
-    if ((b->page->parts >> b->off / REM_PART_ENTRIES & 1) != 0)
-        b->page->entry[b->off] = 0;
+    const struct rem_page *page = rem_page_of(r, b);
+
+    if ((page->parts >> b->off / REM_PART_ENTRIES & 1) != 0)
+        page->entry[b->off] = 0;
 }

@@ -250,19 +250,20 @@ static struct rem_block *keep(struct rem_tr *t, uint32_t bytes, unsigned first)
     struct rem *r = t->r;
     struct rem_block *b = &r->block[r->blocks++];
 
-    *b = (struct rem_block){.page = t->page,
-                            .bytes = bytes,
-                            .leave = r->used,
-                            .host = t->host,
-                            .polled = t->polled,
-                            .body = t->body,
+    *b = (struct rem_block){.page = (uint16_t)(t->page - r->page_room),
+                            .bytes = bytes & (REM_ARENA_GUEST - 1),
+                            .leave = r->used & (REM_ARENA_BYTES - 1),
+                            .host = (uint16_t)(t->host - r->used),
+                            .polled = (uint8_t)(t->polled - t->host),
+                            .body = (uint8_t)(t->body - t->polled),
                             .vec = t->vec,
                             .copies = t->copies,
-                            .site = t->first_site,
-                            .site_end = r->sites,
-                            .rip = r->c->ctx.rip,
+                            .site = (uint16_t)(t->first_site % REM_ARENA_SITES),
+                            .sites = (uint16_t)(r->sites - t->first_site),
                             .off = r->run.from,
-                            .to = (uint16_t)(r->run.from + first)};
+                            .length = first & 0x1fff};
+    if (t->page->rip == 0)
+        t->page->rip = r->c->ctx.rip - r->run.from;
     rem_block_keep(r, b);
     return b;
 }
@@ -273,8 +274,10 @@ static void keep_rest(struct rem_tr *t, struct rem_page *second, uint32_t bytes)
     struct rem *r = t->r;
     struct rem_block *b = &r->block[r->blocks++];
 
-    *b = (struct rem_block){
-        .page = second, .bytes = bytes, .host = t->host, .rest = true, .to = (uint16_t)(r->run.to - CSAM_PAGE_BYTES)};
+    *b = (struct rem_block){.page = (uint16_t)(second - r->page_room),
+                            .bytes = bytes & (REM_ARENA_GUEST - 1),
+                            .rest = true,
+                            .length = (r->run.to - CSAM_PAGE_BYTES) & 0x1fff};
     rem_block_keep(r, b);
 }
 
@@ -290,6 +293,7 @@ static struct rem_block *keep_all(struct rem_tr *t, struct rem_page *second, con
         keep_rest(t, second, bytes + first);
     struct rem_block *b = keep(t, bytes, first);
     rem_arena_kept(r, b);
+    rem_lockstep_kept(r, t->block);
     r->stats.host_bytes += rem_off(r, t->e.p) - r->used;
     r->used = (rem_off(r, t->e.p) + 15u) & ~15u;
     r->stats.blocks++;

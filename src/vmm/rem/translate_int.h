@@ -147,7 +147,7 @@ static inline uint32_t rem_off(const struct rem *r, const uint8_t *rw)
 {
     return (uint32_t)(rw - r->code.rw);
 }
-/** Behind what the site is for; its slow path; the stub of the link: is at @at. */
+/** Behind what the site is for; its slow path; the stub of the link, whose jump is in front of it: is at @at. */
 static inline void rem_goes_on_at(struct rem_tr *t, uint32_t site, const uint8_t *at)
 {
     t->r->site[site].next = rem_off(t->r, at) & (REM_ARENA_BYTES - 1);
@@ -158,7 +158,9 @@ static inline void rem_slow_at(struct rem_tr *t, uint32_t site, const uint8_t *a
 }
 static inline void rem_stub_at(struct rem_tr *t, uint32_t link, const uint8_t *at)
 {
-    t->r->link[link].stub = rem_off(t->r, at) & (REM_ARENA_BYTES - 1);
+    struct rem_link *l = &t->r->link[link];
+
+    l->stub = (rem_off(t->r, at) % REM_ARENA_BYTES - (uint32_t)l->rel + 1) & 0xffff;
 }
 /** PATM says that the site at @off of the page, or the present instruction, has another form. */
 static inline bool rem_marked_at(const struct rem_tr *t, enum patm_kind kind, unsigned off)
