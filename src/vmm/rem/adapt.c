@@ -33,9 +33,8 @@ static void caught(struct rem *r, const struct rem_site *s, enum patm_kind kind,
     page->caught = true;
 }
 
-void rem_caught_misaligned(struct rem *r, struct rem_site *s)
+void rem_caught_misaligned(struct rem *r, const struct rem_site *s)
 {
-    s->flags &= (uint8_t)~REM_S_MISALIGNED;
     caught(r, s, PATM_MISALIGNED, true);
 }
 

@@ -38,7 +38,7 @@ bool rem_arenas_init(struct rem *r, uint32_t arenas, GError **error)
 {
     r->arenas = r->limit = arenas;
     r->block = rem_sparse((size_t)arenas * REM_ARENA_BLOCKS * sizeof *r->block, false);
-    r->site = rem_sparse((size_t)arenas * REM_ARENA_SITES * sizeof *r->site, false);
+    r->site = rem_sparse((size_t)arenas * REM_ARENA_SITES, false);
     r->link = rem_sparse((size_t)arenas * REM_ARENA_LINKS * sizeof *r->link, false);
     r->bytes = rem_sparse((size_t)arenas * REM_ARENA_GUEST, false);
     r->ops = rem_sparse(REM_OPS * sizeof *r->ops, false);
@@ -55,7 +55,7 @@ void rem_arenas_fini(struct rem *r)
 {
     codemem_fini(&r->code);
     rem_unsparse(r->block, (size_t)r->arenas * REM_ARENA_BLOCKS * sizeof *r->block);
-    rem_unsparse(r->site, (size_t)r->arenas * REM_ARENA_SITES * sizeof *r->site);
+    rem_unsparse(r->site, (size_t)r->arenas * REM_ARENA_SITES);
     rem_unsparse(r->link, (size_t)r->arenas * REM_ARENA_LINKS * sizeof *r->link);
     rem_unsparse(r->bytes, (size_t)r->arenas * REM_ARENA_GUEST);
     rem_unsparse(r->ops, REM_OPS * sizeof *r->ops);
@@ -197,7 +197,7 @@ static void forget(struct rem *r, uint32_t arena)
     for (uint32_t n = from.links; n < to.links; n++)
         if (r->link[n].to != 0)
             strip(r, &r->block[r->link[n].to - 1], from.links, to.links);
-    forget_ops(r, from.sites, to.sites);
+    forget_ops(r, from.blocks << REM_SITES_BITS, to.blocks << REM_SITES_BITS);
     rem_pairs_forget(r);
     r->stats.evictions++;
 }
@@ -220,7 +220,7 @@ void rem_arena_room(struct rem *r)
     uint32_t next;
 
     if (r->used + REM_BLOCK_ROOM <= r->end.used && r->blocks + 2 <= r->end.blocks &&
-        r->sites + 8 * CSAM_RUN_MAX <= r->end.sites && r->links + 4 * CSAM_RUN_MAX <= r->end.links &&
+        r->sites + REM_SITES_ROOM <= r->end.sites && r->links + 4 * CSAM_RUN_MAX <= r->end.links &&
         r->bytes_used + CSAM_PAGE_BYTES <= r->end.bytes)
         return;
     next = next_arena(r);

@@ -11,29 +11,28 @@
 #include "vmm/rem/rem_int.h"
 
 /* How many bytes at the end of a site's instruction are its immediate; @old: its bytes. */
-static unsigned constant_bytes(struct rem *r, uint32_t site, const uint8_t *old)
+static unsigned constant_bytes(struct rem *r, const struct rem_site *s, const uint8_t *old)
 {
-    struct rem_op *o = &r->ops[site % REM_OPS];
+    struct rem_op *o = rem_op_room(r, s->id);
     struct x86_insn i;
 
-    if (o->constant_site == site + 1)
+    if (o->constant_site == s->id + 1)
         return o->constant_bytes;
-    if (x86_decode(old, r->site[site].len, r->c->mode.code, &i) != r->site[site].len)
+    if (x86_decode(old, s->len, r->c->mode.code, &i) != s->len)
         return 0;
-    o->constant_site = site + 1;
+    o->constant_site = s->id + 1;
     o->constant_bytes = (uint8_t)x86_immediate_bytes(&i);
     return o->constant_bytes;
 }
 
 /* @old, @now: the site's bytes, which differ. What is in front of the immediate being the same, it is the same
  * instruction. */
-static bool patch_site(struct rem *r, uint32_t number, const uint8_t *old, const uint8_t *now)
+static bool patch_site(struct rem *r, const struct rem_site *s, const uint8_t *old, const uint8_t *now)
 {
-    const struct rem_site *s = &r->site[number];
-    uint8_t *end = r->code.rw + rem_next_of(s);
+    uint8_t *end = r->code.rw + s->next;
     unsigned n;
 
-    if (!(s->flags & REM_S_CONSTANT) || (n = constant_bytes(r, number, old)) >= s->len ||
+    if (!(s->flags & REM_S_CONSTANT) || (n = constant_bytes(r, s, old)) >= s->len ||
         memcmp(old, now, s->len - n) != 0 || memcmp(end - n, old + s->len - n, n) != 0)
         return false;
     memcpy(end - n, now + s->len - n, n);
@@ -44,8 +43,8 @@ static bool patch_site(struct rem *r, uint32_t number, const uint8_t *old, const
 static void forget_op(struct rem *r, const struct rem_block *b, unsigned off)
 {
     for (uint32_t n = rem_sites_of(r, b); n < rem_sites_end(r, b); n++)
-        if (r->site[n].off == off && r->ops[n % REM_OPS].site == n + 1)
-            r->ops[n % REM_OPS].site = 0;
+        if (rem_op_room(r, n)->site == n + 1 && rem_op_room(r, n)->at.off == off)
+            rem_op_room(r, n)->ready = false;
 }
 
 /* An instruction may be there twice: a stretch has a copy (group.c). */
@@ -59,13 +58,13 @@ bool rem_patch_constants(struct rem *r, struct rem_block *b, const uint8_t *now)
         return false;
     memcpy(merged, was, bytes);
     for (uint32_t n = rem_sites_of(r, b); n < rem_sites_end(r, b); n++) {
-        const struct rem_site *s = &r->site[n];
+        const struct rem_site site = rem_site_get(r, n), *s = &site;
         unsigned at = s->off - b->off;
-        if (n + 1 < rem_sites_end(r, b) && r->site[n + 1].off == s->off) /* an instruction's last site knows */
+        if (s->same != 0) /* an instruction's last site knows */
             continue;
         if (at + s->len > bytes || memcmp(was + at, now + at, s->len) == 0)
             continue;
-        if (!patch_site(r, n, was + at, now + at))
+        if (!patch_site(r, s, was + at, now + at))
             return false;
         memcpy(merged + at, now + at, s->len);
         forget_op(r, b, s->off);

@@ -90,7 +90,7 @@ static bool store_code(struct rem *r, uint64_t gla, uint64_t v, unsigned bytes)
 /* False: no device there. */
 static bool memory(struct rem *r, uint32_t what)
 {
-    struct pgm_device *d = &r->device[r->hot.site % REM_DEVICES];
+    struct pgm_device *d = &r->device[(r->hot.site ^ r->hot.site >> REM_SITES_BITS) % REM_DEVICES];
     unsigned kind = what & 15, bytes = what >> 4 & 15, reg = what >> 8 & 31, to = what >> 16 & 15;
     bool write = kind == ACCESS_STORE || kind == ACCESS_CONSTANT;
     uint64_t gla = r->hot.tmp, off = gla & (PGM_PAGE_BYTES - 1), v;
@@ -152,7 +152,7 @@ static uint64_t leave_behind(struct rem *r, const struct rem_site *s)
 
 bool rem_device(struct rem *r, uint64_t *ret_host)
 {
-    struct rem_site *s = &r->site[r->hot.site];
+    const struct rem_site site = rem_site_get(r, r->hot.site), *s = &site;
     const uint32_t what = r->hot.access;
     struct vcpu *c = r->c;
 
@@ -169,7 +169,7 @@ bool rem_device(struct rem *r, uint64_t *ret_host)
     }
     if (r->pairs_epoch != r->flat->x_epoch)
         rem_pairs_forget(r);
-    *ret_host = (uint64_t)(uintptr_t)(r->code.rx + rem_next_of(s));
+    *ret_host = (uint64_t)(uintptr_t)(r->code.rx + s->next);
     return true;
 }
 
@@ -213,7 +213,7 @@ static bool emit_at(struct rem_tr *t, const struct x86_insn *i, uint32_t what)
     if (!rem_emit_gla(t, i, &a))
         return false;
     struct x86_place sum = e_at(a.reg, a.disp);
-    t->r->site[t->site].flags |= REM_S_DEVICE;
+    rem_made(t, t->site)->flags |= REM_S_DEVICE;
     if (a.disp != 0)
         e_lea(&t->e, true, T0, &sum);
     e_store(&t->e, &t->r->hot.tmp, a.disp != 0 ? (unsigned)T0 : a.reg);

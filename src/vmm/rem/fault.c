@@ -25,30 +25,35 @@ static void swap_low_bytes(greg_t *reg)
     *reg = (greg_t)((v & ~UINT64_C(0xffff)) | (v & 0xff) << 8 | (v >> 8 & 0xff));
 }
 
-bool rem_fault(int sig, void *context)
+/* Aims the thread at the slow path of the site whose code is at @pc. Apart: where AC is already clear. */
+__attribute__((noinline)) static bool aim(struct rem *r, int sig, const uint8_t *pc, greg_t *regs)
 {
     static const int low_registers[] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX};
+    struct rem_site s;
+
+    if (!rem_site_at(r, (uint32_t)(pc - r->code.rx), &s))
+        return false;
+    if (sig == SIGBUS)
+        r->misaligned = s.id + 1;
+    if (s.flags & REM_S_SWAP)
+        swap_low_bytes(&regs[low_registers[s.flags >> 2 & 3]]);
+    if (s.slow == 0)
+        r->hot.site = s.id;
+    regs[REG_RIP] = (greg_t)(uintptr_t)(r->code.rx + (s.slow > REM_SLOW_ALWAYS ? s.slow : r->slow));
+    r->stats.faults++;
+    return true;
+}
+
+bool rem_fault(int sig, void *context)
+{
     struct rem *r = rem_running();
     greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
     const uint8_t *pc = (const uint8_t *)(uintptr_t)(uint64_t)regs[REG_RIP];
-    struct rem_site *s;
 
     clear_ac();
     if (sig == 0 || r == NULL || !codemem_has_rx(&r->code, pc))
         return false;
     if (sig == SIGSEGV && rem_pairs_fault(r, context))
         return true;
-    s = rem_site_at(r, (uint32_t)(pc - r->code.rx));
-    if (s == NULL)
-        return false;
-    if (sig == SIGBUS)
-        s->flags |= REM_S_MISALIGNED;
-    if (s->flags & REM_S_SWAP)
-        swap_low_bytes(&regs[low_registers[s->flags >> 2 & 3]]);
-    if (s->slow == 0)
-        r->hot.site = (uint32_t)(s - r->site);
-    regs[REG_RIP] =
-        (greg_t)(uintptr_t)(r->code.rx + (s->slow > REM_SLOW_ALWAYS ? rem_beside(s->start, s->slow) : r->slow));
-    r->stats.faults++;
-    return true;
+    return aim(r, sig, pc, regs);
 }

@@ -184,10 +184,10 @@ void rem_group_sites(struct rem_tr *t, uint32_t first)
 
     if (t->no_groups || end == REM_NO_GROUP)
         return;
-    for (uint32_t s = first; s < t->r->sites; s++)
-        t->r->site[s].until = (uint32_t)(t->r->run.insn[end].off - t->n->off) & 0x3ffu;
+    for (uint32_t s = first; s < t->r->made_count; s++)
+        t->r->made[s].until = (uint16_t)(t->r->run.insn[end].off - t->n->off);
     if (t->groups.leads[k])
-        t->r->site[first].leads = leads_for(&t->groups.group[t->groups.of[k]]) & 3u;
+        t->r->made[first].leads = (uint8_t)leads_for(&t->groups.group[t->groups.of[k]]);
 }
 
 static void emit_copy(struct rem_tr *t, unsigned from, unsigned to)

@@ -198,6 +198,33 @@ static void same(struct isa *t, struct isa *o, unsigned program, int ended, int 
                 a->rip, b->rip);
 }
 
+/* What is kept of every site is read back as it can only be: in order, of instructions of the block, found by its code.
+ */
+static void check_sites(const struct rem *r)
+{
+    unsigned leaders = 0;
+
+    for (uint32_t n = 0; n < r->filled[0].blocks; n++) {
+        const struct rem_block *b = &r->block[n];
+        uint32_t start = rem_leave_of(r, b);
+        for (uint32_t id = rem_sites_of(r, b) - b->first; id < rem_sites_end(r, b) && !b->rest; id++) {
+            struct rem_site s, found;
+            rem_site_read(r, id, &s);
+            g_assert_cmpuint(s.id, ==, id);
+            g_assert_cmpuint(s.start, >=, start);
+            g_assert_cmpuint(s.start, <, start + REM_BLOCK_ROOM);
+            g_assert_cmpuint(s.off, >=, b->off);
+            g_assert_cmpuint(s.off + s.len, <=, rem_end_of(b));
+            g_assert_cmpuint(s.off + s.until, <, rem_end_of(b));
+            g_assert_true(rem_site_at(r, s.start, &found));
+            g_assert_cmpuint(found.start, ==, s.start);
+            leaders += s.leads != REM_LEADS_NOT;
+            start = s.start;
+        }
+    }
+    g_assert_cmpuint(leaders, >, 10);
+}
+
 static void test_random(void)
 {
     struct isa *t = isa_new(), *o = isa_new();
@@ -215,6 +242,7 @@ static void test_random(void)
             same(t, o, n, ended, there);
         }
     }
+    check_sites(t->c->rem);
     g_assert_cmpuint(rem_stats(t->c)->groups, >, PROGRAMS / 2); /* fewer where the host checks vector moves */
     g_assert_cmpuint(rem_stats(t->c)->copies, >, PROGRAMS / 16);
     isa_free(t);

@@ -265,7 +265,7 @@ static void put(struct rem_tr *t, const uint8_t *code, size_t n)
 static void note_constant(struct rem_tr *t)
 {
     if (rem_is(t, REM_T_CONSTANT) && t->site != REM_NO_SITE)
-        t->r->site[t->site].flags |= REM_S_CONSTANT;
+        rem_made(t, t->site)->flags |= REM_S_CONSTANT;
 }
 
 bool rem_emit_data(struct rem_tr *t, const struct x86_insn *i)

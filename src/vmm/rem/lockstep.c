@@ -136,19 +136,12 @@ struct ahead {
 };
 
 /* The first site behind that of @site that belongs to another instruction; UINT32_MAX: the block ends. */
-static uint32_t next_insn(const struct rem *r, uint32_t site)
+static uint32_t next_insn(struct rem *r, uint32_t site)
 {
-    const struct rem_site *s = &r->site[site];
+    const struct rem_site s = rem_site_get(r, site);
+    uint32_t next = site + s.same + 1;
 
-    for (uint32_t n = site + 1; n < rem_sites_end(r, rem_block_of(r, s)); n++)
-        if (r->site[n].off != s->off)
-            return n;
-    return UINT32_MAX;
-}
-
-static bool left_to_interpreter(const struct rem *r, uint32_t site)
-{
-    return r->site[site].slow == REM_SLOW_ALWAYS;
+    return next < rem_sites_end(r, rem_block_of(r, &s)) ? next : UINT32_MAX;
 }
 
 /* A jump to the next instruction: RIP does not tell whether it was taken, and translated code goes different ways. */
@@ -170,8 +163,8 @@ static void run_ahead(void *user)
     struct rem_lockstep *ls = r->lockstep;
 
     for (uint32_t n = a->site; n != UINT32_MAX; n = next_insn(r, n)) {
-        const struct rem_site *s = &r->site[n];
-        const struct iem_op *op = rem_op_of(r, &r->site[n]);
+        const struct rem_site site = rem_site_get(r, n), *s = &site;
+        const struct iem_op *op = rem_op_of(r, s);
         uint64_t next = r->hot.pcbase + s->off + s->len;
         if (op == NULL || unpredictable(r, iem_op_insn(op))) {
             ls->abandoned = true;
@@ -179,7 +172,7 @@ static void run_ahead(void *user)
                 iem_op_run(r->c, op);
             return;
         }
-        if (left_to_interpreter(r, n) || !note_touches(r, op)) {
+        if (s->slow == REM_SLOW_ALWAYS || !note_touches(r, op)) {
             ls->stop = s->off;
             return;
         }
@@ -291,11 +284,13 @@ static void run_rest(void *user)
     struct rem *r = a->r;
     uint32_t n = a->site;
 
-    while (n != UINT32_MAX && r->site[n].off != r->lockstep->last) {
+    while (n != UINT32_MAX && rem_site_get(r, n).off != r->lockstep->last) {
         const struct iem_op *op = NULL;
         n = next_insn(r, n);
-        if (n != UINT32_MAX)
-            op = rem_op_of(r, &r->site[n]);
+        if (n != UINT32_MAX) {
+            const struct rem_site s = rem_site_get(r, n);
+            op = rem_op_of(r, &s);
+        }
         if (op != NULL)
             iem_op_run(r->c, op);
     }
@@ -364,10 +359,10 @@ bool rem_lockstep_after(struct rem *r, const struct rem_site *s, bool leaving)
         return leaving;
     if (leaving) {
         ls->left = s->off;
-        ls->left_site = (uint32_t)(s - r->site);
+        ls->left_site = s->id;
         return true;
     }
-    return !ls->armed && !predict(r, next_insn(r, (uint32_t)(s - r->site)));
+    return !ls->armed && !predict(r, next_insn(r, s->id));
 }
 
 /* ---- one block ---- */

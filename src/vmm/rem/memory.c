@@ -39,7 +39,7 @@ void rem_info_memory(const struct vcpu *c, GString *out)
         return;
     const struct part parts[] = {
         {"blocks", resident_bytes(r->block, (size_t)r->arenas * REM_ARENA_BLOCKS * sizeof *r->block)},
-        {"sites", resident_bytes(r->site, (size_t)r->arenas * REM_ARENA_SITES * sizeof *r->site)},
+        {"sites", resident_bytes(r->site, (size_t)r->arenas * REM_ARENA_SITES)},
         {"links", resident_bytes(r->link, (size_t)r->arenas * REM_ARENA_LINKS * sizeof *r->link)},
         {"guest code", resident_bytes(r->bytes, (size_t)r->arenas * REM_ARENA_GUEST)},
         {"blocks by address", resident_bytes(r->block_hash, REM_BLOCK_HASH * sizeof *r->block_hash)},

@@ -271,7 +271,8 @@ static struct rem_fill filled(const struct rem *r)
         const struct rem_fill *f = &r->filled[n];
         all.used += f->used - n * REM_ARENA_BYTES;
         all.blocks += f->blocks - n * REM_ARENA_BLOCKS;
-        all.sites += f->sites - n * REM_ARENA_SITES;
+        for (uint32_t b = rem_arena_first_block(n); b < f->blocks; b++)
+            all.sites += r->block[b].sites;
         all.links += f->links - n * REM_ARENA_LINKS;
     }
     return all;

@@ -16,7 +16,7 @@
 /* An arena: this much code, and this many of each thing that is kept about it (arena.c). */
 #define REM_ARENA_BYTES  (2u << 20)
 #define REM_ARENA_BLOCKS 8192u
-#define REM_ARENA_SITES  65536u
+#define REM_ARENA_SITES  (512u << 10) /* bytes of them */
 #define REM_ARENA_LINKS  32768u
 #define REM_ARENA_GUEST  (512u << 10) /* bytes of guest code */
 #define REM_ARENAS_MAX   128u         /* 256 MiB of code */
@@ -24,7 +24,9 @@
 #define REM_BLOCK_BITS   13u
 #define REM_LINK_BITS    15u
 #define REM_GUEST_BITS   19u
-#define REM_OPS          2048u /* instructions kept ready for the interpreter; power of two */
+#define REM_SITE_BITS    19u
+#define REM_OPS_BITS     11u
+#define REM_OPS          (1u << REM_OPS_BITS) /* instructions kept ready for the interpreter; power of two */
 
 /* A page's entries, in parts of one memory page. */
 #define REM_PARTS        4u
@@ -64,17 +66,18 @@ struct rem_block {
     uint32_t copies : 1; /* of its stretches */
     uint32_t
         rest : 1; /* the second page's part of an instruction that lies in two, of which the next block is the whole */
-    uint16_t page, off;   /* number; where it begins there */
-    uint16_t host;        /* behind the way out: the entry, which asks for everything */
-    uint8_t polled;       /* behind that: the same without asking for vector registers; */
-    uint8_t body;         /* behind that: without asking anything */
-    uint16_t site, sites; /* first instruction's; how many */
+    uint16_t page, off;            /* number; where it begins there */
+    uint16_t host;                 /* behind the way out: the entry, which asks for everything */
+    uint8_t polled;                /* behind that: the same without asking for vector registers; */
+    uint8_t body;                  /* behind that: without asking anything */
+    uint32_t site : REM_SITE_BITS; /* in rem.site: all of its sites, so many ... */
+    uint32_t sites : 11;
+    uint32_t first : 2; /* ... of which this is the first instruction's */
 };
-_Static_assert(sizeof(struct rem_block) == 32 && REM_PAGES_MAX <= 1u << 16 && REM_ARENA_SITES <= 1u << 16, "rem_block");
+_Static_assert(sizeof(struct rem_block) == 32 && REM_PAGES_MAX <= 1u << 16, "rem_block");
 #define REM_PROLOGUE_BYTES 15u /* in front of the entry: pcbase from T0 */
 
 enum {
-    REM_S_MISALIGNED = 1,
     REM_S_SWAP = 2 /* + 4 * register */,
     REM_S_VEC = 16,      /* block's question for vectors */
     REM_S_SECOND = 32,   /* block's question for its second page */
@@ -82,28 +85,34 @@ enum {
     REM_S_CONSTANT = 128 /* its code ends with the instruction's immediate */
 };
 _Static_assert(REM_ARENA_BYTES == 1u << REM_HOST_BITS && REM_ARENA_BLOCKS == 1u << REM_BLOCK_BITS &&
-                   REM_ARENA_LINKS == 1u << REM_LINK_BITS && REM_ARENA_GUEST == 1u << REM_GUEST_BITS,
+                   REM_ARENA_LINKS == 1u << REM_LINK_BITS && REM_ARENA_GUEST == 1u << REM_GUEST_BITS &&
+                   REM_ARENA_SITES == 1u << REM_SITE_BITS,
                "arena");
-/** An instruction that may leave translated code. In order of start. There are very many: 16 bytes. */
+/** An instruction that may leave translated code. Kept packed, in order of start (sites.c). */
 struct rem_site {
-    uint32_t start;                /* host offset; in its arena: */
-    uint32_t slow : REM_HOST_BITS; /* 0: nothing jumps to its slow path, but a fault leads there; or REM_SLOW_ALWAYS */
-    uint32_t flags : 8;
-    uint32_t leads : 2; /* enum rem_leads */
-    uint32_t next : REM_HOST_BITS;
-    uint32_t until : 10; /* how far behind it the last instruction of its stretch is; 0: it is that, or in none */
-    uint32_t block : REM_BLOCK_BITS;
-    uint32_t off : 12;
-    uint32_t len : 4;
+    uint32_t id;          /* block's number << REM_SITES_BITS, and which of its sites */
+    uint32_t start, next; /* on the host: of what it is for; behind that */
+    uint32_t slow;        /* 0: nothing jumps to its slow path, but a fault leads there; or REM_SLOW_ALWAYS */
+    uint32_t behind;      /* next of the last of its instruction's sites, of which ... */
+    uint8_t same;         /* ... so many follow; these two are known when it is read */
+    uint8_t flags, leads; /* REM_S_*; enum rem_leads */
+    uint8_t len;          /* of the instruction, and its offset in the page: */
+    uint16_t off, until;  /* how far behind it the last one of its stretch is; 0: it is that, or in none */
 };
-#define REM_SLOW_ALWAYS 1u /* the interpreter runs it: by the trampoline "slow" */
-_Static_assert(sizeof(struct rem_site) == 16 && CSAM_RUN_BYTES < 1u << 10, "rem_site");
+#define REM_SITES_BITS  10u /* a block has no more */
+#define REM_BLOCK_SITES (1u << REM_SITES_BITS)
+#define REM_SITES_ROOM  (REM_BLOCK_SITES * 15u) /* bytes they may need */
+#define REM_SLOW_ALWAYS 1u                      /* the interpreter runs it: by the trampoline "slow" */
+_Static_assert(CSAM_RUN_BYTES < 1u << 10 && REM_ARENAS_MAX << (REM_BLOCK_BITS + REM_SITES_BITS) <= 1u << 30,
+               "rem_site");
 /** In front of the site's instruction a group is probed: for reading; for writing, which the instruction itself does,
  * or a later one. */
 enum rem_leads { REM_LEADS_NOT, REM_LEADS_READ, REM_LEADS_WRITE, REM_LEADS_LATER };
-/** An instruction ready for the interpreter, at its site's number modulo REM_OPS. */
+/** A site that was asked for, and its instruction ready for the interpreter. */
 struct rem_op {
-    uint32_t site;          /* + 1; 0: none */
+    uint32_t site; /* id + 1; 0: none */
+    struct rem_site at;
+    bool ready;             /* op is */
     uint32_t constant_site; /* likewise: the site of which constant_bytes is known */
     uint8_t constant_bytes; /* of its immediate */
     uint8_t op[IEM_OP_BYTES] __attribute__((aligned(64)));

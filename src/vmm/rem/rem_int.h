@@ -110,7 +110,10 @@ struct rem {
     struct rem_page *page_free;
     uint32_t pages, pages_max, pages_used, page_hand; /* touched; room; not free; where to look for one to give away */
     struct rem_block *block;                          /* [arenas * REM_ARENA_BLOCKS] ... all sparse */
-    struct rem_site *site;
+    uint8_t *site;                                    /* packed */
+    struct rem_site made[REM_BLOCK_SITES];            /* of the block that is being made, so many: */
+    uint32_t made_count;
+    uint32_t misaligned; /* id + 1 of the site at which the host has found a misaligned operand */
     struct rem_link *link;
     uint8_t *bytes;
     struct rem_op *ops;                              /* [REM_OPS] */
@@ -167,14 +170,14 @@ static inline uint8_t *rem_bytes_of(const struct rem *r, const struct rem_block 
 {
     return r->bytes + ((size_t)rem_arena_of_block(r, b) << REM_GUEST_BITS) + b->bytes;
 }
-/** Its sites: [first, end). */
+/** The first instruction's site; behind the last of all. */
 static inline uint32_t rem_sites_of(const struct rem *r, const struct rem_block *b)
 {
-    return rem_arena_of_block(r, b) * REM_ARENA_SITES + b->site;
+    return (rem_number(r, b) << REM_SITES_BITS) + b->first;
 }
 static inline uint32_t rem_sites_end(const struct rem *r, const struct rem_block *b)
 {
-    return rem_sites_of(r, b) + b->sites;
+    return (rem_number(r, b) << REM_SITES_BITS) + b->sites;
 }
 /** Its host code: way out, entry, entry without asking for vector registers, without asking anything. */
 static inline uint32_t rem_leave_of(const struct rem *r, const struct rem_block *b)
@@ -200,11 +203,7 @@ static inline uint32_t rem_beside(uint32_t host, uint32_t in_arena)
 }
 static inline struct rem_block *rem_block_of(const struct rem *r, const struct rem_site *s)
 {
-    return &r->block[s->start / REM_ARENA_BYTES * REM_ARENA_BLOCKS + s->block];
-}
-static inline uint32_t rem_next_of(const struct rem_site *s)
-{
-    return rem_beside(s->start, s->next);
+    return &r->block[s->id >> REM_SITES_BITS];
 }
 /** Where code runs: below 4 GiB. */
 static inline uint32_t rem_address(const struct rem *r, uint32_t host)
@@ -356,7 +355,7 @@ bool rem_pairs_fault(const struct rem *r, void *context);
 
 /* ---- adapt.c: which form a site has ---- */
 /** The host caught the instruction at a misaligned access; it reached a device; it did not. */
-void rem_caught_misaligned(struct rem *r, struct rem_site *s);
+void rem_caught_misaligned(struct rem *r, const struct rem_site *s);
 void rem_caught_device(struct rem *r, const struct rem_site *s);
 void rem_not_device(struct rem *r, const struct rem_site *s);
 /** A group led by it could not share a probe, and nothing that can be done now will help. */
@@ -385,20 +384,30 @@ bool rem_emit_device(struct rem_tr *t, const struct x86_insn *i);
 /** REP MOVS or STOS, as far as it goes by whole runs of a page. Return: true if nothing is left of it. */
 bool rem_bulk(struct rem *r, const struct x86_insn *i);
 
+/* ---- sites.c ---- */
+/** The sites of a block, in order. */
+void rem_sites_keep(struct rem *r, struct rem_block *b, const struct rem_site *made, uint32_t count);
+struct rem_site rem_site_get(struct rem *r, uint32_t id);
+void rem_site_read(const struct rem *r, uint32_t id, struct rem_site *ret); /* async-signal-safe */
+/** The last site that begins at @host or in front of it, in the same block. False: none. Async-signal-safe. */
+bool rem_site_at(const struct rem *r, uint32_t host, struct rem_site *ret);
+
 /* ---- slow.c ---- */
 uint64_t rem_slow(struct rem *r);
-struct rem_site *rem_site_at(struct rem *r, uint32_t host);
 /**
  * The instruction of a site, decoded from the bytes it was translated from; it stays until another one is asked for.
  * NULL: not an instruction now.
  */
-const struct iem_op *rem_op_make(struct rem *r, struct rem_site *s);
-static inline const struct iem_op *rem_op_of(struct rem *r, struct rem_site *s)
+const struct iem_op *rem_op_make(struct rem *r, const struct rem_site *s);
+static inline struct rem_op *rem_op_room(const struct rem *r, uint32_t id)
 {
-    uint32_t number = (uint32_t)(s - r->site);
-    const struct rem_op *o = &r->ops[number % REM_OPS];
+    return &r->ops[id * 0x9e3779b1u >> (32 - REM_OPS_BITS)];
+}
+static inline const struct iem_op *rem_op_of(struct rem *r, const struct rem_site *s)
+{
+    const struct rem_op *o = rem_op_room(r, s->id);
 
-    return o->site == number + 1 ? (const struct iem_op *)(const void *)o->op : rem_op_make(r, s);
+    return o->site == s->id + 1 && o->ready ? (const struct iem_op *)(const void *)o->op : rem_op_make(r, s);
 }
 /** hot.flags into ctx.rflags. */
 static inline void rem_note_flags(struct rem *r)

@@ -232,7 +232,7 @@ static void test_above(void)
  * add [rdi], rbx all over PAGES pages, dec ecx, jnz back to the first, hlt; runs three rounds. Return: what [rdi] must
  * be in the end.
  */
-#define ROOM_PAGES 128u
+#define ROOM_PAGES 480u
 static uint64_t long_way(struct isa *t)
 {
     static const uint8_t add[] = {0x48, 0x01, 0x1f};

@@ -6,31 +6,15 @@
  */
 #include "vmm/rem/segment.h"
 
-struct rem_site *rem_site_at(struct rem *r, uint32_t host)
-{
-    uint32_t first = rem_arena_of(host) * REM_ARENA_SITES, low = first, high = r->filled[rem_arena_of(host)].sites;
-
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (r->site[middle].start <= host)
-            low = middle;
-        else
-            high = middle;
-    }
-    return high != first && r->site[low].start <= host ? &r->site[low] : NULL;
-}
-
-const struct iem_op *rem_op_make(struct rem *r, struct rem_site *s)
+const struct iem_op *rem_op_make(struct rem *r, const struct rem_site *s)
 {
     const struct rem_block *b = rem_block_of(r, s);
-    uint32_t number = (uint32_t)(s - r->site);
-    struct rem_op *o = &r->ops[number % REM_OPS];
+    struct rem_op *o = rem_op_room(r, s->id);
 
-    o->site = 0;
-    if (!iem_op_make(r->c, rem_bytes_of(r, b) + (s->off - b->off), s->len, o->op))
-        return NULL;
-    o->site = number + 1;
-    return (const struct iem_op *)(const void *)o->op;
+    o->site = s->id + 1;
+    o->at = *s;
+    o->ready = iem_op_make(r->c, rem_bytes_of(r, b) + (s->off - b->off), s->len, o->op);
+    return o->ready ? (const struct iem_op *)(const void *)o->op : NULL;
 }
 
 /* True if translated code may go on in this block: same address space, privilege and kind of code. */
@@ -140,7 +124,7 @@ static bool fill_ahead(struct rem *r, const struct rem_site *s, uint64_t gla)
 }
 
 /* The probe in front of a group's leader has missed: true if it is to be tried again. */
-static bool probe_again(struct rem *r, struct rem_site *s)
+static bool probe_again(struct rem *r, const struct rem_site *s)
 {
     const struct iem_op *op;
     uint64_t gla[IEM_OP_GLAS];
@@ -155,25 +139,12 @@ static bool probe_again(struct rem *r, struct rem_site *s)
 }
 
 /* The site of the next instruction, if it is in the same stretch. */
-static struct rem_site *next_in_stretch(struct rem_site *s)
+static bool next_in_stretch(struct rem *r, struct rem_site *s)
 {
-    uint16_t off = s->off;
-
     if (s->until == 0)
-        return NULL;
-    while (s->off == off)
-        s++;
-    return s;
-}
-
-/* Where translated code goes on behind the instruction of @s: behind the last of its sites. */
-static uint32_t behind(const struct rem *r, const struct rem_site *s)
-{
-    const struct rem_site *end = r->site + rem_sites_end(r, rem_block_of(r, s));
-
-    while (s + 1 < end && s[1].off == s->off)
-        s++;
-    return rem_next_of(s);
+        return false;
+    *s = rem_site_get(r, s->id + s->same + 1);
+    return true;
 }
 
 /* ---- one instruction, or a stretch from it on ---- */
@@ -225,7 +196,8 @@ static uint64_t run_on(struct rem *r, struct rem_site *s, bool vectors)
 {
     for (;;) {
         const struct iem_op *op;
-        struct rem_site *next;
+        const uint32_t behind = s->behind;
+        struct rem_site before;
 
         if (r->lockstep != NULL && !rem_lockstep_before(r, s))
             return stop(r);
@@ -237,23 +209,23 @@ static uint64_t run_on(struct rem *r, struct rem_site *s, bool vectors)
         case WENT_AWAY: return elsewhere(r);
         case WENT_WRONG: return stop(r);
         }
-        next = next_in_stretch(s);
-        if (next == NULL) {
+        before = *s;
+        if (!next_in_stretch(r, s)) {
             r->hot.vec_reload = vectors;
-            return go_on_at(r, behind(r, s));
+            return go_on_at(r, behind);
         }
-        if (r->c->ctx.rip != rem_rip(r, next->off)) /* a branch was taken */
-            return r->lockstep != NULL && rem_lockstep_after(r, s, true) ? stop(r) : elsewhere(r);
-        s = next;
+        if (r->c->ctx.rip != rem_rip(r, s->off)) /* a branch was taken */
+            return r->lockstep != NULL && rem_lockstep_after(r, &before, true) ? stop(r) : elsewhere(r);
     }
 }
 
 static uint64_t slow(struct rem *r)
 {
-    struct rem_site *s = &r->site[r->hot.site & ~(REM_SITE_FPU | REM_SITE_LINK)];
-    bool vectors, unit = r->hot.site & REM_SITE_FPU, misaligned = s->flags & REM_S_MISALIGNED;
+    struct rem_site site = rem_site_get(r, r->hot.site & ~(REM_SITE_FPU | REM_SITE_LINK)), *s = &site;
+    bool vectors, unit = r->hot.site & REM_SITE_FPU, misaligned = r->misaligned == s->id + 1;
 
     r->stats.slow++;
+    r->misaligned = 0;
     rem_note_flags(r);
     r->c->ctx.rip = rem_rip(r, s->off);
     if (misaligned)
@@ -261,7 +233,7 @@ static uint64_t slow(struct rem *r)
     if (s->flags & REM_S_SECOND)
         return second_page(r, s);
     if (unit && unit_ready(r, s))
-        return go_on_at(r, rem_next_of(s));
+        return go_on_at(r, s->next);
     if (s->leads != REM_LEADS_NOT && !misaligned && !unit && probe_again(r, s))
         return go_on_at(r, s->start);
     vectors = r->hot.vec_reload;

@@ -57,7 +57,7 @@ void rem_emit_out(struct rem_tr *t, uint32_t trampoline, uint32_t link, unsigned
 void rem_emit_opaque(struct rem_tr *t)
 {
     rem_emit_slow_stub(t, t->site);
-    t->r->site[t->site].slow = REM_SLOW_ALWAYS; /* no fault leads there */
+    rem_made(t, t->site)->slow = REM_SLOW_ALWAYS; /* no fault leads there */
     t->r->stats.opaque_insns++;
 }
 

@@ -11,16 +11,16 @@ void rem_site_open(struct rem_tr *t, unsigned flags)
 {
     struct rem *r = t->r;
 
-    if (r->sites == r->end.sites) {
+    if (r->made_count == REM_BLOCK_SITES) {
         t->failed = true;
         return;
     }
-    r->site[r->sites] = (struct rem_site){.start = rem_off(r, t->e.p),
-                                          .block = t->block % REM_ARENA_BLOCKS,
-                                          .off = t->n->off & (CSAM_PAGE_BYTES - 1),
-                                          .len = t->n->i.len & 15u,
-                                          .flags = flags & 0xff};
-    t->site = r->sites++;
+    t->site = (t->block << REM_SITES_BITS) + r->made_count;
+    r->made[r->made_count++] = (struct rem_site){.id = t->site,
+                                                 .start = rem_off(r, t->e.p),
+                                                 .off = t->n->off & (CSAM_PAGE_BYTES - 1),
+                                                 .len = t->n->i.len & 15u,
+                                                 .flags = (uint8_t)flags};
 }
 
 /* ---- instructions ---- */
@@ -46,7 +46,7 @@ static void emit_vec_slow(struct rem_tr *t)
 {
     rem_site_open(t, REM_S_VEC);
     rem_emit_slow_stub(t, t->site | REM_SITE_FPU);
-    t->r->site[t->site].slow = REM_SLOW_ALWAYS; /* nothing here faults */
+    rem_made(t, t->site)->slow = REM_SLOW_ALWAYS; /* nothing here faults */
 }
 
 /*
@@ -177,7 +177,7 @@ static void emit_opaque(struct rem_tr *t)
 
 void rem_emit_insn(struct rem_tr *t, unsigned k)
 {
-    uint32_t first = t->r->sites;
+    uint32_t first = t->r->made_count;
     bool held;
 
     rem_islands(t, 64, true);
@@ -194,8 +194,8 @@ void rem_emit_insn(struct rem_tr *t, unsigned k)
     if (!held)
         rem_forget_held(t);
     rem_group_passed(t);
-    for (uint32_t s = first; s < t->r->sites; s++)
-        if (t->r->site[s].next == 0)
+    for (uint32_t s = first; s < t->r->made_count; s++)
+        if (t->r->made[s].next == 0)
             rem_goes_on_at(t, s, t->e.p);
     rem_group_sites(t, first);
     if (t->e.end - t->e.p < (ptrdiff_t)MARGIN)
@@ -223,7 +223,7 @@ static void emit_run(struct rem_tr *t, const struct csam_run *run, const struct 
     emit_entry(t);
     if (second != NULL)
         rem_emit_second_page(t, second);
-    t->first_site = t->r->sites;
+    t->first_site = t->r->made_count;
     for (unsigned k = 0; k < run->count && !t->failed; k++) {
         rem_emit_insn(t, k);
         t->after[k] = t->e.p;
@@ -258,12 +258,12 @@ static struct rem_block *keep(struct rem_tr *t, uint32_t bytes, unsigned first)
                             .body = (uint8_t)(t->body - t->polled),
                             .vec = t->vec,
                             .copies = t->copies,
-                            .site = (uint16_t)(t->first_site % REM_ARENA_SITES),
-                            .sites = (uint16_t)(r->sites - t->first_site),
+                            .first = t->first_site & 3,
                             .off = r->run.from,
                             .length = first & 0x1fff};
     if (t->page->rip == 0)
         t->page->rip = r->c->ctx.rip - r->run.from;
+    rem_sites_keep(r, b, r->made, r->made_count);
     rem_block_keep(r, b);
     return b;
 }
@@ -276,6 +276,7 @@ static void keep_rest(struct rem_tr *t, struct rem_page *second, uint32_t bytes)
 
     *b = (struct rem_block){.page = (uint16_t)(second - r->page_room),
                             .bytes = bytes & (REM_ARENA_GUEST - 1),
+                            .leave = r->used & (REM_ARENA_BYTES - 1),
                             .rest = true,
                             .length = (r->run.to - CSAM_PAGE_BYTES) & 0x1fff};
     rem_block_keep(r, b);
@@ -311,10 +312,11 @@ static bool attempt(struct rem_tr *t, const struct rem_page *second, bool groups
 {
     struct rem *r = t->r;
     uint8_t *at = r->code.rw + r->used;
-    uint32_t sites = r->sites, links = r->links;
+    uint32_t links = r->links;
 
     t->e = (struct emit){.p = at, .start = at, .end = at + REM_BLOCK_ROOM};
     t->x87_seen = t->failed = t->returning = t->copies = false;
+    r->made_count = 0;
     t->stubs = t->misses = t->slots = t->slots_used = 0;
     t->in_t0 = REM_NO_GROUP;
     t->in_slot = 0;
@@ -326,7 +328,6 @@ static bool attempt(struct rem_tr *t, const struct rem_page *second, bool groups
     emit_run(t, &r->run, second);
     if (!t->failed && !t->e.full)
         return true;
-    r->sites = sites;
     r->links = links;
     return false;
 }

@@ -100,7 +100,7 @@ struct rem_tr {
     unsigned k;                  /* ... its number in the run (rem_at()) */
     uint32_t block;              /* number */
     uint32_t site;               /* of n; or REM_NO_SITE */
-    uint32_t first_site;         /* of the first instruction */
+    uint32_t first_site;         /* of the first instruction: which of the block's */
     uint32_t host, polled, body; /* entries of the block */
     bool bits64, segmented, x87_seen, failed;
     uint16_t first, last;      /* bytes of the page in CS */
@@ -147,14 +147,19 @@ static inline uint32_t rem_off(const struct rem *r, const uint8_t *rw)
 {
     return (uint32_t)(rw - r->code.rw);
 }
+/** A site of the block that is being made. */
+static inline struct rem_site *rem_made(const struct rem_tr *t, uint32_t site)
+{
+    return &t->r->made[site % REM_BLOCK_SITES];
+}
 /** Behind what the site is for; its slow path; the stub of the link, whose jump is in front of it: is at @at. */
 static inline void rem_goes_on_at(struct rem_tr *t, uint32_t site, const uint8_t *at)
 {
-    t->r->site[site].next = rem_off(t->r, at) & (REM_ARENA_BYTES - 1);
+    rem_made(t, site)->next = rem_off(t->r, at);
 }
 static inline void rem_slow_at(struct rem_tr *t, uint32_t site, const uint8_t *at)
 {
-    t->r->site[site].slow = rem_off(t->r, at) & (REM_ARENA_BYTES - 1);
+    rem_made(t, site)->slow = rem_off(t->r, at);
 }
 static inline void rem_stub_at(struct rem_tr *t, uint32_t link, const uint8_t *at)
 {
