@@ -4,7 +4,8 @@
  * Source: VMware "Virtual Disk Format 1.1", Stream-Optimized Compressed Sparse Extents; RFC 1950.
  * A grain is a marker (first sector of the disk, bytes that follow) and its data, padded to a sector. Behind the grains
  * of each table a marker and the table; at the end the directory, the footer (the header again) and an end marker.
- * While it is written nothing can be read back; vd_flush() completes it.
+ * While it is written nothing can be read back; vd_flush() completes it. Grains are packed by all processors
+ * (vmdk_pack.h) and written by the caller, in order; so an error may show some grains later, and is then final.
  */
 #include <string.h>
 #include <zlib.h>
@@ -12,10 +13,10 @@
 #include "rt/status.h"
 #include "storage/bytes.h"
 #include "storage/fmt/vmdk_int.h"
+#include "storage/fmt/vmdk_pack.h"
 
 #define SECTOR       512u
 #define MARKER_BYTES 12u
-#define LEVEL        3 /* a third of the time of zlib's default, for some percent of size */
 
 enum marker { MARKER_EOS, MARKER_GT, MARKER_GD, MARKER_FOOTER };
 
@@ -73,11 +74,12 @@ int vmdk_grain_read(struct vd *vd, struct vmdk_extent *e, uint64_t off_bytes, ui
 struct vmdk_stream {
     struct vmdk_extent *e;
     uint64_t at;    /* file offset of what comes next */
-    uint64_t grain; /* the one in buf */
+    uint64_t grain; /* the one being filled */
     bool dirty, finished;
+    int failed;
     uint32_t gt_no;
     bool gt_used;
-    uint8_t *buf, *packed;
+    struct vmdk_pack *pack;
     uint32_t *gt, *gd; /* little-endian */
 };
 
@@ -88,8 +90,8 @@ struct vmdk_stream *vmdk_stream_new(struct vd *vd, struct vmdk_extent *e)
     (void)vd;
     s->e = e;
     s->at = e->h.overhead_bytes;
-    s->buf = g_malloc0(e->h.grain_bytes);
-    s->packed = g_malloc0(MARKER_BYTES + compressBound(e->h.grain_bytes) + SECTOR);
+    s->pack = vmdk_pack_new(e->h.grain_bytes, MARKER_BYTES, SECTOR);
+    s->failed = s->pack ? 0 : VERR_NO_MEMORY;
     s->gt = g_malloc0(vmdk_gt_bytes(&e->h));
     s->gd = g_malloc0(align_up(4ull * vmdk_gts(&e->h), SECTOR));
     return s;
@@ -99,8 +101,7 @@ void vmdk_stream_free(struct vmdk_stream *s)
 {
     if (!s)
         return;
-    g_free(s->buf);
-    g_free(s->packed);
+    vmdk_pack_free(s->pack);
     g_free(s->gt);
     g_free(s->gd);
     g_free(s);
@@ -139,37 +140,50 @@ static int end_table(struct vd *vd, struct vmdk_stream *s)
     return rc;
 }
 
-static int end_grain(struct vd *vd, struct vmdk_stream *s)
+static int put_grain(struct vd *vd, struct vmdk_stream *s, const struct vmdk_grain *g)
 {
     const struct vmdk_header *h = &s->e->h;
-    uint32_t table = (uint32_t)(s->grain / h->gt_entries);
-    uLongf bytes = compressBound(h->grain_bytes);
-    uint64_t padded;
+    const uint32_t table = (uint32_t)(g->number / h->gt_entries);
+    const uint64_t padded = align_up(MARKER_BYTES + g->bytes, SECTOR);
+    uint8_t *raw = g->packed - MARKER_BYTES;
     int rc = 0;
 
-    if (!s->dirty || vd_all_zero(s->buf, h->grain_bytes)) {
-        s->dirty = false;
-        return 0;
-    }
+    if (g->status || g->bytes == 0)
+        return g->status;
     if (table != s->gt_no)
         rc = end_table(vd, s);
-    if (rc == 0 && compress2(s->packed + MARKER_BYTES, &bytes, s->buf, h->grain_bytes, LEVEL) != Z_OK)
-        rc = VERR_NO_MEMORY;
     if (rc == 0 && s->at / SECTOR > UINT32_MAX)
         rc = VERR_FILE_TOO_BIG;
     if (rc)
         return rc;
     s->gt_no = table;
     s->gt_used = true;
-    s->gt[s->grain % h->gt_entries] = GUINT32_TO_LE((uint32_t)(s->at / SECTOR));
-    put_le64(s->packed, s->grain * (h->grain_bytes / SECTOR));
-    put_le32(s->packed + 8, (uint32_t)bytes);
-    padded = align_up(MARKER_BYTES + bytes, SECTOR);
-    memset(s->packed + MARKER_BYTES + bytes, 0, padded - MARKER_BYTES - bytes);
-    rc = put(vd, s, s->packed, padded);
-    s->dirty = rc != 0;
-    memset(s->buf, 0, rc ? 0 : h->grain_bytes);
-    return rc;
+    s->gt[g->number % h->gt_entries] = GUINT32_TO_LE((uint32_t)(s->at / SECTOR));
+    put_le64(raw, g->number * (h->grain_bytes / SECTOR));
+    put_le32(raw + 8, (uint32_t)g->bytes);
+    memset(g->packed + g->bytes, 0, padded - MARKER_BYTES - g->bytes);
+    return put(vd, s, raw, padded);
+}
+
+/* Writes what is packed; @all: waits for all of it, otherwise until the next grain has room. */
+static int put_packed(struct vd *vd, struct vmdk_stream *s, bool all)
+{
+    struct vmdk_grain *g;
+
+    while (s->failed == 0 && (g = vmdk_pack_take(s->pack, all || vmdk_pack_full(s->pack)))) {
+        s->failed = put_grain(vd, s, g);
+        vmdk_pack_done(s->pack);
+    }
+    return s->failed;
+}
+
+static int end_grain(struct vd *vd, struct vmdk_stream *s)
+{
+    if (!s->dirty)
+        return 0;
+    vmdk_pack_queue(s->pack, s->grain);
+    s->dirty = false;
+    return put_packed(vd, s, false);
 }
 
 int vmdk_stream_write(struct vd *vd, struct vmdk_stream *s, uint64_t off_bytes, const uint8_t *buf, size_t bytes)
@@ -181,6 +195,8 @@ int vmdk_stream_write(struct vd *vd, struct vmdk_stream *s, uint64_t off_bytes, 
         size_t n = (size_t)MIN(bytes, grain_bytes - off);
         int rc = 0;
 
+        if (s->failed)
+            return s->failed;
         if (s->finished || grain < s->grain)
             return VERR_VD_IMAGE_READ_ONLY;
         if (grain > s->grain)
@@ -189,7 +205,7 @@ int vmdk_stream_write(struct vd *vd, struct vmdk_stream *s, uint64_t off_bytes, 
             return rc;
         s->grain = grain;
         s->dirty = true;
-        memcpy(s->buf + off, buf, n);
+        memcpy(vmdk_pack_plain(s->pack) + off, buf, n);
         off_bytes += n;
         buf += n;
         bytes -= n;
@@ -203,9 +219,11 @@ int vmdk_stream_finish(struct vd *vd, struct vmdk_stream *s)
     uint8_t raw[VMDK_HEADER_BYTES];
     int rc;
 
-    if (s->finished)
-        return 0;
+    if (s->finished || s->failed)
+        return s->failed;
     rc = end_grain(vd, s);
+    if (rc == 0)
+        rc = put_packed(vd, s, true);
     if (rc == 0)
         rc = end_table(vd, s);
     footer.gd_at = s->at + SECTOR;
@@ -216,6 +234,7 @@ int vmdk_stream_finish(struct vd *vd, struct vmdk_stream *s)
         rc = put_marked(vd, s, MARKER_FOOTER, raw, sizeof(raw));
     if (rc == 0)
         rc = put_marked(vd, s, MARKER_EOS, NULL, 0);
+    s->failed = rc;
     s->finished = rc == 0;
     return rc;
 }
