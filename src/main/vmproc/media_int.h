@@ -9,7 +9,8 @@
 #include "storage/crypt.h"
 #include "storage/merge.h"
 
-#define MEDIA_ERROR (g_quark_from_static_string("media"))
+#define MEDIA_COPY_MAX_BYTES (UINT64_C(16) << 40)
+#define MEDIA_ERROR          (g_quark_from_static_string("media"))
 
 struct media_merge {
     struct vd_merge *merge; /* NULL: none goes on */
