@@ -80,6 +80,8 @@ struct console_teleport {
 };
 /** console_teleport() - the machine goes to another process while it runs. false: @fd stays the caller's. */
 bool console_teleport(struct console *c, const struct console_teleport *t, GError **error);
+/** console_teleport_permille() - how far it is; 0: it does not move. */
+unsigned console_teleport_permille(struct console *c);
 /** console_move_rests() - whether the machine is not on its way: its disks may change. */
 bool console_move_rests(struct console *c, GError **error);
 /** console_change_medium() - another medium for a removable drive, or none. */

@@ -144,6 +144,11 @@ bool console_teleport(struct console *c, const struct console_teleport *t, GErro
     return true;
 }
 
+unsigned console_teleport_permille(struct console *c)
+{
+    return c->out != NULL ? teleport_out_permille(c->out) : 0;
+}
+
 void console_move_fini(struct console *c)
 {
     teleport_in_free(g_steal_pointer(&c->in));

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "storage/bytes.h"
@@ -163,6 +164,13 @@ void link_free(struct link *l)
 void link_stop(struct link *l)
 {
     shutdown(l->fd, SHUT_RDWR);
+}
+
+gint64 teleport_cpu_us(void)
+{
+    struct timespec t;
+
+    return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) == 0 ? t.tv_sec * G_USEC_PER_SEC + t.tv_nsec / 1000 : 0;
 }
 
 uint64_t link_sent_bytes(const struct link *l)

@@ -61,6 +61,8 @@ bool link_receive(struct link *l, enum link_type *ret_type, GBytes **ret_bytes, 
 GBytes *link_expect(struct link *l, enum link_type type, GError **error);
 /** link_stop() - what waits fails. */
 void link_stop(struct link *l);
+/** teleport_cpu_us() - processor time of this process until now. */
+gint64 teleport_cpu_us(void);
 uint64_t link_sent_bytes(const struct link *l);
 
 #define LINK_ERROR (g_quark_from_static_string("teleport"))

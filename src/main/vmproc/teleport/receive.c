@@ -32,7 +32,8 @@ struct teleport_in {
     uint64_t chunks;
     struct packer *packer;
     uint8_t *copy;
-    bool run; /* the guest is to go on; it was not paused */
+    gint64 loading_cpu_us; /* the process's own time when the devices' state came */
+    bool run;              /* the guest is to go on; it was not paused */
 };
 
 static bool refuse(GError **error, const char *text)
@@ -179,6 +180,12 @@ static bool say_synced(struct teleport_in *in, GError **error)
     return media_copy_flush(in->config.media, error) && link_send(in->link, LINK_SYNCED, NULL, 0, NULL, 0, error);
 }
 
+static bool load(struct teleport_in *in, GBytes *bytes, GError **error)
+{
+    in->loading_cpu_us = teleport_cpu_us();
+    return vm_load_rest(in->config.vm, bytes, error);
+}
+
 /* All up to LINK_FREE. */
 static bool take_machine(struct teleport_in *in, GError **error)
 {
@@ -200,7 +207,7 @@ static bool take_machine(struct teleport_in *in, GError **error)
         else if (type == LINK_SYNC && !loaded)
             ok = say_synced(in, error);
         else if (type == LINK_STATE && !loaded)
-            ok = loaded = vm_load_rest(in->config.vm, bytes, error);
+            ok = loaded = load(in, bytes, error);
         else
             ok = refuse(error, "The other side does not keep to the protocol");
         if (!ok)
@@ -276,7 +283,8 @@ static gpointer run(gpointer user)
     if (!wait_for_source(in))
         return NULL;
     if (receive(in, &error)) {
-        log_rel("Teleport: the machine has arrived");
+        log_rel("Teleport: the machine has arrived; loading took %.0f ms of processor time",
+                (double)(teleport_cpu_us() - in->loading_cpu_us) / 1000);
         in->config.arrived(in->config.user, in->run);
     } else {
         log_rel("Teleport: the machine did not arrive: %s", error->message);

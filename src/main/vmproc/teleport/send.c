@@ -36,7 +36,10 @@ struct teleport_out {
     uint8_t *copy, *packed;
     struct disks_out *disks; /* NULL: none is copied */
     unsigned rounds;
+    uint64_t ram_done; /* chunks, the first time */
+    int permille;      /* atomic */
     gint64 begun_us, disks_sent_us;
+    gint64 stood_cpu_us;                  /* the process's own time by then */
     gint64 stood_us;                      /* when the guest was stopped, ... */
     gint64 saved_us, freed_us, loaded_us; /* ... its state was there, all was sent, all was taken */
     bool ran;                             /* ... and that it was */
@@ -65,8 +68,23 @@ static unsigned patience_s(const struct teleport_out *o, unsigned usual_s)
     return o->config.timeout_ms != 0 ? MIN(allowed_s, usual_s) : usual_s;
 }
 
+static void note_progress(struct teleport_out *o)
+{
+    const uint64_t all = o->disks != NULL ? disks_out_bytes(o->disks) : 0;
+    const uint64_t done = o->disks != NULL ? MIN(disks_out_done_bytes(o->disks), all) : 0;
+    const double sum = (double)(done + o->ram_done * SSM_CHUNK_BYTES);
+
+    g_atomic_int_set(&o->permille, (int)(999 * sum / (double)(all + o->chunks * SSM_CHUNK_BYTES)));
+}
+
+unsigned teleport_out_permille(const struct teleport_out *o)
+{
+    return (unsigned)g_atomic_int_get(&o->permille);
+}
+
 static bool disks_in_time(void *user, GError **error)
 {
+    note_progress(user);
     return in_time(user, error);
 }
 
@@ -118,6 +136,9 @@ static bool send_round(struct teleport_out *o, bool first, GError **error)
         pages += count_bits(now, WORDS_PER_CHUNK);
         if (!in_time(o, error) || !send_chunk(o, c, now, first, error))
             return false;
+        o->ram_done += first;
+        if (first)
+            note_progress(o);
     }
     o->rounds++;
     if (pages > 0)
@@ -166,6 +187,7 @@ static bool send_rest(struct teleport_out *o, GError **error)
 
     o->ran = vm_state_get(o->config.vm) == VM_RUNNING;
     o->stood_us = g_get_monotonic_time();
+    o->stood_cpu_us = teleport_cpu_us();
     g_autoptr(GBytes) state = vm_save_rest(o->config.vm, error);
     if (state == NULL)
         return false;
@@ -274,10 +296,10 @@ static void log_done(const struct teleport_out *o)
                 (double)(disks_out_done_bytes(o->disks) - disks_out_bytes(o->disks)) / (1 << 20));
     log_rel("Teleport: done in %u rounds, %" G_GUINT64_FORMAT
             " bytes; the machine stood still for %.0f ms: saving %.0f, "
-            "sending %.0f, loading %.0f",
+            "sending %.0f, loading %.0f; processor time here %.0f",
             o->rounds, link_sent_bytes(o->link), (double)(g_get_monotonic_time() - o->stood_us) / ms,
             (double)(o->saved_us - o->stood_us) / ms, (double)(o->freed_us - o->saved_us) / ms,
-            (double)(o->loaded_us - o->freed_us) / ms);
+            (double)(o->loaded_us - o->freed_us) / ms, (double)(teleport_cpu_us() - o->stood_cpu_us) / ms);
 }
 
 static bool move(struct teleport_out *o, GError **error)

@@ -46,6 +46,8 @@ struct teleport_out_config {
     void (*done)(void *user, GError *error);
 };
 struct teleport_out *teleport_out_start(const struct teleport_out_config *config);
+/** teleport_out_permille() - how far it is: of all disks that are copied and memory, the first time; any thread. */
+unsigned teleport_out_permille(const struct teleport_out *o);
 /** teleport_out_free() - breaks it off if it still goes on, waits for its thread. NULL is fine. */
 void teleport_out_free(struct teleport_out *o);
 
