@@ -193,6 +193,40 @@ def limits(h):
     api.close()
 
 
+def logs(h):
+    """Pieces of a machine's logs: no larger than is allowed, nothing beyond the end, plain files alone."""
+    h.ok("createvm", "--name", "l", "--register")
+    folder = os.path.join(h.vms, "l", "Logs")
+    os.makedirs(folder, exist_ok=True)
+    text = b"".join(b"line %06d\r\n" % k for k in range(60000))  # 840,000 bytes: two pieces
+    with open(os.path.join(folder, "VBox.log"), "wb") as f:
+        f.write(text)
+    with open(os.path.join(folder, "VBox.log.3"), "wb") as f:
+        f.write(b"the oldest\n")
+    os.symlink("/etc/passwd", os.path.join(folder, "VBox.log.1"))
+    os.mkfifo(os.path.join(folder, "VBox.log.2"))
+    api = Api(h)
+    machine = object_of(api.call(f"{ROOT}/VirtualBox", "IVirtualBox", "FindMachine", "('l',)"))
+
+    def read(index, offset, size):
+        return bytes(int(b, 16) for b in re.findall(r"0x([0-9a-f]{2})", api.call(machine, "IMachine", "ReadLog", f"(uint32 {index}, int64 {offset}, int64 {size})")))
+    check(read(0, 0, 20) == text[:20] and read(0, 100, 7) == text[100:107], "a piece")
+    check(read(0, 0, 1 << 40) == text[:512 << 10], "the largest piece")
+    check(read(0, 512 << 10, 1 << 20) == text[512 << 10:], "the rest")
+    check(read(0, len(text), 10) == read(0, 1 << 60, 10) == read(0, 0, 0) == b"", "nothing beyond the end")
+    for index, found in ((0, "VBox.log"), (1, ""), (2, ""), (3, "VBox.log.3"), (4, "")):
+        path = api.call(machine, "IMachine", "QueryLogFilename", f"(uint32 {index},)")
+        check(path == f"('{os.path.join(folder, found) if found else ''}',)", path)
+    read_log = f"call {machine} IMachine ReadLog (uint32 "
+    for index in (1, 2, 4):
+        api.refused(f"{read_log}{index}, int64 0, int64 10)", "VBOX_E_IPRT_ERROR", f"Could not open log file '{folder}/VBox.log.{index}' (VERR_")
+    api.refused(f"{read_log}0, int64 0, int64 -1)", "E_INVALIDARG", "The size argument (-1) is negative")
+    api.refused(f"{read_log}0, int64 -1, int64 1)", "E_INVALIDARG", "offset")
+    api.close()
+    check(h.ok("showvminfo", "l", "--log", "0") == text.replace(b"\r", b"").decode(), "VBox.log as VBoxManage prints it")
+    check(h.ok("showvminfo", "--log=3", "l") == "the oldest\n", "VBox.log.3")
+
+
 def events(h):
     """What one client does, another that asks for events hears; a listener that is gone does not wait."""
     box = f"{ROOT}/VirtualBox"
@@ -238,4 +272,4 @@ def mouse(h):
     api.close()
 
 
-main(sound_and_display, nat_engine, lists, attachment, host_and_types, limits, events, mouse)
+main(sound_and_display, nat_engine, lists, attachment, host_and_types, limits, logs, events, mouse)

@@ -424,25 +424,25 @@ static const struct option options[] = {
 
 static int show_log(struct cmd *c, const char *machine, guint32 index)
 {
-    char *found = NULL;
-    g_autofree char *text = NULL;
-    gsize size = 0;
+    gint64 offset_bytes = 0;
 
-    if (!TRY(c, imachine_query_log_filename(c->client, machine, index, &found, &error)))
-        return RC_FAILURE;
-    g_autofree char *path = found;
-    if (*path == '\0' || !g_file_get_contents(path, &text, &size, NULL))
-        return cmd_error("The machine has no log file number %u", index);
-    for (gsize k = 0; k < size; k++)
-        if (text[k] != '\r')
-            putchar(text[k]);
+    for (gsize bytes = 1; bytes != 0; offset_bytes += (gint64)bytes) {
+        GVariant *reply = NULL;
+        if (!TRY(c, imachine_read_log(c->client, machine, index, offset_bytes, 1 << 20, &reply, &error)))
+            return RC_FAILURE;
+        g_autoptr(GVariant) data = reply;
+        const char *text = g_variant_get_fixed_array(data, &bytes, 1);
+        for (gsize k = 0; k < bytes; k++)
+            if (text[k] != '\r')
+                putchar(text[k]);
+    }
     return RC_OK;
 }
 
 static int showvminfo(struct cmd *c)
 {
     const char *name = NULL;
-    bool machine_readable = false, log = false;
+    bool machine_readable = false, details = false, log = false;
     guint32 index = 0;
     struct value v;
 
@@ -450,7 +450,7 @@ static int showvminfo(struct cmd *c)
         switch (id) {
         case MACHINE_READABLE: machine_readable = true; break;
         case LOG: log = true, index = (guint32)v.number; break;
-        case DETAILS:
+        case DETAILS: details = true; break;
         case PASSWORD:
         case PASSWORD_ID: break;
         case CMD_WORD:
@@ -466,6 +466,8 @@ static int showvminfo(struct cmd *c)
     g_autofree char *machine = cmd_find_machine(c, name);
     if (machine == NULL)
         return RC_FAILURE;
+    if (log && (machine_readable || details))
+        return cmd_syntax(c, "Option --log is exclusive");
     return log ? show_log(c, machine, index) : show_machine(c, machine, machine_readable);
 }
 

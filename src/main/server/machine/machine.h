@@ -68,6 +68,10 @@ struct machine *machine_from_path(struct service *s, const char *object_path, st
 bool machine_clone_to(struct bus_call *call, GVariant **ret, GError **error);
 bool machine_move_to(struct bus_call *call, GVariant **ret, GError **error);
 
+/* logs.c */
+bool machine_query_log(struct bus_call *call, GVariant **ret, GError **error);
+bool machine_read_log(struct bus_call *call, GVariant **ret, GError **error);
+
 /* lists.c: small lists below a machine; @list_offset: in struct settings_machine */
 bool list_taken(const char *what, const char *name, GError **error);
 bool list_missing(const char *what, const char *name, GError **error);

@@ -138,20 +138,6 @@ static bool get_extra_data_keys(struct bus_call *call, GVariant **ret, GError **
     return true;
 }
 
-static bool query_log(struct bus_call *call, GVariant **ret, GError **error)
-{
-    struct part *p = call->object;
-    g_autofree char *folder = machine_log_folder(p->machine);
-    guint32 index;
-
-    (void)error;
-    g_variant_get(call->args, "(u)", &index);
-    g_autofree char *name = index == 0 ? g_strdup("VBox.log") : g_strdup_printf("VBox.log.%u", index);
-    g_autofree char *path = g_build_filename(folder, name, NULL);
-    *ret = g_variant_new("(s)", g_file_test(path, G_FILE_TEST_IS_REGULAR) ? path : "");
-    return true;
-}
-
 const struct bus_method machine_methods[] = {
     {"Describe", describe},
     {"LockMachine", lock_machine},
@@ -187,7 +173,8 @@ const struct bus_method machine_methods[] = {
     {"FindSnapshot", snapshot_find},
     {"CloneTo", machine_clone_to},
     {"MoveTo", machine_move_to},
-    {"QueryLogFilename", query_log},
+    {"QueryLogFilename", machine_query_log},
+    {"ReadLog", machine_read_log},
     {"SetCPUIDLeaf", machine_set_cpuid},
     {"RemoveCPUIDLeaf", machine_remove_cpuid},
     {"RemoveAllCPUIDLeaves", machine_remove_cpuids},
