@@ -227,6 +227,55 @@ def logs(h):
     check(h.ok("showvminfo", "--log=3", "l") == "the oldest\n", "VBox.log.3")
 
 
+def progress(h):
+    """What a progress says of itself, and that clients and its own clock can stop it."""
+    source, media = os.path.join(h.top, "s.vdi"), os.path.join(h.top, "Ränder")
+    os.mkdir(media)
+    h.ok("createmedium", "disk", "--filename", source, "--sizebyte", str(600 << 20), "--variant", "Fixed")
+    api, box = Api(h), f"{ROOT}/VirtualBox"
+    disk = object_of(api.call(box, "IVirtualBox", "OpenMedium", f"('{source}', 'HardDisk', 'ReadWrite', false)"))
+
+    def clone(name):
+        """A clone that takes a while: target, its progress."""
+        path = os.path.join(media, name)
+        target = object_of(api.call(box, "IVirtualBox", "CreateMedium", f"('VDI', '{path}', 'ReadWrite', 'HardDisk')"))
+        return path, target, object_of(api.call(disk, "IMedium", "CloneTo", f"(objectpath '{target}', ['Fixed'], objectpath '/')"))
+
+    def stopped(path, target, work):
+        answer = api.call(work, "IProgress", "WaitForCompletion", "(-1,)")
+        check(answer.startswith("(true, -") and "VERR_CANCELLED" in answer, answer)
+        api.get(work, "IProgress", "Canceled", "true")
+        api.get(target, "IMedium", "State", "'NotCreated'")
+        check(not os.path.exists(path), f"{path} was left")
+        api.refused(f"call {work} IProgress Cancel ()", "VBOX_E_INVALID_OBJECT_STATE", "Operation cannot be canceled")
+    path, target, work = clone("canceled.vdi")
+    api.get(work, "IProgress", "Cancelable", "true")
+    api.get(work, "IProgress", "Canceled", "false")
+    check(int(api.line(f"get {work} IProgress TimeRemaining")) >= -1, "TimeRemaining")
+    api.get(work, "IProgress", "OperationCount", "1")
+    api.get(work, "IProgress", "OperationWeight", "1")
+    api.get(work, "IProgress", "Timeout", "0")
+    check(re.fullmatch(r"':1\.\d+'", api.line(f"get {work} IProgress Initiator")), "Initiator")
+    api.refused(f"call {work} IProgress WaitForOperationCompletion (uint32 1, 0)", "E_INVALIDARG", "1")
+    api.call(work, "IProgress", "Cancel")
+    stopped(path, target, work)
+    path, target, work = clone("timed.vdi")
+    api.set(work, "IProgress", "Timeout", "uint32 4000000000")
+    api.set(work, "IProgress", "Timeout", "uint32 1")
+    stopped(path, target, work)
+    path, target, work = clone("whole.vdi")
+    api.set(work, "IProgress", "Timeout", "uint32 3600000")
+    api.get(work, "IProgress", "Timeout", "3600000")
+    api.set(work, "IProgress", "Timeout", "uint32 0")
+    check(api.call(work, "IProgress", "WaitForOperationCompletion", "(uint32 0, -1)") == "(true, 0, '')", "the whole clone")
+    api.get(work, "IProgress", "TimeRemaining", "0")
+    api.refused(f"set {work} IProgress Timeout uint32 5", "VBOX_E_INVALID_OBJECT_STATE", "Operation cannot be canceled")
+    work = object_of(api.call(target, "IMedium", "Resize", f"(uint64 {700 << 20},)"))
+    api.refused(f"set {work} IProgress Timeout uint32 5", "VBOX_E_INVALID_OBJECT_STATE", "Operation cannot be canceled")
+    api.call(work, "IProgress", "WaitForCompletion", "(-1,)")
+    api.close()
+
+
 def events(h):
     """What one client does, another that asks for events hears; a listener that is gone does not wait."""
     box = f"{ROOT}/VirtualBox"
@@ -272,4 +321,4 @@ def mouse(h):
     api.close()
 
 
-main(sound_and_display, nat_engine, lists, attachment, host_and_types, limits, logs, events, mouse)
+main(sound_and_display, nat_engine, lists, attachment, host_and_types, limits, logs, progress, events, mouse)

@@ -12,13 +12,13 @@ struct progress;
 struct progress *progress_new(struct service *s, struct bus_peer *peer, const char *description);
 char *progress_path(const struct progress *p); /* g_free */
 void progress_percent(struct progress *p, unsigned percent);
-/** progress_tell() - the same from any thread. */
-void progress_tell(struct progress *p, unsigned percent);
+/** progress_tell() - the same from any thread. false: a client wants it stopped (progress_allow_cancel()). */
+bool progress_tell(struct progress *p, unsigned percent);
 /** @error NULL: done. Taken. */
 void progress_end(struct progress *p, GError *error);
 bool progress_ended(const struct progress *p);
-/** Called when a client wants it stopped; NULL: it cannot be. */
-void progress_cancelable(struct progress *p, void (*cancel)(void *user), void *user);
+/** progress_allow_cancel() - the work stops where progress_tell() says so, and leaves nothing half done. */
+void progress_allow_cancel(struct progress *p);
 void progress_peer_gone(struct service *s, struct bus_peer *peer);
 void progress_free(struct progress *p);
 /** progress_thread() - @work runs on a thread of its own, @done in the main one, before the progress ends. */

@@ -40,8 +40,7 @@ static bool report(void *ctx, unsigned permille)
 {
     struct work *w = ctx;
 
-    progress_tell(w->progress, MIN(permille / 10, 99));
-    return true;
+    return progress_tell(w->progress, MIN(permille / 10, 99));
 }
 
 /* ---- the life of a piece of work ---- */
@@ -232,6 +231,8 @@ bool medium_clone_to(struct bus_call *call, GVariant **ret, GError **error)
     w->path = g_strdup(to->location);
     w->fixed = fixed;
     w->layout = layout;
+    if (fresh)
+        progress_allow_cancel(w->progress);
     return go(w, ret);
 }
 
@@ -274,6 +275,7 @@ bool medium_compact(struct bus_call *call, GVariant **ret, GError **error)
         return false;
     struct work *w = begin(call, m, run_compact, MediumState_LockedWrite, "Compacting medium");
     w->links = medium_links(m);
+    progress_allow_cancel(w->progress);
     return go(w, ret);
 }
 

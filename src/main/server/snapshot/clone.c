@@ -330,8 +330,7 @@ static bool report(void *ctx, unsigned permille)
 {
     const struct cloning *c = ctx;
 
-    progress_tell(c->progress, (c->done * 1000 + permille) / MAX(c->items->len, 1) / 11);
-    return true;
+    return progress_tell(c->progress, (c->done * 1000 + permille) / MAX(c->items->len, 1) / 11);
 }
 
 static bool make_item(struct cloning *c, const struct item *i, GError **error)
@@ -492,6 +491,7 @@ bool machine_clone_to(struct bus_call *call, GVariant **ret, GError **error)
     c->from->busy = true; /* its images must stay as they are */
     c->to->busy = true;
     c->progress = progress_new(c->from->service, call->peer, "Cloning machine");
+    progress_allow_cancel(c->progress);
     *ret = progress_reply(c->progress);
     progress_thread(c->progress, make, made, c);
     return true;
