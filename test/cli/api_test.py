@@ -161,6 +161,19 @@ def host_and_types(h):
     check(object_of(api.call(f"{ROOT}/Host", "IHost", "FindHostNetworkInterfaceById", f"('{identity}',)")) == net, "found by its id")
     for method, what in (("FindHostNetworkInterfaceById", "GUID could not be found: 'x'"), ("FindUSBDeviceById", "uuid 'x'"), ("FindUSBDeviceByAddress", "address 'x'")):
         api.refused(f"call {ROOT}/Host IHost {method} ('x',)", "VBOX_E_OBJECT_NOT_FOUND", what)
+    host = f"{ROOT}/Host"
+    with open("/etc/resolv.conf", encoding="utf-8") as f:
+        servers = re.findall(r"^nameserver\s+(\S+)", f.read(), re.M)
+    api.get(host, "IHost", "NameServers", str(servers[:16]) if servers else "@as []")
+    api.get(host, "IHost", "Acceleration3DAvailable", "false")
+    first = re.match(r"\(\[\((?:uint32 )?0, (?:uint32 )?(\d+), (\d+), (\d+), (\d+)\)", api.call(host, "IHost", "GetProcessorCpuidLeaves").replace("uint32 ", ""))
+    check(api.call(host, "IHost", "GetProcessorCPUIDLeaf", "(uint32 0, uint32 0, uint32 0)").replace("uint32 ", "")
+          == f"({', '.join(first.groups())})", "GetProcessorCPUIDLeaf")
+    check(api.call(host, "IHost", "GetProcessorDescription", "(uint32 0,)") == "(" + api.line(f"get {host} IHost ProcessorDescription") + ",)", "description")
+    for method in ("GetProcessorDescription", "GetProcessorSpeed"):
+        api.refused(f"call {host} IHost {method} (uint32 99999,)", "E_INVALIDARG", "no processor 99999")
+    api.refused(f"call {host} IHost FindHostDVDDrive ('/dev/none',)", "VBOX_E_OBJECT_NOT_FOUND", "The host DVD drive named '/dev/none' could not be found")
+    api.refused(f"call {host} IHost FindHostFloppyDrive ('x',)", "VBOX_E_OBJECT_NOT_FOUND", "The host floppy drive named 'x' could not be found")
     check(re.fullmatch(r"\('080027[0-9A-F]{6}',\)", api.call(f"{ROOT}/Host", "IHost", "GenerateMACAddress")), "GenerateMACAddress")
     check(api.call(f"{ROOT}/Host", "IHost", "GetProcessorFeature", "('longmode',)") == "(true,)", "GetProcessorFeature")
     api.refused(f"call {ROOT}/Host IHost GetProcessorFeature ('Magic',)", "E_INVALIDARG", "Invalid ProcessorFeature: 'Magic'")
@@ -182,6 +195,18 @@ def limits(h):
                                  ("GetStorageBusForStorageControllerType", "('IntelAhci',)", "('SATA',)")):
         answer = api.call(system, "ISystemProperties", method, args)
         check(answer == wanted, f"{method}{args}: {answer}")
+    for method, args, wanted in (("GetDefaultIoCacheSettingForStorageController", "('PIIX4',)", "(true,)"),
+                                 ("GetDefaultIoCacheSettingForStorageController", "('IntelAhci',)", "(false,)"),
+                                 ("GetStorageControllerHotplugCapable", "('IntelAhci',)", "(true,)"),
+                                 ("GetStorageControllerHotplugCapable", "('LsiLogic',)", "(false,)"),
+                                 ("GetMaxInstancesOfUSBControllerType", "('PIIX3', 'XHCI')", "(1,)"),
+                                 ("GetMaxNetworkAdaptersOfType", "('ICH9', 'NAT')", "(36,)"), ("GetMaxNetworkAdaptersOfType", "('ICH9', 'HostOnly')", "(8,)"),
+                                 ("GetMaxNetworkAdaptersOfType", "('PIIX3', 'Bridged')", "(8,)")):
+        answer = api.call(system, "ISystemProperties", method, args)
+        check(answer.replace("uint32 ", "") == wanted, f"{method}{args}: {answer}")
+    api.refused(f"call {system} ISystemProperties GetMaxNetworkAdaptersOfType ('PIIX3', 'Null')", "E_INVALIDARG", "'Null'")
+    api.refused(f"call {system} ISystemProperties GetStorageControllerHotplugCapable ('x',)", "E_INVALIDARG", "'x'")
+    api.refused(f"call {system} ISystemProperties GetMaxInstancesOfUSBControllerType ('PIIX3', 'UHCI')", "E_INVALIDARG", "'UHCI'")
     api.refused(f"call {system} ISystemProperties GetMaxPortCountForStorageBus ('MCA',)", "E_INVALIDARG", "Invalid StorageBus: 'MCA'")
     api.refused(f"call {system} ISystemProperties GetMaxInstancesOfStorageBus ('i440', 'IDE')", "E_INVALIDARG", "Invalid ChipsetType: 'i440'")
     api.refused(f"call {system} ISystemProperties GetStorageBusForStorageControllerType ('x',)", "E_INVALIDARG", "Invalid StorageControllerType: 'x'")
@@ -276,6 +301,43 @@ def progress(h):
     api.close()
 
 
+def media(h):
+    """Types a medium may have, its properties, the snapshots that use it."""
+    path = os.path.join(h.top, "d.vdi")
+    h.ok("createvm", "--name", "m", "--register")
+    h.ok("storagectl", "m", "--name", "S", "--add", "sata")
+    h.ok("createmedium", "disk", "--filename", path, "--size", "8")
+    api, box = Api(h), f"{ROOT}/VirtualBox"
+    disk = object_of(api.call(box, "IVirtualBox", "OpenMedium", f"('{path}', 'HardDisk', 'ReadWrite', false)"))
+    api.get(disk, "IMedium", "AllowedTypes", "['Normal', 'Immutable', 'Writethrough', 'Shareable', 'Readonly', 'MultiAttach']")
+    api.call(disk, "IMedium", "SetProperties", "(['a', 'b', 'c'], ['1', '2', '3'])")
+    check(api.call(disk, "IMedium", "GetProperties", "('',)") == "(['a', 'b', 'c'], ['1', '2', '3'])", "all properties")
+    check(api.call(disk, "IMedium", "GetProperties", "('c,x,a',)") == "(['a', 'c'], ['1', '3'])", "some properties")
+    api.refused(f"call {disk} IMedium SetProperties (['a', ''], ['9', '9'])", "E_INVALIDARG", "cannot be empty")
+    api.refused(f"call {disk} IMedium SetProperties (['a'], @as [])", "E_INVALIDARG", "1 names, but 0 values")
+    check(api.call(disk, "IMedium", "GetProperties", "('a',)") == "(['a'], ['1'])", "nothing of a refused call")
+    api.call(disk, "IMedium", "SetProperties", "(['b'], [''])")
+    check(api.call(disk, "IMedium", "GetProperties", "('',)") == "(['a', 'c'], ['1', '3'])", "a property is removed")
+    api.refused(f"call {disk} IMedium GetEncryptionSettings ()", "VBOX_E_NOT_SUPPORTED", "not encrypted")
+    h.ok("storageattach", "m", "--storagectl", "S", "--port", "0", "--device", "0", "--type", "hdd", "--medium", path)
+    api.get(disk, "IMedium", "AllowedTypes", "['Normal', 'Writethrough']")
+    machine = h.info("m")["UUID"]
+    check(api.call(disk, "IMedium", "GetSnapshotIds", f"('{machine}',)") == f"(['{machine}'],)", "the current state")
+    attached = f"{ROOT}/attachment/{machine.replace('-', '_')}_S_3a0_3a0"
+    api.get(attached, "IMediumAttachment", "Machine", f"'{machine}'")
+    h.ok("snapshot", "m", "take", "one")
+    one = re.search(r"UUID: (\S+)\)", h.ok("snapshot", "m", "list"))[1]
+    check(api.call(disk, "IMedium", "GetSnapshotIds", f"('{machine}',)") == f"(['{one}'],)", "the snapshot")
+    api.get(disk, "IMedium", "AllowedTypes", "['Normal']")
+    api.set(SESSION, "ISession", "Name", "'me'")
+    api.get(SESSION, "ISession", "Name", "'me'")
+    api.call(f"{ROOT}/machine/{machine.replace('-', '_')}", "IMachine", "LockMachine", f"(objectpath '{SESSION}', 'Write')")
+    api.refused(f"set {SESSION} ISession Name 'you'", "VBOX_E_INVALID_OBJECT_STATE", "not unlocked")
+    api.call(SESSION, "ISession", "UnlockMachine")
+    api.refused(f"call {disk} IMedium GetSnapshotIds ('x',)", "E_INVALIDARG", "'x'")
+    api.close()
+
+
 def events(h):
     """What one client does, another that asks for events hears; a listener that is gone does not wait."""
     box = f"{ROOT}/VirtualBox"
@@ -309,11 +371,19 @@ def mouse(h):
     api = Api(h)
     machine = object_of(api.call(f"{ROOT}/VirtualBox", "IVirtualBox", "FindMachine", "('r',)"))
     console = machine.replace("/machine/", "/console/")
+    api.get(console, "IMouse", "RelativeSupported", "false")
     move = f"call {console} IMouse PutMouseEvent"
     api.refused(f"{move} (1, -2, 0, 0, 1)", "VBOX_E_INVALID_VM_STATE", "not currently running")
     h.ok("startvm", "r", "--type", "headless")
     api.call(console, "IMouse", "PutMouseEvent", "(1, -2, 0, 0, 1)")
     check(api.call(console, "IMouse", "GetCapabilities") == "(true, false)", "GetCapabilities")
+    for name, can in (("Relative", "true"), ("Absolute", "false"), ("TouchScreen", "false"), ("TouchPad", "false")):
+        api.get(console, "IMouse", f"{name}Supported", can)
+    api.get(console, "IMouse", "NeedsHostCursor", "false")
+    check("[int32" not in api.call(console, "IKeyboard", "PutScancodes", "([byte 0x1e, 0xe0, 0x48],)"), "two keys are down")
+    api.call(console, "IKeyboard", "PutScancode", "(0x2a,)")
+    api.refused(f"call {console} IKeyboard PutScancode (256,)", "E_INVALIDARG", "256 is no scan code")
+    api.call(console, "IKeyboard", "ReleaseKeys")
     api.refused(f"{move} (40000, 0, 0, 0, 0)", "E_INVALIDARG", "40000")
     api.refused(f"{move} (0, 0, 0, 0, 8)", "E_INVALIDARG", "0x8")
     api.refused(f"call {console} IMouse PutMouseEventAbsolute (1, 1, 0, 0, 0)", "VBOX_E_NOT_SUPPORTED", "position")
@@ -321,4 +391,4 @@ def mouse(h):
     api.close()
 
 
-main(sound_and_display, nat_engine, lists, attachment, host_and_types, limits, logs, progress, events, mouse)
+main(sound_and_display, nat_engine, lists, attachment, host_and_types, limits, logs, progress, media, events, mouse)

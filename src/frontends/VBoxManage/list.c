@@ -54,13 +54,15 @@ static const char *extension_device(const char *extension, bool raw)
 
 static void print_format_properties(GVariant *format)
 {
-    g_autoptr(GVariant) list = g_variant_lookup_value(format, "Properties", G_VARIANT_TYPE("a(ssss)"));
+    g_autoptr(GVariant) list = g_variant_lookup_value(format, "Properties", G_VARIANT_TYPE("a(ssssu)"));
 
     printf("' properties=(");
     for (gsize k = 0; list != NULL && k < g_variant_n_children(list); k++) {
         const char *name, *description, *type, *usual;
-        g_variant_get_child(list, k, "(&s&s&s&s)", &name, &description, &type, &usual);
-        printf("%s\n  name='%s' desc='%s' type=%s default='%s'", k > 0 ? ", " : "", name, description, type, usual);
+        guint32 flags;
+        g_variant_get_child(list, k, "(&s&s&s&su)", &name, &description, &type, &usual, &flags);
+        printf("%s\n  name='%s' desc='%s' type=%s flags=0x%02x default='%s'", k > 0 ? ", " : "", name, description,
+               type, flags, usual);
     }
     printf(")\n");
 }

@@ -86,6 +86,7 @@ struct session {
     struct service *service;
     struct bus_peer *peer;
     unsigned number;
+    char *name;              /* its owner's, or NULL */
     struct machine *machine; /* NULL: unlocked */
     int type;                /* SessionType_ */
     struct settings_machine *copy;

@@ -51,6 +51,7 @@ void session_close(struct session *s)
 {
     unlock(s);
     g_ptr_array_remove(s->service->sessions, s);
+    g_free(s->name);
     g_free(s);
 }
 
@@ -123,6 +124,26 @@ static GVariant *get_type(const struct bus_call *call, const struct bus_property
     return g_variant_new_string(api_enum_name("SessionType", s->type));
 }
 
+static GVariant *get_name(const struct bus_call *call, const struct bus_property *row)
+{
+    const struct session *s = call->object;
+
+    (void)row;
+    return g_variant_new_string(s->name != NULL ? s->name : "");
+}
+
+static bool set_name(struct bus_call *call, const struct bus_property *row, GVariant *val, GError **error)
+{
+    struct session *s = call->object;
+
+    (void)row;
+    if (s->machine != NULL)
+        return api_fail(error, VBOX_E_INVALID_OBJECT_STATE, "The session is not unlocked (session state: Locked)");
+    g_free(s->name);
+    s->name = g_variant_dup_string(val, NULL);
+    return true;
+}
+
 static GVariant *get_machine(const struct bus_call *call, const struct bus_property *row)
 {
     struct session *s = call->object;
@@ -157,8 +178,8 @@ static bool unlock_machine(struct bus_call *call, GVariant **ret, GError **error
 
 static const struct bus_method methods[] = {{"UnlockMachine", unlock_machine}, {NULL, NULL}};
 static const struct bus_property properties[] = {
-    {"State", get_state, NULL, NULL},     {"Type", get_type, NULL, NULL}, {"Machine", get_machine, NULL, NULL},
-    {"Console", get_console, NULL, NULL}, {NULL, NULL, NULL, NULL},
+    {"State", get_state, NULL, NULL},     {"Type", get_type, NULL, NULL},       {"Name", get_name, set_name, NULL},
+    {"Machine", get_machine, NULL, NULL}, {"Console", get_console, NULL, NULL}, {NULL, NULL, NULL, NULL},
 };
 static const struct bus_interface interface = {
     .info = (GDBusInterfaceInfo *)&api_isession_interface, .methods = methods, .properties = properties};

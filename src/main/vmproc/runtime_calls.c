@@ -43,6 +43,8 @@ static const struct command {
     {"IConsole", "RemoveEncryptionPassword", storage_remove_password},
     {"IConsole", "ClearAllEncryptionPasswords", storage_clear_passwords},
     {"IKeyboard", "PutScancodes", input_scancodes},
+    {"IKeyboard", "PutScancode", input_scancode},
+    {"IKeyboard", "ReleaseKeys", input_release},
     {"IKeyboard", "PutCAD", input_cad},
     {"IMouse", "PutMouseEvent", input_mouse},
     {"IMouse", "PutMouseEventAbsolute", input_tablet},

@@ -11,6 +11,12 @@ struct bus_peer;
 struct console;
 struct loop;
 
+/* Keys that clients pressed and did not release: make codes of set 1, from 128 on those with the prefix E0. */
+struct runtime_keys {
+    bool prefixed; /* the last code was E0 */
+    bool down[256];
+};
+
 struct runtime {
     GMainContext *context;
     GMainLoop *main;
@@ -20,6 +26,7 @@ struct runtime {
     struct loop *loop;
     GDBusMethodInvocation *now; /* the command that runs; the loop's thread */
     bool kept;                  /* it is answered later */
+    struct runtime_keys keys;   /* the loop's thread */
     char *node, *path;
     GMutex lock;
     const char *state; /* a MachineState's name; under the lock */
@@ -93,6 +100,8 @@ GVariant *storage_clear_passwords(struct runtime *r, GVariant *args, GError **er
 /* runtime_user.c */
 GVariant *input_scancodes(struct runtime *r, GVariant *args, GError **error);
 GVariant *input_cad(struct runtime *r, GVariant *args, GError **error);
+GVariant *input_scancode(struct runtime *r, GVariant *args, GError **error);
+GVariant *input_release(struct runtime *r, GVariant *args, GError **error);
 GVariant *input_mouse(struct runtime *r, GVariant *args, GError **error);
 GVariant *input_tablet(struct runtime *r, GVariant *args, GError **error);
 GVariant *input_mouse_capabilities(struct runtime *r, GVariant *args, GError **error);

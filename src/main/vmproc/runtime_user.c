@@ -10,6 +10,51 @@
 
 /* ---- keyboard and mouse ---- */
 
+/* One code to the keyboard; false: it is full. */
+static bool put(struct runtime *r, guint8 code)
+{
+    struct runtime_keys *keys = &r->keys;
+
+    if (!console_key(runtime_console(r), code))
+        return false;
+    if (code != 0xe0 && code != 0xe1)
+        keys->down[(code & 0x7f) | (keys->prefixed ? 0x80 : 0)] = (code & 0x80) == 0;
+    keys->prefixed = code == 0xe0;
+    return true;
+}
+
+GVariant *input_scancode(struct runtime *r, GVariant *args, GError **error)
+{
+    gint32 code;
+
+    g_variant_get(args, "(i)", &code);
+    if (!runtime_must_live(r, error))
+        return NULL;
+    if (code < 0 || code > 255)
+        api_fail(error, E_INVALIDARG, "%d is no scan code", code);
+    else if (!put(r, (guint8)code))
+        api_fail(error, VBOX_E_IPRT_ERROR, "Could not send the scan code: the keyboard's buffer is full");
+    return NULL;
+}
+
+GVariant *input_release(struct runtime *r, GVariant *args, GError **error)
+{
+    struct runtime_keys *keys = &r->keys;
+
+    (void)args;
+    if (!runtime_must_live(r, error))
+        return NULL;
+    for (unsigned k = 0; k < G_N_ELEMENTS(keys->down); k++) {
+        if (!keys->down[k])
+            continue;
+        if ((k >= 0x80 && !put(r, 0xe0)) || !put(r, (guint8)(k | 0x80))) {
+            api_fail(error, VBOX_E_IPRT_ERROR, "Could not release all keys: the keyboard's buffer is full");
+            return NULL;
+        }
+    }
+    return NULL;
+}
+
 GVariant *input_scancodes(struct runtime *r, GVariant *args, GError **error)
 {
     g_autoptr(GVariant) codes = g_variant_get_child_value(args, 0);
@@ -23,7 +68,7 @@ GVariant *input_scancodes(struct runtime *r, GVariant *args, GError **error)
         return NULL;
     }
     guint32 taken = 0;
-    while (taken < count && console_key(runtime_console(r), bytes[taken]))
+    while (taken < count && put(r, bytes[taken]))
         taken++;
     return g_variant_new("(u)", taken);
 }

@@ -22,7 +22,7 @@ static void list(void *user, GPtrArray *nodes)
     g_ptr_array_add(nodes, g_strdup("Host"));
 }
 
-/* Value of the first "key : value" line of /proc/cpuinfo; g_free. */
+/* Value of the first "key : value" line of /proc/cpuinfo; all processors are alike. g_free. */
 static char *cpuinfo(const char *key)
 {
     g_autofree char *text = NULL;
@@ -86,6 +86,7 @@ enum {
     IS_MEMORY_FREE,
     IS_OS,
     IS_OS_VERSION,
+    IS_3D,
     IS_TIME
 };
 
@@ -107,6 +108,7 @@ static GVariant *get(const struct bus_call *call, const struct bus_property *row
     case IS_MEMORY_FREE: return g_variant_new_uint32(memory_mib(true));
     case IS_OS: return g_variant_new_string(uts.sysname);
     case IS_OS_VERSION: return g_variant_new_string(uts.release);
+    case IS_3D: return g_variant_new_boolean(FALSE);
     default: return g_variant_new_int64(g_get_real_time() / 1000);
     }
 }
@@ -130,6 +132,35 @@ static bool get_feature(struct bus_call *call, GVariant **ret, GError **error)
     if (known == NULL)
         return api_fail(error, E_INVALIDARG, "Invalid ProcessorFeature: '%s'", name);
     *ret = g_variant_new("(b)", g_strv_contains(words, known));
+    return true;
+}
+
+bool host_cpu_exists(struct bus_call *call, GError **error)
+{
+    guint32 cpu;
+
+    g_variant_get_child(call->args, 0, "u", &cpu);
+    return cpu < (guint32)sysconf(_SC_NPROCESSORS_CONF) ||
+           api_fail(error, E_INVALIDARG, "Argument CpuId is invalid: there is no processor %u", cpu);
+}
+
+static bool get_speed(struct bus_call *call, GVariant **ret, GError **error)
+{
+    g_autofree char *mhz = cpuinfo("cpu MHz");
+
+    if (!host_cpu_exists(call, error))
+        return false;
+    *ret = g_variant_new("(u)", (guint32)g_ascii_strtod(mhz, NULL));
+    return true;
+}
+
+static bool get_description(struct bus_call *call, GVariant **ret, GError **error)
+{
+    g_autofree char *name = cpuinfo("model name");
+
+    if (!host_cpu_exists(call, error))
+        return false;
+    *ret = g_variant_new("(s)", name);
     return true;
 }
 
@@ -157,6 +188,11 @@ static const struct bus_method methods[] = {{"Describe", describe},
                                             {"GetProcessorFeature", get_feature},
                                             {"GenerateMACAddress", generate_mac},
                                             {"GetProcessorCpuidLeaves", host_get_cpuids},
+                                            {"GetProcessorCPUIDLeaf", host_get_cpuid},
+                                            {"GetProcessorSpeed", get_speed},
+                                            {"GetProcessorDescription", get_description},
+                                            {"FindHostDVDDrive", host_find_dvd},
+                                            {"FindHostFloppyDrive", host_find_floppy},
                                             {"AddUSBDeviceSource", usb_sources_add},
                                             {"RemoveUSBDeviceSource", usb_sources_remove},
                                             {"GetUSBDeviceFilters", usb_filters_host_get},
@@ -176,6 +212,10 @@ static const struct bus_property properties[] = {
     {"MemoryAvailable", get, NULL, IS(IS_MEMORY_FREE)},
     {"OperatingSystem", get, NULL, IS(IS_OS)},
     {"OSVersion", get, NULL, IS(IS_OS_VERSION)},
+    {"NameServers", host_name_servers, NULL, NULL},
+    {"DomainName", host_domain_name, NULL, NULL},
+    {"SearchStrings", host_search_strings, NULL, NULL},
+    {"Acceleration3DAvailable", get, NULL, IS(IS_3D)},
     {"UTCTime", get, NULL, IS(IS_TIME)},
     {NULL, NULL, NULL, NULL},
 };

@@ -39,12 +39,34 @@ bool host_find_interface(struct bus_call *call, GVariant **ret, GError **error);
 /* update_agent.c */
 extern const struct bus_interface update_agent_interface;
 
-/* host_devices.c */
+/* host_names.c */
+GVariant *host_name_servers(const struct bus_call *call, const struct bus_property *row);
+GVariant *host_search_strings(const struct bus_call *call, const struct bus_property *row);
+GVariant *host_domain_name(const struct bus_call *call, const struct bus_property *row);
+
+/* host.c */
+/** Whether there is the processor that is the call's first argument. */
+bool host_cpu_exists(struct bus_call *call, GError **error);
+
+/* host_cpuid.c */
+bool host_get_cpuids(struct bus_call *call, GVariant **ret, GError **error);
+bool host_get_cpuid(struct bus_call *call, GVariant **ret, GError **error);
+
+/* host_drives.c */
 bool host_get_drives(struct bus_call *call, GVariant **ret, GError **error);
+bool host_find_dvd(struct bus_call *call, GVariant **ret, GError **error);
+bool host_find_floppy(struct bus_call *call, GVariant **ret, GError **error);
+
+/* host_devices.c: what sysfs says; texts: g_free */
+char *sys_text(const char *folder, const char *name);
+guint64 sys_number(const char *folder, const char *name, int base);
+/** Names in a folder, sorted. */
+GPtrArray *sys_names(const char *folder);
+/** A name-based identifier, so that the same device has the same one tomorrow; g_free */
+char *sys_id(const char *path);
 bool host_get_video_inputs(struct bus_call *call, GVariant **ret, GError **error);
 bool host_find_usb_id(struct bus_call *call, GVariant **ret, GError **error);
 bool host_find_usb_address(struct bus_call *call, GVariant **ret, GError **error);
 bool host_get_usb_devices(struct bus_call *call, GVariant **ret, GError **error);
-bool host_get_cpuids(struct bus_call *call, GVariant **ret, GError **error);
 
 #endif

@@ -1,19 +1,17 @@
 /*
- * host_devices.c - IHost's devices: drives, cameras, USB devices, and what its processor says of itself.
+ * host_devices.c - IHost's devices: cameras and USB devices.
  *
- * Source: sysfs (/sys/block, /sys/class/video4linux, /sys/bus/usb/devices); CPUID as the host's kernel lets it through.
+ * Source: sysfs (/sys/class/video4linux, /sys/bus/usb/devices).
  */
-#include <cpuid.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "main/server/host/host.h"
 
-#define LIST_MAX   256u
-#define LEAVES_MAX 64u
+#define LIST_MAX 256u
 
-/* A file of sysfs as one line without its end; "" if it cannot be read. g_free */
-static char *sys_text(const char *folder, const char *name)
+/* A file of sysfs as one line without its end; "" if it cannot be read. */
+char *sys_text(const char *folder, const char *name)
 {
     g_autofree char *path = g_build_filename(folder, name, NULL);
     char *text = NULL;
@@ -25,7 +23,7 @@ static char *sys_text(const char *folder, const char *name)
     return valid;
 }
 
-static guint64 sys_number(const char *folder, const char *name, int base)
+guint64 sys_number(const char *folder, const char *name, int base)
 {
     g_autofree char *text = sys_text(folder, name);
 
@@ -37,8 +35,7 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Names in a folder, sorted. */
-static GPtrArray *names_in(const char *folder)
+GPtrArray *sys_names(const char *folder)
 {
     GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
@@ -50,62 +47,17 @@ static GPtrArray *names_in(const char *folder)
     return names;
 }
 
-/* ---- drives ---- */
-
-static const char *drive_type(const char *name)
-{
-    if (g_str_has_prefix(name, "sr"))
-        return "DVD";
-    if (g_str_has_prefix(name, "fd"))
-        return "Floppy";
-    static const char *const disks[] = {"sd", "hd", "vd", "xvd", "nvme", "mmcblk"};
-    for (unsigned k = 0; k < G_N_ELEMENTS(disks); k++)
-        if (g_str_has_prefix(name, disks[k]))
-            return "HardDisk";
-    return NULL;
-}
-
-/* A name-based identifier, so that the same drive has the same one tomorrow. */
-static char *drive_id(const char *path)
+char *sys_id(const char *path)
 {
     g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, path, -1);
 
     return g_strdup_printf("%.8s-%.4s-5%.3s-8%.3s-%.12s", sum, sum + 8, sum + 12, sum + 15, sum + 18);
 }
 
-bool host_get_drives(struct bus_call *call, GVariant **ret, GError **error)
-{
-    g_autoptr(GPtrArray) names = names_in("/sys/block");
-    const char *wanted;
-    GVariantBuilder b;
-
-    (void)error;
-    g_variant_get(call->args, "(&s)", &wanted);
-    g_variant_builder_init(&b, G_VARIANT_TYPE("aa{sv}"));
-    for (unsigned k = 0; k < names->len; k++) {
-        const char *name = names->pdata[k], *type = drive_type(name);
-        g_autofree char *folder = g_build_filename("/sys/block", name, NULL);
-        g_autofree char *path = g_strconcat("/dev/", name, NULL);
-        if (type == NULL || strcmp(type, wanted) != 0)
-            continue;
-        g_autofree char *model = sys_text(folder, "device/model"), *id = drive_id(path);
-        GVariantDict d;
-        g_variant_dict_init(&d, NULL);
-        g_variant_dict_insert(&d, "Id", "s", id);
-        g_variant_dict_insert(&d, "Name", "s", path);
-        g_variant_dict_insert(&d, "Model", "s", model);
-        g_variant_dict_insert(&d, "Size", "x", (gint64)sys_number(folder, "size", 10) * 512);
-        g_variant_dict_insert(&d, "SectorSize", "u", (guint32)sys_number(folder, "queue/logical_block_size", 10));
-        g_variant_builder_add_value(&b, g_variant_dict_end(&d));
-    }
-    *ret = g_variant_new("(aa{sv})", &b);
-    return true;
-}
-
 bool host_get_video_inputs(struct bus_call *call, GVariant **ret, GError **error)
 {
     static const char folder[] = "/sys/class/video4linux";
-    g_autoptr(GPtrArray) names = names_in(folder);
+    g_autoptr(GPtrArray) names = sys_names(folder);
     GVariantBuilder b;
 
     (void)call, (void)error;
@@ -134,12 +86,13 @@ static GVariant *usb_device(const char *folder)
         {"Manufacturer", "manufacturer"}, {"Product", "product"}, {"SerialNumber", "serial"}, {"Speed", "speed"}};
     static const char *const numbers[][2] = {
         {"VendorId", "idVendor"}, {"ProductId", "idProduct"}, {"Revision", "bcdDevice"}};
-    g_autofree char *id = drive_id(folder), *version = sys_text(folder, "version"), *port = sys_text(folder, "devpath");
+    g_autofree char *id = sys_id(folder), *version = sys_text(folder, "version"), *port = sys_text(folder, "devpath");
     GVariantDict d;
 
     g_variant_dict_init(&d, NULL);
     g_variant_dict_insert(&d, "Id", "s", id);
     g_variant_dict_insert(&d, "Address", "s", folder);
+    g_variant_dict_insert(&d, "PortPath", "s", port);
     for (unsigned k = 0; k < G_N_ELEMENTS(texts); k++) {
         g_autofree char *text = sys_text(folder, texts[k][1]);
         g_variant_dict_insert(&d, texts[k][0], "s", text);
@@ -155,7 +108,7 @@ static GVariant *usb_device(const char *folder)
 static GVariant *usb_devices(void)
 {
     static const char folder[] = "/sys/bus/usb/devices";
-    g_autoptr(GPtrArray) names = names_in(folder);
+    g_autoptr(GPtrArray) names = sys_names(folder);
     GVariantBuilder b;
 
     g_variant_builder_init(&b, G_VARIANT_TYPE("aa{sv}"));
@@ -210,36 +163,10 @@ static void *find_usb(void *user, struct bus_peer *peer, const char *node)
 }
 
 static const struct bus_property usb_properties[] = {
-    VALUE("Id"),      VALUE("VendorId"),     VALUE("ProductId"),      VALUE("Revision"), VALUE("Manufacturer"),
-    VALUE("Product"), VALUE("SerialNumber"), VALUE("Address"),        VALUE("Port"),     VALUE("Version"),
-    VALUE("Speed"),   VALUE("State"),        {NULL, NULL, NULL, NULL}};
+    VALUE("Id"),      VALUE("VendorId"),     VALUE("ProductId"), VALUE("Revision"),       VALUE("Manufacturer"),
+    VALUE("Product"), VALUE("SerialNumber"), VALUE("Address"),   VALUE("PortPath"),       VALUE("Port"),
+    VALUE("Version"), VALUE("Speed"),        VALUE("State"),     {NULL, NULL, NULL, NULL}};
 static const struct bus_interface usb_interface = {.info = (GDBusInterfaceInfo *)&api_ihost_usbdevice_interface,
                                                    .properties = usb_properties};
 const struct bus_class usb_device_class = {
     .folder = API_ROOT "/hostusbdevice", .interfaces = BUS_INTERFACES(&usb_interface), .find = find_usb};
-
-/* ---- CPUID ---- */
-
-static void add_leaves(GVariantBuilder *b, unsigned first)
-{
-    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-
-    __cpuid(first, eax, ebx, ecx, edx);
-    unsigned last = eax;
-    for (unsigned leaf = first; last >= first && leaf <= last && leaf - first < LEAVES_MAX; leaf++) {
-        __cpuid_count(leaf, 0, eax, ebx, ecx, edx);
-        g_variant_builder_add(b, "(uuuuu)", leaf, eax, ebx, ecx, edx);
-    }
-}
-
-bool host_get_cpuids(struct bus_call *call, GVariant **ret, GError **error)
-{
-    GVariantBuilder b;
-
-    (void)call, (void)error;
-    g_variant_builder_init(&b, G_VARIANT_TYPE("a(uuuuu)"));
-    add_leaves(&b, 0);
-    add_leaves(&b, 0x80000000u);
-    *ret = g_variant_new("(a(uuuuu))", &b);
-    return true;
-}

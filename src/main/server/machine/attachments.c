@@ -21,6 +21,7 @@ static GVariant *values(const struct part *p, const struct settings_controller *
     GVariantDict d;
 
     g_variant_dict_init(&d, NULL);
+    g_variant_dict_insert(&d, "Machine", "s", p->machine->id);
     g_variant_dict_insert(&d, "Controller", "s", c->name);
     g_variant_dict_insert(&d, "Port", "i", (gint32)a->port);
     g_variant_dict_insert(&d, "Device", "i", (gint32)a->device);
@@ -74,10 +75,10 @@ static void *find(void *user, struct bus_peer *peer, const char *node)
 }
 
 static const struct bus_property properties[] = {
-    VALUE("Controller"),     VALUE("Port"),           VALUE("Device"),         VALUE("Type"),
-    VALUE("Medium"),         VALUE("Location"),       VALUE("HostDrive"),      VALUE("Passthrough"),
-    VALUE("TemporaryEject"), VALUE("IsEjected"),      VALUE("NonRotational"),  VALUE("Discard"),
-    VALUE("HotPluggable"),   VALUE("BandwidthGroup"), {NULL, NULL, NULL, NULL}};
+    VALUE("Controller"),     VALUE("Port"),           VALUE("Device"),        VALUE("Type"),
+    VALUE("Medium"),         VALUE("Location"),       VALUE("HostDrive"),     VALUE("Passthrough"),
+    VALUE("TemporaryEject"), VALUE("IsEjected"),      VALUE("NonRotational"), VALUE("Discard"),
+    VALUE("HotPluggable"),   VALUE("BandwidthGroup"), VALUE("Machine"),       {NULL, NULL, NULL, NULL}};
 static const struct bus_interface interface = {.info = (GDBusInterfaceInfo *)&api_imedium_attachment_interface,
                                                .properties = properties};
 const struct bus_class attachment_class = {

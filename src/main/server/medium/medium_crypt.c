@@ -37,6 +37,19 @@ void medium_describe_encryption(const struct medium *m, GVariantDict *d)
     g_variant_dict_insert(d, "EncryptionPasswordId", "s", id != NULL ? id : "");
 }
 
+bool medium_get_encryption(struct bus_call *call, GVariant **ret, GError **error)
+{
+    const struct medium *m = call->object, *base = medium_base(m);
+    const char *store = settings_property_get(base->properties, STORE),
+               *id = settings_property_get(base->properties, KEY);
+    const char *cipher = store != NULL ? vd_keystore_cipher(store) : NULL;
+
+    if (store == NULL)
+        return api_fail(error, VBOX_E_NOT_SUPPORTED, "The medium '%s' is not encrypted", m->location);
+    *ret = g_variant_new("(ss)", cipher != NULL ? cipher : "", id != NULL ? id : "");
+    return true;
+}
+
 void medium_copy_encryption(struct medium *to, const struct medium *from)
 {
     static const char *const names[] = {STORE, KEY};

@@ -23,7 +23,14 @@ bool medium_create_raw(struct bus_call *call, GVariant **ret, GError **error);
 /** Asks the target for its state and size, on a thread; the medium has the answer some time later. */
 void medium_look(struct medium *m);
 
+/* ---- medium_lists.c ---- */
+GVariant *medium_allowed_types(const struct bus_call *call, const struct bus_property *row);
+bool medium_get_snapshot_ids(struct bus_call *call, GVariant **ret, GError **error);
+bool medium_get_properties(struct bus_call *call, GVariant **ret, GError **error);
+bool medium_set_properties(struct bus_call *call, GVariant **ret, GError **error);
+
 /* ---- medium_crypt.c ---- */
+bool medium_get_encryption(struct bus_call *call, GVariant **ret, GError **error);
 void medium_describe_encryption(const struct medium *m, GVariantDict *d);
 bool medium_check_password(struct bus_call *call, GVariant **ret, GError **error);
 bool medium_change_encryption(struct bus_call *call, GVariant **ret, GError **error);
@@ -38,6 +45,8 @@ bool medium_clone_to(struct bus_call *call, GVariant **ret, GError **error);
 bool medium_compact(struct bus_call *call, GVariant **ret, GError **error);
 bool medium_resize(struct bus_call *call, GVariant **ret, GError **error);
 bool medium_move_to(struct bus_call *call, GVariant **ret, GError **error);
+/** Whether a property can have this value; "" removes one that is there. */
+bool medium_property_may_be(const struct medium *m, const char *name, const char *val, GError **error);
 bool medium_get_property(struct bus_call *call, GVariant **ret, GError **error);
 bool medium_set_property(struct bus_call *call, GVariant **ret, GError **error);
 

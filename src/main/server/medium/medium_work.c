@@ -377,13 +377,8 @@ bool medium_get_property(struct bus_call *call, GVariant **ret, GError **error)
     return true;
 }
 
-bool medium_set_property(struct bus_call *call, GVariant **ret, GError **error)
+bool medium_property_may_be(const struct medium *m, const char *name, const char *val, GError **error)
 {
-    struct medium *m = call->object;
-    const char *name, *val;
-
-    (void)ret;
-    g_variant_get(call->args, "(&s&s)", &name, &val);
     if (*name == '\0')
         return api_fail(error, E_INVALIDARG, "The property's name cannot be empty");
     if (strcmp(name, ISCSI_LUN) == 0 && settings_iscsi_lun(val) < 0)
@@ -391,6 +386,18 @@ bool medium_set_property(struct bus_call *call, GVariant **ret, GError **error)
                         "Invalid logical unit '%s' (a number up to 16383, or \"enc\" and 16 digits of one level)", val);
     if (*val == '\0' && settings_property_get(m->properties, name) == NULL)
         return api_fail(error, VBOX_E_OBJECT_NOT_FOUND, "Property '%s' does not exist", name);
+    return true;
+}
+
+bool medium_set_property(struct bus_call *call, GVariant **ret, GError **error)
+{
+    struct medium *m = call->object;
+    const char *name, *val;
+
+    (void)ret;
+    g_variant_get(call->args, "(&s&s)", &name, &val);
+    if (!medium_property_may_be(m, name, val, error))
+        return false;
     settings_property_set(m->properties, name, val);
     return medium_save_properties(m, error);
 }

@@ -81,9 +81,24 @@ static bool forward(struct bus_call *call, GVariant **ret, GError **error)
     return true;
 }
 
+/* A PS/2 mouse is what every machine has, as long as it runs; nothing else points. */
+static GVariant *mouse_can(const struct bus_call *call, const struct bus_property *row)
+{
+    const struct machine *m = call->object;
+
+    return g_variant_new_boolean(row->data != NULL && m->vm != NULL && !m->launching);
+}
+
+#define CAN GINT_TO_POINTER(1)
+static const struct bus_property mouse_properties[] = {
+    {"AbsoluteSupported", mouse_can, NULL, NULL},    {"RelativeSupported", mouse_can, NULL, CAN},
+    {"TouchScreenSupported", mouse_can, NULL, NULL}, {"TouchPadSupported", mouse_can, NULL, NULL},
+    {"NeedsHostCursor", mouse_can, NULL, NULL},      {NULL, NULL, NULL, NULL}};
+
 static const struct bus_interface console = {.info = (GDBusInterfaceInfo *)&api_iconsole_interface, .any = forward};
 static const struct bus_interface keyboard = {.info = (GDBusInterfaceInfo *)&api_ikeyboard_interface, .any = forward};
-static const struct bus_interface mouse = {.info = (GDBusInterfaceInfo *)&api_imouse_interface, .any = forward};
+static const struct bus_interface mouse = {
+    .info = (GDBusInterfaceInfo *)&api_imouse_interface, .any = forward, .properties = mouse_properties};
 static const struct bus_interface display = {.info = (GDBusInterfaceInfo *)&api_idisplay_interface, .any = forward};
 static const struct bus_interface debugger = {.info = (GDBusInterfaceInfo *)&api_imachine_debugger_interface,
                                               .any = forward};

@@ -134,14 +134,60 @@ bool bus_controllers(struct bus_call *call, GVariant **ret, GError **error)
     return true;
 }
 
-bool controller_bus(struct bus_call *call, GVariant **ret, GError **error)
+/* The call's only argument; -1: said. */
+static int type_of_call(struct bus_call *call, GError **error)
 {
     const char *name;
 
     g_variant_get(call->args, "(&s)", &name);
     const int type = field_api_to_word("StorageControllerType", settings_controller_type_names, name);
     if (type < 0)
-        return api_fail(error, E_INVALIDARG, "Invalid StorageControllerType: '%s'", name);
-    *ret = g_variant_new("(s)", controller_rule_of((enum settings_controller_type)type)->bus);
+        api_fail(error, E_INVALIDARG, "Invalid StorageControllerType: '%s'", name);
+    return type;
+}
+
+bool controller_bus(struct bus_call *call, GVariant **ret, GError **error)
+{
+    const int type = type_of_call(call, error);
+
+    if (type >= 0)
+        *ret = g_variant_new("(s)", controller_rule_of((enum settings_controller_type)type)->bus);
+    return type >= 0;
+}
+
+static bool answer_buses(struct bus_call *call, const char *const *buses, GVariant **ret, GError **error)
+{
+    const int type = type_of_call(call, error);
+
+    if (type >= 0)
+        *ret =
+            g_variant_new("(b)", g_strv_contains(buses, controller_rule_of((enum settings_controller_type)type)->bus));
+    return type >= 0;
+}
+
+bool controller_io_cache(struct bus_call *call, GVariant **ret, GError **error)
+{
+    static const char *const cached[] = {"IDE", "Floppy", NULL};
+
+    return answer_buses(call, cached, ret, error);
+}
+
+bool controller_hotplug(struct bus_call *call, GVariant **ret, GError **error)
+{
+    static const char *const plugged[] = {"SATA", "USB", NULL};
+
+    return answer_buses(call, plugged, ret, error);
+}
+
+bool usb_max_instances(struct bus_call *call, GVariant **ret, GError **error)
+{
+    const char *chipset, *type;
+
+    g_variant_get(call->args, "(&s&s)", &chipset, &type);
+    if (api_enum_value("ChipsetType", chipset) <= 0)
+        return api_fail(error, E_INVALIDARG, "Invalid ChipsetType: '%s'", chipset);
+    if (api_enum_value("USBControllerType", type) <= 0)
+        return api_fail(error, E_INVALIDARG, "Invalid USBControllerType: '%s'", type);
+    *ret = g_variant_new("(u)", 1);
     return true;
 }

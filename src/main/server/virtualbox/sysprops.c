@@ -161,6 +161,20 @@ static bool get_max_adapters(struct bus_call *call, GVariant **ret, GError **err
     return true;
 }
 
+static bool get_max_adapters_of(struct bus_call *call, GVariant **ret, GError **error)
+{
+    const char *chipset, *type;
+
+    g_variant_get(call->args, "(&s&s)", &chipset, &type);
+    if (api_enum_value("ChipsetType", chipset) <= 0)
+        return api_fail(error, E_INVALIDARG, "Invalid ChipsetType: '%s'", chipset);
+    if (api_enum_value("NetworkAttachmentType", type) <= 0)
+        return api_fail(error, E_INVALIDARG, "Invalid NetworkAttachmentType: '%s'", type);
+    const bool few = g_ascii_strcasecmp(type, "HostOnly") == 0 || g_ascii_strcasecmp(chipset, "ICH9") != 0;
+    *ret = g_variant_new("(u)", few ? 8 : SETTINGS_ADAPTERS);
+    return true;
+}
+
 static bool get_profiles(struct bus_call *call, GVariant **ret, GError **error)
 {
     static const char *const profiles[][2] = {
@@ -208,22 +222,23 @@ enum {
 
 struct format_property {
     const char *name, *description, *type, *usual;
+    enum { MANDATORY = 1, EXPERT = 2 } flags; /* VirtualBox's DataFlags */
 };
 static const struct format_property vmdk_properties[] = {
-    {"RawDrive", "Disk of the host", "string", ""},
-    {"Partitions", "Partitions of it", "string", ""},
-    {"BootSector", "File with the boot code", "string", ""},
-    {"Relative", "Partitions by their own device names", "int", "0"},
+    {"RawDrive", "Disk of the host", "string", "", 0},
+    {"Partitions", "Partitions of it", "string", "", 0},
+    {"BootSector", "File with the boot code", "byte", "", 0},
+    {"Relative", "Partitions by their own device names", "int", "0", 0},
     {0},
 };
 static const struct format_property iscsi_properties[] = {
-    {"TargetName", "Target", "string", ""},
-    {"InitiatorName", "Name of this end", "string", ""},
-    {"LUN", "Logical unit", "int", "0"},
-    {"TargetAddress", "Host and port of the target", "string", ""},
-    {"InitiatorUsername", "User", "string", ""},
-    {"InitiatorSecret", "Secret of the user", "bytes", ""},
-    {"HostIPStack", "Through the host's network", "int", "1"},
+    {"TargetName", "Target", "string", "", MANDATORY},
+    {"LUN", "Logical unit", "string", "0", MANDATORY},
+    {"TargetAddress", "Host and port of the target", "string", "", MANDATORY},
+    {"InitiatorName", "Name of this end", "string", "", 0},
+    {"InitiatorUsername", "User", "string", "", 0},
+    {"InitiatorSecret", "Secret of the user", "byte", "", 0},
+    {"HostIPStack", "Through the host's network", "int", "1", EXPERT},
     {0},
 };
 
@@ -231,9 +246,9 @@ static GVariant *format_properties(const struct format_property *all)
 {
     GVariantBuilder b;
 
-    g_variant_builder_init(&b, G_VARIANT_TYPE("a(ssss)"));
+    g_variant_builder_init(&b, G_VARIANT_TYPE("a(ssssu)"));
     for (; all != NULL && all->name != NULL; all++)
-        g_variant_builder_add(&b, "(ssss)", all->name, all->description, all->type, all->usual);
+        g_variant_builder_add(&b, "(ssssu)", all->name, all->description, all->type, all->usual, (guint32)all->flags);
     return g_variant_builder_end(&b);
 }
 
@@ -319,6 +334,10 @@ static const struct bus_method methods[] = {{"Describe", describe},
                                             {"GetDeviceTypesForStorageBus", bus_devices},
                                             {"GetStorageControllerTypesForStorageBus", bus_controllers},
                                             {"GetStorageBusForStorageControllerType", controller_bus},
+                                            {"GetDefaultIoCacheSettingForStorageController", controller_io_cache},
+                                            {"GetStorageControllerHotplugCapable", controller_hotplug},
+                                            {"GetMaxInstancesOfUSBControllerType", usb_max_instances},
+                                            {"GetMaxNetworkAdaptersOfType", get_max_adapters_of},
                                             {NULL, NULL}};
 static const struct bus_property properties[] = {
     LIMIT("MinGuestRAM", 4),

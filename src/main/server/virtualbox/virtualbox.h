@@ -21,6 +21,9 @@ bool bus_max_instances(struct bus_call *call, GVariant **ret, GError **error);
 bool bus_devices(struct bus_call *call, GVariant **ret, GError **error);
 bool bus_controllers(struct bus_call *call, GVariant **ret, GError **error);
 bool controller_bus(struct bus_call *call, GVariant **ret, GError **error);
+bool controller_io_cache(struct bus_call *call, GVariant **ret, GError **error);
+bool controller_hotplug(struct bus_call *call, GVariant **ret, GError **error);
+bool usb_max_instances(struct bus_call *call, GVariant **ret, GError **error);
 
 /* events.c */
 extern const struct bus_interface event_source_interface;
