@@ -22,10 +22,11 @@ def host_metrics(h):
     with open("/proc/meminfo", encoding="ascii") as f:
         same(total["Samples"][-1], int(f.readline().split()[1]))
     same(h.ok("metrics", "disable", "--list", "host", "RAM/Usage/Total"),
-         "The following metrics were modified:\n\nObject          Metric\n--------------- ----------------------------------------\n"
-         "host            RAM/Usage/Total                         \n")
-    com_error(h("metrics", "query", "nobody"), "Could not find a registered machine named 'nobody'", "VBOX_E_OBJECT_NOT_FOUND (0x80bb0001)",
-              "PerformanceCollectorWrap", "IPerformanceCollector")
+         "The following metrics were modified:\n\nObject     Metric\n---------- --------------------\nhost       RAM/Usage/Total     \n\n")
+    r = h("metrics", "query", "nobody")
+    same((r.rc, r.out, r.err), (1, "", "VBoxManage: error: Invalid machine name: 'nobody'\n"))
+    r = h("metrics", "enable", "--list", "host", "RAM/None")
+    same((r.rc, r.out, r.err), (1, "", "VBoxManage: error: No metrics match the specified filter!\n"))
     syntax_error(h("metrics"), "Subcommand missing")
     syntax_error(h("metrics", "setup", "--samples", "0"), "Invalid value '0' of --samples")
 

@@ -10,13 +10,23 @@ from manage import BIN, ROOT, check, main
 
 
 def nat_networks(h):
-    same(h.ok("list", "natnets"), "NAT Networks:\n\n0 networks found\n")
+    same((h.ok("list", "natnets"), h.ok("natnetwork", "list")), ("", "NAT Networks:\n\n0 networks found\n"))
     h.ok("natnetwork", "add", "--netname", "n1", "--network", "10.1.0.0/16", "--enable", "--dhcp", "off", "--port-forward-4",
          "ssh:tcp:[]:1022:[10.1.0.5]:22", "--loopback-4", "127.0.0.1=2")
     same(h.ok("natnetwork", "list"),
          "NAT Networks:\n\nName:         n1\nEnabled:      Yes\nNetwork:      10.1.0.0/16\nGateway:      10.1.0.1\nDHCP Server:  No\n"
          "IPv6:         No\nIPv6 Prefix:  \nIPv6 Default: No\nPort-forwarding (ipv4)\n        ssh:tcp:[]:1022:[10.1.0.5]:22\n"
          "loopback mappings (ipv4)\n        127.0.0.1=2\n\n1 network found\n")
+    short = "Network:      10.1.0.0/16\nGateway:      10.1.0.1\nDHCP Server:  No\nIPv6:         No\nIPv6 Prefix:  \nIPv6 Default: No\n"
+    same(h.ok("list", "natnets"), f"Name:         n1\n{short}\n")
+    same(h.ok("list", "-l", "natnetworks"), f"Name:         n1\nEnabled:      Yes\n{short}Port-forwarding (ipv4)\n"
+         "        ssh:tcp:[]:1022:[10.1.0.5]:22\nloopback mappings (ipv4)\n        127.0.0.1=2\n\n")
+    h.ok("natnetwork", "add", "--netname", "b", "--network", "10.7.0.0/16")
+    h.ok("natnetwork", "add", "--netname", "a", "--network", "10.8.0.0/16")
+    same(re.findall(r"^Name: +(\w+)$", h.ok("list", "natnets", "-s"), re.M), ["a", "b", "n1"])
+    same(re.findall(r"^Name: +(\w+)$", h.ok("list", "natnets"), re.M), ["n1", "b", "a"])
+    for name in ("a", "b"):
+        h.ok("natnetwork", "remove", "--netname", name)
     r = h("natnetwork", "add", "--netname", "n1", "--network", "10.2.0.0/16")
     same((r.rc, r.out, r.err), (1, "", "VBoxManage: error: NATNetwork server already exists\n"))
     com_error(h("natnetwork", "modify", "--netname", "n1", "--port-forward-4", "ssh:tcp:[]:1:[10.1.0.6]:1"),

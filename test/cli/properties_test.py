@@ -38,8 +38,11 @@ def guest_properties(h):
     some = ("guestproperty", "enumerate", "m", "--old-format")
     same(h.ok(*some, "--patterns", "/b*|/c"), h.ok(*some, "/b*", "/c"))
     lines = h.ok("guestproperty", "enumerate", "m", "--rel", "--unsort").splitlines()
-    check(lines and all(re.search(r" @ \d\d:\d\d:\d\d\.\d{3} ago", line) for line in lines), lines)
+    check(lines and all(re.search(r" @ PT\d+\.\d{3}S ", line) for line in lines), lines)
     same(h.ok("guestproperty", "enumerate", "m", "--no-ts", "--ts", "--rel", "--abs", "--sort"), h.ok("guestproperty", "enumerate", "m"))
+    same(h.ok("guestproperty", "enumerate", "m", "/h", "--no-ts", "--no-flags"), "/h = 'x'\n")
+    same(h.ok("guestproperty", "enumerate", "m", "--no-ts", "/h", "/b/long"), "/b/long = 'two words'  TRANSIENT, RDONLYGUEST\n"
+         "/h      = 'x'          RDONLYHOST\n")
     same(json.loads(h.ok("guestproperty", "enumerate", "m", "/h", "--json"))[0][:2], ["/h", "x"])
 
 
@@ -54,7 +57,7 @@ def guest_property_wait(h):
     out, err = waiting.communicate(timeout=20)
     check(re.fullmatch(r"Name: /w, value: v\d+, flags: TRANSIENT\n", out) and waiting.returncode == 0, out + err)
     r = h("guestproperty", "wait", "m", "/x", "--timeout", "50")
-    same((r.rc, r.out), (0, "Time out or interruption while waiting for a notification.\n"))
+    same((r.rc, r.out, r.err), (0, "", "VBoxManage: error: Time out or interruption while waiting for a notification.\n"))
     check(h("guestproperty", "wait", "m", "/x", "--timeout", "50", "--fail-on-timeout").rc == 2, "--fail-on-timeout")
 
 

@@ -34,7 +34,7 @@ bool medium_layout(struct cmd *c, const char *text, struct vd_create *to);
 char *medium_file(const char *file, const char *kind, const char *format);
 /** A medium whose storage could not be made is known no more. */
 void medium_forget_new(struct cmd *c, const char *object);
-void medium_show(struct cmd *c, GVariant *medium, bool details);
+void medium_show(struct cmd *c, GVariant *medium, const char *base, bool details);
 int medium_list(struct cmd *c, const char *kind, bool details);
 /* startvm.c */
 /** Starts a machine and says so; @environment: "NAME=VALUE", end NULL. */

@@ -5,8 +5,10 @@
 
 #include "frontends/VBoxManage/commands.h"
 
+#define NUMBER "Incorrect number of parameters"
+
 /* Up to four words, no options. Return: count, or -1 after a syntax error. */
-static int read_words(struct cmd *c, const char **words, int min, int max)
+static int read_words(struct cmd *c, const char **words, int min, int max, const char *few, const char *many)
 {
     struct value v;
     int n = 0;
@@ -15,14 +17,14 @@ static int read_words(struct cmd *c, const char **words, int min, int max)
         if (id == CMD_ERROR)
             return -1;
         if (n == max) {
-            cmd_syntax(c, "Too many parameters");
+            cmd_syntax(c, "%s", many);
             return -1;
         }
         words[n++] = v.text;
     }
     if (n >= min)
         return n;
-    cmd_syntax(c, "Not enough parameters");
+    cmd_syntax(c, "%s", few);
     return -1;
 }
 
@@ -39,7 +41,7 @@ static int setextradata(struct cmd *c)
     int n;
 
     c->words_only = true; /* a value may start with a dash */
-    n = read_words(c, w, 2, 3);
+    n = read_words(c, w, 2, 3, "Not enough parameters", "Too many parameters");
     if (n < 0)
         return RC_SYNTAX;
     if (cmd_client(c) == NULL)
@@ -92,7 +94,7 @@ static int getextradata(struct cmd *c)
     const char *w[2];
     char *val = NULL;
 
-    if (read_words(c, w, 2, 2) < 0)
+    if (read_words(c, w, 2, 2, NUMBER, NUMBER) < 0)
         return RC_SYNTAX;
     if (cmd_client(c) == NULL)
         return RC_FAILURE;
@@ -164,7 +166,7 @@ static int setproperty(struct cmd *c)
 {
     const char *w[2];
 
-    if (read_words(c, w, 2, 2) < 0)
+    if (read_words(c, w, 2, 2, NUMBER, NUMBER) < 0)
         return RC_SYNTAX;
     for (unsigned k = 0; k < G_N_ELEMENTS(properties); k++)
         if (strcmp(properties[k].name, w[0]) == 0)

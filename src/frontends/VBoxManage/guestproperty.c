@@ -121,22 +121,53 @@ static int set(struct cmd *c, const char *machine, const struct query *q)
 
 /* ---- enumerate ---- */
 
+#define A_WEEK_MS (7 * (gint64)G_TIME_SPAN_DAY / 1000)
+
+/* A length of time as ISO 8601 has it: "P1W2DT3H4M5.678S"; what is zero in front is left out. */
+static void append_duration(GString *text, gint64 ms)
+{
+    static const struct {
+        gint64 ms;
+        const char *unit;
+    } parts[] = {{3600000, "H"}, {60000, "M"}};
+    const gint64 weeks = ms / A_WEEK_MS, days = ms % A_WEEK_MS / 86400000;
+
+    g_string_append_c(text, 'P');
+    if (weeks > 0)
+        g_string_append_printf(text, "%" G_GINT64_FORMAT "W", weeks);
+    if (days > 0)
+        g_string_append_printf(text, "%" G_GINT64_FORMAT "D", days);
+    g_string_append_c(text, 'T');
+    bool begun = weeks > 0 || days > 0;
+    ms %= 86400000;
+    for (unsigned k = 0; k < G_N_ELEMENTS(parts); k++) {
+        begun |= ms >= parts[k].ms;
+        if (begun)
+            g_string_append_printf(text, "%" G_GINT64_FORMAT "%s", ms / parts[k].ms, parts[k].unit);
+        ms %= parts[k].ms;
+    }
+    g_string_append_printf(text, "%d.%03dS", (int)(ms / 1000), (int)(ms % 1000));
+}
+
+/* "@ 2026-01-02T03:04:05.678Z", or how long ago that was. */
 static char *when(gint64 ns, bool relative)
 {
+    GString *text = g_string_new("@ ");
+
     if (relative) {
-        gint64 ms = MAX(g_get_real_time() / 1000 - ns / 1000000, 0);
-        return g_strdup_printf("%02d:%02d:%02d.%03d ago", (int)(ms / 3600000), (int)(ms / 60000 % 60),
-                               (int)(ms / 1000 % 60), (int)(ms % 1000));
+        append_duration(text, MAX(g_get_real_time() / 1000 - ns / 1000000, 0));
+        return g_string_free(text, FALSE);
     }
     g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc(ns / 1000000000);
-    g_autofree char *text = g_date_time_format(time, "%Y-%m-%dT%H:%M:%S");
-    return g_strdup_printf("%s.%03dZ", text, (int)(ns / 1000000 % 1000));
+    g_autofree char *seconds = g_date_time_format(time, "%Y-%m-%dT%H:%M:%S");
+    g_string_append_printf(text, "%s.%03dZ", seconds, (int)(ns / 1000000 % 1000));
+    return g_string_free(text, FALSE);
 }
 
 static int print_all(GVariant *list, const struct query *q)
 {
     const char *name, *value, *flags;
-    int name_width = 0, value_width = 0;
+    int name_width = 1, value_width = 1;
     gint64 ns;
 
     for (gsize k = 0; k < g_variant_n_children(list); k++) {
@@ -144,17 +175,22 @@ static int print_all(GVariant *list, const struct query *q)
         name_width = MAX(name_width, (int)g_utf8_strlen(name, -1));
         value_width = MAX(value_width, (int)g_utf8_strlen(value, -1));
     }
+    name_width = MIN(name_width, 48);
+    value_width = MIN(value_width, 28);
     for (gsize k = 0; k < g_variant_n_children(list); k++) {
         g_variant_get_child(list, k, "(&s&sx&s)", &name, &value, &ns, &flags);
         if (q->old_format) {
             printf("Name: %s, value: %s, timestamp: %" G_GINT64_FORMAT ", flags: %s\n", name, value, ns, flags);
             continue;
         }
-        g_autofree char *time = when(ns, q->relative);
-        printf("%-*s = '%s'%*s", MIN(name_width, 48), name, value,
-               MAX(MIN(value_width, 28) - (int)g_utf8_strlen(value, -1), 0), "");
-        printf("%s%s", q->no_timestamp ? "" : " @ ", q->no_timestamp ? "" : time);
-        printf("%s%s\n", q->no_flags || *flags == '\0' ? "" : " ", q->no_flags ? "" : flags);
+        g_autofree char *time = q->no_timestamp ? g_strdup("") : when(ns, q->relative);
+        const char *shown = q->no_flags ? "" : flags;
+        const int name_chars = (int)g_utf8_strlen(name, -1), value_chars = (int)g_utf8_strlen(value, -1);
+        const int padding = name_width + value_width + 1 - MAX(name_chars, name_width) - value_chars;
+        printf("%s%*s = '%s'", name, MAX(name_width - name_chars, 0), "", value);
+        if (!q->no_timestamp || *shown != '\0')
+            printf("%*s%s%s%s", MAX(padding, 1), "", time, *shown != '\0' ? " " : "", shown);
+        printf("\n");
     }
     return RC_OK;
 }
@@ -218,7 +254,7 @@ static int wait_for(struct cmd *c, const char *machine, const struct query *q)
     g_free(w.id);
     if (w.heard)
         return RC_OK;
-    printf("Time out or interruption while waiting for a notification.\n");
+    cmd_error("Time out or interruption while waiting for a notification.");
     return q->fail ? RC_SYNTAX : RC_OK;
 }
 
@@ -243,7 +279,7 @@ static int guestproperty(struct cmd *c)
     while (verb != NULL && k < G_N_ELEMENTS(verbs) && strcmp(verbs[k].verb, verb) != 0)
         k++;
     if (verb == NULL)
-        rc = cmd_syntax(c, "Missing subcommand");
+        rc = cmd_syntax(c, "No subcommand specified");
     else if (k == G_N_ELEMENTS(verbs))
         rc = cmd_syntax(c, "Unknown subcommand '%s'", verb);
     else

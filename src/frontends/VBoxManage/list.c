@@ -111,7 +111,7 @@ static int list_cloud_providers(struct cmd *c, const struct listing *l)
 static int list_screenshot_formats(struct cmd *c, const struct listing *l)
 {
     (void)l;
-    printf(c->json ? "[\"PNG\"]\n" : "Supported 1 screen shot formats:\n    BitmapFormat_PNG (0x20474E50)\n");
+    printf(c->json ? "[\"PNG\"]\n" : "Supported 1 screen shot formats:\n    BitmapFormat_PNG  (0x20474E50)\n");
     return RC_OK;
 }
 
@@ -172,40 +172,36 @@ static const struct option options[] = {
     {0},
 };
 
-/* One of several: with its keyword above, or as a member of one object. */
-static int show_one(struct cmd *c, const struct keyword *what, const struct listing *l, bool first)
+/* One of several: with its keyword above, as it was given, or as a member of one object. */
+static int show_one(struct cmd *c, const char *name, const struct listing *l, bool first)
 {
-    g_autofree char *name = g_strndup(what->names, strcspn(what->names, "|"));
-
     if (c->json)
         printf("%s\"%s\" :\n", first ? "{\n" : ",\n", name);
     else
         printf("%s[%s]\n", first ? "" : "\n", name);
-    return what->run(c, l);
+    return keyword_find(name)->run(c, l);
 }
 
 static int list(struct cmd *c)
 {
-    g_autoptr(GPtrArray) what = g_ptr_array_new();
+    g_autoptr(GPtrArray) what = g_ptr_array_new(); /* keywords as they were given */
     struct listing l = {0};
     bool multiple = false;
     struct value v;
     int rc = RC_OK;
 
     for (int id; (id = cmd_next(c, &v)) != CMD_END;) {
-        const struct keyword *k;
         switch (id) {
         case LONG: l.details = true; break;
         case SORTED: l.sorted = true; break;
         case ARCH: break;
         case MULTIPLE: multiple = true; break;
         case CMD_WORD:
-            if (what->len > 0 && !multiple)
-                return cmd_syntax(c, "Too many subcommands for \"list\" command.\n");
-            k = keyword_find(v.text);
-            if (k == NULL)
+            if (keyword_find(v.text) == NULL)
                 return cmd_syntax(c, "Unknown subcommand \"%s\".", v.text);
-            g_ptr_array_add(what, (void *)k);
+            if (!multiple) /* the last one counts */
+                g_ptr_array_set_size(what, 0);
+            g_ptr_array_add(what, (void *)v.text);
             break;
         default: return RC_SYNTAX;
         }
@@ -215,10 +211,11 @@ static int list(struct cmd *c)
     if (cmd_client(c) == NULL)
         return RC_FAILURE;
     if (!multiple)
-        return ((const struct keyword *)what->pdata[0])->run(c, &l);
-    for (unsigned k = 0; k < what->len && rc == RC_OK; k++)
-        rc = show_one(c, what->pdata[k], &l, k == 0);
-    if (c->json && rc == RC_OK)
+        return keyword_find(what->pdata[0])->run(c, &l);
+    for (unsigned k = 0; k < what->len; k++)
+        if (show_one(c, what->pdata[k], &l, k == 0) != RC_OK)
+            rc = RC_FAILURE;
+    if (c->json)
         printf("}\n");
     return rc;
 }

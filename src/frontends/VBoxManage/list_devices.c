@@ -63,22 +63,55 @@ int list_host_floppies(struct cmd *c, const struct listing *l)
     return list_drives(c, "Floppy");
 }
 
+/* 8589934592 as "8.0GiB" */
+static char *human_bytes(gint64 bytes)
+{
+    static const char *const units[] = {"", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"};
+    unsigned k = 0;
+
+    while (k + 1 < G_N_ELEMENTS(units) && bytes >> (10 * (k + 1)) > 0)
+        k++;
+    if (k == 0)
+        return g_strdup_printf("%" G_GINT64_FORMAT "B", bytes);
+    const gint64 unit = (gint64)1 << (10 * k);
+    return g_strdup_printf("%" G_GINT64_FORMAT ".%d%sB", bytes / unit,
+                           (int)((bytes % unit >> (10 * (k - 1))) * 10 >> 10), units[k]);
+}
+
+static void print_drive(GVariant *d, bool details)
+{
+    const char *model = dict_str(d, "Model");
+    g_autofree char *size = human_bytes(dict_int(d, "Size"));
+
+    printf("Drive:       %s\n", dict_str(d, "Name"));
+    if (*model != '\0')
+        printf("Model:       \"%s\"\n", model);
+    else
+        printf("Model:       unknown/inaccessible\n");
+    if (dict_bool(d, "Limited")) {
+        printf("Further disk and partitioning information is not available for drive \"%s\". (E_ACCESSDENIED)\n",
+               dict_str(d, "Name"));
+        return;
+    }
+    if (details)
+        printf("Size:        %" G_GINT64_FORMAT " bytes (%s)\n", dict_int(d, "Size"), size);
+    else
+        printf("Size:        %s\n", size);
+    printf("Sector Size: %d bytes\n", (int)dict_int(d, "SectorSize"));
+}
+
 int list_host_drives(struct cmd *c, const struct listing *l)
 {
     g_autoptr(GVariant) list = drives(c, "HardDisk");
 
-    (void)l;
     if (list == NULL)
         return RC_FAILURE;
-    if (c->json)
-        print_json(list);
-    for (gsize k = 0; !c->json && k < g_variant_n_children(list); k++) {
+    if (as_json(c, list))
+        return RC_OK;
+    for (gsize k = 0; k < g_variant_n_children(list); k++) {
         g_autoptr(GVariant) d = g_variant_get_child_value(list, k);
-        printf("%sDrive:       %s\n", k > 0 ? "\n" : "", dict_str(d, "Name"));
-        if (*dict_str(d, "Model") != '\0')
-            printf("Model:       \"%s\"\n", dict_str(d, "Model"));
-        printf("Size:        %" G_GINT64_FORMAT " bytes\nSector Size: %d bytes\n", dict_int(d, "Size"),
-               (int)dict_int(d, "SectorSize"));
+        printf("%s", k > 0 ? "\n" : "");
+        print_drive(d, l->details);
     }
     return RC_OK;
 }
@@ -111,13 +144,16 @@ static const char *usb_speed(const char *mbit)
     for (unsigned k = 0; k < G_N_ELEMENTS(speeds); k++)
         if (strcmp(speeds[k][0], mbit) == 0)
             return speeds[k][1];
-    return "Unknown";
+    return "?";
 }
 
 static void print_device(GVariant *d)
 {
-    static const char *const texts[][2] = {
-        {"Manufacturer:", "Manufacturer"}, {"Product:", "Product"}, {"SerialNumber:", "SerialNumber"}};
+    static const char *const texts[][2] = {{"Manufacturer:", "Manufacturer"},
+                                           {"Product:", "Product"},
+                                           {"SerialNumber:", "SerialNumber"},
+                                           {"Address:", "Address"},
+                                           {"Port path:", "PortPath"}};
     unsigned vendor = (unsigned)dict_int(d, "VendorId"), product = (unsigned)dict_int(d, "ProductId");
     unsigned revision = (unsigned)dict_int(d, "Revision");
 
@@ -128,7 +164,7 @@ static void print_device(GVariant *d)
     for (unsigned k = 0; k < G_N_ELEMENTS(texts); k++)
         if (*dict_str(d, texts[k][1]) != '\0')
             printf("%-19s %s\n", texts[k][0], dict_str(d, texts[k][1]));
-    printf("Address:            %s\nCurrent State:      %s\n\n", dict_str(d, "Address"), dict_str(d, "State"));
+    printf("Current State:      %s\n\n", dict_str(d, "State"));
 }
 
 int list_usb_devices(struct cmd *c, const struct listing *l)

@@ -81,29 +81,40 @@ static const char *yes_no(bool yes)
     return yes ? "Yes" : "No";
 }
 
-static void print_nat(GVariant *n)
+static void print_nat(GVariant *n, bool details)
 {
+    printf("Name:         %s\n", dict_str(n, "NetworkName"));
+    if (details)
+        printf("Enabled:      %s\n", yes_no(dict_bool(n, "Enabled")));
     printf(
-        "Name:         %s\nEnabled:      %s\nNetwork:      %s\nGateway:      %s\nDHCP Server:  %s\nIPv6:         %s\n"
-        "IPv6 Prefix:  %s\nIPv6 Default: %s\n",
-        dict_str(n, "NetworkName"), yes_no(dict_bool(n, "Enabled")), dict_str(n, "Network"), dict_str(n, "Gateway"),
-        yes_no(dict_bool(n, "NeedDhcpServer")), yes_no(dict_bool(n, "IPv6Enabled")), dict_str(n, "IPv6Prefix"),
+        "Network:      %s\nGateway:      %s\nDHCP Server:  %s\nIPv6:         %s\nIPv6 Prefix:  %s\nIPv6 Default: %s\n",
+        dict_str(n, "Network"), dict_str(n, "Gateway"), yes_no(dict_bool(n, "NeedDhcpServer")),
+        yes_no(dict_bool(n, "IPv6Enabled")), dict_str(n, "IPv6Prefix"),
         yes_no(dict_bool(n, "AdvertiseDefaultIPv6RouteEnabled")));
-    print_lines(n, "PortForwardRules4", "Port-forwarding (ipv4)");
-    print_lines(n, "PortForwardRules6", "Port-forwarding (ipv6)");
-    print_lines(n, "LocalMappings", "loopback mappings (ipv4)");
+    if (details) {
+        print_lines(n, "PortForwardRules4", "Port-forwarding (ipv4)");
+        print_lines(n, "PortForwardRules6", "Port-forwarding (ipv6)");
+        print_lines(n, "LocalMappings", "loopback mappings (ipv4)");
+    }
     printf("\n");
+}
+
+/* All of them, NULL: said. */
+static GVariant *nat_networks(struct cmd *c)
+{
+    char **list = NULL;
+
+    if (!TRY(c, ivirtual_box_get_nat_networks(c->client, API_PATH, &list, &error)))
+        return NULL;
+    g_auto(GStrv) paths = list;
+    return cmd_describe_all(c, (const char *const *)paths, "INATNetwork");
 }
 
 int list_nat_matching(struct cmd *c, const char *pattern)
 {
-    char **list = NULL;
+    g_autoptr(GVariant) all = nat_networks(c);
     unsigned found = 0;
 
-    if (!TRY(c, ivirtual_box_get_nat_networks(c->client, API_PATH, &list, &error)))
-        return RC_FAILURE;
-    g_auto(GStrv) paths = list;
-    g_autoptr(GVariant) all = cmd_describe_all(c, (const char *const *)paths, "INATNetwork");
     if (all == NULL)
         return RC_FAILURE;
     if (as_json(c, all))
@@ -113,17 +124,34 @@ int list_nat_matching(struct cmd *c, const char *pattern)
         g_autoptr(GVariant) n = g_variant_get_child_value(all, k);
         if (pattern != NULL && !g_pattern_match_simple(pattern, dict_str(n, "NetworkName")))
             continue;
-        print_nat(n);
+        print_nat(n, true);
         found++;
     }
     printf("%u %s found\n", found, found == 1 ? "network" : "networks");
     return RC_OK;
 }
 
+static gint by_network_name(gconstpointer a, gconstpointer b)
+{
+    return strcmp(dict_str(*(GVariant *const *)a, "NetworkName"), dict_str(*(GVariant *const *)b, "NetworkName"));
+}
+
 int list_nat(struct cmd *c, const struct listing *l)
 {
-    (void)l;
-    return list_nat_matching(c, NULL);
+    g_autoptr(GPtrArray) nets = g_ptr_array_new_with_free_func((GDestroyNotify)g_variant_unref);
+    g_autoptr(GVariant) all = nat_networks(c);
+
+    if (all == NULL)
+        return RC_FAILURE;
+    if (as_json(c, all))
+        return RC_OK;
+    for (gsize k = 0; k < g_variant_n_children(all); k++)
+        g_ptr_array_add(nets, g_variant_get_child_value(all, k));
+    if (l->sorted)
+        g_ptr_array_sort(nets, by_network_name);
+    for (guint k = 0; k < nets->len; k++)
+        print_nat(nets->pdata[k], l->details);
+    return RC_OK;
 }
 
 /* ---- DHCP ---- */

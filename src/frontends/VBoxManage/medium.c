@@ -169,15 +169,16 @@ static void print_children(GVariant *m)
         printf("%s%s\n", k == 0 ? "Child UUIDs:    " : "                ", ids[k]);
 }
 
-void medium_show(struct cmd *c, GVariant *m, bool details)
+/* @base: what stands for a parent that there is not; NULL: nothing of a parent. */
+void medium_show(struct cmd *c, GVariant *m, const char *base, bool details)
 {
     g_autofree char *type = type_text(m);
     const char *parent = dict_str(m, "Parent");
     gint64 size = dict_int(m, "LogicalSize"), on_disk = dict_int(m, "Size");
 
     printf("UUID:           %s\n", dict_str(m, "Id"));
-    if (strcmp(dict_str(m, "DeviceType"), "HardDisk") == 0)
-        printf("Parent UUID:    %s\n", *parent != '\0' ? parent : "base");
+    if (base != NULL)
+        printf("Parent UUID:    %s\n", *parent != '\0' ? parent : base);
     printf("State:          %s\n", state_text(dict_str(m, "State")));
     if (details && *dict_str(m, "LastAccessError") != '\0')
         printf("Access Error:   %s\n", dict_str(m, "LastAccessError"));
@@ -193,8 +194,7 @@ void medium_show(struct cmd *c, GVariant *m, bool details)
     printf("Capacity:       %" G_GINT64_FORMAT " MBytes\n", size >> 20);
     if (details)
         printf("Size on disk:   %" G_GINT64_FORMAT " MBytes\n", on_disk >> 20);
-    if (strcmp(dict_str(m, "DeviceType"), "HardDisk") == 0)
-        print_encryption(m, details);
+    print_encryption(m, details);
     if (!details)
         return;
     print_properties(m);
@@ -216,7 +216,7 @@ static int showmediuminfo(struct cmd *c)
     if (c->json)
         print_json(d);
     else
-        medium_show(c, d, true);
+        medium_show(c, d, "base", true);
     return RC_OK;
 }
 
@@ -243,7 +243,7 @@ int medium_list(struct cmd *c, const char *kind, bool details)
         if (c->json) {
             g_variant_builder_add_value(&json, d);
         } else {
-            medium_show(c, d, details);
+            medium_show(c, d, strcmp(kind, "HardDisk") == 0 ? "base" : NULL, details);
             printf("\n");
         }
     }

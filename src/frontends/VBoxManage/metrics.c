@@ -58,6 +58,23 @@ static void objects_of(const struct request *r, const char *ret[2])
     ret[1] = NULL;
 }
 
+static bool object_known(struct cmd *c, const struct request *r)
+{
+    const char *objects[2];
+    GError *error = NULL;
+    char *machine = NULL;
+
+    objects_of(r, objects);
+    if (objects[0] == NULL || *objects[0] == '\0')
+        return true;
+    const bool known = ivirtual_box_find_machine(c->client, API_PATH, objects[0], &machine, &error);
+    if (!known)
+        cmd_error("Invalid machine name: '%s'", objects[0]);
+    g_clear_error(&error);
+    g_free(machine);
+    return known;
+}
+
 static const char *names_of(const struct request *r)
 {
     return r->names != NULL && strcmp(r->names, "*") != 0 ? r->names : "";
@@ -93,13 +110,14 @@ static char *object_name(struct cmd *c, GVariant *metric)
     return g_strdup(id);
 }
 
-static char *with_unit(GVariant *metric, double val)
+static char *with_unit(GVariant *metric, gint64 val)
 {
-    bool percent = strcmp(dict_str(metric, "Unit"), "%") == 0;
-    double scale = MAX(1.0, (double)dict_int(metric, "Scale"));
+    const gint64 scale = MAX(1, dict_int(metric, "Scale"));
+    const char *unit = dict_str(metric, "Unit");
 
-    return percent ? g_strdup_printf("%.2f%%", val / scale)
-                   : g_strdup_printf("%" G_GINT64_FORMAT " %s", (gint64)val, dict_str(metric, "Unit"));
+    return scale == 1
+               ? g_strdup_printf("%" G_GINT64_FORMAT " %s", val, unit)
+               : g_strdup_printf("%" G_GINT64_FORMAT ".%02d%s", val / scale, (int)(val * 100 / scale % 100), unit);
 }
 
 /* ---- values ---- */
@@ -154,7 +172,7 @@ static char *values(GVariant *metric, GVariant *samples)
     for (gsize k = 0; k < g_variant_n_children(samples); k++) {
         gint64 val;
         g_variant_get_child(samples, k, "x", &val);
-        g_autofree char *one = with_unit(metric, (double)val);
+        g_autofree char *one = with_unit(metric, val);
         g_string_append_printf(text, "%s%s", k > 0 ? ", " : "", one);
     }
     return g_string_free(text, FALSE);
@@ -206,7 +224,7 @@ static int query(struct cmd *c, const struct request *r)
         printf("%-15s %-40s %s\n", object, dict_str(m, "Name"), text);
         for (unsigned n = 0; n < G_N_ELEMENTS(aggregates); n++) {
             g_autofree char *name = g_strconcat(dict_str(m, "Name"), aggregates[n].suffix, NULL);
-            g_autofree char *one = with_unit(m, aggregates[n].of(samples));
+            g_autofree char *one = with_unit(m, (gint64)aggregates[n].of(samples));
             printf("%-15s %-40s %s\n", object, name, one);
         }
     }
@@ -215,21 +233,24 @@ static int query(struct cmd *c, const struct request *r)
 
 /* ---- changes ---- */
 
+/* Nothing that was meant: not done, and with --list that is said. */
 static int print_affected(struct cmd *c, const struct request *r)
 {
-    g_autoptr(GVariant) list = r->list ? get(c, r) : NULL;
+    g_autoptr(GVariant) list = get(c, r);
 
-    if (!r->list)
-        return RC_OK;
     if (list == NULL)
         return RC_FAILURE;
-    printf("The following metrics were modified:\n\nObject          Metric\n"
-           "--------------- ----------------------------------------\n");
+    if (g_variant_n_children(list) == 0)
+        return r->list ? cmd_error("No metrics match the specified filter!") : RC_FAILURE;
+    if (!r->list)
+        return RC_OK;
+    printf("The following metrics were modified:\n\nObject     Metric\n---------- --------------------\n");
     for (gsize k = 0; k < g_variant_n_children(list); k++) {
         g_autoptr(GVariant) m = g_variant_get_child_value(list, k);
         g_autofree char *object = object_name(c, m);
-        printf("%-15s %-40s\n", object, dict_str(m, "Name"));
+        printf("%-10s %-20s\n", object, dict_str(m, "Name"));
     }
+    printf("\n");
     return RC_OK;
 }
 
@@ -263,7 +284,8 @@ static int collect(struct cmd *c, const struct request *r)
         return rc;
     printf("Time stamp   Object     Metric               Value\n");
     for (;;) {
-        g_usleep((gulong)r->period_s * r->count * G_USEC_PER_SEC);
+        printf("------------ ---------- -------------------- --------------------\n");
+        g_usleep((gulong)r->period_s * G_USEC_PER_SEC);
         g_autoptr(GVariant) list = get(c, r);
         g_autoptr(GDateTime) now = g_date_time_new_now_local();
         g_autofree char *stamp = g_date_time_format(now, "%H:%M:%S");
@@ -296,7 +318,7 @@ static int metrics(struct cmd *c)
     int rc = parse(c, &r);
     if (rc != RC_OK)
         return rc;
-    if (cmd_client(c) == NULL)
+    if (cmd_client(c) == NULL || !object_known(c, &r))
         return RC_FAILURE;
     if (strcmp(verb, "list") == 0)
         return list_metrics(c, &r);

@@ -1,6 +1,7 @@
 /*
  * sharing.c - sharedfolder, bandwidthctl.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "frontends/VBoxManage/commands.h"
@@ -164,26 +165,33 @@ struct bandwidth {
     bool limited;
 };
 
-/* Bytes a second; without a letter megabytes. */
-static bool parse_limit(const char *text, gint64 *ret)
+/* Bytes a second; without a letter megabytes. Return: NULL, or what is wrong. */
+static const char *parse_limit(const char *text, gint64 *ret)
 {
     static const struct {
         char letter;
         gint64 unit;
-        gint64 divisor;
-    } units[] = {{'k', 1000, 8},    {'m', 1000000, 8}, {'g', 1000000000, 8}, {'K', 1 << 10, 1},
-                 {'M', 1 << 20, 1}, {'G', 1 << 30, 1}, {'\0', 1 << 20, 1}};
+    } units[] = {{'k', 125},     {'m', 125000},  {'g', 125000000}, {'K', 1 << 10},
+                 {'M', 1 << 20}, {'G', 1 << 30}, {'\0', 1 << 20}};
     char *end;
-    guint64 n = g_ascii_strtoull(text, &end, 10);
+    unsigned k = 0;
 
-    if (end == text || *text == '-' || (*end != '\0' && end[1] != '\0') || n > (G_MAXINT64 >> 31))
-        return false;
-    for (unsigned k = 0; k < G_N_ELEMENTS(units); k++)
-        if (units[k].letter == *end) {
-            *ret = (gint64)n * units[k].unit / units[k].divisor;
-            return true;
-        }
-    return false;
+    errno = 0;
+    const gint64 n = g_ascii_strtoll(text, &end, 10);
+    if (end == text)
+        return "No digits in limit specifier\n";
+    if (errno == ERANGE)
+        return "Limit is too big\n";
+    while (k < G_N_ELEMENTS(units) && units[k].letter != *end)
+        k++;
+    if (k == G_N_ELEMENTS(units))
+        return "Invalid unit suffix. Valid suffixes are: k, m, g, K, M, G\n";
+    if (n < 0)
+        return "Limit cannot be negative\n";
+    if (n > G_MAXINT64 / units[k].unit)
+        return "Limit is too big\n";
+    *ret = n * units[k].unit;
+    return NULL;
 }
 
 static bool bandwidth_add(struct cmd *c, const void *what)
@@ -260,8 +268,8 @@ static int bandwidth_list(struct cmd *c, const char *name, bool machine_readable
     g_autoptr(GVariant) list = dict_list(d, "BandwidthGroups");
     if (as_json(c, list))
         return RC_OK;
-    if (g_variant_n_children(list) == 0 && !machine_readable)
-        printf("no bandwidth groups\n");
+    if (!machine_readable)
+        printf("%s\n", g_variant_n_children(list) == 0 ? "<none>" : "");
     for (gsize k = 0; k < g_variant_n_children(list); k++) {
         g_autoptr(GVariant) g = g_variant_get_child_value(list, k);
         bandwidth_print(g, (unsigned)k, machine_readable);
@@ -272,7 +280,7 @@ static int bandwidth_list(struct cmd *c, const char *name, bool machine_readable
 static int bandwidthctl(struct cmd *c)
 {
     struct bandwidth b = {0};
-    const char *verb = NULL;
+    const char *verb = NULL, *wrong;
     bool machine_readable = false;
     struct value v;
 
@@ -281,8 +289,11 @@ static int bandwidthctl(struct cmd *c)
         case TYPE: b.type = v.text; break;
         case LIMIT:
             b.limited = true;
-            if (!parse_limit(v.text, &b.limit))
-                return cmd_syntax(c, "Invalid bandwidth limit specifier: '%s'", v.text);
+            wrong = parse_limit(v.text, &b.limit);
+            if (wrong != NULL) {
+                cmd_error("%s", wrong);
+                return RC_SYNTAX;
+            }
             break;
         case MACHINE_READABLE: machine_readable = true; break;
         case CMD_WORD:
@@ -297,7 +308,7 @@ static int bandwidthctl(struct cmd *c)
         }
     }
     if (verb == NULL)
-        return cmd_syntax(c, "Not enough parameters");
+        return cmd_syntax(c, "Too few parameters");
     if (strcmp(verb, "list") == 0)
         return bandwidth_list(c, b.machine, machine_readable);
     if (b.name == NULL)
@@ -312,8 +323,10 @@ static int bandwidthctl(struct cmd *c)
         return cmd_syntax(c, "Invalid parameter '%s'", verb);
     if (b.type == NULL)
         return cmd_syntax(c, "Missing required option: --type");
-    if (g_ascii_strcasecmp(b.type, "disk") != 0 && g_ascii_strcasecmp(b.type, "network") != 0)
-        return cmd_syntax(c, "Invalid bandwidth group type: %s\n", b.type);
+    if (g_ascii_strcasecmp(b.type, "disk") != 0 && g_ascii_strcasecmp(b.type, "network") != 0) {
+        cmd_error("Invalid bandwidth group type\n");
+        return RC_SYNTAX;
+    }
     return edit(c, b.machine, bandwidth_add, &b);
 }
 

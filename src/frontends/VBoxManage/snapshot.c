@@ -53,7 +53,7 @@ static char *current_id(struct cmd *c, const struct request *r)
     if (d != NULL && *dict_str(d, "CurrentSnapshot") != '\0')
         return g_strdup(dict_str(d, "CurrentSnapshot"));
     if (d != NULL)
-        cmd_error("This machine does not have any snapshots");
+        printf("This machine does not have any snapshots\n");
     return NULL;
 }
 
@@ -83,7 +83,7 @@ static char *unique_name(struct cmd *c, const struct request *r)
                      : g_ascii_strcasecmp(words[k], "Force") == 0     ? &force
                                                                       : NULL;
         if (flag == NULL) {
-            cmd_syntax(c, "Unknown unique snapshot name option: %s", words[k]);
+            cmd_error("Invalid unique name description '%s'", words[k]);
             return NULL;
         }
         *flag = true;
@@ -164,7 +164,7 @@ static int restore(struct cmd *c, struct request *r)
 static int restore_current(struct cmd *c, struct request *r)
 {
     if (r->word != NULL)
-        return cmd_syntax(c, "Too many parameters");
+        return cmd_syntax(c, "Too many arguments");
     g_autofree char *id = current_id(c, r);
     return id != NULL ? restore_one(c, r, id) : RC_FAILURE;
 }
