@@ -32,6 +32,12 @@ struct dbgf_machine {
     char *(*monitor)(void *user, const char *command); /* "monitor WORDS": answer, g_free */
 };
 
+/**
+ * dbgf_named() - the vCPU whose number is the first word of @args; 0 if there is none, or another word (VirtualBox's
+ *   "verbose"). NULL: the machine has no such vCPU, which @out says now.
+ */
+struct vcpu *dbgf_named(const struct dbgf_machine *m, const char *args, GString *out);
+
 struct info;
 /** dbgf_register() - the info handlers of vCPUs, whose argument is the vCPU's number; @m must stay where it is. */
 void dbgf_register(const struct dbgf_machine *m, struct info *info);

@@ -4,51 +4,38 @@
  */
 #include "vmm/info/info.h"
 
-#include <stdlib.h>
-
 #include "vmm/dbgf/dbgf.h"
 #include "vmm/selm/selm.h"
 #include "vmm/trpm/trpm.h"
 
-static struct vcpu *named(void *user, const char *args)
+struct vcpu *dbgf_named(const struct dbgf_machine *m, const char *args, GString *out)
 {
-    const struct dbgf_machine *m = user;
+    g_auto(GStrv) words = g_strsplit_set(args, " \t", 2);
+    guint64 cpu = 0;
 
-    return m->cpu(m->user, (unsigned)strtoul(args, NULL, 0));
+    if (words[0] == NULL || !g_ascii_isdigit(*words[0]))
+        return m->cpu(m->user, 0);
+    if (g_ascii_string_to_unsigned(words[0], 10, 0, m->cpus - 1, &cpu, NULL))
+        return m->cpu(m->user, (unsigned)cpu);
+    g_string_append_printf(out, "There is no CPU %s; the machine has %u.\n", words[0], m->cpus);
+    return NULL;
 }
 
-static void info_regs(void *user, const char *args, GString *out)
+static void show_code(struct vcpu *c, GString *out)
 {
-    dbgf_regs(named(user, args), out);
-}
-
-static void info_code(void *user, const char *args, GString *out)
-{
-    struct vcpu *c = named(user, args);
     uint64_t here = c->ctx.rip + (c->mode.code64 ? 0 : c->ctx.seg[X86_CS].base);
 
     dbgf_disasm(c, c->mode.code64 ? here : here & UINT32_MAX, 12, out);
 }
 
-static void info_stack(void *user, const char *args, GString *out)
+static void show_stack(struct vcpu *c, GString *out)
 {
-    dbgf_stack(named(user, args), 32, out);
-}
-
-static void info_history(void *user, const char *args, GString *out)
-{
-    dbgf_history(named(user, args), out);
-}
-
-static void info_cpuid(void *user, const char *args, GString *out)
-{
-    cpum_info_cpuid(named(user, args), out);
+    dbgf_stack(c, 32, out);
 }
 
 /* The words of VirtualBox's "mode" handler. */
-static void info_mode(void *user, const char *args, GString *out)
+static void show_mode(struct vcpu *c, GString *out)
 {
-    const struct vcpu *c = named(user, args);
     const char *paging = !c->mode.paging               ? "none"
                          : c->ctx.efer & CPUM_EFER_LMA ? "AMD64"
                          : c->ctx.cr4 & CPUM_CR4_PAE   ? "PAE"
@@ -63,30 +50,25 @@ static void info_mode(void *user, const char *args, GString *out)
                                          : "");
 }
 
-static void info_gdt(void *user, const char *args, GString *out)
-{
-    selm_info_gdt(named(user, args), out);
-}
-
-static void info_ldt(void *user, const char *args, GString *out)
-{
-    selm_info_ldt(named(user, args), out);
-}
-
-static void info_idt(void *user, const char *args, GString *out)
-{
-    selm_info_idt(named(user, args), out);
-}
-
-static void info_tss(void *user, const char *args, GString *out)
-{
-    selm_info_tss(named(user, args), out);
-}
-
-static void info_event(void *user, const char *args, GString *out)
-{
-    trpm_info(named(user, args), out);
-}
+#define OF_CPU(name, show)                                                                                             \
+    static void name(void *user, const char *args, GString *out)                                                       \
+    {                                                                                                                  \
+        struct vcpu *c = dbgf_named(user, args, out);                                                                  \
+                                                                                                                       \
+        if (c != NULL)                                                                                                 \
+            show(c, out);                                                                                              \
+    }
+OF_CPU(info_regs, dbgf_regs)
+OF_CPU(info_code, show_code)
+OF_CPU(info_stack, show_stack)
+OF_CPU(info_history, dbgf_history)
+OF_CPU(info_cpuid, cpum_info_cpuid)
+OF_CPU(info_mode, show_mode)
+OF_CPU(info_gdt, selm_info_gdt)
+OF_CPU(info_ldt, selm_info_ldt)
+OF_CPU(info_idt, selm_info_idt)
+OF_CPU(info_tss, selm_info_tss)
+OF_CPU(info_event, trpm_info)
 
 /* "CPU VECTOR [ERROR-CODE]": an NMI, an exception or an interrupt by the vector's number. */
 static void inject(void *user, const char *args, GString *out)

@@ -106,30 +106,39 @@ bool vm_engines_new(struct vm *vm, GError **error)
 
 /* ---- questions ---- */
 
-static struct vcpu *named(void *user, const char *args)
+static struct vcpu *named(void *user, const char *args, GString *out)
 {
-    return vm_cpu(user, (unsigned)g_ascii_strtoull(args, NULL, 0));
+    return dbgf_named(&((struct vm *)user)->debuggee, args, out);
 }
 
 static void info_rem(void *user, const char *args, GString *out)
 {
-    rem_info(named(user, args), out);
+    struct vcpu *c = named(user, args, out);
+
+    if (c != NULL)
+        rem_info(c, out);
 }
 
 static void info_csam(void *user, const char *args, GString *out)
 {
-    rem_info_code(named(user, args), out);
+    struct vcpu *c = named(user, args, out);
+
+    if (c != NULL)
+        rem_info_code(c, out);
 }
 
 static void info_memory(void *user, const char *args, GString *out)
 {
-    rem_info_memory(named(user, args), out);
+    struct vcpu *c = named(user, args, out);
+
+    if (c != NULL)
+        rem_info_memory(c, out);
 }
 
 static void info_lockstep(void *user, const char *args, GString *out)
 {
-    struct vcpu *c = named(user, args);
-    uint64_t rip = rem_lockstep_info(c, out);
+    struct vcpu *c = named(user, args, out);
+    uint64_t rip = c != NULL ? rem_lockstep_info(c, out) : 0;
 
     if (rip != 0) {
         g_string_append(out, "The code:\n");

@@ -264,6 +264,13 @@ static char *ask(struct rig *r, const char *line)
 
 static void test_words(void)
 {
+    static const struct {
+        const char *line, *answer;
+    } absent[] = {{"info cpumguest 2", "There is no CPU 2; the machine has 2.\n"},
+                  {"info idt 4294967296", "There is no CPU 4294967296; the machine has 2.\n"},
+                  {"info stack 1x", "There is no CPU 1x; the machine has 2.\n"},
+                  {"info rem 7", "There is no CPU 7; the machine has 2.\n"},
+                  {"info memory 9 all", "There is no CPU 9; the machine has 2.\n"}};
     struct rig r;
     g_autofree char *help = NULL, *regs = NULL, *none = NULL, *stats = NULL, *xml = NULL, *reset = NULL, *again = NULL,
                     *history = NULL, *log = NULL, *bare = NULL;
@@ -279,6 +286,10 @@ static void test_words(void)
     bare = ask(&r, "cpumguest 1");
     g_assert_cmpstr(regs, ==, bare);
     contains(regs, (const char *[]){"rip=", "cr0=60000010", NULL});
+    for (unsigned k = 0; k < G_N_ELEMENTS(absent); k++) {
+        g_autofree char *refused = ask(&r, absent[k].line);
+        g_assert_cmpstr(refused, ==, absent[k].answer);
+    }
     none = ask(&r, "info nosuch");
     contains(none, (const char *[]){"There is no 'info nosuch'", NULL});
     history = ask(&r, "info exithistory 0");
