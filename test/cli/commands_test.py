@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 
 from golden import UUID, com_error, same, syntax_error
@@ -196,4 +197,39 @@ def unregister(h):
     check(not os.path.exists(f"{h.vms}/m"), "the folder is still there")
 
 
-main(global_options, generated, lists, create_and_list, not_found, modify, storage, extra_data, unregister)
+def refusals(h):
+    """VirtualBox's words and codes where something is in use or there already."""
+    disk, other = os.path.join(h.top, "d.vdi"), os.path.join(h.top, "e.vdi")
+    h.ok("createvm", "--name", "m", "--register")
+    h.ok("storagectl", "m", "--name", "S", "--add", "sata")
+    for path in (disk, other):
+        h.ok("createmedium", "disk", "--filename", path, "--size", "8")
+    place = ("storageattach", "m", "--storagectl", "S", "--device", "0", "--type", "hdd", "--port")
+    h.ok(*place, "0", "--medium", disk)
+    ids = h.info("m")
+    com_error(h(*place, "1", "--medium", disk), f"Medium '{disk}' is already attached to this virtual machine",
+              "VBOX_E_OBJECT_IN_USE (0x80bb000c)", "SessionMachine", "IMachine")
+    com_error(h("closemedium", disk, "--delete"),
+              f"Cannot delete storage: medium '{disk}' is still attached to the following 1 virtual machine(s): {ids['UUID']}",
+              "VBOX_E_OBJECT_IN_USE (0x80bb000c)", "MediumWrap", "IMedium")
+    com_error(h("modifymedium", disk, "--type", "immutable"),
+              f"Cannot change the type of medium '{disk}' because it is attached to 1 virtual machines",
+              "VBOX_E_INVALID_OBJECT_STATE (0x80bb0007)", "MediumWrap", "IMedium")
+    copy = os.path.join(h.top, "copy.vbox")
+    shutil.copy(ids["CfgFile"], copy)
+    com_error(h("registervm", copy), f"Trying to open a VM config '{copy}' which has the same UUID as an existing virtual machine",
+              "E_FAIL (0x80004005)", "VirtualBoxWrap", "IVirtualBox")
+    com_error(h("startvm", "none"), "Could not find a registered machine named 'none'", "VBOX_E_OBJECT_NOT_FOUND (0x80bb0001)",
+              "VirtualBoxWrap", "IVirtualBox")
+    h.ok("modifyvm", "m", "--firmware", "bios")
+    h.ok("startvm", "m", "--type", "headless")
+    com_error(h("startvm", "m", "--type", "headless"), "The machine 'm' is already locked by a session (or being locked or unlocked)",
+              "VBOX_E_INVALID_OBJECT_STATE (0x80bb0007)", "MachineWrap", "IMachine")
+    com_error(h("modifyvm", "m", "--cpus", "2"), "The machine 'm' is already locked for a session (or being unlocked)",
+              "VBOX_E_INVALID_OBJECT_STATE (0x80bb0007)", "MachineWrap", "IMachine")
+    com_error(h("unregistervm", "m"), "Cannot unregister the machine 'm' while it is locked", "VBOX_E_INVALID_OBJECT_STATE (0x80bb0007)",
+              "MachineWrap", "IMachine")
+    h.ok("controlvm", "m", "poweroff")
+
+
+main(global_options, generated, lists, create_and_list, not_found, modify, storage, extra_data, unregister, refusals)

@@ -31,7 +31,7 @@ def settings_change(h):
     com_error(h("controlvm", "m", "natpf1", "ssh,tcp,,1,,1"), "A NAT rule of this name already exists", "E_INVALIDARG (0x80070057)",
               "NATEngineWrap", "INATEngine")
     h.ok("controlvm", "m", "natpf1", "delete", "ssh")
-    com_error(h("modifyvm", "m", "--memory", "64"), "The machine 'm' is already locked by a session (or being locked or unlocked)",
+    com_error(h("modifyvm", "m", "--memory", "64"), "The machine 'm' is already locked for a session (or being unlocked)",
               "VBOX_E_INVALID_OBJECT_STATE (0x80bb0007)", "MachineWrap", "IMachine")
     h.ok("controlvm", "m", "poweroff")
     check("Forwarding(0)" not in h.info("m") and h.info("m")["vrdeports"] == "5010", "not kept")

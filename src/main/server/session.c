@@ -69,7 +69,7 @@ void session_machine_gone(struct machine *m)
 static bool already(const struct machine *m, GError **error)
 {
     return api_fail(error, VBOX_E_INVALID_OBJECT_STATE,
-                    "The machine '%s' is already locked by a session (or being locked or unlocked)", machine_name(m));
+                    "The machine '%s' is already locked for a session (or being unlocked)", machine_name(m));
 }
 
 bool session_lock(struct session *s, struct machine *m, const char *lock_type, GError **error)
@@ -82,7 +82,10 @@ bool session_lock(struct session *s, struct machine *m, const char *lock_type, G
         return api_fail(error, E_ACCESSDENIED, "The machine '%s' is inaccessible: %s", m->path, m->access_error);
     if (!m->registered)
         return api_fail(error, E_UNEXPECTED, "The machine '%s' is not registered", machine_name(m));
-    if (m->launching || (m->writer != NULL && !shared) || (m->busy && !shared))
+    if (m->launching)
+        return api_fail(error, VBOX_E_INVALID_OBJECT_STATE, "The machine '%s' already has a lock request pending",
+                        machine_name(m));
+    if ((m->writer != NULL && !shared) || (m->busy && !shared))
         return already(m, error);
     if (!shared && m->vm != NULL)
         return already(m, error);

@@ -120,14 +120,17 @@ static bool place_find(const struct part *p, const char *name, struct attach_pla
     return true;
 }
 
-static bool place_taken(const struct attach_place *at, GError **error)
+static bool place_taken(const struct part *p, const struct attach_place *at, GError **error)
 {
-    const char *name = at->attachment->image_uuid != NULL ? at->attachment->image_uuid : "a drive";
+    const char *braced = at->attachment->image_uuid;
+    char id[API_UUID_SIZE];
+    const struct medium *m =
+        braced != NULL && api_uuid_parse(braced, id) ? medium_find(p->service, id, DEVICE_NONE) : NULL;
+    g_autofree char *what = m != NULL ? g_strdup_printf("Medium '%s'", m->location) : g_strdup("Device");
 
     return api_fail(error, VBOX_E_OBJECT_IN_USE,
-                    "Device '%s' is already attached to port %d, device %d of controller "
-                    "'%s' of this virtual machine",
-                    name, at->port, at->device, at->controller->name);
+                    "%s is already attached to port %d, device %d of controller '%s' of this virtual machine", what,
+                    at->port, at->device, at->controller->name);
 }
 
 /* inv 1 */
@@ -135,19 +138,9 @@ static bool may_attach(const struct part *p, const struct medium *m, GError **er
 {
     char braced[40];
 
-    if (m->kind == DEVICE_HARD_DISK && medium_hardware_uses(&p->s->hardware, medium_id_braced(m, braced))) {
-        for (unsigned k = 0; k < p->s->hardware.controllers->len; k++) {
-            const struct settings_controller *c = p->s->hardware.controllers->pdata[k];
-            for (unsigned n = 0; n < c->attachments->len; n++) {
-                const struct settings_attachment *a = c->attachments->pdata[n];
-                if (g_strcmp0(a->image_uuid, braced) == 0)
-                    return api_fail(error, VBOX_E_OBJECT_IN_USE,
-                                    "Medium '%s' is already attached to port %u, device %u of controller '%s' of this "
-                                    "virtual machine",
-                                    m->location, a->port, a->device, c->name);
-            }
-        }
-    }
+    if (m->kind == DEVICE_HARD_DISK && medium_hardware_uses(&p->s->hardware, medium_id_braced(m, braced)))
+        return api_fail(error, VBOX_E_OBJECT_IN_USE, "Medium '%s' is already attached to this virtual machine",
+                        m->location);
     bool shared = m->kind != DEVICE_HARD_DISK || m->type == MEDIUM_SHAREABLE || m->type == MEDIUM_READONLY ||
                   medium_needs_diff(m);
     g_autoptr(GPtrArray) users = medium_users(m);
@@ -201,7 +194,7 @@ bool storage_attach(struct bus_call *call, GVariant **ret, GError **error)
     if (!place_find(p, name, &at, error))
         return false;
     if (at.attachment != NULL)
-        return place_taken(&at, error);
+        return place_taken(p, &at, error);
     bool floppy_bus = at.controller->type == CONTROLLER_I82078;
     if (floppy_bus != (kind == DEVICE_FLOPPY))
         return api_fail(error, E_INVALIDARG, "A device of type %s cannot be attached to the controller '%s'", type,
@@ -235,7 +228,7 @@ bool storage_attach_host(struct bus_call *call, GVariant **ret, GError **error)
     if (!place_find(p, name, &at, error))
         return false;
     if (at.attachment != NULL && at.attachment->kind != DEVICE_DVD)
-        return place_taken(&at, error);
+        return place_taken(p, &at, error);
     if (at.controller->type == CONTROLLER_I82078)
         return api_fail(error, E_INVALIDARG, "A DVD drive cannot be attached to the controller '%s'", name);
     if (!part_change(p, 0, error))

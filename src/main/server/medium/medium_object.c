@@ -214,15 +214,14 @@ static bool set_type(struct bus_call *call, const struct bus_property *row, GVar
     if (type == m->type)
         return true;
     if (m->parent != NULL)
-        return api_fail(error, VBOX_E_NOT_SUPPORTED,
+        return api_fail(error, VBOX_E_INVALID_OBJECT_STATE,
                         "Cannot change the type of medium '%s' because it is a differencing medium", m->location);
     if (m->children->len > 0)
-        return api_fail(error, VBOX_E_OBJECT_IN_USE,
-                        "Cannot change the type of medium '%s' because it has %u child media", m->location,
-                        m->children->len);
+        return api_fail(error, VBOX_E_OBJECT_IN_USE, "Cannot change type for medium '%s' since it has %u child media",
+                        m->location, m->children->len);
     g_autoptr(GPtrArray) users = medium_users(m);
     if (users->len > 0 && type != MEDIUM_NORMAL && type != MEDIUM_WRITETHROUGH)
-        return api_fail(error, VBOX_E_OBJECT_IN_USE,
+        return api_fail(error, VBOX_E_INVALID_OBJECT_STATE,
                         "Cannot change the type of medium '%s' because it is attached to %u virtual machines",
                         m->location, users->len);
     m->type = type;
@@ -400,15 +399,9 @@ static bool create_base(struct bus_call *call, GVariant **ret, GError **error)
 
 static bool may_close(const struct medium *m, GError **error)
 {
-    g_autoptr(GPtrArray) users = medium_users(m);
-
     if (m->children->len > 0)
-        return api_fail(error, VBOX_E_OBJECT_IN_USE, "Medium '%s' cannot be closed because it has %u child media",
+        return api_fail(error, VBOX_E_OBJECT_IN_USE, "Cannot close medium '%s' because it has %u child media",
                         m->location, m->children->len);
-    if (users->len > 0)
-        return api_fail(error, VBOX_E_OBJECT_IN_USE,
-                        "Medium '%s' cannot be closed because it is still attached to %u virtual machines", m->location,
-                        users->len);
     if (m->state == MediumState_Creating || m->state == MediumState_Deleting)
         return api_fail(error, VBOX_E_INVALID_OBJECT_STATE, "Medium '%s' is being created or deleted", m->location);
     return true;
@@ -417,12 +410,31 @@ static bool may_close(const struct medium *m, GError **error)
 static bool close_medium(struct bus_call *call, GVariant **ret, GError **error)
 {
     struct medium *m = call->object;
+    g_autoptr(GPtrArray) users = medium_users(m);
 
     (void)ret;
+    if (users->len > 0)
+        return api_fail(error, VBOX_E_OBJECT_IN_USE,
+                        "Medium '%s' cannot be closed because it is still attached to %u virtual machines", m->location,
+                        users->len);
     if (!may_close(m, error) || !medium_unregister(m, error))
         return false;
     medium_forget(m);
     return true;
+}
+
+/* Nobody has it. */
+static bool unused(const struct medium *m, GError **error)
+{
+    g_autoptr(GPtrArray) users = medium_users(m);
+    g_autoptr(GString) ids = g_string_new(NULL);
+
+    for (unsigned k = 0; k < users->len; k++)
+        g_string_append_printf(ids, "%s%s", k > 0 ? ", " : "", ((const struct machine *)users->pdata[k])->id);
+    return users->len == 0 ||
+           api_fail(error, VBOX_E_OBJECT_IN_USE,
+                    "Cannot delete storage: medium '%s' is still attached to the following %u virtual machine(s): %s",
+                    m->location, users->len, ids->str);
 }
 
 static bool delete_storage(struct bus_call *call, GVariant **ret, GError **error)
@@ -433,7 +445,7 @@ static bool delete_storage(struct bus_call *call, GVariant **ret, GError **error
     if (settings_medium_remote(m->format))
         return api_fail(error, VBOX_E_NOT_SUPPORTED,
                         "The medium '%s' is no file and cannot be deleted; close it without deleting", m->location);
-    if (!may_close(m, error) || !medium_unregister(m, error))
+    if (!unused(m, error) || !may_close(m, error) || !medium_unregister(m, error))
         return false;
     struct progress *p = progress_new(s, call->peer, "Deleting medium storage unit");
     GError *failed = NULL;

@@ -150,10 +150,8 @@ bool virtualbox_open_machine(struct bus_call *call, GVariant **ret, GError **err
         return api_wrap(error, VBOX_E_FILE_ERROR);
     bool known = !api_uuid_parse(settings->uuid, id) || machine_find(s, id) != NULL;
     if (known) {
-        api_fail(error, VBOX_E_OBJECT_IN_USE,
-                 "Cannot register the machine '%s' because a machine '%s' with UUID {%s} "
-                 "already exists",
-                 path, machine_find(s, id) != NULL ? machine_find(s, id)->path : "", id);
+        api_fail(error, E_FAIL,
+                 "Trying to open a VM config '%s' which has the same UUID as an existing virtual machine", path);
         settings_machine_free(settings);
         return false;
     }
