@@ -141,9 +141,13 @@ static int teleport(struct cmd *c, const struct target *t)
     g_autofree char *password =
         file != NULL ? cmd_read_password(file, "Enter password:") : g_strdup(word != NULL ? word : "");
     guint32 ms = downtime != NULL ? (guint32)g_ascii_strtoull(downtime, NULL, 10) : 250;
-    return done(password != NULL &&
-                TRY(c, iconsole_teleport(c->client, t->console, host, (guint32)g_ascii_strtoull(port, NULL, 10),
-                                         password, ms, (guint32)allowed_ms, &error)));
+    char *path = NULL;
+    if (password == NULL ||
+        !TRY(c, iconsole_teleport(c->client, t->console, host, (guint32)g_ascii_strtoull(port, NULL, 10), password, ms,
+                                  (guint32)allowed_ms, &path, &error)))
+        return RC_FAILURE;
+    g_autofree char *progress = path;
+    return done(cmd_progress(c, progress));
 }
 
 static int plug(struct cmd *c, const struct target *t)

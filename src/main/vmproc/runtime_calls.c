@@ -36,7 +36,6 @@ static const struct command {
     {"IConsole", "SaveState", machine_save_state},
     {"IConsole", "PowerButton", machine_power_button},
     {"IConsole", "SleepButton", machine_sleep_button},
-    {"IConsole", "Teleport", teleport_machine},
     {"IConsole", "GetUSBDevices", machine_usb_devices},
     {"IConsole", "GetRemoteUSBDevices", machine_usb_devices},
     {"IConsole", "AddEncryptionPassword", storage_add_password},
@@ -74,6 +73,7 @@ static const struct command {
     {"IInternalSessionControl", "GetMergeState", storage_merge_state},
     {"IInternalSessionControl", "EndMerge", storage_merge_end},
     {"IInternalSessionControl", "ChangeMedium", storage_change_medium},
+    {"IInternalSessionControl", "Teleport", teleport_machine},
 };
 
 static const struct command *command_find(const char *interface, const char *method)

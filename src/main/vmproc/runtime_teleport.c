@@ -1,5 +1,5 @@
 /*
- * runtime_teleport.c - IConsole.Teleport: the service has connected to the target, because this process may not, and
+ * runtime_teleport.c - Teleport: the service has connected to the target, because this process may not, and
  * sends the descriptor.
  */
 #include <unistd.h>

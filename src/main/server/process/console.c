@@ -67,14 +67,13 @@ static bool forward(struct bus_call *call, GVariant **ret, GError **error)
 {
     const struct machine *m = call->object;
 
-    (void)ret;
     if (m->vm == NULL || m->launching)
         return api_fail(error, VBOX_E_INVALID_VM_STATE, "Machine '%s' is not currently running.", machine_name(m));
     const char *method = g_dbus_method_invocation_get_method_name(call->invocation);
     if (strcmp(method, "DumpGuestCore") == 0)
         return dump_core(call, error);
     if (strcmp(method, "Teleport") == 0)
-        return teleport(call, error);
+        return teleport(call, ret, error);
     call->later = true;
     vmproc_call(m->vm, g_dbus_method_invocation_get_interface_name(call->invocation), method, call->args, reply,
                 call->invocation);

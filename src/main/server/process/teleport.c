@@ -1,6 +1,6 @@
 /*
- * teleport.c - the service connects to where a machine is to go, because the machine's process may make no sockets, and
- * gives it the connection.
+ * teleport.c - IConsole.Teleport: the service connects to where a machine is to go, because the machine's process may
+ * make no sockets, and gives it the connection. The progress ends with the process's answer.
  */
 #include <unistd.h>
 
@@ -13,19 +13,19 @@ struct attempt {
     struct service *service;
     char id[API_UUID_SIZE];
     GVariant *args;
-    GDBusMethodInvocation *invocation;
+    struct progress *progress;
 };
 
-static void finish(struct attempt *a, GVariant *ret, GError *error)
+static void finish(struct attempt *a, GError *error)
 {
-    bus_answer(a->invocation, ret, error);
+    progress_end(a->progress, error);
     g_variant_unref(a->args);
     g_free(a);
 }
 
 static void answered(void *user, GVariant *ret, GError *error)
 {
-    finish(user, ret, error);
+    finish(user, error);
     g_clear_pointer(&ret, g_variant_unref);
 }
 
@@ -41,14 +41,14 @@ static void connected(GObject *source, GAsyncResult *result, void *user)
     else if (m == NULL || m->vm == NULL)
         api_fail(&error, VBOX_E_INVALID_VM_STATE, "The machine is not running any more.");
     if (error != NULL) {
-        finish(a, NULL, error);
+        finish(a, error);
         return;
     }
-    vmproc_call_fd(m->vm, API_PREFIX "IConsole", "Teleport", a->args,
+    vmproc_call_fd(m->vm, API_PREFIX "IInternalSessionControl", "Teleport", a->args,
                    g_socket_get_fd(g_socket_connection_get_socket(c)), answered, a);
 }
 
-bool teleport(struct bus_call *call, GError **error)
+bool teleport(struct bus_call *call, GVariant **ret, GError **error)
 {
     const struct machine *m = call->object;
     const char *host;
@@ -62,8 +62,8 @@ bool teleport(struct bus_call *call, GError **error)
     a->service = m->service;
     g_strlcpy(a->id, m->id, sizeof a->id);
     a->args = g_variant_ref(call->args);
-    a->invocation = call->invocation;
-    call->later = true;
+    a->progress = progress_new(m->service, call->peer, "Teleporting VM");
+    *ret = progress_reply(a->progress);
     g_socket_client_set_enable_proxy(client, FALSE);
     g_socket_client_set_timeout(client, CONNECT_S);
     g_socket_client_connect_to_host_async(client, host, (guint16)port, NULL, connected, a);

@@ -4,7 +4,7 @@
 
 #include "main/server/objects.h"
 
-/** teleport() - answers the call later. */
-bool teleport(struct bus_call *call, GError **error);
+/** teleport() - *@ret: the progress. */
+bool teleport(struct bus_call *call, GVariant **ret, GError **error);
 
 #endif
