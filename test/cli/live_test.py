@@ -45,7 +45,7 @@ def missing_parts(h):
                           (("usbattach", "x"), "AttachUSBDevice"), (("webcam", "list"), "GetWebcams"), (("reboot",), "GuestShutdown"),
                           (("setcredentials", "u", "p", "d"), "SetCredentials")):
         r = h("controlvm", "m", *words)
-        check(r.rc == 1 and f"This virtual machine has nothing that could carry out {method}\n" in r.err and "E_NOTIMPL (0x80004001)" in r.err, repr(r))
+        check(r.rc == 1 and f"This virtual machine has nothing that could carry out {method}\n" in r.err and "NS_ERROR_NOT_IMPLEMENTED (0x80004001)" in r.err, repr(r))
     syntax_error(h("controlvm", "m", "frob"), "Invalid parameter 'frob'")
     syntax_error(h("controlvm", "m", "setscreenlayout", "0", "on", "1"), "Incorrect arguments to 'setscreenlayout'")
     syntax_error(h("controlvm", "m", "setscreenlayout", "0"), "Incorrect number of parameters.")

@@ -46,9 +46,9 @@ def machine_metrics_and_debugger(h):
     check("rip" in h.ok("debugvm", "m", "info", "cpumguest"), "info")
     h.ok("debugvm", "m", "log", "+pdm.e")
     r = h("debugvm", "m", "log", "nonsense.e")
-    check(r.rc == 1 and "E_INVALIDARG" in r.err, repr(r))
+    check(r.rc == 1 and "NS_ERROR_INVALID_ARG" in r.err, repr(r))
     r = h("debugvm", "m", "guestsample", "--filename", "x")
-    check(r.rc == 1 and "E_NOTIMPL (0x80004001)" in r.err, repr(r))
+    check(r.rc == 1 and "NS_ERROR_NOT_IMPLEMENTED (0x80004001)" in r.err, repr(r))
     syntax_error(h("debugvm", "m", "frob"), "Invalid parameter 'frob'")
 
 

@@ -39,6 +39,25 @@ static char *component(struct cmd *c, const char *interface)
     return g_strconcat(interface + 1, "Wrap", NULL);
 }
 
+/* A result code as VirtualBox prints it on this host: some of COM's have XPCOM's names there. */
+static const char *printed_name(int code)
+{
+    static const struct {
+        guint32 code;
+        const char *name;
+    } xpcom[] = {{E_FAIL, "NS_ERROR_FAILURE"},
+                 {E_NOTIMPL, "NS_ERROR_NOT_IMPLEMENTED"},
+                 {E_ABORT, "NS_ERROR_ABORT"},
+                 {E_UNEXPECTED, "NS_ERROR_UNEXPECTED"},
+                 {E_INVALIDARG, "NS_ERROR_INVALID_ARG"},
+                 {E_OUTOFMEMORY, "NS_ERROR_OUT_OF_MEMORY"}};
+
+    for (unsigned k = 0; k < G_N_ELEMENTS(xpcom); k++)
+        if (xpcom[k].code == (guint32)code)
+            return xpcom[k].name;
+    return api_result_name(code);
+}
+
 int cmd_com_error(struct cmd *c, GError **error, const char *call, int line, const char *file)
 {
     const char *interface = c->client != NULL ? client_last_interface(c->client) : "IVirtualBox";
@@ -48,7 +67,7 @@ int cmd_com_error(struct cmd *c, GError **error, const char *call, int line, con
 
     fprintf(stderr, "VBoxManage: error: %s\n", (*error)->message);
     fprintf(stderr, "VBoxManage: error: Details: code %s (0x%08x), component %s, interface %s, callee %s\n",
-            api_result_name(code), (unsigned)code, name, interface, "nsISupports");
+            printed_name(code), (unsigned)code, name, interface, "nsISupports");
     fprintf(stderr, "VBoxManage: error: Context: \"%s\" at line %d of file %s\n", call, line, base);
     g_clear_error(error);
     return RC_FAILURE;
@@ -167,7 +186,7 @@ bool cmd_progress(struct cmd *c, const char *progress)
         fprintf(stderr, "100%%\n");
         return true;
     }
-    fprintf(stderr, "%s\n", api_result_name(error->domain == API_ERROR ? error->code : (int)E_FAIL));
+    fprintf(stderr, "%s\n", printed_name(error->domain == API_ERROR ? error->code : (int)E_FAIL));
     fprintf(stderr, "VBoxManage: error: %s\n", error->message);
     g_error_free(error);
     return false;
