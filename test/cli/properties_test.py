@@ -102,11 +102,15 @@ def shared_folders(h):
     h.ok("sharedfolder", "add", "m", "--name", "src", "--hostpath", h.top, "--readonly", "--automount", "--auto-mount-point", "/mnt")
     same(h.info("m")["SharedFolderPathMachineMapping1"], h.top)
     check(f"Name: 'src', Host path: '{h.top}' (machine mapping), readonly, auto-mount, mount-point: '/mnt'\n" in h.ok("showvminfo", "m"), "showvminfo")
+    for words, text in (((), "No machine was specified"), (("m",), "No shared folder name (--name) was given"),
+                        (("m", "--name", "a b", "--hostpath", h.top), "Invalid shared folder name 'a b': contains space"),
+                        (("m", "--name", "x"), "No host path (--hostpath) was given")):
+        syntax_error(h("sharedfolder", "add", *words), text)
     com_error(h("sharedfolder", "add", "m", "--name", "src", "--hostpath", h.top), "Shared folder named 'src' already exists",
               "VBOX_E_OBJECT_IN_USE (0x80bb000c)", "SessionMachine", "IMachine")
     com_error(h("sharedfolder", "add", "m", "--name", "t", "--hostpath", h.top, "--transient"), "Machine 'm' is not currently running.",
               "VBOX_E_INVALID_VM_STATE (0x80bb0002)", "MachineWrap", "IMachine")
-    h.ok("sharedfolder", "add", "m", "--name", "l i", "--hostpath", h.top, "--symlink-policy", "subtree")
+    h.ok("sharedfolder", "add", "m", "--name", "li", "--hostpath", h.top, "--symlink-policy", "subtree")
     with open(os.path.join(h.vms, "m", "m.vbox"), encoding="utf-8") as f:
         check('symlinkPolicy="subtree"' in f.read(), "the policy is not kept")
     syntax_error(h("sharedfolder", "add", "m", "--name", "x", "--hostpath", h.top, "--symlink-policy", "some"), "Invalid --symlink-policy argument 'some'")

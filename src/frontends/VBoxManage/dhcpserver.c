@@ -278,10 +278,10 @@ static int add(struct cmd *c, const char *network, const struct server *s)
 
     if (s->address == NULL || s->mask == NULL || s->lower == NULL || s->upper == NULL)
         return cmd_syntax(c, "Missing required option: --%s",
-                          s->address == NULL ? "server-ip"
+                          s->address == NULL ? "ip"
                           : s->mask == NULL  ? "netmask"
-                          : s->lower == NULL ? "lower-ip"
-                                             : "upper-ip");
+                          : s->lower == NULL ? "lowerip"
+                                             : "upperip");
     if (!ivirtual_box_create_dhcp_server(c->client, API_PATH, network, &object, &error)) {
         bool taken = error->domain == API_ERROR && error->code == (int)E_INVALIDARG;
         if (!taken)

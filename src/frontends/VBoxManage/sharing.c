@@ -115,8 +115,8 @@ static int parse_folder(struct cmd *c, struct folder *f)
         }
     }
     if (f->machine == NULL)
-        return cmd_syntax(c, "Not enough parameters");
-    return f->name != NULL ? RC_OK : cmd_syntax(c, "Parameter --name is required");
+        return cmd_syntax(c, "No machine was specified");
+    return f->name != NULL ? RC_OK : cmd_syntax(c, "No shared folder name (--name) was given");
 }
 
 static int sharedfolder(struct cmd *c)
@@ -132,8 +132,14 @@ static int sharedfolder(struct cmd *c)
     int rc = parse_folder(c, &f);
     if (rc != RC_OK)
         return rc;
+    const char *blank = add ? strpbrk(f.name, " \t\n") : NULL;
+    if (blank != NULL)
+        return cmd_syntax(c, "Invalid shared folder name '%s': contains %s", f.name,
+                          *blank == ' '    ? "space"
+                          : *blank == '\t' ? "tabs"
+                                           : "newline");
     if (add && f.path == NULL)
-        return cmd_syntax(c, "Parameter --hostpath is required");
+        return cmd_syntax(c, "No host path (--hostpath) was given");
     if (f.transient && f.symlinks != NULL)
         return cmd_syntax(c, "Symlink policies can not be applied to transient shared folders");
     if (f.transient)
