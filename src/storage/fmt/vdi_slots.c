@@ -12,6 +12,7 @@
 #include "storage/fmt/vdi_int.h"
 
 #define CHUNK_BYTES (256u << 10)
+#define FIRST_BYTES (4u << 10)
 
 static uint32_t pop(GArray *a)
 {
@@ -122,7 +123,8 @@ static int move_down(struct vd *vd, const uint8_t *named, uint32_t live)
         while (is_named(named, hole))
             hole++;
         moved_to[s - live] = hole;
-        rc = copy_slot(vd, s, hole++, buf);
+        rc = copy_slot(vd, s, hole, buf);
+        fio_hasten(vd->io, vd->fd, vdi_slot_at(v, hole++), v->h.block_bytes);
     }
     if (rc == 0)
         rc = vd_sync(vd);
@@ -257,14 +259,14 @@ int vdi_survey(struct vd *vd, struct vd_report *report)
 
 /* ---- compacting ---- */
 
-/* Whether the block's slot holds nothing but zeros. */
+/* Whether the block's slot holds nothing but zeros; data shows early, and little of it is read then. */
 static int slot_is_zero(struct vd *vd, uint32_t slot, uint8_t *buf, bool *ret)
 {
     struct vdi *v = vd->priv;
 
     *ret = true;
-    for (uint32_t done = 0; *ret && done < v->h.block_bytes; done += CHUNK_BYTES) {
-        uint32_t n = MIN(CHUNK_BYTES, v->h.block_bytes - done);
+    for (uint32_t done = 0, n; *ret && done < v->h.block_bytes; done += n) {
+        n = MIN(done == 0 ? FIRST_BYTES : CHUNK_BYTES, v->h.block_bytes - done);
         int rc = fio_read_some(vd->io, vd->fd, buf, n, vdi_slot_at(v, slot) + done);
 
         if (rc)
@@ -274,7 +276,8 @@ static int slot_is_zero(struct vd *vd, uint32_t slot, uint8_t *buf, bool *ret)
     return 0;
 }
 
-static int drop_zero_block(struct vd *vd, uint32_t block, uint8_t *buf)
+/* The slot goes to @freed and stays as it is: closing up fills it or cuts it off, which is cheaper than a hole. */
+static int drop_zero_block(struct vd *vd, uint32_t block, uint8_t *buf, GArray *freed)
 {
     struct vdi *v = vd->priv;
     uint32_t slot = v->map[block];
@@ -284,24 +287,44 @@ static int drop_zero_block(struct vd *vd, uint32_t block, uint8_t *buf)
     if (rc || !zero)
         return rc;
     rc = vdi_put_entry(vd, block, vd->diff ? VDI_ZERO : VDI_FREE);
-    return rc ? rc : vdi_free_slot(vd, slot);
+    if (rc == 0)
+        g_array_append_val(freed, slot);
+    return rc;
+}
+
+/* No entry on the disk names the freed slots from now on. @keep: they are not filled now, and take no more room. */
+static int settle_freed(struct vd *vd, const GArray *freed, bool keep)
+{
+    struct vdi *v = vd->priv;
+    int rc = vdi_flush(vd);
+
+    for (guint k = 0; rc == 0 && k < freed->len; k++) {
+        uint32_t slot = g_array_index(freed, uint32_t, k);
+
+        if (keep)
+            rc = vdi_free_slot(vd, slot);
+        else
+            g_array_append_val(v->stale, slot);
+    }
+    return rc;
 }
 
 bool vdi_compact(struct vd *vd, const struct vd_progress *progress, GError **error)
 {
     struct vdi *v = vd->priv;
+    g_autoptr(GArray) freed = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     g_autofree uint8_t *buf = g_try_malloc(CHUNK_BYTES);
     bool go = true;
-    int rc = buf ? 0 : VERR_NO_MEMORY;
+    int rc = buf ? 0 : VERR_NO_MEMORY, settled;
 
     if (v->h.type == VDI_FIXED)
         return vd_refuse(vd->path, VERR_NOT_SUPPORTED, error, "a fixed image always has its full size");
     for (uint32_t b = 0; rc == 0 && go && b < v->h.blocks; b++) {
-        rc = drop_zero_block(vd, b, buf);
+        rc = drop_zero_block(vd, b, buf, freed);
         go = vd_keep_going(progress, b, v->h.blocks);
     }
-    if (rc == 0)
-        rc = vdi_flush(vd);
+    settled = settle_freed(vd, freed, rc != 0 || !go);
+    rc = rc ? rc : settled;
     if (rc == 0)
         rc = go ? vdi_pack(vd, UINT32_MAX) : VERR_CANCELLED;
     if (rc == 0)

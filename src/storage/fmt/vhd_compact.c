@@ -2,8 +2,9 @@
  * vhd_compact.c - gives back a dynamic VHD's blocks of zeros, and the places that belong to no block any more.
  *
  * Blocks of zeros lose their entries; then the last blocks move into the gaps from the front, and the file is cut. A
- * block is copied and synced before its entry names the new place, and that before the next one moves, so the only copy
- * of anything is never overwritten. The footer is written at the new end and synced before the file is cut there.
+ * batch of blocks is copied and synced before their entries name the new places, and those are synced before the file
+ * is cut. Every gap lies before all blocks that still move or have moved, so the only copy of anything is never
+ * overwritten. The footer is written at the new end and synced before the file is cut there.
  * Left out: differencing images (a block of zeros hides the parent's data).
  */
 #include <string.h>
@@ -13,6 +14,8 @@
 #include "storage/fmt/vhd_int.h"
 
 #define CHUNK_BYTES (1u << 20)
+#define FIRST_BYTES (4u << 10)
+#define BATCH       128u /* blocks, usually of 2 MiB */
 
 struct place {
     uint64_t at; /* of the block's bitmap in the file */
@@ -27,6 +30,8 @@ struct compact {
     struct place *place;        /* of all blocks, by place */
     uint32_t count;
     uint8_t *buf;
+    struct place moved[BATCH]; /* copied there, not yet named */
+    unsigned n_moved;
 };
 
 static int step(struct compact *c)
@@ -34,18 +39,17 @@ static int step(struct compact *c)
     return vd_keep_going(c->progress, ++c->done, c->all) ? 0 : VERR_CANCELLED;
 }
 
-/* *@ret: nothing but zeros can be read there. */
+/* *@ret: nothing but zeros can be read there; data shows early, and little of it is read then. */
 static int is_zero(struct compact *c, uint32_t b, bool *ret)
 {
     const uint64_t from = (uint64_t)b * c->v->h.block_bytes, end = MIN(from + c->v->h.block_bytes, c->vd->size_bytes);
     int rc = 0;
 
     *ret = true;
-    for (uint64_t at = from; rc == 0 && *ret && at < end; at += CHUNK_BYTES) {
-        const size_t n = (size_t)MIN(CHUNK_BYTES, end - at);
-
-        rc = image_read(c->vd, at, c->buf, n);
-        *ret = rc == 0 && vd_all_zero(c->buf, n);
+    for (uint64_t at = from, n; rc == 0 && *ret && at < end; at += n) {
+        n = MIN(at == from ? FIRST_BYTES : CHUNK_BYTES, end - at);
+        rc = image_read(c->vd, at, c->buf, (size_t)n);
+        *ret = rc == 0 && vd_all_zero(c->buf, (size_t)n);
     }
     return rc;
 }
@@ -98,6 +102,24 @@ static uint64_t past_others(const struct compact *c, uint64_t at, uint64_t bytes
     return at;
 }
 
+/* The copies are there: the entries may say so. */
+static int commit(struct compact *c)
+{
+    int rc = c->n_moved ? vd_sync(c->vd) : 0;
+
+    if (rc || c->n_moved == 0)
+        return rc;
+    for (unsigned k = 0; rc == 0 && k < c->n_moved; k++) {
+        c->v->bat[c->moved[k].block] = (uint32_t)(c->moved[k].at / 512);
+        rc = vhd_put_entry(c->vd, c->moved[k].block);
+    }
+    rc = rc ? rc : vd_sync(c->vd);
+    if (rc)
+        vd_downgrade(c->vd, "a block table entry could not be written");
+    c->n_moved = 0;
+    return rc;
+}
+
 static int move_block(struct compact *c, const struct place *p, uint64_t to)
 {
     int rc = 0;
@@ -108,15 +130,11 @@ static int move_block(struct compact *c, const struct place *p, uint64_t to)
         rc = fio_read(c->vd->io, c->vd->fd, c->buf, n, p->at + off);
         rc = rc ? rc : fio_write(c->vd->io, c->vd->fd, c->buf, n, to + off);
     }
-    rc = rc ? rc : vd_sync(c->vd);
     if (rc)
         return rc;
-    c->v->bat[p->block] = (uint32_t)(to / 512);
-    rc = vhd_put_entry(c->vd, p->block);
-    rc = rc ? rc : vd_sync(c->vd);
-    if (rc)
-        vd_downgrade(c->vd, "a block table entry could not be written");
-    return rc;
+    fio_hasten(c->vd->io, c->vd->fd, to, c->stride);
+    c->moved[c->n_moved++] = (struct place){to, p->block};
+    return c->n_moved == BATCH ? commit(c) : 0;
 }
 
 /* Gaps from the front get the last blocks. @from: where blocks begin. */
@@ -139,7 +157,7 @@ static int fill_gaps(struct compact *c, uint64_t from)
         }
         rc = rc ? rc : step(c);
     }
-    return rc;
+    return rc ? rc : commit(c);
 }
 
 /* The end of everything that is used. */

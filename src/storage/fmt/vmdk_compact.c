@@ -13,7 +13,8 @@
 #include "storage/bytes.h"
 #include "storage/fmt/vmdk_int.h"
 
-#define BATCH       64u
+#define BATCH       4096u /* grains, usually of 64 KiB */
+#define FIRST_BYTES (4u << 10)
 #define CHUNK_BYTES (64u << 10)
 
 /* Where a grain lies; sectors. */
@@ -111,14 +112,28 @@ static uint64_t past_fixed(const struct compact *c, uint64_t at, uint64_t bytes)
     return at;
 }
 
-/* *@ret: nothing but zeros can be read there. */
+/* *@ret: nothing but zeros can be read there; data shows early, and little of it is read then. */
 static int is_zero(struct compact *c, uint64_t grain, bool *ret)
 {
-    const uint64_t at = grain * c->e->h.grain_bytes;
-    const size_t n = (size_t)MIN(c->e->h.grain_bytes, c->e->bytes - at);
-    const int rc = image_read(c->vd, c->e->first_bytes + at, c->buf, n);
+    const uint64_t at = grain * c->e->h.grain_bytes, bytes = MIN(c->e->h.grain_bytes, c->e->bytes - at);
+    int rc = 0;
 
-    *ret = rc == 0 && vd_all_zero(c->buf, n);
+    *ret = true;
+    for (uint64_t done = 0, n; rc == 0 && *ret && done < bytes; done += n) {
+        n = MIN(done == 0 ? FIRST_BYTES : bytes, bytes - done);
+        rc = image_read(c->vd, c->e->first_bytes + at + done, c->buf, (size_t)n);
+        *ret = rc == 0 && vd_all_zero(c->buf, (size_t)n);
+    }
+    return rc;
+}
+
+/* What was noted of entries goes to the file; where it does not, what is in memory is not what a later one finds. */
+static int write_tables(struct compact *c)
+{
+    const int rc = vmdk_tables_write(c->e);
+
+    if (rc)
+        vd_downgrade(c->vd, "grain tables could not be written");
     return rc;
 }
 
@@ -126,7 +141,7 @@ static int is_zero(struct compact *c, uint64_t grain, bool *ret)
 static int drop_zeros(struct compact *c)
 {
     const uint64_t grains = (c->e->bytes + c->e->h.grain_bytes - 1) / c->e->h.grain_bytes;
-    int rc = 0;
+    int rc = 0, written;
 
     for (uint64_t g = 0; rc == 0 && g < grains; g++) {
         bool zero = false;
@@ -136,12 +151,14 @@ static int drop_zeros(struct compact *c)
         if (rc == 0 && entry > VMDK_ZERO_ENTRY)
             rc = is_zero(c, g, &zero);
         if (rc == 0 && zero)
-            rc = vmdk_grain_put(c->vd, c->e, g, 0);
+            rc = vmdk_grain_note(c->e, g, 0);
         else if (rc == 0 && entry > VMDK_ZERO_ENTRY)
             c->place[c->count++] = (struct place){entry, (uint32_t)g};
         rc = rc ? rc : step(c);
     }
     qsort(c->place, c->count, sizeof(struct place), by_place);
+    written = write_tables(c); /* of a part, too, if it ends here */
+    rc = rc ? rc : written;
     return rc ? rc : vmdk_extent_sync(c->vd, c->e);
 }
 
@@ -179,15 +196,15 @@ static int commit(struct compact *c, struct batch *b)
 {
     int rc = b->n ? vmdk_extent_sync(c->vd, c->e) : 0;
 
-    for (unsigned i = 0; rc == 0 && i < b->n; i++) {
-        rc = vmdk_grain_put(c->vd, c->e, b->to[i].grain, b->to[i].at);
-        if (rc)
-            vd_downgrade(c->vd, "a grain table entry could not be written");
-    }
-    if (rc == 0 && b->n)
-        rc = vmdk_extent_sync(c->vd, c->e);
+    if (rc || b->n == 0)
+        return rc;
+    for (unsigned i = 0; rc == 0 && i < b->n; i++)
+        rc = vmdk_grain_note(c->e, b->to[i].grain, b->to[i].at);
     b->n = 0;
-    return rc;
+    if (rc)
+        vd_downgrade(c->vd, "a grain table entry could not be written");
+    rc = rc ? rc : write_tables(c);
+    return rc ? rc : vmdk_extent_sync(c->vd, c->e);
 }
 
 /* Gaps from the front get the last grains; *@ret_end: of all grains. */
@@ -196,8 +213,8 @@ static int fill_gaps(struct compact *c, uint64_t *ret_end)
     const uint64_t bytes = c->e->h.grain_bytes;
     uint32_t next = 0, left = c->count;
     uint64_t at = c->e->h.overhead_bytes;
-    struct batch b = {.n = 0};
-    int rc = 0;
+    g_autofree struct batch *b = g_try_new0(struct batch, 1);
+    int rc = b ? 0 : VERR_NO_MEMORY;
 
     while (rc == 0 && next < left) {
         const uint64_t past = past_fixed(c, at, bytes);
@@ -211,15 +228,15 @@ static int fill_gaps(struct compact *c, uint64_t *ret_end)
             const struct place *last = &c->place[--left];
 
             rc = copy_grain(c, last, at);
-            b.to[b.n++] = (struct place){(uint32_t)(at / 512), last->grain};
+            b->to[b->n++] = (struct place){(uint32_t)(at / 512), last->grain};
             at += bytes;
-            if (rc == 0 && b.n == BATCH)
-                rc = commit(c, &b);
+            if (rc == 0 && b->n == BATCH)
+                rc = commit(c, b);
         }
         rc = rc ? rc : step(c);
     }
     *ret_end = at;
-    return rc ? rc : commit(c, &b);
+    return rc ? rc : commit(c, b);
 }
 
 static int cut(struct compact *c, uint64_t end)

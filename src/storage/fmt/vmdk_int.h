@@ -118,6 +118,10 @@ int vmdk_sparse_commit(struct vd *vd, struct vmdk_extent *e);
 int vmdk_sparse_check(struct vd *vd, struct vmdk_extent *e, struct vd_report *report);
 int vmdk_grain_entry(struct vmdk_extent *e, uint64_t grain, uint32_t *ret);
 
+/** vmdk_grain_note() - changes it in memory; vmdk_tables_write() puts what was noted into both copies, without a sync.
+ */
+int vmdk_grain_note(struct vmdk_extent *e, uint64_t grain, uint32_t entry);
+int vmdk_tables_write(struct vmdk_extent *e);
 /** vmdk_grain_put() - changes a grain's table entry, in both copies. */
 int vmdk_grain_put(struct vd *vd, struct vmdk_extent *e, uint64_t grain, uint32_t entry);
 int vmdk_extent_sync(struct vd *vd, const struct vmdk_extent *e);

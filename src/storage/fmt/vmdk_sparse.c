@@ -322,6 +322,24 @@ static uint64_t copy_of(void *ctx, uint64_t at)
     return 0;
 }
 
+int vmdk_tables_write(struct vmdk_extent *e)
+{
+    return tcache_write(e->tables, copy_of, e);
+}
+
+int vmdk_grain_note(struct vmdk_extent *e, uint64_t grain, uint32_t entry)
+{
+    uint8_t *table;
+    uint64_t at;
+    int rc = table_of(e, grain, &at, &table);
+
+    if (rc || !table)
+        return rc ? rc : VERR_VD_IMAGE_CORRUPTED;
+    put_le32(table + 4 * (grain % e->h.gt_entries), entry);
+    tcache_dirty(e->tables, at);
+    return tcache_dirty_count(e->tables) < CACHED_TABLES / 2 ? 0 : vmdk_tables_write(e);
+}
+
 int vmdk_sparse_commit(struct vd *vd, struct vmdk_extent *e)
 {
     int rc = 0;
@@ -330,7 +348,7 @@ int vmdk_sparse_commit(struct vd *vd, struct vmdk_extent *e)
         return 0;
     rc = vd_sync(vd); /* with a parent there is one extent, in the image's own file */
     if (rc == 0)
-        rc = tcache_write(e->tables, copy_of, e);
+        rc = vmdk_tables_write(e);
     if (rc == 0)
         ((struct vmdk *)vd->priv)->uncommitted = 0;
     return rc;
