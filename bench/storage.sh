@@ -3,7 +3,10 @@
 # turn) and ratios; opening a 1 TiB image, new blocks, a deep chain. SIZE_MIB (default 1024) sizes the disk, half of it data. Needs a build.
 # Both have the result on the disk when they end: qemu-img does that with -t writeback only. A clone is a copy in the same format; compacting
 # an image half of whose blocks were overwritten with zeros stands beside qemu-img's copy of it, which leaves zeros out.
+# `bench/storage.sh compact` prints the rows of compacting alone, otherwise they come first.
 set -euo pipefail
+what=${1:-all}
+case $what in all | compact) ;; *) echo "usage: bench/storage.sh [all|compact]" >&2; exit 2 ;; esac
 cd "$(dirname "$(realpath "$0")")/.."
 dir=$(mktemp -d "${TMPDIR:-/tmp}/storage-bench.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
@@ -49,10 +52,25 @@ print(f"| {name} | {a:.3f} | {c:.3f} | {c / a:.2f} | {b:.3f} | {d:.3f} | {d / b:
 PY
 }
 
+compact_rows() {
+    while read -r name theirs; do
+        rm -f "$dir"/in*
+        qemu-img convert -f raw -O "$theirs" "$dir/disk.raw" "$dir/in"
+        for ((at = 0; at < size; at += 4 << 20)); do echo "write -z $at 2M"; done | qemu-io -f "$theirs" "$dir/in" > "$dir/said"
+        PREPARE="cp $dir/in $dir/out" row "compact $name" "$tool compact $name $dir/out" "qemu-img convert -t writeback -f $theirs -O $theirs $dir/in $dir/out-theirs"
+    done << 'ROWS'
+VDI vdi
+VMDK vmdk
+VHD vpc
+ROWS
+}
+
 echo "host load: $(cut -d' ' -f1-3 /proc/loadavg); ratio above 1: ours takes less"
 echo
 echo "| operation | ours CPU s | qemu-img CPU s | ratio | ours elapsed s | qemu-img elapsed s | ratio |"
 echo "|---|---|---|---|---|---|---|"
+compact_rows
+if [ "$what" = compact ]; then exit; fi
 while read -r name ours theirs layout options; do
     theirs_out="qemu-img convert -t writeback -O $theirs ${options:+-o $options}"
     row "raw to $name" "$tool convert RAW $dir/disk.raw $ours $dir/out ${layout#-}" "$theirs_out -f raw $dir/disk.raw $dir/out"
@@ -65,16 +83,6 @@ VDI VDI vdi -
 VMDK VMDK vmdk -
 VHD VHD vpc - force_size=on
 stream-VMDK VMDK vmdk stream subformat=streamOptimized
-ROWS
-while read -r name theirs; do
-    rm -f "$dir"/in*
-    qemu-img convert -f raw -O "$theirs" "$dir/disk.raw" "$dir/in"
-    for ((at = 0; at < size; at += 4 << 20)); do echo "write -z $at 2M"; done | qemu-io -f "$theirs" "$dir/in" > "$dir/said"
-    PREPARE="cp $dir/in $dir/out" row "compact $name" "$tool compact $name $dir/out" "qemu-img convert -t writeback -f $theirs -O $theirs $dir/in $dir/out-theirs"
-done << 'ROWS'
-VDI vdi
-VMDK vmdk
-VHD vpc
 ROWS
 rm -f "$dir"/out* "$dir"/in*
 echo
