@@ -97,6 +97,48 @@ static void test_compact(const void *format)
     fio_crash_free(disk);
 }
 
+/* ---- how often it waits for the disk ---- */
+
+static unsigned syncs;
+static int (*real_sync)(void *ctx, int fd);
+
+static int counted_sync(void *ctx, int fd)
+{
+    syncs++;
+    return real_sync(ctx, fd);
+}
+
+/* Half of 64 blocks go, and as many move: nothing is waited for block by block. */
+static void test_syncs(const void *format)
+{
+    enum { COUNT = 64 };
+    const struct vd_create args = {
+        .format = format, .path = "/d", .size_bytes = (uint64_t)COUNT * BLOCK, .block_bytes = BLOCK};
+    struct fio_crash *disk = fio_crash_new();
+    struct fio io = *fio_crash_io(disk);
+    g_autofree uint8_t *buf = g_malloc0(BLOCK);
+    struct vd *vd;
+
+    g_assert_true(vd_create(&io, &args, NULL));
+    real_sync = io.fdatasync;
+    io.fdatasync = counted_sync;
+    vd = vd_open(&io, format, "/d", 0, NULL);
+    for (unsigned b = 0; b < COUNT; b++) {
+        memset(buf, (int)b + 1, BLOCK);
+        g_assert_cmpint(vd_write(vd, (uint64_t)b * BLOCK, buf, BLOCK), ==, 0);
+    }
+    memset(buf, 0, BLOCK);
+    for (unsigned b = 0; b < COUNT / 2; b++)
+        g_assert_cmpint(vd_write(vd, (uint64_t)b * BLOCK, buf, BLOCK), ==, 0);
+    g_assert_cmpint(vd_flush(vd), ==, 0);
+    syncs = 0;
+    g_assert_true(vd_compact(vd, NULL, NULL));
+    g_assert_cmpuint(syncs, >, 0);
+    g_assert_cmpuint(syncs, <, COUNT / 4);
+    vd_close(vd);
+    fio_crash_free(disk);
+}
+
 static void test_crashes(const void *format)
 {
     bool hit = true;
@@ -135,9 +177,11 @@ int main(int argc, char **argv)
     for (size_t k = 0; k < G_N_ELEMENTS(formats); k++) {
         g_autofree char *one = g_strdup_printf("/compact/%s/space", formats[k]);
         g_autofree char *two = g_strdup_printf("/compact/%s/crashes", formats[k]);
+        g_autofree char *three = g_strdup_printf("/compact/%s/syncs", formats[k]);
 
         g_test_add_data_func(one, formats[k], test_compact);
         g_test_add_data_func(two, formats[k], test_crashes);
+        g_test_add_data_func(three, formats[k], test_syncs);
     }
     return g_test_run();
 }
