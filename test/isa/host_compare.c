@@ -16,19 +16,15 @@
 #include <string.h>
 
 #include "guest_run.h"
+#include "host_quirks.h"
 #include "host_run.h"
 #include "trial.h"
 
 #define VARIANTS    16u
-#define FSW_ES      0x80u
-#define FX_FDP      16u
-#define FX_MXCSR    24u
-#define MXCSR_OE    0x08u
-#define MXCSR_UE    0x10u
 #define KERNEL_HALF (1ull << 47)
 #define FLAGS_ALL   0x3fffffu
 
-enum { VECTOR_SS = 12, VECTOR_GP = 13, VECTOR_PF = 14, VECTOR_AC = 17, VECTOR_XM = 19 };
+enum { VECTOR_PF = 14 };
 
 struct compare {
     struct guest guest;
@@ -36,7 +32,7 @@ struct compare {
     struct rng rng;
     uint64_t cases, faults;
     unsigned mistakes;
-    bool fdp_rare; /* the host's FDP is that of the last unmasked exception */
+    struct host_quirks quirks;
     const char *only;
     int only_world; /* -1: all */
 };
@@ -98,44 +94,12 @@ static void report(struct compare *k, const struct trial *t, const char *what, u
     k->mistakes++;
 }
 
-/* Which byte of an operand of many parts is tried first is the CPU's choice. */
-static bool same_address(const struct trial *t, uint64_t host, uint64_t ours)
-{
-    uint64_t bytes = trial_is_image(t) ? WORLD_FPU_BYTES : trial_is_masked(t) ? 32 : 1;
-
-    return host == ours || (host - ours < bytes || ours - host < bytes);
-}
-
-static bool is_dot_product(const struct trial *t) /* DPPS, DPPD */
-{
-    return t->i.op[0].kind == X86_OP_VEC && t->i.map == 3 && (t->i.opcode & 0xfe) == 0x40;
-}
-
-/* Other faults than ours that a CPU may raise by the manual, or a quirk of this one:
- * - an image, or 80 bits, wrong in two ways: what the part that is tried first finds (SDM, FXSAVE);
- * - MASKMOVQ, MASKMOVDQU: for bytes that are masked off (SDM);
- * - MOVBE with 66 and REX.W: no #AC here;
- * - CALL: #SS of the push before #GP of the target, the other way round than in the manual;
- * - DPPS, DPPD: #XM for a tiny product, which the interpreter leaves out. */
-static bool other_fault(const struct trial *t, int host, int ours)
-{
-    if (trial_is_image(t) || t->i.op[0].bytes == 10)
-        return host >= 0 && ours >= 0;
-    if (trial_is_masked_store(t))
-        return host >= 0;
-    if (t->i.row->flow == X86_FLOW_CALL)
-        return host == VECTOR_SS && ours == VECTOR_GP;
-    if (is_dot_product(t))
-        return host == VECTOR_XM && ours < 0;
-    return t->i.mnem == X86_MOVBE && t->i.opsize == 8 && ours == VECTOR_AC;
-}
-
 /* Memory of this process at low addresses that the guest has not: AddressSanitizer's shadow from just below 2 GiB up,
- * and what the recompiler keeps between 1 and 2 GiB. What a case meets there by chance, as with a wild stack pointer,
+ * and what the recompiler keeps between 1 and 4 GiB. What a case meets there by chance, as with a wild stack pointer,
  * does not fault on the host, or later. */
 static bool is_of_process(const struct cpu_fault *ours)
 {
-    const uint64_t from = 0x40000000, to = 0x80000000;
+    const uint64_t from = 0x40000000, to = 0x100000000;
 
     if (ours->vector != VECTOR_PF)
         return false;
@@ -152,12 +116,12 @@ static bool same_fault(struct compare *k, const struct trial *t, const struct ou
 {
     const struct cpu_fault *h = &host->fault, *o = &ours->fault;
 
-    if (is_of_process(o) && (h->vector != o->vector || h->error != o->error)) {
+    if (is_of_process(o) && (h->vector != o->vector || h->error != o->error || h->address != o->address)) {
         *ret_known = true;
         return true;
     }
     if (h->vector != o->vector) {
-        if (other_fault(t, h->vector, o->vector)) {
+        if (host_may_fault(&k->quirks, t, h->vector, o->vector)) {
             *ret_known = true;
             return true;
         }
@@ -172,7 +136,7 @@ static bool same_fault(struct compare *k, const struct trial *t, const struct ou
         report(k, t, "error code", h->error, o->error);
         return false;
     }
-    if (h->vector == VECTOR_PF && !same_address(t, h->address, o->address)) {
+    if (h->vector == VECTOR_PF && !host_same_address(t, h->address, o->address)) {
         report(k, t, "CR2", h->address, o->address);
         return false;
     }
@@ -180,12 +144,12 @@ static bool same_fault(struct compare *k, const struct trial *t, const struct ou
 }
 
 static bool same_general(struct compare *k, const struct trial *t, const struct cpu_state *host,
-                         const struct cpu_state *ours, bool fault)
+                         const struct cpu_state *ours, int vector)
 {
     bool wide = t->world->mode == X86_MODE_64;
     uint64_t mask = FLAGS_ALL & ~(uint64_t)t->i.row->flags_undefined;
 
-    if (t->i.mnem == X86_POPA && fault) /* what was popped by then is there on this host */
+    if (t->i.mnem == X86_POPA && vector >= 0) /* what was popped by then is there on this host */
         return true;
     for (unsigned n = 0; n < (wide ? 16 : 8); n++) {
         uint64_t differ = host->gpr[n] ^ ours->gpr[n];
@@ -202,40 +166,11 @@ static bool same_general(struct compare *k, const struct trial *t, const struct 
         report(k, t, "rip", host->rip, ours->rip);
         return false;
     }
-    if ((host->flags ^ ours->flags) & mask) {
+    if (((host->flags ^ ours->flags) & mask) && !host_hides_flags(&k->quirks, t, vector)) {
         report(k, t, "flags", host->flags & mask, ours->flags & mask);
         return false;
     }
     return true;
-}
-
-static bool has_mmx(const struct x86_insn *i)
-{
-    for (unsigned n = 0; n < i->nops; n++)
-        if (i->op[n].kind == X86_OP_MM)
-            return true;
-    return false;
-}
-
-/* What the host does not tell:
- * - FDP, where it is only updated by unmasked exceptions (CPUID 7 EBX bit 6), which our CPUID does not show;
- * - x87 after an MMX instruction that faults: this host may have set TOP already;
- * - what a faulting XRSTOR has loaded before it came to a reserved bit of MXCSR;
- * - inexact beside an unmasked overflow or underflow, and what a DPPS or DPPD that raises #XM had met by then, which
- * the interpreter leaves out in part. */
-static bool is_unknown(const struct compare *k, const struct trial *t, const struct outcome *o, const struct part *p)
-{
-    const uint8_t *fpu = o->state.fpu;
-
-    if (t->i.mnem == X86_XRSTOR && o->fault.vector >= 0)
-        return true;
-    if (p->at == FX_FDP)
-        return k->fdp_rare && !(fpu[2] & FSW_ES);
-    if (p->at < FX_MXCSR || p->bytes == 10)
-        return o->fault.vector >= 0 && has_mmx(&t->i);
-    if (p->at != FX_MXCSR || o->fault.vector != VECTOR_XM)
-        return false;
-    return is_dot_product(t) || (fpu[FX_MXCSR] & (MXCSR_OE | MXCSR_UE));
 }
 
 static bool same_fpu(struct compare *k, const struct trial *t, const struct outcome *h, const struct outcome *o)
@@ -246,7 +181,8 @@ static bool same_fpu(struct compare *k, const struct trial *t, const struct outc
         for (unsigned m = 0; m < parts[n].count; m++) {
             unsigned at = parts[n].at + m * parts[n].step;
 
-            if (memcmp(host + at, ours + at, parts[n].bytes) == 0 || is_unknown(k, t, h, &parts[n]))
+            if (memcmp(host + at, ours + at, parts[n].bytes) == 0 ||
+                host_hides(&k->quirks, t, host, h->fault.vector, parts[n].at, parts[n].bytes))
                 continue;
             fprintf(stderr, "%s: %s%u:", x86_mnem_name((enum x86_mnem)t->i.mnem), parts[n].name, m);
             print_bytes("before", t->in.fpu + at, parts[n].bytes);
@@ -267,24 +203,16 @@ static bool same_memory(struct compare *k, const struct trial *t, uint64_t start
     if (memcmp(host, ours, bytes) == 0)
         return true;
     for (unsigned n = 0; n < bytes; n++)
-        if (host[n] != ours[n]) {
+        if (host[n] != ours[n] && !host_hides_memory(&k->quirks, t, start + n)) {
             fprintf(stderr, "at %" PRIx64 " ", start + n);
             report(k, t, "memory", host[n], ours[n]);
-            break;
+            return false;
         }
-    return false;
+    memcpy(k->guest.window + (start - WORLD_WINDOW), host, bytes);
+    return true;
 }
 
 /* ---- one case ---- */
-
-/* This host's stores of 10 bytes, and MOVBE with 66 and REX.W, may have stored some when others fault; its CALL the
- * return address below the stack when the target faults. */
-static bool stores_in_parts(const struct trial *t, int vector)
-{
-    bool movbe = t->i.mnem == X86_MOVBE && t->i.opsize == 8;
-
-    return vector >= 0 && (t->i.op[0].bytes == 10 || movbe || t->i.row->flow == X86_FLOW_CALL);
-}
 
 static void run_case(struct compare *k, const struct trial *t)
 {
@@ -302,11 +230,11 @@ static void run_case(struct compare *k, const struct trial *t)
     }
     if (!same_fault(k, t, &host, &ours, &known))
         return;
-    if (known || stores_in_parts(t, host.fault.vector)) {
+    if (known || host_stores_in_parts(t, host.fault.vector)) {
         memcpy(k->guest.window, (const void *)(uintptr_t)WORLD_WINDOW, WORLD_WINDOW_BYTES);
         return;
     }
-    if (same_general(k, t, &host.state, &ours.state, host.fault.vector >= 0) && same_fpu(k, t, &host, &ours))
+    if (same_general(k, t, &host.state, &ours.state, host.fault.vector) && same_fpu(k, t, &host, &ours))
         same_memory(k, t, t->start, t->bytes);
 }
 
@@ -316,7 +244,7 @@ static uint64_t run_form(struct compare *k, const struct world *w, const struct 
     unsigned mistakes = k->mistakes;
     uint64_t before = k->cases;
 
-    if (!trial_code(&t, &k->rng))
+    if (!trial_code(&t, &k->rng) || host_branches_otherwise(&k->quirks, &t))
         return 0;
     host_run_load(w, t.code, t.i.len);
     guest_load(&k->guest, w, t.code, t.i.len);
@@ -410,7 +338,7 @@ int main(int argc, char **argv)
         return 1;
     }
     k.rng.state = (uint64_t)seed * 0x9e3779b97f4a7c15ull | 1;
-    k.fdp_rare = host_fdp_rare();
+    k.quirks = host_quirks();
     k.only = only;
     k.only_world = world_number(world);
     guest_init(&k.guest, e);

@@ -167,13 +167,6 @@ static bool has_avx_state(void)
     return (a & 7) == 7;
 }
 
-bool host_fdp_rare(void)
-{
-    uint32_t a, b, c, d;
-
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & 1u << 6);
-}
-
 static void put_landing(uint8_t *at, const char *target)
 {
     static const uint8_t jump[8] = {0xff, 0x25, 2}; /* jmp [rip + 2]: the pointer is aligned */

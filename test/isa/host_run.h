@@ -11,8 +11,6 @@
 
 /** Maps code and window and makes the segments. NULL, or what the host lacks. */
 const char *host_run_init(void);
-/** CPUID 7 EBX bit 6: FDP is written by unmasked x87 exceptions only. */
-bool host_fdp_rare(void);
 /** Makes @insn the instruction to run in @w; it, and a branch to WORLD_TAKEN, leave to us by themselves. */
 void host_run_load(const struct world *w, const uint8_t *insn, size_t bytes);
 /** Runs it: *r in and out. */
