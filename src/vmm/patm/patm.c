@@ -10,7 +10,7 @@
 #define SECOND_NS UINT64_C(1000000000)
 
 /* Catches until a site is marked: a host fault is dear, an access the interpreter makes is not. */
-static const uint8_t catches[PATM_KINDS] = {[PATM_MISALIGNED] = 1, [PATM_DEVICE] = 4, [PATM_APART] = 3};
+static const uint8_t catches[PATM_KINDS] = {[PATM_MISALIGNED] = 1, [PATM_ODD] = 1, [PATM_DEVICE] = 4, [PATM_APART] = 3};
 
 static unsigned slot_of(enum patm_kind kind, uint64_t gpa, uint64_t key)
 {

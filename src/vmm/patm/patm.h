@@ -25,7 +25,13 @@
 #define PATM_TERM_NS    (UINT64_C(16) << 30)
 #define PATM_TERMS_MAX  10u /* doublings of the first term, and of the catches after a release */
 
-enum patm_kind { PATM_MISALIGNED, PATM_DEVICE, PATM_APART, PATM_KINDS };
+enum patm_kind {
+    PATM_MISALIGNED,
+    PATM_ODD, /* ... and its halves were misaligned too */
+    PATM_DEVICE,
+    PATM_APART, /* a group's accesses lie in two pages */
+    PATM_KINDS
+};
 
 struct patm_site {
     uint64_t gpa, until;

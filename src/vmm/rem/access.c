@@ -308,7 +308,7 @@ static void close_all(struct scan *s)
 /* An instruction nothing is known of: groups end in front of it. */
 static bool barrier(const struct rem_tr *t, const struct csam_insn *n, enum rem_kind kind)
 {
-    return kind == REM_OPAQUE || rem_marked_at(t, PATM_MISALIGNED, n->off) || rem_marked_at(t, PATM_DEVICE, n->off);
+    return kind == REM_OPAQUE || rem_misaligned_at(t, n->off) || rem_marked_at(t, PATM_DEVICE, n->off);
 }
 
 static void scan_insn(struct scan *s, unsigned k)

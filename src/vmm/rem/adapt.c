@@ -35,7 +35,7 @@ static void caught(struct rem *r, const struct rem_site *s, enum patm_kind kind,
 
 void rem_caught_misaligned(struct rem *r, const struct rem_site *s)
 {
-    caught(r, s, PATM_MISALIGNED, true);
+    caught(r, s, s->flags & REM_S_HALVES ? PATM_ODD : PATM_MISALIGNED, true);
 }
 
 void rem_caught_device(struct rem *r, const struct rem_site *s)

@@ -167,7 +167,7 @@ bool rem_in_group(struct rem_tr *t, struct x86_place *ret)
 void rem_group_passed(struct rem_tr *t)
 {
     if (t->in_t0 != REM_NO_GROUP &&
-        (rem_marked(t, PATM_MISALIGNED) || rem_marked(t, PATM_DEVICE) || !keeps_t0(t, &t->n->i)))
+        (rem_misaligned_at(t, t->n->off) || rem_marked(t, PATM_DEVICE) || !keeps_t0(t, &t->n->i)))
         t->in_t0 = REM_NO_GROUP;
 }
 

@@ -3,8 +3,8 @@
  *
  * On Intel's processors EFLAGS.AC does not cover 16-byte vector moves: the operand is read by one, into a vector
  * register that is given back, and the instruction runs on a general register. It is written byte by byte, with RORX,
- * which leaves flags alone. AMD's check vector moves too (APM vol. 4, #AC of MOVUPS); there scalars are also read byte
- * by byte, and vectors are misaligned.c's as well: by VMASKMOVPS with a mask of ones, which no processor checks.
+ * which leaves flags alone. AMD's check vector moves too (APM vol. 4, #AC of MOVUPS): there scalars are read byte by
+ * byte as well, and vectors are caught (misaligned_vector.c).
  * Left out: that a misaligned store inside a cache line is seen whole by other processors (x86 promises it on some
  * processors only); LOCKed instructions, which the interpreter runs.
  */
@@ -26,8 +26,7 @@ static bool has_register_form(const struct x86_insn *i)
     return false;
 }
 
-/* Linear address, check and host address of the operand, which ends up in T0. */
-static bool reach(struct rem_tr *t, const struct x86_insn *i, unsigned bytes, bool write)
+bool rem_emit_reach(struct rem_tr *t, const struct x86_insn *i, unsigned bytes, bool write)
 {
     struct rem_gla a;
 
@@ -35,21 +34,20 @@ static bool reach(struct rem_tr *t, const struct x86_insn *i, unsigned bytes, bo
         return false;
     struct x86_place sum = rem_place(a);
     rem_emit_crossing_check(t, a, bytes);
-    rem_emit_probe(t, a, bytes == VECTOR_BYTES ? 1 : bytes, write);
+    rem_emit_probe(t, a, bytes >= VECTOR_BYTES ? 1 : bytes, write);
     e_lea(&t->e, true, T0, &sum);
     rem_islands(t, REM_FAR, true); /* what follows is long */
     return true;
 }
 
-/* S = @bytes at T0; what is above them is undefined. */
-static void load_bytes(struct emit *e, unsigned bytes)
+void rem_emit_load_bytes(struct emit *e, unsigned from, unsigned bytes)
 {
-    struct x86_place at = e_at(T0, (int32_t)bytes - 1);
+    struct x86_place at = e_at(T0, (int32_t)(from + bytes) - 1);
 
     e_mem(e, false, 0x0fb6, S, &at); /* movzx */
     for (unsigned n = bytes - 1; n-- > 0;) {
         E_BYTES(e, 0xc4, 0xe3, bytes == 8 ? 0xfb : 0x7b, 0xf0, 0xc9, bytes == 8 ? 56 : 24); /* rorx rcx, rcx, -8 */
-        at = e_at(T0, (int32_t)n);
+        at = e_at(T0, (int32_t)(from + n));
         e_mem(e, false, 0x8a, S, &at); /* mov cl */
     }
 }
@@ -60,7 +58,7 @@ static void load_s(struct rem_tr *t, unsigned bytes)
     struct x86_place keep = e_abs(t->r->hot.vector[0]), from = e_at(T0, 0);
 
     if (t->r->checks_vectors) {
-        load_bytes(e, bytes);
+        rem_emit_load_bytes(e, 0, bytes);
         return;
     }
     e_mem(e, false, 0x0f11, XMM15, &keep);
@@ -75,13 +73,13 @@ static unsigned span(const struct rem_tr *t, unsigned bytes)
     return t->r->checks_vectors ? bytes : VECTOR_BYTES;
 }
 
-static void store_s(struct rem_tr *t, unsigned bytes)
+void rem_emit_store_bytes(struct rem_tr *t, unsigned to, unsigned bytes)
 {
     struct emit *e = &t->e;
 
     for (unsigned n = 0; n < bytes; n++) {
-        struct x86_place to = e_at(T0, (int32_t)n);
-        e_mem(e, false, 0x88, S, &to);
+        struct x86_place at = e_at(T0, (int32_t)(to + n));
+        e_mem(e, false, 0x88, S, &at);
         if (n + 1 < bytes) /* rorx rcx, rcx, 8 */
             E_BYTES(e, 0xc4, 0xe3, bytes == 8 ? 0xfb : 0x7b, 0xf0, 0xc9, 8);
     }
@@ -93,7 +91,7 @@ static bool emit_store(struct rem_tr *t, const struct x86_insn *i, const struct 
 
     if (from->kind == X86_OP_GPR && from->reg >= X86_AH)
         return false;
-    if (!reach(t, i, bytes, true))
+    if (!rem_emit_reach(t, i, bytes, true))
         return false;
     if (from->kind == X86_OP_IMM)
         e_mov_imm(e, S, i->imm[from->reg]);
@@ -101,7 +99,7 @@ static bool emit_store(struct rem_tr *t, const struct x86_insn *i, const struct 
         e_load(e, S, &t->c->ctx.gpr[from->reg]);
     else
         e_mov(e, true, S, rem_host_reg(from->reg));
-    store_s(t, bytes);
+    rem_emit_store_bytes(t, 0, bytes);
     return true;
 }
 
@@ -110,7 +108,7 @@ static bool emit_load(struct rem_tr *t, const struct x86_insn *i, const struct x
     unsigned reg = rem_host_reg(to->reg);
     struct emit *e = &t->e;
 
-    if (to->bytes < 4 || !reach(t, i, span(t, to->bytes), false))
+    if (to->bytes < 4 || !rem_emit_reach(t, i, span(t, to->bytes), false))
         return false;
     load_s(t, to->bytes);
     if (reg != X86_REG_NONE) {
@@ -138,19 +136,18 @@ static bool emit_on_register(struct rem_tr *t, const struct x86_insn *i, const s
             return false;
         place.reg = (uint8_t)rem_host_reg(o->reg);
     }
-    if (!reach(t, i, span(t, m->bytes), (m->flags & X86_OPF_WRITE) != 0))
+    if (!rem_emit_reach(t, i, span(t, m->bytes), (m->flags & X86_OPF_WRITE) != 0))
         return false;
     load_s(t, m->bytes);
     n = x86_encode(code, i, &place);
     t->failed |= n == 0;
     e_bytes(&t->e, code, n);
     if (m->flags & X86_OPF_WRITE)
-        store_s(t, m->bytes);
+        rem_emit_store_bytes(t, 0, m->bytes);
     return true;
 }
 
-/* The instruction itself, with @at in place of its memory. */
-static void emit_there(struct rem_tr *t, const struct x86_insn *i, const struct x86_place *at)
+void rem_emit_there(struct rem_tr *t, const struct x86_insn *i, const struct x86_place *at)
 {
     struct x86_place place = {.reg = X86_KEEP,
                               .rm = X86_KEEP,
@@ -167,24 +164,24 @@ static void emit_there(struct rem_tr *t, const struct x86_insn *i, const struct 
     e_bytes(&t->e, code, n);
 }
 
-static bool names_gpr(const struct x86_insn *i)
-{
-    for (unsigned k = 0; k < i->nops; k++)
-        if (i->op[k].kind == X86_OP_GPR)
-            return true;
-    return false;
-}
-
-/* Vector and x87 loads: the instruction itself reads a copy that is aligned. */
-static bool emit_on_copy(struct rem_tr *t, const struct x86_insn *i, unsigned bytes)
+/* Vector and x87 registers: the instruction itself reads a copy that is aligned, or writes one. */
+static bool emit_on_copy(struct rem_tr *t, const struct x86_insn *i, const struct x86_operand *m)
 {
     struct x86_place copy = e_abs(&t->r->hot.tmp);
+    bool write = m->flags & X86_OPF_WRITE;
 
-    if (names_gpr(i) || !reach(t, i, span(t, bytes), false))
+    if (rem_wants_gpr(t, i) || (write && (m->flags & X86_OPF_READ)) ||
+        !rem_emit_reach(t, i, write ? m->bytes : span(t, m->bytes), write))
         return false;
-    load_s(t, bytes);
+    if (write) {
+        rem_emit_there(t, i, &copy);
+        e_load(&t->e, S, &t->r->hot.tmp);
+        rem_emit_store_bytes(t, 0, m->bytes);
+        return true;
+    }
+    load_s(t, m->bytes);
     e_store(&t->e, &t->r->hot.tmp, S);
-    emit_there(t, i, &copy);
+    rem_emit_there(t, i, &copy);
     return true;
 }
 
@@ -209,11 +206,15 @@ static bool emit_low_half(struct rem_tr *t, const struct x86_insn *i, const stru
 
     if (i->map != 1 || i->vex || m->bytes != 8 || !(store ? stores_low_half(i) : loads_low_half(i)))
         return false;
-    if (!reach(t, i, store ? 8 : span(t, 8), store))
+    if (!rem_emit_reach(t, i, store ? 8 : span(t, 8), store))
         return false;
+    if (t->r->checks_vectors && !rem_marked(t, PATM_ODD)) {
+        rem_emit_low_halves(t, v, store);
+        return true;
+    }
     if (store) {
         E_BYTES(e, 0x66, v >= 8 ? 0x4c : 0x48, 0x0f, 0x7e, (uint8_t)(0xc1u | (v & 7) << 3)); /* movq rcx, xmm */
-        store_s(t, 8);
+        rem_emit_store_bytes(t, 0, 8);
         return true;
     }
     if (t->r->checks_vectors) {
@@ -226,81 +227,9 @@ static bool emit_low_half(struct rem_tr *t, const struct x86_insn *i, const stru
     return true;
 }
 
-/* ---- whole vectors, where the host checks them ---- */
-
-/* vmovups between register @v (8 or more) and @at, or vmaskmovps with the mask in register 15. */
-static void move_vector(struct emit *e, bool load, bool wide, unsigned v, const void *p)
-{
-    struct x86_place m = e_abs(p);
-    uint8_t code[16] = {0xc5, (uint8_t)(0x78u | (wide ? 4u : 0)), load ? 0x10 : 0x11};
-
-    e_bytes(e, code, (size_t)(x86_put_memory(code + 3, v, &m) - code));
-}
-
-static void all_ones_in_15(struct emit *e, bool wide)
-{
-    E_BYTES(e, 0xc4, 0x41, wide ? 0x05 : 0x01, 0x76, 0xff); /* vpcmpeqd */
-}
-
-static void load_vector(struct rem_tr *t, bool wide)
-{
-    struct emit *e = &t->e;
-
-    move_vector(e, false, true, 15, t->r->hot.vector[0]);
-    all_ones_in_15(e, wide);
-    E_BYTES(e, 0xc4, 0x42, wide ? 0x05 : 0x01, 0x2c, 0x3e); /* vmaskmovps 15, 15, [r14] */
-    move_vector(e, false, wide, 15, t->r->hot.vector[2]);
-    move_vector(e, true, true, 15, t->r->hot.vector[0]);
-}
-
-static void store_vector(struct rem_tr *t, bool wide)
-{
-    struct emit *e = &t->e;
-
-    move_vector(e, false, true, 15, t->r->hot.vector[0]);
-    move_vector(e, false, true, 14, t->r->hot.vector[1]);
-    all_ones_in_15(e, wide);
-    move_vector(e, true, wide, 14, t->r->hot.vector[2]);
-    E_BYTES(e, 0xc4, 0x42, wide ? 0x05 : 0x01, 0x2e, 0x36); /* vmaskmovps [r14], 15, 14 */
-    move_vector(e, true, true, 14, t->r->hot.vector[1]);
-    move_vector(e, true, true, 15, t->r->hot.vector[0]);
-}
-
-/* Instructions the guest may use at any address: moves that say so, and with VEX all but moves that want alignment. */
-static bool any_address(const struct x86_insn *i)
-{
-    bool ups = (i->opcode == 0x10 || i->opcode == 0x11) && (i->pp == 0 || i->pp == 0x66);
-    bool dqu = ((i->opcode == 0x6f || i->opcode == 0x7f) && i->pp == 0xf3) || (i->opcode == 0xf0 && i->pp == 0xf2);
-
-    if (i->map == 1 && (ups || dqu))
-        return true;
-    return i->vex &&
-           (i->map != 1 || (i->opcode != 0x28 && i->opcode != 0x29 && i->opcode != 0x2b && i->opcode != 0x6f &&
-                            i->opcode != 0x7f && i->opcode != 0xe7)) &&
-           (i->map != 2 || i->opcode != 0x2a);
-}
-
-static bool emit_vector(struct rem_tr *t, const struct x86_insn *i, const struct x86_operand *m)
-{
-    struct x86_place copy = e_abs(t->r->hot.vector[2]);
-    bool store = m->flags & X86_OPF_WRITE;
-
-    if (!t->r->checks_vectors || !rem_is(t, REM_T_VECTOR) || !any_address(i) || names_gpr(i) ||
-        (store && m != &i->op[0]) || !reach(t, i, m->bytes, store))
-        return false;
-    if (store) {
-        emit_there(t, i, &copy);
-        store_vector(t, m->bytes == 32);
-    } else {
-        load_vector(t, m->bytes == 32);
-        emit_there(t, i, &copy);
-    }
-    return true;
-}
-
 static bool emit_push(struct rem_tr *t, const struct x86_insn *i)
 {
-    if (!reach(t, i, span(t, i->opsize), false))
+    if (!rem_emit_reach(t, i, span(t, i->opsize), false))
         return false;
     load_s(t, i->opsize);
     e_store(&t->e, &t->r->hot.tmp, S);
@@ -316,7 +245,7 @@ bool rem_emit_misaligned(struct rem_tr *t, const struct x86_insn *i)
         return emit_push(t, i);
     if (m != NULL && (m->bytes == 16 || m->bytes == 32) && rem_kind_of(t->c, i) == REM_DATA &&
         x86_mnem_engine(i->mnem) == X86_BY_HOST)
-        return i->has_modrm && emit_vector(t, i, m);
+        return t->r->checks_vectors && rem_emit_misaligned_vector(t, i, m);
     if (m == NULL || i->lock || rem_kind_of(t->c, i) != REM_DATA || (m->bytes != 2 && m->bytes != 4 && m->bytes != 8))
         return false;
     if (i->mnem == X86_MOV && i->op[0].kind == X86_OP_MEM)
@@ -326,6 +255,6 @@ bool rem_emit_misaligned(struct rem_tr *t, const struct x86_insn *i)
     if (emit_low_half(t, i, m))
         return true;
     if (x86_mnem_engine(i->mnem) == X86_BY_HOST)
-        return i->has_modrm && !(m->flags & X86_OPF_WRITE) && emit_on_copy(t, i, m->bytes);
+        return i->has_modrm && emit_on_copy(t, i, m);
     return i->has_modrm && has_register_form(i) && emit_on_register(t, i, m);
 }

@@ -90,6 +90,8 @@ void rem_register(struct vcpu *c, struct stam *stam)
     const struct row patm[] = {
         {"Misaligned/Caught", "times", "the host found a misaligned operand", &p->stat_caught[PATM_MISALIGNED]},
         {"Misaligned/Marked", "times", "a site got the form for them", &p->stat_marked[PATM_MISALIGNED]},
+        {"Odd/Caught", "times", "... of a vector that moved in two halves", &p->stat_caught[PATM_ODD]},
+        {"Odd/Marked", "times", "a site got the form for any address", &p->stat_marked[PATM_ODD]},
         {"Apart/Caught", "times", "a group of accesses could not share a probe", &p->stat_caught[PATM_APART]},
         {"Apart/Marked", "times", "a stretch got a copy without groups", &p->stat_marked[PATM_APART]},
         {"Device/Caught", "times", "a site reached a device by way of the interpreter", &p->stat_caught[PATM_DEVICE]},

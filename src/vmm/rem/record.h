@@ -78,7 +78,8 @@ _Static_assert(sizeof(struct rem_block) == 32 && REM_PAGES_MAX <= 1u << 16, "rem
 #define REM_PROLOGUE_BYTES 15u /* in front of the entry: pcbase from T0 */
 
 enum {
-    REM_S_SWAP = 2 /* + 4 * register */,
+    REM_S_HALVES = 1,    /* an operand that was misaligned moves in two (misaligned_vector.c) */
+    REM_S_SWAP = 2,      /* + 4 * register */
     REM_S_VEC = 16,      /* block's question for vectors */
     REM_S_SECOND = 32,   /* block's question for its second page */
     REM_S_DEVICE = 64,   /* asks a device first */

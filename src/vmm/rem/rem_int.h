@@ -64,7 +64,7 @@ struct rem_hot {
     uint64_t code_room, minus_cs;                       /* segment.c: of CS, and its base negated */
     uint64_t room[REM_ROOMS][X86_SREG_COUNT];           /* segment.c */
     uint64_t group[8];                                  /* where groups are on the host */
-    uint8_t vector[3][32] __attribute__((aligned(32))); /* registers while they are borrowed; a copy (misaligned.c) */
+    uint8_t vector[2][32] __attribute__((aligned(32))); /* a register while it is borrowed; a copy of an operand */
     uint32_t site, link;
     uint32_t access; /* what a device is asked for (device.c); 0: the interpreter runs the site */
     uint32_t once;   /* lockstep: not 0 = a block may be entered, which takes it back */

@@ -115,7 +115,7 @@ static bool emit_kind(struct rem_tr *t, const struct x86_insn *i)
             return true;
         rem_no_form(t, PATM_DEVICE);
     }
-    if (rem_marked(t, PATM_MISALIGNED)) { /* the host would trap again */
+    if (rem_misaligned_at(t, t->n->off)) { /* the host would trap again */
         if (rem_kind(t) == REM_DATA)
             want_units(t);
         return rem_emit_misaligned(t, i);

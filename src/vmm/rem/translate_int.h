@@ -176,6 +176,10 @@ static inline bool rem_marked(const struct rem_tr *t, enum patm_kind kind)
 {
     return rem_marked_at(t, kind, t->n->off);
 }
+static inline bool rem_misaligned_at(const struct rem_tr *t, unsigned off)
+{
+    return rem_marked_at(t, PATM_MISALIGNED, off) || rem_marked_at(t, PATM_ODD, off);
+}
 void rem_stub_add(struct rem_tr *t, struct rem_stub s);
 /** Emits jrcxz to the present site's slow path (STUB_SLOW, STUB_FPU) or the present instruction's copy (STUB_COPY). */
 void rem_miss(struct rem_tr *t, unsigned stub);
@@ -247,7 +251,24 @@ bool rem_emit_offset(struct rem_tr *t, const struct x86_insn *i, unsigned to, un
 bool rem_emit_data(struct rem_tr *t, const struct x86_insn *i);
 /** Scratch registers hold nothing (rem_tr.held). */
 void rem_forget_held(struct rem_tr *t);
+
+/* misaligned.c, misaligned_vector.c */
 bool rem_emit_misaligned(struct rem_tr *t, const struct x86_insn *i);
+bool rem_emit_misaligned_vector(struct rem_tr *t, const struct x86_insn *i, const struct x86_operand *m);
+/** Linear address, check and host address of the memory operand, which ends up in T0. */
+bool rem_emit_reach(struct rem_tr *t, const struct x86_insn *i, unsigned bytes, bool write);
+/** S = @bytes at T0 + @from, what is above them being undefined; and back to T0 + @to, S being lost. */
+void rem_emit_load_bytes(struct emit *e, unsigned from, unsigned bytes);
+void rem_emit_store_bytes(struct rem_tr *t, unsigned to, unsigned bytes);
+/** The low half of vector register @reg and 8 bytes at T0, as two quarters; a load makes the upper half 0. */
+void rem_emit_low_halves(struct rem_tr *t, unsigned reg, bool store);
+/** The instruction itself, with @at in place of its memory. */
+void rem_emit_there(struct rem_tr *t, const struct x86_insn *i, const struct x86_place *at);
+static inline bool rem_wants_gpr(const struct rem_tr *t, const struct x86_insn *i) /* one that may not be at home */
+{
+    return (i->kinds & 1u << X86_OP_GPR) || rem_is(t, REM_T_RCX | REM_T_RCX_BACK);
+}
+
 bool rem_emit_lea(struct rem_tr *t, const struct x86_insn *i);
 /** From NULL: emit the jump itself. False: the target is not in CS. */
 bool rem_emit_jump(struct rem_tr *t, uint8_t *from, int64_t target_off);
