@@ -32,6 +32,18 @@ static void test_real_wrap(void)
     g_assert_cmphex(g[X86_RSP], ==, 0x1234fffe);
 }
 
+/* The handler of #UD begins with what raises it: that goes on for ever, but not within one call. */
+static void test_real_faults(void)
+{
+    fresh(X86_MODE_16);
+    poke(t->c->ctx.idtr.base + 4 * UD, 0x20000100, 4);
+    poke(0x20100, 0x0b0f, 2); /* ud2 */
+    t->c->ctx.rip = 0x100;
+    g_assert_cmpint(iem_run(t->c, 1000), ==, IEM_EXIT_BUDGET);
+    g_assert_cmphex(t->c->ctx.rip, ==, 0x100);
+    g_assert_cmpuint(t->c->stat_xcpts, >, 900);
+}
+
 /* A near jump in 16-bit code wraps at 64 KiB. */
 static void test_real_jump_wrap(void)
 {
@@ -182,6 +194,7 @@ static void test_alignment_check(void)
 const struct iem_case iem_mode_cases[] = {
     {"real/limit", test_real_limit},
     {"real/wrap", test_real_wrap},
+    {"real/faults", test_real_faults},
     {"real/jump", test_real_jump_wrap},
     {"real/loop", test_real_loop},
     {"prot/pusha", test_pusha},

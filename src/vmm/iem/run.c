@@ -382,15 +382,18 @@ static void unwound(struct vcpu *c)
 }
 
 /* ... by iem_raise(): breakpoints it met do not count, then the exception is delivered. The instruction's length has
- * been taken back. */
+ * been taken back. A fault executes nothing, but uses up the budget: its handler may begin with the same fault. */
 static void raised(struct vcpu *c)
 {
     struct trpm_event e = c->trpm->raised;
 
-    if (e.kind == TRPM_FAULT)
+    if (e.kind == TRPM_FAULT) {
         c->ctx.pending_db = 0;
-    else
+        if (c->iem->until > c->stat_insns)
+            c->iem->until--;
+    } else {
         c->stat_insns++; /* INT n and the like are executed by being delivered */
+    }
     c->stat_xcpts++;
     iem_deliver(c, &e);
 }
