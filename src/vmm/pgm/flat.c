@@ -13,7 +13,8 @@
 
 #include "rt/status.h"
 
-#define SET_BYTES       (FLAT_HEAD_BYTES + FLAT_TABLES * FLAT_TABLE_BYTES)
+#define SKEW_BYTES      (21u * 4096) /* see flat.h */
+#define SET_BYTES       (FLAT_HEAD_BYTES + FLAT_TABLES * (FLAT_TABLE_BYTES + SKEW_BYTES))
 #define PER_TABLE_PAGE  512u
 #define TABLE_PAGE(idx) ((idx) / PER_TABLE_PAGE)
 
@@ -38,7 +39,7 @@ struct flat *flat_new(unsigned sets, GError **error)
     for (unsigned n = 0; n < f->sets; n++)
         for (unsigned t = 0; t < FLAT_TABLES; t++)
             f->set[n].table[t] =
-                (uint64_t *)(void *)(f->memory + n * SET_BYTES + FLAT_HEAD_BYTES + t * FLAT_TABLE_BYTES);
+                (uint64_t *)(void *)(f->memory + n * SET_BYTES + FLAT_HEAD_BYTES + t * (FLAT_TABLE_BYTES + SKEW_BYTES));
     return f;
 }
 

@@ -3,8 +3,9 @@
  *
  * A set holds three tables of 2^36 entries of 8 bytes (sparse: only what is touched exists) for one address space,
  * privilege and kind of code. R and W hold "what to add to a linear address to get the host address", 0 = look closer.
- * X belongs to the recompiler: an opaque word per executable page. R, W and X of a set are FLAT_TABLE_BYTES apart, and
- * FLAT_HEAD_BYTES in front of R are the recompiler's too.
+ * X belongs to the recompiler: an opaque word per executable page. FLAT_HEAD_BYTES in front of R are the recompiler's
+ * too. R, W and X are some pages more than a table's size apart: AMD's first-level cache predicts its way by a hash of
+ * address bits 12 to 27, and of two entries for the same page that agree in them only one would ever be found there.
  *
  * The index takes bits 12 to 47 of the address and nothing else, so no address leaves the table. A non-canonical
  * address finds the entry of another one; adding gives a host address that is non-canonical too and faults.

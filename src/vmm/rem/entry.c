@@ -61,12 +61,18 @@ static void flags_to_memory(struct emit *e, const struct rem *r) /* pushfq; pop 
     e_mem(e, false, 0x8f, 0, &m);
 }
 
-/* movups xmm, [p] or back; vinsertf128 ymm, ymm, [p], 1 or vextractf128 [p], ymm, 1. */
+/* movups xmm, [p] or back, with VEX where there is AVX: AMD's processors wait long at each change between the two kinds
+ * while an upper half is in use. vinsertf128 ymm, ymm, [p], 1 or vextractf128 [p], ymm, 1. */
 static void vector_low(struct emit *e, bool load, unsigned reg, const void *p)
 {
     struct x86_place m = e_abs(p);
 
-    e_mem(e, false, load ? 0x0f10 : 0x0f11, reg, &m);
+    uint8_t code[16] = {0xc5, (uint8_t)((reg >= 8 ? 0u : 0x80u) | 0x78u), load ? 0x10 : 0x11};
+
+    if (__builtin_cpu_supports("avx"))
+        e_bytes(e, code, (size_t)(x86_put_memory(code + 3, reg, &m) - code));
+    else
+        e_mem(e, false, load ? 0x0f10 : 0x0f11, reg, &m);
 }
 
 static void vector_high(struct emit *e, bool load, unsigned reg, const void *p)
