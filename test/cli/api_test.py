@@ -391,4 +391,5 @@ def mouse(h):
     api.close()
 
 
-main(sound_and_display, nat_engine, lists, attachment, host_and_types, limits, logs, progress, media, events, mouse)
+if __name__ == "__main__":
+    main(sound_and_display, nat_engine, lists, attachment, host_and_types, limits, logs, progress, media, events, mouse)

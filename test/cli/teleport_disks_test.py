@@ -11,8 +11,9 @@ import struct
 import subprocess
 import time
 
+from api_test import ROOT, SESSION, Api, object_of
 from manage import Home, check, main
-from teleport_test import HERE, PASSWORD, Side, ends, port
+from teleport_test import HERE, PASSWORD, UUID, Side, ends, port
 
 MIB, DISK_MIB, MIX = 1 << 20, 96, 0x5AA5C33C
 SECTORS, FIRST, STRIDE = 256, 64, 64
@@ -103,8 +104,25 @@ def moves(h):
         check(max(there.values()) >= last - 8, f"the guest had written {last}, the disk has {max(there.values())}")
 
 
+def percents(h, to):
+    """IConsole.Teleport through a connection of its own: every percent its progress was at until it ended well."""
+    api, node = Api(h), UUID.replace("-", "_")
+    api.call(f"{ROOT}/machine/{node}", "IMachine", "LockMachine", f"(objectpath '{SESSION}', 'Shared')")
+    work = object_of(api.call(f"{ROOT}/console/{node}", "IConsole", "Teleport", f"('127.0.0.1', uint32 {to.port}, '{PASSWORD}', uint32 250, uint32 0)"))
+    seen = [0]
+    while True:
+        percent, done, result, text = re.fullmatch(r"\((?:uint32 )?(\d+), (true|false), (-?\d+), ['\"](.*)['\"]\)",
+                                                   api.call(work, "IProgress", "WaitForChange", f"(uint32 {seen[-1]},)")).groups()
+        seen.append(int(percent))
+        if done == "true":
+            break
+    api.close()
+    check(result == "0", text)
+    return seen
+
+
 def chain_moves(h):
-    """A snapshot at the target: what comes goes into the last image, and only what differs from the base."""
+    """A snapshot at the target: what comes goes into the last image, and only what differs from the base. The progress says how far it is."""
     with Home() as other:
         a, b = Side(h, disk_of(h)), Side(other, disk_of(other))
         b.h.ok("snapshot", "m", "take", "s")
@@ -114,9 +132,10 @@ def chain_moves(h):
         a.start()
         check(a.goes_on(60), "the guest does not count")
         b.start(waits=True)
-        run = a.go(b)
-        err = run.communicate(timeout=200)[1]
-        check(run.returncode == 0 and b.goes_on(60), f"teleport: {err}\n{a.log()[-2000:]}\n{b.log()[-2000:]}")
+        seen = percents(h, b)
+        check(len(seen) > 2 and seen[-1] == 100 and seen == sorted(seen), f"the progress was at {seen}")
+        check(b.goes_on(60), f"teleport: {a.log()[-2000:]}\n{b.log()[-2000:]}")
+        print("# percent: " + " ".join(map(str, seen)))
         b.off()
         with open(base, "rb") as f:
             check(f.read() == was, "the base image has changed")

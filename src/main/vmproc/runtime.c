@@ -79,10 +79,11 @@ static const struct bus_property control_properties[] = {{"MachineId", get_id, N
                                                          {"SavedState", get_saved, NULL, NULL},
                                                          {"StartTime", get_start, NULL, NULL},
                                                          {NULL, NULL, NULL, NULL}};
-static const struct bus_method control_methods[] = {
-    {"EndSave", runtime_call},      {"TakeSnapshot", runtime_call},  {"EndSnapshot", runtime_call},
-    {"StartMerge", runtime_call},   {"GetMergeState", runtime_call}, {"EndMerge", runtime_call},
-    {"ChangeMedium", runtime_call}, {"Teleport", runtime_call},      {NULL, NULL}};
+static const struct bus_method control_methods[] = {{"EndSave", runtime_call},          {"TakeSnapshot", runtime_call},
+                                                    {"EndSnapshot", runtime_call},      {"StartMerge", runtime_call},
+                                                    {"GetMergeState", runtime_call},    {"EndMerge", runtime_call},
+                                                    {"ChangeMedium", runtime_call},     {"Teleport", runtime_call},
+                                                    {"GetTeleportState", runtime_call}, {NULL, NULL}};
 static const struct bus_interface control = {.info = (GDBusInterfaceInfo *)&api_iinternal_session_control_interface,
                                              .methods = control_methods,
                                              .properties = control_properties};

@@ -74,6 +74,7 @@ static const struct command {
     {"IInternalSessionControl", "EndMerge", storage_merge_end},
     {"IInternalSessionControl", "ChangeMedium", storage_change_medium},
     {"IInternalSessionControl", "Teleport", teleport_machine},
+    {"IInternalSessionControl", "GetTeleportState", teleport_state},
 };
 
 static const struct command *command_find(const char *interface, const char *method)

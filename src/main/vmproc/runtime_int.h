@@ -85,6 +85,7 @@ GVariant *debug_log_settings(struct runtime *r, GVariant *args, GError **error);
 
 /* runtime_teleport.c */
 GVariant *teleport_machine(struct runtime *r, GVariant *args, GError **error);
+GVariant *teleport_state(struct runtime *r, GVariant *args, GError **error);
 
 /* runtime_storage.c */
 GVariant *storage_snapshot(struct runtime *r, GVariant *args, GError **error);

@@ -48,3 +48,9 @@ GVariant *teleport_machine(struct runtime *r, GVariant *args, GError **error)
     g_free(j);
     return NULL;
 }
+
+GVariant *teleport_state(struct runtime *r, GVariant *args, GError **error)
+{
+    (void)args, (void)error;
+    return g_variant_new("(u)", console_teleport_permille(runtime_console(r)));
+}
