@@ -7,10 +7,8 @@
  */
 #include "storage/nbd_server.h"
 
-#include <errno.h>
-#include <sys/socket.h>
-
 #include "rt/status.h"
+#include "rt/stream.h"
 #include "storage/bytes.h"
 #include "storage/nbd_proto.h"
 
@@ -28,32 +26,12 @@ struct request {
 
 static bool take(const struct client *c, void *p, size_t bytes)
 {
-    for (uint8_t *b = p; bytes;) {
-        const ssize_t n = recv(c->sock, b, bytes, 0);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        b += n;
-        bytes -= (size_t)n;
-    }
-    return true;
+    return stream_receive(c->sock, p, bytes);
 }
 
 static bool give(const struct client *c, const void *p, size_t bytes)
 {
-    for (const uint8_t *b = p; bytes;) {
-        const ssize_t n = send(c->sock, b, bytes, MSG_NOSIGNAL);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        b += n;
-        bytes -= (size_t)n;
-    }
-    return true;
+    return stream_send(c->sock, p, bytes);
 }
 
 /* ---- handshake ---- */

@@ -9,7 +9,6 @@
  *
  * From the first request on it can neither open files or sockets nor start anything: the machine may be hostile.
  */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 #include <unistd.h>
 
 #include "rt/sandbox.h"
+#include "rt/stream.h"
 #include "storage/bytes.h"
 #include "storage/nbd_server.h"
 
@@ -57,21 +57,6 @@ static void confine(void)
     sandbox_enter(&(struct sandbox_conf){.calls = calls, .folders = &none}, words);
 }
 
-static bool receive(void *p, size_t bytes)
-{
-    for (uint8_t *b = p; bytes > 0;) {
-        const ssize_t n = recv(SOCKET, b, bytes, 0);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        b += n;
-        bytes -= (size_t)n;
-    }
-    return true;
-}
-
 static bool answer(const char *text)
 {
     const uint32_t bytes = (uint32_t)strlen(text);
@@ -79,7 +64,7 @@ static bool answer(const char *text)
 
     put_be32(raw, bytes);
     memcpy(raw + 4, text, bytes);
-    return send(SOCKET, raw, 4 + bytes, MSG_NOSIGNAL) == (ssize_t)(4 + bytes);
+    return stream_send(SOCKET, raw, 4 + bytes);
 }
 
 /* What the service asks for; NULL: it went away, or asks for nothing. */
@@ -89,7 +74,8 @@ static struct vd *open_ordered(GError **error)
     uint8_t raw[4];
     uint32_t bytes;
 
-    if (!receive(raw, sizeof raw) || (bytes = be32(raw)) < 2 || bytes > ORDER_BYTES || !receive(order, bytes)) {
+    if (!stream_receive(SOCKET, raw, sizeof raw) || (bytes = be32(raw)) < 2 || bytes > ORDER_BYTES ||
+        !stream_receive(SOCKET, order, bytes)) {
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "No disk is asked for");
         return NULL;
     }

@@ -7,7 +7,6 @@
  * flushed when a connection is lost may be gone, so after that every request fails, as after a failed flush (vd.h inv
  * 1). What the server sends is checked against what was asked; every wait has a bound.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "rt/status.h"
+#include "rt/stream.h"
 #include "storage/bytes.h"
 #include "storage/format.h"
 #include "storage/nbd_proto.h"
@@ -37,36 +37,12 @@ struct nbd {
 
 static int send_all(struct nbd *n, const void *p, size_t bytes)
 {
-    const uint8_t *b = p;
-
-    while (bytes) {
-        ssize_t done = send(n->sock, b, bytes, MSG_NOSIGNAL);
-
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return VERR_DISK_IO_ERROR;
-        b += done;
-        bytes -= (size_t)done;
-    }
-    return 0;
+    return stream_send(n->sock, p, bytes) ? 0 : VERR_DISK_IO_ERROR;
 }
 
 static int recv_all(struct nbd *n, void *p, size_t bytes)
 {
-    uint8_t *b = p;
-
-    while (bytes) {
-        ssize_t done = recv(n->sock, b, bytes, 0);
-
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return VERR_DISK_IO_ERROR;
-        b += done;
-        bytes -= (size_t)done;
-    }
-    return 0;
+    return stream_receive(n->sock, p, bytes) ? 0 : VERR_DISK_IO_ERROR;
 }
 
 /* ---- connecting ---- */
