@@ -1,9 +1,8 @@
 /*
  * host_quirks.c - see host_quirks.h.
  *
- * Sources: SDM vol. 1 8.1.8 (x87 pointers), vol. 3 6.15 (#AC); APM vol. 1 2.2.3 and vol. 3 (near branches with a 66h
- * prefix in 64-bit mode, PUSH of a segment register, NOP 0f 0d), vol. 2 8.2.18 (#AC) and 11.4.4 (x87 pointers), and
- * what a Milan does.
+ * Sources: SDM vol. 1 8.1.8 (x87 pointers), vol. 3 6.15 (#AC); APM vol. 2 chapter 8 (#AC) and vol. 3 (near branches
+ * with a 66h prefix in 64-bit mode, MOVSXD); for the rest, what a Milan does.
  */
 #include "host_quirks.h"
 
