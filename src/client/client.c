@@ -7,6 +7,8 @@
 #include "client/client.h"
 
 #include <fcntl.h>
+#include <glib-unix.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -150,14 +152,9 @@ void client_patience(struct client *c, unsigned ms)
     c->patience_ms = ms > 0 ? (int)ms : G_MAXINT;
 }
 
-static GVariant *call(struct client *c, const char *path, const char *interface, const char *method, GVariant *args,
-                      const char *reply_type, GError **error)
+/* An answer as it came; @failed is taken. */
+static GVariant *answered(GVariant *ret, GError *failed, GError **error)
 {
-    GError *failed = NULL;
-    GVariant *ret = g_dbus_connection_call_sync(c->connection, NULL, path, interface, method, args,
-                                                reply_type != NULL ? G_VARIANT_TYPE(reply_type) : NULL,
-                                                G_DBUS_CALL_FLAGS_NONE, c->patience_ms, NULL, &failed);
-
     if (failed == NULL)
         return ret;
     g_dbus_error_strip_remote_error(failed);
@@ -167,6 +164,17 @@ static GVariant *call(struct client *c, const char *path, const char *interface,
     g_propagate_error(error, failed);
     api_wrap(error, E_UNEXPECTED);
     return NULL;
+}
+
+static GVariant *call(struct client *c, const char *path, const char *interface, const char *method, GVariant *args,
+                      const char *reply_type, GError **error)
+{
+    GError *failed = NULL;
+    GVariant *ret = g_dbus_connection_call_sync(c->connection, NULL, path, interface, method, args,
+                                                reply_type != NULL ? G_VARIANT_TYPE(reply_type) : NULL,
+                                                G_DBUS_CALL_FLAGS_NONE, c->patience_ms, NULL, &failed);
+
+    return answered(ret, failed, error);
 }
 
 GVariant *client_call(struct client *c, const char *path, const char *interface, const char *method, GVariant *args,
@@ -207,25 +215,77 @@ const char *client_last_interface(const struct client *c)
     return c->interface;
 }
 
+/* ---- progress ---- */
+
+struct waiting {
+    struct client *client;
+    const char *progress;
+    GMainLoop *loop;
+    GVariant *ret;
+    GError *failed;
+};
+
+static void on_change(GObject *source, GAsyncResult *result, void *user)
+{
+    struct waiting *w = user;
+
+    w->ret = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &w->failed);
+    g_main_loop_quit(w->loop);
+}
+
+/* Waits in the main loop, so that a signal is heard meanwhile. */
+static GVariant *next_change(struct waiting *w, guint32 percent, GError **error)
+{
+    g_dbus_connection_call(w->client->connection, NULL, w->progress, API_PREFIX "IProgress", "WaitForChange",
+                           g_variant_new("(u)", percent), G_VARIANT_TYPE("(ubis)"), G_DBUS_CALL_FLAGS_NONE,
+                           w->client->patience_ms, NULL, on_change, w);
+    g_main_loop_run(w->loop);
+    return answered(g_steal_pointer(&w->ret), g_steal_pointer(&w->failed), error);
+}
+
+/* The answer is the progress's own end: canceled, or done by then. */
+static gboolean on_interrupt(void *user)
+{
+    const struct waiting *w = user;
+
+    g_dbus_connection_call(w->client->connection, NULL, w->progress, API_PREFIX "IProgress", "Cancel", NULL, NULL,
+                           G_DBUS_CALL_FLAGS_NONE, -1, NULL, NULL, NULL);
+    return G_SOURCE_CONTINUE; /* removed by its id */
+}
+
+static bool cancelable(struct client *c, const char *progress)
+{
+    g_autoptr(GVariant) is = client_get(c, progress, "IProgress", "Cancelable", NULL);
+
+    return is != NULL && g_variant_is_of_type(is, G_VARIANT_TYPE_BOOLEAN) && g_variant_get_boolean(is);
+}
+
 bool client_wait(struct client *c, const char *progress, void (*changed)(void *user, unsigned percent), void *user,
                  GError **error)
 {
+    struct waiting w = {.client = c, .progress = progress, .loop = g_main_loop_new(NULL, FALSE)};
+    const guint interrupt = cancelable(c, progress) ? g_unix_signal_add(SIGINT, on_interrupt, &w) : 0;
     guint32 percent = 0;
+    gboolean done = FALSE;
+    bool ok = false;
 
-    for (;;) {
-        gboolean done;
+    c->interface = "IProgress";
+    while (!done) {
         gint32 result;
         const char *text;
-        g_autoptr(GVariant) ret =
-            client_call(c, progress, "IProgress", "WaitForChange", g_variant_new("(u)", percent), "(ubis)", error);
+        g_autoptr(GVariant) ret = next_change(&w, percent, error);
         if (ret == NULL)
-            return false;
+            break;
         g_variant_get(ret, "(ubi&s)", &percent, &done, &result, &text);
         if (changed != NULL && (!done || result == 0))
             changed(user, percent);
         if (done)
-            return result == 0 || api_fail(error, (enum api_result)result, "%s", text);
+            ok = result == 0 || api_fail(error, (enum api_result)result, "%s", text);
     }
+    if (interrupt != 0)
+        g_source_remove(interrupt);
+    g_main_loop_unref(w.loop);
+    return ok;
 }
 
 /* ---- signals ---- */

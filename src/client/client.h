@@ -37,7 +37,7 @@ bool client_set(struct client *c, const char *path, const char *interface, const
 /** client_last_interface() - the interface of the last call, for messages: "IMachine". */
 const char *client_last_interface(const struct client *c);
 
-/** Waits for an IProgress. @changed may be NULL. Its failure is @error. */
+/** Waits for an IProgress. @changed may be NULL. Its failure is @error. SIGINT cancels one that can be canceled. */
 bool client_wait(struct client *c, const char *progress, void (*changed)(void *user, unsigned percent), void *user,
                  GError **error);
 /** client_listen() - @fn for each signal of IVirtualBox; client_run() gets them until @fn returns false or timeout. */

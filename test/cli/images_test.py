@@ -5,6 +5,7 @@ qemu-img judges what it can read.
 """
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -57,6 +58,23 @@ def clones(h):
                        ((raw, "x", "--variant", "odd"), "Invalid medium variant 'odd'")):
         r = h("clonemedium", *args)
         check(r.rc == 2 and r.err.startswith(f"VBoxManage: error: {text}\n"), repr(r))
+
+
+def interrupted(h):
+    """Ctrl-C while a clone is made: it ends with the operation's error and leaves nothing."""
+    source, copy = os.path.join(h.top, "s.vdi"), os.path.join(h.top, "copy.vdi")
+    h.ok("createmedium", "disk", "--filename", source, "--size", "2048", "--variant", "Fixed")
+    run = h.popen("clonemedium", source, copy, "--variant", "Fixed", text=False, bufsize=0)
+    told = b""
+    while b"10%..." not in told:
+        more = run.stderr.read(1)
+        check(more, f"it ended: {told}")
+        told += more
+    run.send_signal(signal.SIGINT)
+    told = (told + run.communicate(timeout=60)[1]).decode()
+    check(run.returncode == 1 and told.endswith("Cancelled (VERR_CANCELLED)\n") and "100%" not in told, f"{run.returncode}: {told}")
+    check(not os.path.exists(copy) and copy not in h.ok("list", "hdds") and source in h.ok("list", "hdds"), "half an image was left")
+    h.ok("closemedium", source, "--delete")  # and nothing holds the source
 
 
 def convert(h):
@@ -230,4 +248,4 @@ def some_snapshots(h):
     check(h.ok("list", "hdds") == "" and os.listdir(h.vms) == [], f"left: {h.ok('list', 'hdds')}{os.listdir(h.vms)}")
 
 
-main(*(globals()[name] for name in sys.argv[1:] or ("clones", "convert", "changes", "differences", "machines", "some_snapshots")))
+main(*(globals()[name] for name in sys.argv[1:] or ("clones", "interrupted", "convert", "changes", "differences", "machines", "some_snapshots")))
