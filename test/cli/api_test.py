@@ -4,6 +4,7 @@ connection of its own (api_tool)."""
 import os
 import re
 import subprocess
+import time
 
 from manage import BIN, check, main
 
@@ -391,5 +392,38 @@ def mouse(h):
     api.close()
 
 
+# A boot sector that lights Scroll Lock and Caps Lock: ED, its acknowledgment taken, 5.
+LIGHTS = bytes.fromhex("fa b0ed e660 e464 a801 74fa e460 b005 e660 f4 ebfd").ljust(510, b"\0") + b"\x55\xaa"
+
+
+def lamps(h):
+    """Lamps of the keyboard that the guest lights: told, and kept as long as it runs."""
+    box, raw, disk = f"{ROOT}/VirtualBox", os.path.join(h.top, "l.raw"), os.path.join(h.top, "l.vdi")
+    with open(raw, "wb") as f:
+        f.write(LIGHTS.ljust(1 << 20, b"\0"))
+    h.ok("convertfromraw", raw, disk)
+    h.ok("createvm", "--name", "k", "--register")
+    h.ok("modifyvm", "k", "--boot1", "disk", "--nic1", "none")
+    h.ok("storagectl", "k", "--name", "IDE", "--add", "ide")
+    h.ok("storageattach", "k", "--storagectl", "IDE", "--port", "0", "--device", "0", "--type", "hdd", "--medium", disk)
+    api = Api(h)
+    machine = object_of(api.call(box, "IVirtualBox", "FindMachine", "('k',)"))
+    console = machine.replace("/machine/", "/console/")
+    listener = api.call(box, "IEventSource", "CreateListener")[1:-2].replace("uint32 ", "")
+    api.call(box, "IEventSource", "RegisterListener", f"(uint32 {listener}, ['KeyboardLedsChanged'])")
+    api.get(console, "IKeyboard", "KeyboardLEDs", "[]")
+    h.ok("startvm", "k", "--type", "headless")
+    told, end = "", time.monotonic() + 60
+    while not told.endswith("<false>, <true>, <true>])"):
+        check(time.monotonic() < end, f"the last event is {told}")
+        told = api.call(box, "IEventSource", "GetEvent", f"(uint32 {listener}, 2000)")
+    check(re.match(r"\('KeyboardLedsChanged', \[<'[0-9a-f-]{36}'>, <false>", told), told)
+    api.get(console, "IKeyboard", "KeyboardLEDs", "['CapsLock', 'ScrollLock']")
+    h.ok("controlvm", "k", "poweroff")
+    h.wait_gone("VBoxHeadless", 30)
+    api.get(console, "IKeyboard", "KeyboardLEDs", "[]")
+    api.close()
+
+
 if __name__ == "__main__":
-    main(sound_and_display, nat_engine, lists, attachment, host_and_types, limits, logs, progress, media, events, mouse)
+    main(sound_and_display, nat_engine, lists, attachment, host_and_types, limits, logs, progress, media, events, mouse, lamps)

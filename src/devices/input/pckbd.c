@@ -57,6 +57,7 @@ static void pckbd_sync(struct pdm_dev *dev)
     pdm_irq_set(dev, s->irq[I8042_KBD], i8042_irq(&s->ctl, I8042_KBD));
     pdm_irq_set(dev, s->irq[I8042_AUX], i8042_irq(&s->ctl, I8042_AUX));
     pdm_timer_at(dev, s->arrival, waiting(s) ? s->line_free_ns : PDM_NEVER);
+    pdm_keyboard_leds(dev, s->kbd.leds);
 }
 
 static void line_busy(struct pdm_dev *dev, struct pckbd *s)

@@ -127,6 +127,37 @@ static void test_held(void)
     rig_free(r);
 }
 
+static void note_leds(void *user, unsigned leds)
+{
+    g_string_append_printf(user, "%u ", leds);
+}
+
+/* Who watches hears of each change once [KB, Set/Reset Status Indicators (EDh)], of resets', too */
+static void test_leds(void)
+{
+    static const uint8_t told[] = {0xed,
+                                   PDM_LED_NUM,
+                                   0xed,
+                                   PDM_LED_NUM,
+                                   0xed,
+                                   PDM_LED_ALL,
+                                   0xed,
+                                   0xf8 /* a command, no parameter */,
+                                   0xff /* reset */,
+                                   0xed,
+                                   PDM_LED_CAPS};
+    g_autoptr(GString) heard = g_string_new(NULL);
+    struct rig *r = rig_new(&pckbd_device, NULL);
+
+    pdm_keyboard_watch(rig_pdm(r), note_leds, heard);
+    for (unsigned i = 0; i < sizeof told; i++)
+        data(r, told[i]);
+    g_assert_cmpstr(heard->str, ==, "2 7 0 4 ");
+    pdm_reset(rig_pdm(r));
+    g_assert_cmpstr(heard->str, ==, "2 7 0 4 0 ");
+    rig_free(r);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -134,5 +165,6 @@ int main(int argc, char **argv)
     g_test_add_func("/pckbd/mouse", test_mouse);
     g_test_add_func("/pckbd/lines", test_lines);
     g_test_add_func("/pckbd/held", test_held);
+    g_test_add_func("/pckbd/leds", test_leds);
     return g_test_run();
 }

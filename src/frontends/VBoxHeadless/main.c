@@ -106,6 +106,14 @@ static void on_runtime_error(void *user, const char *id, const char *text)
         runtime_error(runtime, id, text);
 }
 
+static void on_leds(void *user, unsigned leds)
+{
+    const struct headless *h = user;
+
+    if (h->runtime != NULL)
+        runtime_leds(h->runtime, leds);
+}
+
 /* The first and only line to whoever started us. */
 static void say(int fd, const char *line)
 {
@@ -166,6 +174,7 @@ static void start_runtime(struct headless *h, int listen_fd)
 
     g_atomic_pointer_set(&h->runtime, runtime);
     runtime_state(runtime, console_state(h->console), ""); /* what changed meanwhile */
+    runtime_leds(runtime, console_leds(h->console));
 }
 
 static int run(struct headless *h, const struct options *o, GError **error)
@@ -185,7 +194,8 @@ static int run(struct headless *h, const struct options *o, GError **error)
                                  .user = h,
                                  .ended = on_ended,
                                  .state_changed = on_state,
-                                 .runtime_error = on_runtime_error};
+                                 .runtime_error = on_runtime_error,
+                                 .leds_changed = on_leds};
 
     h->console = console_new(o->startvm, &co, error);
     if (h->console == NULL)

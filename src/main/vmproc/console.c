@@ -51,6 +51,25 @@ static void state_changed(void *user, enum vm_state state)
         loop_post(c->options.loop, ended, c);
 }
 
+static void tell_leds(void *user)
+{
+    struct console *c = user;
+
+    g_atomic_int_set(&c->leds_posted, 0);
+    if (c->options.leds_changed != NULL)
+        c->options.leds_changed(c->options.user, console_leds(c));
+}
+
+/* On a processor's thread: however fast the guest blinks, one post waits. */
+static void leds_changed(void *user, unsigned leds)
+{
+    struct console *c = user;
+
+    g_atomic_int_set(&c->leds, (int)leds);
+    if (g_atomic_int_compare_and_exchange(&c->leds_posted, 0, 1) && !loop_post(c->options.loop, tell_leds, c))
+        g_atomic_int_set(&c->leds_posted, 0);
+}
+
 /* On a disk's thread. */
 static void host_error(void *user, const char *id, const char *text)
 {
@@ -178,6 +197,7 @@ static bool make(struct console *c, GError **error)
     c->vm = vm_new(root, &host, error);
     if (c->vm == NULL || !media_attach(c->media, vm_pdm(c->vm), &events, c, error))
         return false;
+    pdm_keyboard_watch(vm_pdm(c->vm), leds_changed, c);
     c->lines = lines_new(c->settings, &c->options, vm_pdm(c->vm), error);
     return c->lines != NULL && vm_construct(c->vm, error);
 }
@@ -327,6 +347,11 @@ struct vm *console_vm(struct console *c)
 bool console_key(struct console *c, uint8_t code)
 {
     return pdm_keyboard_put(vm_pdm(c->vm), &code, 1);
+}
+
+unsigned console_leds(struct console *c)
+{
+    return (unsigned)g_atomic_int_get(&c->leds);
 }
 
 bool console_mouse(struct console *c, int dx, int dy, int dz, unsigned buttons)

@@ -35,6 +35,7 @@ struct console_options {
     void (*state_changed)(void *user, const char *state); /* MachineState's name; any thread; may be NULL */
     /* the machine stops because the host cannot go on: "DrvVD_DISKFULL" and a text; any thread; may be NULL */
     void (*runtime_error)(void *user, const char *id, const char *text);
+    void (*leds_changed)(void *user, unsigned leds); /* console_leds() is another; may be NULL */
 };
 
 /** console_new() - reads the settings, opens the media, builds the machine. Nothing runs yet; nothing was changed. */
@@ -90,6 +91,8 @@ struct media *console_media(struct console *c);
 struct vm *console_vm(struct console *c);
 /** console_key() - one byte of PC set 1; false: the keyboard's buffer is full, or there is none. */
 bool console_key(struct console *c, uint8_t code);
+/** console_leds() - which of the keyboard's lamps the guest has lit: 1 Scroll Lock, 2 Num Lock, 4 Caps Lock. */
+unsigned console_leds(struct console *c);
 /** console_mouse() - right and down positive; @buttons: 1 left, 2 right, 4 middle. false: there is none. */
 bool console_mouse(struct console *c, int dx, int dy, int dz, unsigned buttons);
 /** console_debug() - a line for the debugger's monitor: its answer; g_free. */

@@ -29,6 +29,8 @@ struct console {
     struct vm *vm;
     struct log *log, *log_before;
     char *log_folder, *nvram_path, *snapshot_folder;
+    int leds;           /* atomic: the keyboard's lamps, enum pdm_led; ... */
+    int leds_posted;    /* atomic: ... and the loop is to tell of them */
     int host_paused;    /* atomic: stopped for the host's sake, goes on by itself */
     bool snapshot_open; /* between console_snapshot() and console_snapshot_end() */
     bool resume_after;  /* of either */

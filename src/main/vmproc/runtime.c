@@ -74,11 +74,17 @@ static GVariant *get_saved(const struct bus_call *call, const struct bus_propert
     return saved;
 }
 
-static const struct bus_property control_properties[] = {{"MachineId", get_id, NULL, NULL},
-                                                         {"State", get_state, NULL, NULL},
-                                                         {"SavedState", get_saved, NULL, NULL},
-                                                         {"StartTime", get_start, NULL, NULL},
-                                                         {NULL, NULL, NULL, NULL}};
+static GVariant *get_leds(const struct bus_call *call, const struct bus_property *row)
+{
+    struct runtime *r = call->object;
+
+    (void)row;
+    return g_variant_new_uint32((guint32)g_atomic_int_get(&r->leds));
+}
+
+static const struct bus_property control_properties[] = {
+    {"MachineId", get_id, NULL, NULL},    {"State", get_state, NULL, NULL},       {"SavedState", get_saved, NULL, NULL},
+    {"StartTime", get_start, NULL, NULL}, {"KeyboardLEDs", get_leds, NULL, NULL}, {NULL, NULL, NULL, NULL}};
 static const struct bus_method control_methods[] = {{"EndSave", runtime_call},          {"TakeSnapshot", runtime_call},
                                                     {"EndSnapshot", runtime_call},      {"StartMerge", runtime_call},
                                                     {"GetMergeState", runtime_call},    {"EndMerge", runtime_call},
@@ -225,6 +231,21 @@ void runtime_error(struct runtime *r, const char *id, const char *text)
 
     *n = (struct news){r, g_intern_string(id), g_strdup(text)};
     g_main_context_invoke_full(r->context, G_PRIORITY_HIGH, emit_error, n, news_free);
+}
+
+static gboolean emit_leds(void *user)
+{
+    struct runtime *r = user;
+
+    bus_emit(r->bus, NULL, r->path, API_PREFIX "IInternalSessionControl", "KeyboardLedsChanged",
+             g_variant_new("(u)", (guint32)g_atomic_int_get(&r->leds)));
+    return G_SOURCE_REMOVE;
+}
+
+void runtime_leds(struct runtime *r, unsigned leds)
+{
+    g_atomic_int_set(&r->leds, (int)leds);
+    g_main_context_invoke_full(r->context, G_PRIORITY_HIGH, emit_leds, r, NULL);
 }
 
 void runtime_free(struct runtime *r)

@@ -29,6 +29,8 @@ struct runtime *runtime_new(int listen_fd, struct console *console, struct loop 
 void runtime_state(struct runtime *r, const char *state, const char *detail);
 /** runtime_error() - tells every peer why the machine stops: "DrvVD_DISKFULL" and a text. Any thread. */
 void runtime_error(struct runtime *r, const char *id, const char *text);
+/** runtime_leds() - tells every peer which of the keyboard's lamps are lit (console_leds()). Any thread. */
+void runtime_leds(struct runtime *r, unsigned leds);
 /** runtime_free() - what was told is on its way before the socket closes. Accepts NULL. */
 void runtime_free(struct runtime *r);
 

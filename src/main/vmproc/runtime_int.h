@@ -30,6 +30,7 @@ struct runtime {
     char *node, *path;
     GMutex lock;
     const char *state; /* a MachineState's name; under the lock */
+    int leds;          /* atomic: console_leds() */
     gint64 started_ns;
     char *saved; /* the state that was written, not yet known to be kept; under the lock */
     /* who asked last for a snapshot, and for the state to be saved; the bus's thread */

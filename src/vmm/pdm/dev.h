@@ -145,6 +145,8 @@ enum pdm_shadow { PDM_SHADOW_ROM = 0, PDM_SHADOW_READ_RAM = 1, PDM_SHADOW_WRITE_
 void pdm_shadow_set(struct pdm_dev *dev, uint64_t gpa, uint64_t size_bytes, unsigned shadow);
 void pdm_a20_set(struct pdm_dev *dev, bool enabled);
 bool pdm_a20(struct pdm_dev *dev);
+/** pdm_keyboard_leds() - which lamps of the keyboard are lit (enum pdm_led); nothing happens if they were before. */
+void pdm_keyboard_leds(struct pdm_dev *dev, unsigned leds);
 
 /* ---- guest memory (DMA): goes to RAM, ROM or MMIO as the address says; never faults, unmapped reads all ones ---- */
 

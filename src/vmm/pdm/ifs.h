@@ -135,6 +135,8 @@ struct pdm_keyboard_port {
     /** @codes: make and break codes of scan code set 1 (e0/e1 prefixes included). False = queue full, nothing taken. */
     bool (*put)(struct pdm_dev *dev, const uint8_t *codes, size_t count);
 };
+/* A keyboard's lamps, as its command ED has them. */
+enum pdm_led { PDM_LED_SCROLL = 1, PDM_LED_NUM = 2, PDM_LED_CAPS = 4, PDM_LED_ALL = 7 };
 struct pdm_mouse_port {
     /** Relative motion, right and down positive; @buttons: bit 0 left, 1 right, 2 middle. */
     void (*move)(struct pdm_dev *dev, int dx, int dy, int dz, unsigned buttons);

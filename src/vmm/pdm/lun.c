@@ -203,6 +203,23 @@ bool pdm_keyboard_put(struct pdm *pdm, const uint8_t *codes, size_t count)
     return ok;
 }
 
+void pdm_keyboard_watch(struct pdm *pdm, void (*fn)(void *user, unsigned leds), void *user)
+{
+    pdm->leds_changed = fn;
+    pdm->leds_user = user;
+}
+
+void pdm_keyboard_leds(struct pdm_dev *dev, unsigned leds)
+{
+    struct pdm *pdm = dev->pdm;
+
+    if (pdm->leds == leds)
+        return;
+    pdm->leds = leds;
+    if (pdm->leds_changed)
+        pdm->leds_changed(pdm->leds_user, leds);
+}
+
 bool pdm_mouse_move(struct pdm *pdm, int dx, int dy, int dz, unsigned buttons)
 {
     struct pdm_dev *dev = port_holder(pdm, offsetof(struct pdm_devreg, mouse_port));

@@ -137,6 +137,9 @@ bool pdm_attach_char(struct pdm *pdm, const char *device, unsigned instance, uns
 /* ---- people: every call finds the first device with the port and takes its lock; false = none, or not taken ---- */
 
 bool pdm_keyboard_put(struct pdm *pdm, const uint8_t *codes, size_t count);
+/** pdm_keyboard_watch() - before pdm_construct(): @fn hears of every change of the lamps (enum pdm_led; dark at the
+ * beginning), on any thread, with the keyboard's lock held: it must not wait and not call back. */
+void pdm_keyboard_watch(struct pdm *pdm, void (*fn)(void *user, unsigned leds), void *user);
 bool pdm_mouse_move(struct pdm *pdm, int dx, int dy, int dz, unsigned buttons);
 bool pdm_display_render(struct pdm *pdm, struct pdm_frame *f);
 /** pdm_display_update() - one frame after the other into the same @f, which starts zeroed; one caller only. */

@@ -128,6 +128,10 @@ struct pdm {
     GThread *files_thread;
     bool files_quit;
 
+    unsigned leds; /* the keyboard's lamps; under its lock */
+    void (*leds_changed)(void *user, unsigned leds);
+    void *leds_user;
+
     struct pdm_dev *dmac;
     const struct pdm_dmac_ops *dmac_ops;
     struct pdm_dev *dma_dev[PDM_DMA_CHANNELS];

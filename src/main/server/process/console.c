@@ -88,6 +88,27 @@ static GVariant *mouse_can(const struct bus_call *call, const struct bus_propert
     return g_variant_new_boolean(row->data != NULL && m->vm != NULL && !m->launching);
 }
 
+static GVariant *keyboard_leds(const struct bus_call *call, const struct bus_property *row)
+{
+    static const struct {
+        unsigned led;
+        const char *word;
+    } leds[] = {{VMPROC_LED_NUM, "NumLock"}, {VMPROC_LED_CAPS, "CapsLock"}, {VMPROC_LED_SCROLL, "ScrollLock"}};
+    const struct machine *m = call->object;
+    const unsigned lit = m->vm != NULL ? vmproc_leds(m->vm) : 0;
+    GVariantBuilder b;
+
+    (void)row;
+    g_variant_builder_init(&b, G_VARIANT_TYPE_STRING_ARRAY);
+    for (unsigned k = 0; k < G_N_ELEMENTS(leds); k++)
+        if (lit & leds[k].led)
+            g_variant_builder_add(&b, "s", leds[k].word);
+    return g_variant_builder_end(&b);
+}
+
+static const struct bus_property keyboard_properties[] = {{"KeyboardLEDs", keyboard_leds, NULL, NULL},
+                                                          {NULL, NULL, NULL, NULL}};
+
 #define CAN GINT_TO_POINTER(1)
 static const struct bus_property mouse_properties[] = {
     {"AbsoluteSupported", mouse_can, NULL, NULL},    {"RelativeSupported", mouse_can, NULL, CAN},
@@ -95,7 +116,8 @@ static const struct bus_property mouse_properties[] = {
     {"NeedsHostCursor", mouse_can, NULL, NULL},      {NULL, NULL, NULL, NULL}};
 
 static const struct bus_interface console = {.info = (GDBusInterfaceInfo *)&api_iconsole_interface, .any = forward};
-static const struct bus_interface keyboard = {.info = (GDBusInterfaceInfo *)&api_ikeyboard_interface, .any = forward};
+static const struct bus_interface keyboard = {
+    .info = (GDBusInterfaceInfo *)&api_ikeyboard_interface, .any = forward, .properties = keyboard_properties};
 static const struct bus_interface mouse = {
     .info = (GDBusInterfaceInfo *)&api_imouse_interface, .any = forward, .properties = mouse_properties};
 static const struct bus_interface display = {.info = (GDBusInterfaceInfo *)&api_idisplay_interface, .any = forward};

@@ -34,5 +34,9 @@ void vmproc_call_fd(struct vmproc *vm, const char *interface, const char *method
 void vmproc_when_gone(struct vmproc *vm, void (*fn)(void *user), void *user);
 void vmproc_expect_saved(struct vmproc *vm);
 int vmproc_pid(const struct vmproc *vm);
+/* What the process calls the lamps of its keyboard (IInternalSessionControl). */
+enum vmproc_led { VMPROC_LED_SCROLL = 1, VMPROC_LED_NUM = 2, VMPROC_LED_CAPS = 4 };
+/** Those the guest has lit. */
+unsigned vmproc_leds(const struct vmproc *vm);
 
 #endif

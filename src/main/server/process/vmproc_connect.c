@@ -28,6 +28,18 @@ static void take_state(struct vmproc *vm, const char *name)
         machine_state_set(m, state);
 }
 
+static void take_leds(struct vmproc *vm, guint32 leds)
+{
+    const struct machine *m = vm->machine;
+
+    if (vm->leds == leds)
+        return;
+    vm->leds = leds;
+    service_emit(m->service, "KeyboardLedsChanged",
+                 g_variant_new("(sbbb)", m->id, (leds & VMPROC_LED_NUM) != 0, (leds & VMPROC_LED_CAPS) != 0,
+                               (leds & VMPROC_LED_SCROLL) != 0));
+}
+
 static void on_signal(GDBusConnection *connection, const char *sender, const char *path, const char *interface,
                       const char *signal, GVariant *args, void *user)
 {
@@ -35,6 +47,11 @@ static void on_signal(GDBusConnection *connection, const char *sender, const cha
     const char *what, *detail;
 
     (void)connection, (void)sender, (void)path, (void)interface;
+    if (strcmp(signal, "KeyboardLedsChanged") == 0 && g_variant_is_of_type(args, G_VARIANT_TYPE("(u)"))) {
+        guint32 leds;
+        g_variant_get(args, "(u)", &leds);
+        take_leds(user, leds);
+    }
     if (!g_variant_is_of_type(args, G_VARIANT_TYPE("(ss)")))
         return;
     g_variant_get(args, "(&s&s)", &what, &detail);
@@ -83,10 +100,13 @@ static void got_state(GObject *source, GAsyncResult *result, void *user)
 
     if (reply != NULL && a->vm != NULL) {
         const char *word = "", *saved = "";
+        guint32 leds = 0;
         g_variant_get(reply, "(@a{sv})", &state);
         g_variant_lookup(state, "State", "&s", &word);
         g_variant_lookup(state, "SavedState", "&s", &saved);
         a->vm->saved = g_strdup(saved);
+        g_variant_lookup(state, "KeyboardLEDs", "u", &leds);
+        take_leds(a->vm, leds);
         take_state(a->vm, word);
     }
     attempt_end(a, error);

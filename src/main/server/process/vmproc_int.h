@@ -30,8 +30,9 @@ struct vmproc {
     guint again_source;
     char *saved; /* the state it had written and waited with when it was found */
     bool expect_saved;
-    char *node;   /* its object path */
-    GArray *gone; /* struct gone_call */
+    unsigned leds; /* of its keyboard; IInternalSessionControl's KeyboardLEDs */
+    char *node;    /* its object path */
+    GArray *gone;  /* struct gone_call */
 };
 
 /* ---- vmprocess.c ---- */

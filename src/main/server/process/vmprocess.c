@@ -33,6 +33,11 @@ int vmproc_pid(const struct vmproc *vm)
     return vm->pid;
 }
 
+unsigned vmproc_leds(const struct vmproc *vm)
+{
+    return vm->leds;
+}
+
 void vmproc_when_gone(struct vmproc *vm, void (*fn)(void *user), void *user)
 {
     const struct gone_call call = {fn, user};
