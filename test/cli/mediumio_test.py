@@ -81,7 +81,7 @@ def backends(h):
     lines = h.ok("list", "hddbackends").splitlines()
     same(lines[:2], ["Supported hard disk backends:", ""])
     same(lines[2], "Backend 0: id='VDI' description='VDI' capabilities=0x0477 extensions='vdi (HardDisk)' properties=()")
-    check("Backend 9: id='iSCSI' description='iSCSI' capabilities=0x01a0 extensions='' properties=(" in lines and "  name='LUN' desc='Logical unit' type=int default='0', " in lines, lines)
+    check("Backend 9: id='iSCSI' description='iSCSI' capabilities=0x01a0 extensions='' properties=(" in lines and "  name='LUN' desc='Logical unit' type=string flags=0x01 default='0', " in lines, lines)
     check(re.search(r"^Backend \d+: id='RAW' .* extensions='iso \(DVD\),cdr \(DVD\),img \(Floppy\),", "\n".join(lines), re.M), lines)
 
 
