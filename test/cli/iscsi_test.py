@@ -1,8 +1,14 @@
 #!/usr/bin/env python3
-"""iscsi_test.py - storageattach --medium iscsi: the target is tgt's, its disk boots a guest; the secret is shown nowhere."""
+"""iscsi_test.py - storageattach --medium iscsi: the target is tgt's, its disk boots a guest; the secret is shown nowhere.
+
+A target that is slow, or never answers, keeps nobody but who has asked for it.
+"""
 import os
 import re
 import signal
+import socket
+import sys
+import threading
 import time
 
 from golden import UUID, com_error, same, syntax_error
@@ -197,4 +203,113 @@ def comes_and_goes(h):
         h.ok("controlvm", "m", "poweroff", seconds=60)
 
 
-main(options, boots, comes_and_goes)
+def running(h, *more):
+    machine(h, "m", os.path.join(h.top, "serial"))
+    h.ok("storagectl", "m", "--name", "SATA", "--add", "sata", "--portcount", "4")
+    h.ok("startvm", "m", "--type", "headless")
+    return ("storageattach", "m", "--storagectl", "SATA", "--port", "2", "--device", "0", "--type", "hdd", "--medium", *more)
+
+
+def served_meanwhile(h, waits):
+    """Others are served while a client waits: the quickest of three, since the host may have other work."""
+    took = []
+    for _ in range(3):
+        began = time.monotonic()
+        h.ok("list", "vms")
+        took.append(time.monotonic() - began)
+    check(min(took) < 1 and max(took) < 5, f"list vms took {took} s")
+    check(waits.poll() is None, "it did not wait")
+
+
+def silent(h):
+    """A target that does not answer keeps nobody waiting but who has asked for it."""
+    with socket.create_server(("127.0.0.1", 0)) as listens:
+        words = running(h, "iscsi", "--server", "127.0.0.1", "--tport", str(listens.getsockname()[1]), "--target", TARGET, "--lun", "1")
+        waits = h.popen(*words)
+        helper(h)
+        served_meanwhile(h, waits)
+        err = waits.communicate(timeout=60)[1]
+        check(waits.returncode == 1 and "cannot be opened: there is no answer within 10 s" in err, err)
+        h.wait_gone("VBoxRemoteDisk", 20)
+        for who in ("machine", "client"):  # goes meanwhile
+            waits = h.popen(*words)
+            helper(h)
+            if who == "machine":
+                h.ok("controlvm", "m", "poweroff")
+            else:
+                waits.kill()
+            err = waits.communicate(timeout=60)[1]
+            check(waits.returncode != 0, err)
+            h.wait_gone("VBoxRemoteDisk", 20)
+            check(h.info("m").get("SATA-2-0", "none") == "none", "it is attached all the same")
+            if who == "machine":
+                same(h.info("m")["VMState"], "poweroff")
+                h.ok("startvm", "m", "--type", "headless")
+        same(h.info("m")["VMState"], "running")
+        h.ok("controlvm", "m", "poweroff")
+
+
+class Late(threading.Thread):
+    """In front of a target: connections are taken at once, and go on when `go` is set."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.to, self.go, self.listens = port, threading.Event(), socket.create_server(("127.0.0.1", 0))
+        self.port = self.listens.getsockname()[1]
+        self.start()
+
+    def run(self):
+        while True:
+            come = self.listens.accept()[0]
+            threading.Thread(target=self.carry, args=(come,), daemon=True).start()
+
+    def carry(self, come):
+        self.go.wait()
+        on = socket.create_connection(("127.0.0.1", self.to))
+        threading.Thread(target=self.copy, args=(on, come), daemon=True).start()
+        self.copy(come, on)
+
+    @staticmethod
+    def copy(a, b):
+        try:
+            while data := a.recv(1 << 16):
+                b.sendall(data)
+            b.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
+def late(h):
+    """One that answers after a while: the disk is attached then, unless its place was taken meanwhile."""
+    empty = os.path.join(h.top, "empty")
+    with open(empty, "wb") as f:
+        f.truncate(8 << 20)
+    with Target(h, empty) as target:
+        between = Late(target.port)
+        words = running(h, "iscsi", "--server", "127.0.0.1", "--tport", str(between.port), "--target", TARGET, "--lun", "1", "--username", "alice",
+                        "--password", SECRET)
+        waits = h.popen(*words)
+        helper(h)
+        served_meanwhile(h, waits)
+        between.go.set()
+        err = waits.communicate(timeout=60)[1]
+        check(waits.returncode == 0, err)
+        same(h.info("m")["SATA-2-0"], f"127.0.0.1|{TARGET}|1")
+        uuid = h.info("m")["SATA-ImageUUID-2-0"]
+        h.ok(*words[:8], "--medium", "none")
+        h.wait_gone("VBoxRemoteDisk", 20)
+        between.go.clear()
+        waits = h.popen(*words[:8], "--type", "hdd", "--medium", uuid)
+        helper(h)
+        h.ok("createmedium", "--filename", os.path.join(h.top, "d.vdi"), "--size", "8")
+        h.ok(*words[:8], "--type", "hdd", "--medium", os.path.join(h.top, "d.vdi"))
+        between.go.set()
+        err = waits.communicate(timeout=60)[1]
+        check(waits.returncode == 1 and "is already attached to port 2, device 0" in err and "canary" not in err, err)
+        h.wait_gone("VBoxRemoteDisk", 20)
+        same(h.info("m")["SATA-2-0"], os.path.join(h.top, "d.vdi"))
+        h.ok("controlvm", "m", "poweroff")
+
+
+if __name__ == "__main__":
+    main(*(globals()[name] for name in sys.argv[1:] or ("options", "boots", "comes_and_goes", "silent", "late")))

@@ -38,6 +38,7 @@ struct part {
     void *base; /* where the object's fields are */
     bool live;  /* a shared session of a running machine: what may change now does so at once, on disk as well */
     unsigned slot;
+    const int *served; /* the call has waited for a medium on the network: its socket; NULL: it has not */
 };
 
 struct service {

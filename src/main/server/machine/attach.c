@@ -201,8 +201,10 @@ bool storage_attach(struct bus_call *call, GVariant **ret, GError **error)
                         name);
     bool plug = p->live && kind == DEVICE_HARD_DISK;
     if (!medium_of_kind(p, path, (enum settings_device)kind, &m, error) || (m != NULL && !may_attach(p, m, error)) ||
-        (plug ? !attach_plug_live(p, &at, m, error) : !part_change(p, 0, error)))
+        (plug ? !attach_plug_live(call, &at, m, error) : !part_change(p, 0, error)))
         return false;
+    if (call->later)
+        return true;
     if (m != NULL && medium_needs_diff(m) && (m = medium_implicit_diff(m, p->s, error)) == NULL)
         return false;
     struct settings_attachment *a = settings_attachment_new();
@@ -265,7 +267,7 @@ bool storage_detach(struct bus_call *call, GVariant **ret, GError **error)
     if (at.attachment == NULL)
         return nothing_there(&at, error);
     bool unplug = p->live && at.attachment->kind == DEVICE_HARD_DISK;
-    if (unplug ? !attach_plug_live(p, &at, NULL, error) : !part_change(p, 0, error))
+    if (unplug ? !attach_plug_live(call, &at, NULL, error) : !part_change(p, 0, error))
         return false;
     g_ptr_array_remove(at.controller->attachments, at.attachment);
     if (unplug && !part_changed(p, error))

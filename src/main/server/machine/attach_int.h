@@ -13,8 +13,10 @@ struct attach_place {
 /** attach_mount_live() - the running machine's drive gets the medium; NULL: it loses what it has. */
 bool attach_mount_live(struct part *p, const struct attach_place *at, enum settings_device kind, struct medium *m,
                        bool force, GError **error);
-/** attach_plug_live() - a hard disk comes, or (@m is NULL) goes: one image, that nothing is based on; also one on the
- * network. */
-bool attach_plug_live(struct part *p, const struct attach_place *at, struct medium *m, GError **error);
+/**
+ * attach_plug_live() - a hard disk comes, or (@m is NULL) goes: one image, that nothing is based on; also one on the
+ * network, for which storage_attach() is called again: call->later then.
+ */
+bool attach_plug_live(struct bus_call *call, const struct attach_place *at, struct medium *m, GError **error);
 
 #endif

@@ -62,11 +62,13 @@ bool medium_settings_uses(const struct settings_machine *s, const char *braced);
 bool medium_hardware_uses(const struct settings_hardware *h, const char *braced);
 
 /* ---- medium_served.c ---- */
+/* The disk's socket, which stays the caller's, or -1 and why (taken). */
+typedef void (*medium_served_fn)(void *user, int fd, GError *error);
 /**
- * medium_serve() - a medium on the network, opened by a process of its own, which goes when the socket is closed. The
- * disk's format is then "NBD", its path MEDIUM_SERVED and the location. -1: not opened.
+ * medium_serve() - a medium on the network, opened by a process of its own, which goes when the socket is closed. @done
+ * is told, later; not when this fails. The disk's format is then "NBD", its path MEDIUM_SERVED and the location.
  */
-int medium_serve(struct medium *m, bool writable, GError **error);
+bool medium_serve(struct medium *m, bool writable, medium_served_fn done, void *user, GError **error);
 #define MEDIUM_SERVED "nbd+socket:"
 
 /* ---- medium_chain.c ---- */
