@@ -150,7 +150,7 @@ def killed_while_starting(h):
     vm = stopped_start(h)
     check(h.info("m")["VMState"] == "starting", f"{h.info('m')['VMState']} while its process starts")
     r = h("modifyvm", "m", "--memory", "48")
-    check(r.rc == 1 and "already locked" in r.err, f"changed while it starts: {r}")
+    check(r.rc == 1 and "already has a lock request pending" in r.err, f"changed while it starts: {r}")
     r = h("controlvm", "m", "pause")
     check(r.rc == 1 and r.err.startswith("VBoxManage: error: "), f"paused while it starts: {r}")
     os.kill(vm, signal.SIGCONT)

@@ -309,7 +309,7 @@ enum iem_fast_result raw_run(struct vcpu *c, uint64_t gpa)
     if (r->lost || !raw_possible(c) || !raw_policy_enter(r, raw_root(c)) || raw_judged_unfit(r, gpa))
         return IEM_FAST_COLD;
     s = raw_space_get(r);
-    if (stub_in_the_way(r, s) || !raw_same_id(c, jail_regs(s->jail)))
+    if (stub_in_the_way(r, s))
         return IEM_FAST_COLD;
     raw_policy_visit(r, s->root);
     iem_fpu_home(c);

@@ -134,8 +134,6 @@ void raw_unwound(struct vcpu *c);
 /* ---- state.c ---- */
 /** The vCPU is in a state in which the host CPU in ring 3 behaves as the guest's. */
 bool raw_possible(const struct vcpu *c);
-/** EFLAGS.ID, which a tracer cannot set, is in the jail as the guest has it. @u: what the jail had last. */
-bool raw_same_id(const struct vcpu *c, const struct user_regs_struct *u);
 void raw_put_registers(const struct vcpu *c, struct user_regs_struct *u);
 void raw_take_registers(struct vcpu *c, const struct user_regs_struct *u);
 /** The selectors are those raw_put_registers() would put in. */

@@ -19,7 +19,7 @@
 #define XSTATE_BV         512u
 #define XSAVE_UPPER       576u /* halves of YMM */
 #define XSAVE_UPPER_BYTES 256u
-#define FL_CARRIED        ((uint64_t)(CPUM_FL_ARITH | CPUM_FL_DF | CPUM_FL_TF | CPUM_FL_NT | CPUM_FL_AC | CPUM_FL_ID))
+#define FL_CARRIED        ((uint64_t)(CPUM_FL_ARITH | CPUM_FL_DF | CPUM_FL_TF | CPUM_FL_NT | CPUM_FL_AC))
 #define FL_FORBIDDEN                                                                                                   \
     ((uint64_t)(CPUM_FL_TF | CPUM_FL_IOPL | CPUM_FL_NT | CPUM_FL_RF | CPUM_FL_VM | CPUM_FL_AC | CPUM_FL_VIF |          \
                 CPUM_FL_VIP))
@@ -54,11 +54,6 @@ bool raw_possible(const struct vcpu *c)
     return x->cpl == 3 && c->mode.paging && (c->mode.key & (wanted | excluded)) == wanted && !(x->cr0 & CPUM_CR0_TS) &&
            (x->rflags & (FL_FORBIDDEN | CPUM_FL_IF)) == CPUM_FL_IF && x->rip < JAIL_TOP && segments_possible(c) &&
            pgm_a20(c->mmu.pgm);
-}
-
-bool raw_same_id(const struct vcpu *c, const struct user_regs_struct *u)
-{
-    return ((c->ctx.rflags ^ u->eflags) & CPUM_FL_ID) == 0;
 }
 
 /* ---- registers ---- */
