@@ -14,6 +14,7 @@
 #define TICK_US        2000
 #define HANDLERS_BYTES 0x1000u
 #define VECTOR_GP      13
+#define USER_CS32      0x23 /* of the host */
 
 /* mov eax, code + HIDDEN; jmp rax; movabs rax, ... */
 static const uint8_t before[HIDDEN] = {0xb8, HIDDEN, 0, ISA_CODE >> 16, 0, 0xff, 0xe0, 0x48, 0xb8};
@@ -110,8 +111,11 @@ static void load(struct isa *t)
     isa_load(t, code, sizeof code);
     for (unsigned n = 0; n < 16; n++)
         t->c->ctx.gpr[n] = random_value();
-    if (g_test_rand_bit())
+    if (g_test_rand_bit()) {
+        const uint64_t frame[] = {ISA_CODE + HIDDEN, USER_CS32}; /* for RETF: AMD's have no SYSENTER that changes CS */
         t->c->ctx.gpr[X86_RSP] = ISA_STACK - 64;
+        memcpy(t->ram + ISA_STACK - 64, frame, sizeof frame);
+    }
     for (unsigned n = 0; n < 0x1000; n += 8)
         memcpy(t->ram + ISA_DATA + n, &(uint64_t){random_value()}, 8);
 }
