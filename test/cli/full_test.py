@@ -162,7 +162,9 @@ def merging(h):
         h.ok("controlvm", "m", "poweroff")
         h.wait_gone("VBoxHeadless", 10)
         check(tool("sum", f"VDI:{base}") == wanted, "the disk shows something else")
-        check(tool("check", f"VDI:{base}") is not None and os.listdir(snapshots) == [], f"left: {os.listdir(snapshots)}")
+        found = tool("check", f"VDI:{base}")
+        check(found == "0 errors, 0 leaks", found)
+        check(os.listdir(snapshots) == [], f"left: {os.listdir(snapshots)}")
         with open(os.path.join(folder, "m", "m.vbox"), encoding="utf-8") as f:
             check("PendingOperations" not in f.read(), "something is still pending")
     finally:
