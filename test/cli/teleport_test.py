@@ -71,6 +71,15 @@ class Side:
     def state(self):
         return self.h.info("m")["VMState"]
 
+    def rests(self, seconds):
+        """The service has seen that there is no process any more, which it does a moment later."""
+        end = time.monotonic() + seconds
+        while self.state() not in ("poweroff", "aborted"):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.1)
+        return True
+
     def log(self):
         with open(os.path.join(self.h.vms, "m", "Logs", "VBox.log"), encoding="utf-8") as f:
             return f.read()
