@@ -12,6 +12,7 @@
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/syscall.h>
 
 /** A system call that stays possible; with @mask, if (argument @arg & @mask) == @value. Several rows of a call: any. */
 struct sandbox_call {
@@ -19,6 +20,14 @@ struct sandbox_call {
     uint8_t arg;
     uint64_t mask, value;
 };
+#define SANDBOX_ANY(call)                                                                                              \
+    {                                                                                                                  \
+        .number = SYS_##call                                                                                           \
+    }
+#define SANDBOX_IF(call, n, bits, val)                                                                                 \
+    {                                                                                                                  \
+        .number = SYS_##call, .arg = n, .mask = bits, .value = val                                                     \
+    }
 #define SANDBOX_CALLS_END                                                                                              \
     {                                                                                                                  \
         .number = -1                                                                                                   \

@@ -28,29 +28,23 @@
 #define READ_ONLY   'r' /* before the format: r or w */
 #define ORDER_BYTES (64u << 10)
 
-#define ANY(call)                                                                                                      \
-    {                                                                                                                  \
-        .number = SYS_##call                                                                                           \
-    }
-#define IF(call, n, bits, val)                                                                                         \
-    {                                                                                                                  \
-        .number = SYS_##call, .arg = n, .mask = bits, .value = val                                                     \
-    }
-
 static void confine(void)
 {
     const struct sandbox_call calls[] = {
         /* the two sockets that are open */
-        ANY(read), ANY(write), ANY(readv), ANY(writev), ANY(recvfrom), ANY(sendto), ANY(recvmsg), ANY(sendmsg),
-        ANY(poll), ANY(ppoll), ANY(shutdown), ANY(getsockopt), ANY(setsockopt), ANY(close), ANY(fcntl), ANY(fstat),
-        IF(ioctl, 1, UINT64_C(0xffffffff), FIONREAD),
+        SANDBOX_ANY(read), SANDBOX_ANY(write), SANDBOX_ANY(readv), SANDBOX_ANY(writev), SANDBOX_ANY(recvfrom),
+        SANDBOX_ANY(sendto), SANDBOX_ANY(recvmsg), SANDBOX_ANY(sendmsg), SANDBOX_ANY(poll), SANDBOX_ANY(ppoll),
+        SANDBOX_ANY(shutdown), SANDBOX_ANY(getsockopt), SANDBOX_ANY(setsockopt), SANDBOX_ANY(close), SANDBOX_ANY(fcntl),
+        SANDBOX_ANY(fstat), SANDBOX_IF(ioctl, 1, UINT64_C(0xffffffff), FIONREAD),
         /* the heap, never executable */
-        IF(mmap, 2, PROT_EXEC, 0), IF(mprotect, 2, PROT_EXEC, 0), ANY(munmap), ANY(mremap), ANY(madvise), ANY(brk),
+        SANDBOX_IF(mmap, 2, PROT_EXEC, 0), SANDBOX_IF(mprotect, 2, PROT_EXEC, 0), SANDBOX_ANY(munmap),
+        SANDBOX_ANY(mremap), SANDBOX_ANY(madvise), SANDBOX_ANY(brk),
         /* time, chance, the end */
-        ANY(clock_gettime), ANY(gettimeofday), ANY(time), ANY(clock_nanosleep), ANY(nanosleep), ANY(getrandom),
-        ANY(futex), ANY(rt_sigaction), ANY(rt_sigprocmask), ANY(rt_sigreturn), ANY(restart_syscall), ANY(getpid),
-        ANY(gettid), IF(tgkill, 0, UINT64_C(0xffffffff), (uint64_t)getpid()), ANY(exit), ANY(exit_group),
-        SANDBOX_CALLS_END};
+        SANDBOX_ANY(clock_gettime), SANDBOX_ANY(gettimeofday), SANDBOX_ANY(time), SANDBOX_ANY(clock_nanosleep),
+        SANDBOX_ANY(nanosleep), SANDBOX_ANY(getrandom), SANDBOX_ANY(futex), SANDBOX_ANY(rt_sigaction),
+        SANDBOX_ANY(rt_sigprocmask), SANDBOX_ANY(rt_sigreturn), SANDBOX_ANY(restart_syscall), SANDBOX_ANY(getpid),
+        SANDBOX_ANY(gettid), SANDBOX_IF(tgkill, 0, UINT64_C(0xffffffff), (uint64_t)getpid()), SANDBOX_ANY(exit),
+        SANDBOX_ANY(exit_group), SANDBOX_CALLS_END};
     static const struct sandbox_folder none = {.path = NULL};
     g_autoptr(GString) words = g_string_new(NULL);
 

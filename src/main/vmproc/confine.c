@@ -20,14 +20,6 @@
 #include "rt/log.h"
 #include "rt/sandbox.h"
 
-#define ANY(call)                                                                                                      \
-    {                                                                                                                  \
-        .number = SYS_##call                                                                                           \
-    }
-#define IF(call, n, bits, val)                                                                                         \
-    {                                                                                                                  \
-        .number = SYS_##call, .arg = n, .mask = bits, .value = val                                                     \
-    }
 #define EXACT UINT64_C(0xffffffff)
 #define W_X   (PROT_WRITE | PROT_EXEC)
 
@@ -36,61 +28,74 @@ static void enter(const struct sandbox_folder *folders, const struct confine *c,
 {
     const struct sandbox_call calls[] = {
         /* descriptors that are open: disks, log, terminal, serial lines, event and timer descriptors */
-        ANY(read), ANY(write), ANY(readv), ANY(writev), ANY(pread64), ANY(pwrite64), ANY(preadv), ANY(pwritev),
-        ANY(preadv2), ANY(pwritev2), ANY(io_uring_enter), ANY(lseek), ANY(fstat), ANY(close), ANY(dup), ANY(fcntl),
-        ANY(poll), ANY(ppoll),
+        SANDBOX_ANY(read), SANDBOX_ANY(write), SANDBOX_ANY(readv), SANDBOX_ANY(writev), SANDBOX_ANY(pread64),
+        SANDBOX_ANY(pwrite64), SANDBOX_ANY(preadv), SANDBOX_ANY(pwritev), SANDBOX_ANY(preadv2), SANDBOX_ANY(pwritev2),
+        SANDBOX_ANY(io_uring_enter), SANDBOX_ANY(lseek), SANDBOX_ANY(fstat), SANDBOX_ANY(close), SANDBOX_ANY(dup),
+        SANDBOX_ANY(fcntl), SANDBOX_ANY(poll), SANDBOX_ANY(ppoll),
         /* disk images: flush, grow, discard, hand over to the host's cache */
-        ANY(fsync), ANY(fdatasync), ANY(ftruncate), ANY(fallocate), ANY(fadvise64), ANY(sync_file_range),
+        SANDBOX_ANY(fsync), SANDBOX_ANY(fdatasync), SANDBOX_ANY(ftruncate), SANDBOX_ANY(fallocate),
+        SANDBOX_ANY(fadvise64), SANDBOX_ANY(sync_file_range),
         /* files in the machine's folder: logs, screenshots, saved states, EFI variables */
-        ANY(openat), ANY(open), ANY(newfstatat), ANY(stat), ANY(lstat), ANY(statx), ANY(rename), ANY(renameat),
-        ANY(renameat2), ANY(link), ANY(linkat), ANY(unlink), ANY(unlinkat), ANY(mkdir), ANY(mkdirat), ANY(access),
-        ANY(faccessat), ANY(faccessat2), ANY(readlink), ANY(readlinkat), ANY(getdents64), ANY(getcwd), ANY(umask),
-        ANY(statfs), ANY(fstatfs),
+        SANDBOX_ANY(openat), SANDBOX_ANY(open), SANDBOX_ANY(newfstatat), SANDBOX_ANY(stat), SANDBOX_ANY(lstat),
+        SANDBOX_ANY(statx), SANDBOX_ANY(rename), SANDBOX_ANY(renameat), SANDBOX_ANY(renameat2), SANDBOX_ANY(link),
+        SANDBOX_ANY(linkat), SANDBOX_ANY(unlink), SANDBOX_ANY(unlinkat), SANDBOX_ANY(mkdir), SANDBOX_ANY(mkdirat),
+        SANDBOX_ANY(access), SANDBOX_ANY(faccessat), SANDBOX_ANY(faccessat2), SANDBOX_ANY(readlink),
+        SANDBOX_ANY(readlinkat), SANDBOX_ANY(getdents64), SANDBOX_ANY(getcwd), SANDBOX_ANY(umask), SANDBOX_ANY(statfs),
+        SANDBOX_ANY(fstatfs),
         /* sockets that are open: the service, a debugger or a serial line's peer comes, talks, goes */
-        ANY(accept), ANY(accept4), ANY(recvfrom), ANY(sendto), ANY(recvmsg), ANY(sendmsg), ANY(shutdown),
-        ANY(getsockopt), ANY(setsockopt), ANY(getsockname), ANY(getpeername),
+        SANDBOX_ANY(accept), SANDBOX_ANY(accept4), SANDBOX_ANY(recvfrom), SANDBOX_ANY(sendto), SANDBOX_ANY(recvmsg),
+        SANDBOX_ANY(sendmsg), SANDBOX_ANY(shutdown), SANDBOX_ANY(getsockopt), SANDBOX_ANY(setsockopt),
+        SANDBOX_ANY(getsockname), SANDBOX_ANY(getpeername),
         /* the event loop and timers */
-        ANY(epoll_create1), ANY(epoll_ctl), ANY(epoll_wait), ANY(epoll_pwait), ANY(eventfd2), ANY(timerfd_create),
-        ANY(timerfd_settime), ANY(timerfd_gettime), ANY(timer_create), ANY(timer_settime), ANY(timer_delete),
-        ANY(clock_gettime), ANY(clock_getres), ANY(clock_nanosleep), ANY(nanosleep), ANY(gettimeofday), ANY(time),
+        SANDBOX_ANY(epoll_create1), SANDBOX_ANY(epoll_ctl), SANDBOX_ANY(epoll_wait), SANDBOX_ANY(epoll_pwait),
+        SANDBOX_ANY(eventfd2), SANDBOX_ANY(timerfd_create), SANDBOX_ANY(timerfd_settime), SANDBOX_ANY(timerfd_gettime),
+        SANDBOX_ANY(timer_create), SANDBOX_ANY(timer_settime), SANDBOX_ANY(timer_delete), SANDBOX_ANY(clock_gettime),
+        SANDBOX_ANY(clock_getres), SANDBOX_ANY(clock_nanosleep), SANDBOX_ANY(nanosleep), SANDBOX_ANY(gettimeofday),
+        SANDBOX_ANY(time),
         /* memory: guest RAM, generated code, the heap; nothing writable and executable at once */
-        IF(mmap, 2, W_X, 0), IF(mmap, 2, W_X, PROT_WRITE), IF(mmap, 2, W_X, PROT_EXEC), IF(mprotect, 2, W_X, 0),
-        IF(mprotect, 2, W_X, PROT_WRITE), IF(mprotect, 2, W_X, PROT_EXEC), ANY(munmap), ANY(mremap), ANY(madvise),
-        ANY(brk), ANY(mincore),
+        SANDBOX_IF(mmap, 2, W_X, 0), SANDBOX_IF(mmap, 2, W_X, PROT_WRITE), SANDBOX_IF(mmap, 2, W_X, PROT_EXEC),
+        SANDBOX_IF(mprotect, 2, W_X, 0), SANDBOX_IF(mprotect, 2, W_X, PROT_WRITE),
+        SANDBOX_IF(mprotect, 2, W_X, PROT_EXEC), SANDBOX_ANY(munmap), SANDBOX_ANY(mremap), SANDBOX_ANY(madvise),
+        SANDBOX_ANY(brk), SANDBOX_ANY(mincore),
         /* threads of this process, no new process: disks' threads come and go; vCPUs sleep and are woken */
-        IF(clone, 0, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM), ANY(futex), ANY(set_robust_list),
-        ANY(get_robust_list), ANY(rseq), ANY(set_tid_address), ANY(exit), ANY(exit_group), ANY(sched_yield),
-        ANY(sched_getaffinity), ANY(sched_setaffinity), ANY(sched_getparam), ANY(sched_getscheduler), ANY(getcpu),
-        ANY(gettid), ANY(getpid), ANY(membarrier), IF(prctl, 0, EXACT, PR_SET_NAME), IF(prctl, 0, EXACT, PR_GET_NAME),
+        SANDBOX_IF(clone, 0, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM), SANDBOX_ANY(futex),
+        SANDBOX_ANY(set_robust_list), SANDBOX_ANY(get_robust_list), SANDBOX_ANY(rseq), SANDBOX_ANY(set_tid_address),
+        SANDBOX_ANY(exit), SANDBOX_ANY(exit_group), SANDBOX_ANY(sched_yield), SANDBOX_ANY(sched_getaffinity),
+        SANDBOX_ANY(sched_setaffinity), SANDBOX_ANY(sched_getparam), SANDBOX_ANY(sched_getscheduler),
+        SANDBOX_ANY(getcpu), SANDBOX_ANY(gettid), SANDBOX_ANY(getpid), SANDBOX_ANY(membarrier),
+        SANDBOX_IF(prctl, 0, EXACT, PR_SET_NAME), SANDBOX_IF(prctl, 0, EXACT, PR_GET_NAME),
         /* signals: host faults of vCPU threads, waking one out of guest code; none to others */
-        ANY(rt_sigaction), ANY(rt_sigprocmask), ANY(rt_sigreturn), ANY(rt_sigtimedwait), ANY(sigaltstack),
-        ANY(restart_syscall), IF(tgkill, 0, EXACT, (uint64_t)getpid()),
-        IF(rt_tgsigqueueinfo, 0, EXACT, (uint64_t)getpid()),
+        SANDBOX_ANY(rt_sigaction), SANDBOX_ANY(rt_sigprocmask), SANDBOX_ANY(rt_sigreturn), SANDBOX_ANY(rt_sigtimedwait),
+        SANDBOX_ANY(sigaltstack), SANDBOX_ANY(restart_syscall), SANDBOX_IF(tgkill, 0, EXACT, (uint64_t)getpid()),
+        SANDBOX_IF(rt_tgsigqueueinfo, 0, EXACT, (uint64_t)getpid()),
         /* a segment base as a register of the recompiler */
-        ANY(arch_prctl),
+        SANDBOX_ANY(arch_prctl),
         /* what libraries ask about themselves */
-        ANY(getrandom), ANY(uname), ANY(sysinfo), ANY(getrusage), ANY(times), ANY(getuid), ANY(geteuid), ANY(getgid),
-        ANY(getegid), IF(prlimit64, 2, UINT64_MAX, 0),
+        SANDBOX_ANY(getrandom), SANDBOX_ANY(uname), SANDBOX_ANY(sysinfo), SANDBOX_ANY(getrusage), SANDBOX_ANY(times),
+        SANDBOX_ANY(getuid), SANDBOX_ANY(geteuid), SANDBOX_ANY(getgid), SANDBOX_ANY(getegid),
+        SANDBOX_IF(prlimit64, 2, UINT64_MAX, 0),
         /* the terminal's modes and size, a host serial port's lines and speed */
-        IF(ioctl, 1, EXACT, TCGETS), IF(ioctl, 1, EXACT, TCSETS), IF(ioctl, 1, EXACT, TCSETSW),
-        IF(ioctl, 1, EXACT, TCSETSF), IF(ioctl, 1, EXACT, TIOCGWINSZ), IF(ioctl, 1, EXACT, FIONREAD),
-        IF(ioctl, 1, EXACT, FIONBIO), IF(ioctl, 1, EXACT, TIOCMGET), IF(ioctl, 1, EXACT, TIOCMSET),
-        IF(ioctl, 1, EXACT, TIOCMBIS), IF(ioctl, 1, EXACT, TIOCMBIC), IF(ioctl, 1, EXACT, TCSBRK),
-        IF(ioctl, 1, EXACT, TCFLSH), IF(ioctl, 1, EXACT, TIOCSBRK), IF(ioctl, 1, EXACT, TIOCCBRK)};
+        SANDBOX_IF(ioctl, 1, EXACT, TCGETS), SANDBOX_IF(ioctl, 1, EXACT, TCSETS), SANDBOX_IF(ioctl, 1, EXACT, TCSETSW),
+        SANDBOX_IF(ioctl, 1, EXACT, TCSETSF), SANDBOX_IF(ioctl, 1, EXACT, TIOCGWINSZ),
+        SANDBOX_IF(ioctl, 1, EXACT, FIONREAD), SANDBOX_IF(ioctl, 1, EXACT, FIONBIO),
+        SANDBOX_IF(ioctl, 1, EXACT, TIOCMGET), SANDBOX_IF(ioctl, 1, EXACT, TIOCMSET),
+        SANDBOX_IF(ioctl, 1, EXACT, TIOCMBIS), SANDBOX_IF(ioctl, 1, EXACT, TIOCMBIC),
+        SANDBOX_IF(ioctl, 1, EXACT, TCSBRK), SANDBOX_IF(ioctl, 1, EXACT, TCFLSH), SANDBOX_IF(ioctl, 1, EXACT, TIOCSBRK),
+        SANDBOX_IF(ioctl, 1, EXACT, TIOCCBRK)};
     static const struct sandbox_call end = SANDBOX_CALLS_END;
     g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(struct sandbox_call));
 
     g_array_append_vals(all, calls, G_N_ELEMENTS(calls));
     if (c->scsi) {
-        const struct sandbox_call scsi = IF(ioctl, 1, EXACT, SG_IO);
+        const struct sandbox_call scsi = SANDBOX_IF(ioctl, 1, EXACT, SG_IO);
 
         g_array_append_val(all, scsi);
     }
     for (unsigned n = 0; n < c->jail_count; n++) {
         /* raw mode: registers in and out, wait for a stop, make it stop, end it; these processes and no others */
         const uint64_t id = (uint64_t)c->jails[n], group = 0 - id;
-        const struct sandbox_call jail[] = {IF(ptrace, 1, EXACT, id), IF(wait4, 0, EXACT, id),
-                                            IF(wait4, 0, EXACT, group), IF(tgkill, 0, EXACT, id)};
+        const struct sandbox_call jail[] = {SANDBOX_IF(ptrace, 1, EXACT, id), SANDBOX_IF(wait4, 0, EXACT, id),
+                                            SANDBOX_IF(wait4, 0, EXACT, group), SANDBOX_IF(tgkill, 0, EXACT, id)};
 
         g_array_append_vals(all, jail, G_N_ELEMENTS(jail));
     }
