@@ -128,7 +128,6 @@ static bool has_mmx(const struct x86_insn *i)
 bool host_hides(const struct host_quirks *q, const struct trial *t, const uint8_t *fpu, int vector, unsigned at,
                 unsigned bytes)
 {
-
     if (t->i.mnem == X86_XRSTOR && vector >= 0)
         return true;
     if (q->amd && ((at >= FX_FOP && at < FX_MXCSR) || (vector >= 0 && (t->i.vsib || converts_half(&t->i)))))
