@@ -134,20 +134,27 @@ static bool all_zero(const uint8_t *page)
     return page[0] == 0 && memcmp(page, page + 1, PACK_PAGE_BYTES - 1) == 0;
 }
 
-static bool take_memory(struct teleport_in *in, GBytes *bytes, GError **error)
+/* A piece into @ret_head and in->copy, zeros where it has no pages. */
+static bool unpack(struct teleport_in *in, GBytes *bytes, void *ret_head, size_t head_bytes)
 {
-    struct link_memory head;
     gsize size;
     const uint8_t *p = g_bytes_get_data(bytes, &size);
 
-    if (size < sizeof head)
+    if (size < head_bytes)
+        return false;
+    memcpy(ret_head, p, head_bytes);
+    memset(in->copy, 0, SSM_CHUNK_BYTES);
+    return size == head_bytes || unpack_chunk(in->packer, p + head_bytes, size - head_bytes, in->copy);
+}
+
+static bool take_memory(struct teleport_in *in, GBytes *bytes, GError **error)
+{
+    struct link_memory head;
+
+    if (!unpack(in, bytes, &head, sizeof head))
         return refuse(error, "A piece of memory is damaged");
-    memcpy(&head, p, sizeof head);
     if (head.chunk >= in->chunks)
         return refuse(error, "A piece of memory lies beyond the end");
-    memset(in->copy, 0, SSM_CHUNK_BYTES);
-    if (size > sizeof head && !unpack_chunk(in->packer, p + sizeof head, size - sizeof head, in->copy))
-        return refuse(error, "A piece of memory is damaged");
     for (unsigned n = 0; n < PACK_CHUNK_PAGES; n++) {
         const uint8_t *from = in->copy + n * PACK_PAGE_BYTES;
         uint8_t *to = in->ram + head.chunk * SSM_CHUNK_BYTES + n * PACK_PAGE_BYTES;
@@ -161,14 +168,8 @@ static bool take_memory(struct teleport_in *in, GBytes *bytes, GError **error)
 static bool take_disk(struct teleport_in *in, GBytes *bytes, GError **error)
 {
     struct link_disk head;
-    gsize size;
-    const uint8_t *p = g_bytes_get_data(bytes, &size);
 
-    if (size < sizeof head)
-        return refuse(error, "A piece of a disk is damaged");
-    memcpy(&head, p, sizeof head);
-    memset(in->copy, 0, SSM_CHUNK_BYTES);
-    if (size > sizeof head && !unpack_chunk(in->packer, p + sizeof head, size - sizeof head, in->copy))
+    if (!unpack(in, bytes, &head, sizeof head))
         return refuse(error, "A piece of a disk is damaged");
     struct media_chunk chunk = {.number = head.chunk, .zeros = head.zeros, .bytes = in->copy};
     memcpy(chunk.pages, head.pages, sizeof chunk.pages);
